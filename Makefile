@@ -1,0 +1,56 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export LITELLM_LOCAL_MODEL_COST_MAP := True
+
+.PHONY: demo test test-all lint types imports pytest bench fuzz schema build clean
+
+demo: $(VENV)/.installed
+	$(BIN)/policy-cache demo
+
+test: lint types imports pytest
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.installed
+	$(BIN)/mypy
+
+imports: $(VENV)/.installed
+	$(BIN)/lint-imports
+
+pytest: $(VENV)/.installed
+	$(BIN)/pytest
+
+# Repeats pytest on every supported Python that runs here; says which were absent.
+test-all:
+	@for v in 3.11 3.12 3.13; do \
+	  if python$$v -c '' 2>/dev/null; then \
+	    $(MAKE) --no-print-directory pytest PYTHON=python$$v VENV=.venv-$$v || exit 1; \
+	  else echo "python$$v: not on this machine, skipped"; fi; \
+	done
+
+bench: $(VENV)/.installed
+	$(BIN)/python -m benchmarks
+
+# The property tests again, with many more examples.
+fuzz: $(VENV)/.installed
+	$(BIN)/pytest -m property --hypothesis-profile=fuzz
+
+schema: $(VENV)/.installed
+	$(BIN)/policy-cache schema > schema/policy.schema.json
+
+build: $(VENV)/.installed
+	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
+
+clean:
+	rm -rf $(VENV) .venv-3.* dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 14) else \
+	  f"policy-cache needs Python 3.11 to 3.13, and {sys.executable} is {sys.version.split()[0]}: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --editable '.[litellm,emulator]' --group dev
+	touch $@

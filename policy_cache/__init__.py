@@ -1,0 +1,42 @@
+"""Prompt-cache policies for litellm routers."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from policy_cache.engine.engine import Engine
+    from policy_cache.engine.plan import Edit, Placement, Plan
+    from policy_cache.errors import PathError, PolicyCacheError, PolicyError, RequestError
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Edit",
+    "Engine",
+    "PathError",
+    "Placement",
+    "Plan",
+    "PolicyCacheError",
+    "PolicyError",
+    "RequestError",
+]
+
+_HOMES = {
+    "Edit": "engine.plan",
+    "Engine": "engine.engine",
+    "PathError": "errors",
+    "Placement": "engine.plan",
+    "Plan": "engine.plan",
+    "PolicyCacheError": "errors",
+    "PolicyError": "errors",
+    "RequestError": "errors",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a name's module when it is first asked for: `validate` needs no engine."""
+    if name in _HOMES:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,73 @@
+"""Everything that is wrong with a policy, found without building its model.
+
+The model's library takes longer to import than a file takes to check, so what only validates can
+stop here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path as FilePath
+from typing import TYPE_CHECKING
+
+from policy_cache.policy.checks import check
+from policy_cache.policy.diagnostics import by_position
+from policy_cache.policy.source import parse
+from policy_cache.policy.text import read_bytes
+from policy_cache.policy.validate import validate
+
+if TYPE_CHECKING:
+    import os
+
+    from policy_cache.policy.diagnostics import Diagnostic
+    from policy_cache.policy.source import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A file that is YAML, and what there is to say about it.
+
+    Attributes:
+        source: Its text, data and positions.
+        diagnostics: Errors and warnings, in the order of the file.
+    """
+
+    source: Source
+    diagnostics: tuple[Diagnostic, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is no error."""
+        return all(diagnostic.severity == "warning" for diagnostic in self.diagnostics)
+
+
+def examine(path: str | os.PathLike[str]) -> Examined:
+    """Examine a policy file.
+
+    Raises:
+        PolicyError: It cannot be read, or is not one YAML document.
+    """
+    file = FilePath(path)
+    return examine_content(read_bytes(file), str(file))
+
+
+def examine_content(content: str | bytes, name: str) -> Examined:
+    """Examine a policy's text, or the bytes of its file.
+
+    Raises:
+        PolicyError: It is not one YAML document.
+    """
+    source = parse(content, name)
+    return Examined(source, by_position(_diagnose(source)))
+
+
+def _diagnose(source: Source) -> list[Diagnostic]:
+    """One thing about one value: the schema before the checks, errors before warnings."""
+    schema = list(validate(source))
+    said = {diagnostic.path for diagnostic in schema if diagnostic.path}
+    checked = [d for d in check(source) if d.path not in said and source.is_told(d.path)]
+    wrong = said | {diagnostic.path for diagnostic in checked if diagnostic.severity == "error"}
+    both = [*source.diagnostics, *schema, *checked]
+    return [
+        diagnostic for diagnostic in both if diagnostic.severity == "error" or diagnostic.path not in wrong
+    ]

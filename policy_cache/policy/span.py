@@ -1,0 +1,63 @@
+"""Where in a policy something stands: for people (lines and columns) and for code (data paths)."""
+
+from __future__ import annotations
+
+import bisect
+import re
+from dataclasses import dataclass
+from typing import TypeAlias
+
+LINE_BREAK = re.compile(r"\r\n|\r|\n")
+
+Path: TypeAlias = tuple[str | int, ...]
+"""The keys and indexes that lead from the root of a policy to a value."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """A stretch of source text.
+
+    Attributes:
+        line: The first line, counted from 1.
+        column: The first column, counted from 1 in characters.
+        end_line: The line of the last character.
+        end_column: The column just after the last character.
+    """
+
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+
+def split_lines(text: str) -> tuple[str, ...]:
+    """The lines of a text as editors count them, without their ends."""
+    return tuple(LINE_BREAK.split(text))
+
+
+class Positions:
+    """Turns offsets into a text into spans."""
+
+    __slots__ = ("_ends", "_starts", "_text")
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        breaks = [match.span() for match in LINE_BREAK.finditer(text)]
+        self._starts = (0, *(end for _, end in breaks))
+        self._ends = (*(start for start, _ in breaks), len(text))
+
+    def span(self, start: int, end: int) -> Span:
+        """The span of `text[start:end]`, or of the last thing before it when it lies past the end."""
+        start = min(start, len(self._text.rstrip()))
+        line, column = self._place(start)
+        end_line, end_column = self._place(max(start, min(end, len(self._text))))
+        return Span(line, column, end_line, end_column)
+
+    def offset(self, line: int, column: int) -> int:
+        """The offset of a line and column, both counted from 1."""
+        return self._starts[line - 1] + column - 1
+
+    def _place(self, offset: int) -> tuple[int, int]:
+        line = bisect.bisect_right(self._starts, offset)
+        # Between a carriage return and its line feed there is no column.
+        return line, min(offset, self._ends[line - 1]) - self._starts[line - 1] + 1

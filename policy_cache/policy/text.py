@@ -1,0 +1,119 @@
+"""From a path to text: what is refused before YAML is looked at."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NoReturn
+
+from policy_cache.errors import PolicyError
+from policy_cache.policy.diagnostics import Diagnostic, Label, quoted, suggest
+from policy_cache.policy.span import Span, split_lines
+
+if TYPE_CHECKING:
+    from pathlib import Path as FilePath
+
+MAX_BYTES = 256 * 1024
+"""A policy is written by hand: 256 KiB is thousands of rules."""
+
+_CONTROL = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_WIDE_BOMS = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
+
+
+def read_bytes(path: FilePath) -> bytes:
+    """Read a policy file.
+
+    Raises:
+        PolicyError: With `unreadable` set: it is missing, a directory, or may not be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        _refuse("PC100", "no such file", file=str(path), help=_sibling(path))
+    except IsADirectoryError:
+        _refuse("PC101", "this is a directory; a policy is one YAML file", file=str(path))
+    except OSError as error:
+        _refuse("PC102", f"the file cannot be read: {error.strerror or error}", file=str(path))
+
+
+def check_size(data: bytes, name: str) -> None:
+    """Refuse what no one has written by hand."""
+    if len(data) > MAX_BYTES:
+        _refuse("PC103", f"the file is larger than {MAX_BYTES // 1024} KiB", file=name)
+
+
+def decode(data: bytes, name: str) -> str:
+    """Decode a policy, with or without a byte order mark.
+
+    Raises:
+        PolicyError: It is not UTF-8.
+    """
+    if data.startswith(_WIDE_BOMS) or (b"\x00" in data[:2] and len(data) > 1):
+        _refuse("PC105", "the file is UTF-16 or UTF-32", file=name, help="save it as UTF-8")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        _refuse_byte(data, error.start, name)
+
+
+def check_characters(text: str, name: str) -> str:
+    """Pass a text on, without a byte order mark, when YAML allows all of its characters.
+
+    Raises:
+        PolicyError: It holds a control character.
+    """
+    text = text.lstrip("\ufeff")
+    if match := _CONTROL.search(text):
+        lines = split_lines(text)
+        before = split_lines(text[: match.start()])
+        line, column = len(before), len(before[-1]) + 1
+        _refuse(
+            "PC106",
+            f"the character U+{ord(match.group()):04X} may not stand in YAML",
+            file=name,
+            lines=lines,
+            span=Span(line, column, line, column + 1),
+            help='remove it, or escape it in double quotes: "\\x07"',
+        )
+    return text
+
+
+def _refuse_byte(data: bytes, start: int, name: str) -> NoReturn:
+    text = data.removeprefix(b"\xef\xbb\xbf").decode(errors="replace")
+    before = split_lines(data[:start].decode("utf-8-sig"))
+    line, column = len(before), len(before[-1]) + 1
+    span = Span(line, column, line, column + 1)
+    _refuse(
+        "PC104",
+        f"byte 0x{data[start]:02X} on line {line} is not UTF-8",
+        file=name,
+        lines=split_lines(text),
+        span=span,
+        label=f"byte {start} of the file",
+        help="save the file as UTF-8",
+    )
+
+
+def _refuse(
+    code: str,
+    message: str,
+    *,
+    file: str,
+    lines: tuple[str, ...] = (),
+    span: Span | None = None,
+    label: str | None = None,
+    help: str | None = None,
+) -> NoReturn:
+    labels = (Label(span, label),) if span and label else ()
+    diagnostic = Diagnostic(code, "error", message, span=span, labels=labels, help=help, file=file)
+    raise PolicyError([diagnostic], lines=lines) from None
+
+
+def _sibling(path: FilePath) -> str | None:
+    """Suggest a file of the same folder, for a name that is almost right."""
+    try:
+        names = [entry.name for entry in path.parent.iterdir()]
+    except (OSError, ValueError):
+        return None
+    match = suggest(path.name, names, cutoff=0.8)
+    return f"did you mean {quoted(str(path.with_name(match)))}?" if match else None

@@ -1,0 +1,41 @@
+"""Locations: where a value stands in a request, as RFC 9535 normalized paths."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Key: TypeAlias = str | int
+Location: TypeAlias = tuple[Key, ...]
+
+_ESCAPES = str.maketrans(
+    {chr(code): f"\\u{code:04x}" for code in range(0x20)}
+    | {"\\": "\\\\", "'": "\\'", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+)
+
+
+def normalized(location: Location) -> str:
+    """Print a location as a normalized path: `("tools", 22)` is `$['tools'][22]`."""
+    return "$" + "".join(
+        f"[{key}]" if isinstance(key, int) else f"['{key.translate(_ESCAPES)}']" for key in location
+    )
+
+
+def pointer(location: Location) -> str:
+    """Print a location as a JSON Pointer (RFC 6901): `("tools", 22)` is `/tools/22`."""
+    return "".join("/" + str(key).replace("~", "~0").replace("/", "~1") for key in location)
+
+
+def fields_of(value: object) -> Mapping[str, object] | None:
+    """The named members of a dict, or of a pydantic object as litellm and the SDKs return them.
+
+    Returns None where there are none: a list, a text, a number.
+    """
+    if isinstance(value, dict):
+        return value
+    if hasattr(value, "model_fields_set"):
+        extra: Mapping[str, object] | None = getattr(value, "__pydantic_extra__", None)
+        return {**vars(value), **extra} if extra else vars(value)
+    return None

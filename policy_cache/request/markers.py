@@ -1,0 +1,162 @@
+"""The markers that a request already carries, wherever a client may have put one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from policy_cache.request.blocks import MESSAGES, REQUEST, SYSTEM, TOOLS, Order
+from policy_cache.request.location import Location, fields_of
+from policy_cache.request.prompt import TOOL_ROLES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from policy_cache.request.prompt import Prompt
+
+KEY = "cache_control"
+
+
+class ClientMarker(NamedTuple):
+    """A marker that was there before the policy acted.
+
+    Attributes:
+        holder: The location of what carries it; the marker is its `cache_control`.
+        block: The block on which it takes effect, or None where litellm loses it.
+        order: That block's place in the prefix.
+        ttl: Its TTL; a bare marker counts as `5m`.
+    """
+
+    holder: Location
+    block: Location | None
+    order: Order
+    ttl: str
+
+
+def client_markers(prompt: Prompt) -> Sequence[ClientMarker]:
+    """Find every marker: on tools, blocks, messages, tool calls, nested results and the request.
+
+    A JSON-schema property that is called `cache_control` is none.
+    """
+    if not _may_hold_any(prompt):
+        return ()
+    request = prompt.request
+    found = [*_request_markers(request)]
+    for index, tool in enumerate(prompt.tools):
+        fields = fields_of(tool) or {}
+        block = ("tools", index)
+        _add(found, fields, block, block, (TOOLS, index, 0, 0))
+        _add(
+            found, fields_of(fields.get("function")) or {}, (*block, "function"), block, (TOOLS, index, 0, 0)
+        )
+    system = request.get("system")
+    if isinstance(system, list):
+        _add_content(found, system, ("system",), (SYSTEM, 0), effective=prompt.leading == 0)
+    for index in range(len(prompt.messages)):
+        _add_message(found, prompt, index)
+    return found
+
+
+def _may_hold_any(prompt: Prompt) -> bool:
+    """Whether a closer look is due; runs on every request."""
+    request = prompt.request
+    if KEY in request or "extra_body" in request or type(request.get("system")) is list:
+        return True
+    tools: Sequence[Any] = prompt.tools
+    try:
+        if prompt.shape == "chat":
+            suspects = [tool for tool in tools if KEY in tool or KEY in tool["function"]]
+        else:
+            suspects = [tool for tool in tools if KEY in tool]
+        return bool(suspects) or _messages_may(prompt.structured)
+    except (AttributeError, KeyError, TypeError):
+        return True
+
+
+def _messages_may(messages: Sequence[Any]) -> bool:
+    """Whether a message, a call, a content block or a block in a result may have a marker."""
+    for message in messages:
+        if KEY in message:
+            return True
+        if "tool_calls" in message:
+            for call in message["tool_calls"] or ():
+                if type(call) is not dict or KEY in call:
+                    return True
+        content = message.get("content")
+        if type(content) is list:
+            for part in content:
+                if type(part) is not dict or KEY in part:
+                    return True
+                if type(nested := part.get("content")) is list:
+                    for item in nested:
+                        if type(item) is not dict or KEY in item:
+                            return True
+    return False
+
+
+def _add(
+    found: list[ClientMarker],
+    carrier: Mapping[str, object],
+    holder: Location,
+    block: Location | None,
+    order: Order,
+) -> None:
+    marker = carrier.get(KEY)
+    if marker is not None:
+        ttl = marker.get("ttl") if isinstance(marker, dict) else None
+        found.append(ClientMarker(holder, block, order, ttl if isinstance(ttl, str) else "5m"))
+
+
+def _request_markers(request: Mapping[str, object]) -> Iterator[ClientMarker]:
+    found: list[ClientMarker] = []
+    order = (REQUEST, 0, 0, 0)
+    if KEY in request:
+        _add(found, request, (), (), order)
+    extra = request.get("extra_body")
+    if isinstance(extra, dict) and KEY in extra:
+        _add(found, extra, ("extra_body",), (), order)
+    yield from found
+
+
+def _add_message(found: list[ClientMarker], prompt: Prompt, index: int) -> None:
+    message = prompt.messages[index]
+    holder: Location = ("messages", index)
+    section = SYSTEM if index < prompt.leading else MESSAGES
+    content = message.get("content")
+    result = message.get("role") in TOOL_ROLES
+    if KEY in message:
+        # litellm keeps a message's own marker for a tool result and for a text, and loses it on a list.
+        block = holder if result else (*holder, "content") if isinstance(content, str) else None
+        _add(found, message, holder, block, (section, index, 0, 0))
+    if isinstance(content, list):
+        _add_content(
+            found, content, (*holder, "content"), (section, index), within=holder if result else None
+        )
+    calls = message.get("tool_calls")
+    if isinstance(calls, (list, tuple)):
+        for number, call in enumerate(calls):
+            location = (*holder, "tool_calls", number)
+            _add(found, fields_of(call) or {}, location, location, (MESSAGES, index, 1, number))
+
+
+def _add_content(
+    found: list[ClientMarker],
+    content: list[object],
+    location: Location,
+    place: tuple[int, int],
+    *,
+    within: Location | None = None,
+    effective: bool = True,
+) -> None:
+    """Markers on content blocks, and on the blocks inside a result, which take effect on the result."""
+    section, element = place
+    for number, part in enumerate(content):
+        fields = fields_of(part)
+        if fields is None:
+            continue
+        holder = (*location, number)
+        order = (section, element, 0, number if within is None else 0)
+        _add(found, fields, holder, (within or holder) if effective else None, order)
+        nested = fields.get("content")
+        if isinstance(nested, list):
+            for inner, item in enumerate(nested):
+                _add(found, fields_of(item) or {}, (*holder, "content", inner), within or holder, order)

@@ -1,0 +1,125 @@
+"""The prefix up to a block: where the nearest marker can stand, and how large it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from policy_cache.request.blocks import (
+    END,
+    MESSAGES,
+    SYSTEM,
+    TOOLS,
+    Block,
+    BlockRules,
+    Order,
+    message_blocks,
+    system_blocks,
+    tool_block,
+)
+from policy_cache.request.tokens import DENSEST_CHARS_PER_TOKEN, chars
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from policy_cache.request.prompt import Prompt
+
+EVERYTHING: Order = (END, END, END, END)
+
+
+class Prefix:
+    """The prefix of one request on one route, read from the end and only as far as needed."""
+
+    __slots__ = ("_known_large", "prompt", "rules")
+
+    def __init__(self, prompt: Prompt, rules: BlockRules) -> None:
+        self.prompt = prompt
+        self.rules = rules
+        self._known_large = EVERYTHING
+
+    def settle(self, order: Order) -> Block | None:
+        """The last markable block at or before a place in the prefix."""
+        prompt, rules = self.prompt, self.rules
+        section, element = order[0], order[1]
+        if section >= SYSTEM:
+            last = prompt.leading - 1 if section == SYSTEM else len(prompt.messages) - 1
+            for index in range(min(last, element), -1, -1):
+                for block in message_blocks(prompt, rules, index)[::-1]:
+                    if block[2] and block[1] <= order:
+                        return block
+            if prompt.leading == 0:
+                for block in system_blocks(prompt, rules)[::-1]:
+                    if block.markable and block.order <= order:
+                        return block
+        last = len(prompt.tools) - 1
+        for index in range(min(element, last) if section == TOOLS else last, -1, -1):
+            block = tool_block(prompt, rules, index)
+            if block.markable:
+                return block
+        return None
+
+    def last(self) -> Block | None:
+        """The last markable block of the prompt: where a marker on the request itself takes effect."""
+        return self.settle(EVERYTHING)
+
+    def reaches(self, order: Order, minimum: int) -> bool:
+        """Whether the prefix up to a block may have a number of tokens; False only when it cannot."""
+        if order >= self._known_large:
+            return True
+        enough = int(minimum * DENSEST_CHARS_PER_TOKEN)
+        if order[0] == TOOLS and _descriptions(self.prompt.tools, order[1] + 1, enough):
+            self._known_large = order
+            return True
+        if self._chars(order, enough) < enough:
+            return False
+        self._known_large = order
+        return True
+
+    def _chars(self, order: Order, enough: int) -> int:
+        """Count the prefix's characters until there are enough, cheapest parts first."""
+        prompt = self.prompt
+        total = 0
+        section, element, part, number = order
+        if section >= SYSTEM:
+            if prompt.leading == 0:
+                total = chars(prompt.system, enough=enough) if prompt.system is not None else 0
+            elif section == SYSTEM:
+                total = self._messages_chars(0, element, number, enough)
+            else:
+                total = self._messages_chars(0, prompt.leading - 1, END, enough)
+        if section >= MESSAGES and total < enough:
+            last = len(prompt.messages) - 1 if section > MESSAGES else element
+            upto = END if part or section > MESSAGES else number
+            total += self._messages_chars(prompt.leading, last, upto, enough - total)
+        if total < enough and prompt.tools:
+            tools = prompt.tools[: element + 1] if section == TOOLS else prompt.tools
+            total += chars(tools, enough=enough - total)
+        return total
+
+    def _messages_chars(self, first: int, last: int, upto: int, enough: int) -> int:
+        total = 0
+        for index in range(first, last + 1):
+            message = self.prompt.messages[index]
+            content = message.get("content")
+            if index == last and isinstance(content, (list, tuple)) and upto < END:
+                content = content[: upto + 1]
+            total += chars(content, enough=enough - total)
+            if message.get("tool_calls"):
+                total += chars(message["tool_calls"], enough=enough - total)
+            if total >= enough:
+                break
+        return total
+
+
+def _descriptions(tools: Sequence[Any], upto: int, enough: int) -> bool:
+    """Whether the tools' descriptions alone suffice; they nearly always do, and schemas go unread."""
+    try:
+        for tool in tools:
+            enough -= len(tool["function"]["description"])
+            if enough <= 0:
+                return True
+            upto -= 1
+            if upto == 0:
+                break
+    except (KeyError, TypeError):
+        pass
+    return False

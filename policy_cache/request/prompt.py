@@ -1,0 +1,112 @@
+"""A request read as a prompt: its shape, its tools, its system prompt, its messages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from policy_cache.errors import RequestError
+from policy_cache.request.location import fields_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+Shape: TypeAlias = Literal["chat", "messages"]
+
+SYSTEM_ROLES = frozenset({"system", "developer"})
+TOOL_ROLES = frozenset({"tool", "function"})
+
+
+class Prompt:
+    """A view of one request; it copies nothing and changes nothing.
+
+    Attributes:
+        request: The request itself.
+        shape: `chat` (OpenAI) or `messages` (Anthropic).
+        tools: Its tools, or an empty list.
+        messages: Its messages, each as a mapping, whatever the caller made them of.
+        structured: Those messages that are more than a role and a text.
+        leading: How many messages open it as the system prompt.
+    """
+
+    __slots__ = ("leading", "messages", "request", "shape", "structured", "tools")
+
+    def __init__(self, request: Mapping[str, object], shape: Shape) -> None:
+        """Read a request.
+
+        Raises:
+            RequestError: `messages` is not a list of messages.
+        """
+        self.request = request
+        self.shape = shape
+        messages: Any = request.get("messages")
+        if not isinstance(messages, (list, tuple)):
+            found = "nothing" if messages is None else type(messages).__name__
+            raise RequestError(("messages",), found=found, expected="a list of messages")
+        try:
+            # The one loop over every message of every request.
+            structured: Sequence[Any] = [
+                message
+                for message in messages
+                if type(message) is not dict
+                or "cache_control" in message
+                or "tool_calls" in message
+                or type(message["content"]) is not str
+            ]
+        except (KeyError, TypeError):
+            structured = messages
+        for message in structured:
+            if type(message) is not dict:
+                messages = structured = _read(messages)
+                break
+        self.messages: Sequence[Mapping[str, object]] = messages
+        self.structured: Sequence[Mapping[str, object]] = structured
+        tools = request.get("tools")
+        self.tools: Sequence[object] = tools if isinstance(tools, (list, tuple)) else ()
+        leading = 0
+        if shape == "chat":
+            for message in messages:
+                if message.get("role") not in SYSTEM_ROLES:
+                    break
+                leading += 1
+        self.leading = leading
+
+    @property
+    def system(self) -> object:
+        """The top-level `system`, or None where messages take its place."""
+        return None if self.leading else self.request.get("system")
+
+
+def _read(messages: Sequence[object]) -> list[Mapping[str, object]]:
+    read: list[Mapping[str, object]] = []
+    for index, message in enumerate(messages):
+        fields = fields_of(message)
+        if fields is None:
+            raise RequestError(("messages", index), found=type(message).__name__, expected="a message")
+        read.append(fields)
+    return read
+
+
+def detect_shape(request: Mapping[str, object]) -> Shape:
+    """Tell a request's shape from where the two differ; `chat` where nothing does.
+
+    A tool says it at once; then the roles that only `chat` has; then a top-level `system`.
+    """
+    tools = request.get("tools")
+    if isinstance(tools, (list, tuple)) and tools:
+        tool = tools[0] if type(tools[0]) is dict else fields_of(tools[0])
+        if tool is not None:
+            if "function" in tool:
+                return "chat"
+            if "input_schema" in tool:
+                return "messages"
+    messages = request.get("messages")
+    if isinstance(messages, (list, tuple)) and messages:
+        first, last = fields_of(messages[0]) or {}, fields_of(messages[-1]) or {}
+        if first.get("role") in SYSTEM_ROLES or last.get("role") in TOOL_ROLES or last.get("tool_calls"):
+            return "chat"
+        content = last.get("content")
+        if isinstance(content, list) and content:
+            block = fields_of(content[-1]) or {}
+            if block.get("type") in {"tool_result", "tool_use", "image"}:
+                return "messages"
+    return "messages" if request.get("system") is not None else "chat"

@@ -1,0 +1,180 @@
+"""Targets: what a policy names, and where that is in a request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from policy_cache.request.blocks import END, MESSAGES, REQUEST, SYSTEM, TOOLS, Order
+from policy_cache.request.jsonpath import compile_path
+from policy_cache.request.location import Location, fields_of
+from policy_cache.request.prompt import TOOL_ROLES
+
+if TYPE_CHECKING:
+    from policy_cache.request.prompt import Prompt
+
+
+class Hit(NamedTuple):
+    """What a target named in one request.
+
+    Attributes:
+        location: Where it is.
+        order: The latest place in the prefix that it covers; None outside the prompt.
+        depth: How many components of the order a marker must share, so as not to have moved.
+    """
+
+    location: Location
+    order: Order | None
+    depth: int
+
+
+Finder: TypeAlias = Callable[["Prompt"], list[Hit]]
+
+# A NamedTuple's own constructor is a Python call, and hits are made for every request.
+_new = tuple.__new__
+
+_SECTION, _ELEMENT, _BLOCK, _NEVER = 1, 2, 4, 5
+
+
+def compile_target(text: str) -> Finder:
+    """Compile a target: a named one, or a JSONPath.
+
+    Raises:
+        PathError: The JSONPath cannot be used.
+        KeyError: No such named target.
+    """
+    if not text.startswith("$"):
+        return NAMED[text]
+    path = compile_path(text)
+
+    def find(prompt: Prompt) -> list[Hit]:
+        return [_hit(prompt, location) for location in path.find(prompt.request)]
+
+    return find
+
+
+def _hit(prompt: Prompt, location: Location) -> Hit:
+    """Where a path's location stands in the prefix: at a block, or around several."""
+    match location:
+        case ("tools", *rest):
+            return _in_tools(prompt, location, rest)
+        case ("system", *rest) if prompt.leading == 0:
+            number = rest[0] if rest and isinstance(rest[0], int) else END if not rest else 0
+            return Hit(location, (SYSTEM, 0, 0, number), _depth(rest, whole=_SECTION))
+        case ("messages",):
+            return Hit(location, (MESSAGES, len(prompt.messages) - 1, END, END), _SECTION)
+        case ("messages", int(index), *rest):
+            return _in_message(prompt, location, index, rest)
+    return Hit(location, None, _NEVER)
+
+
+def _in_tools(prompt: Prompt, location: Location, rest: list[str | int]) -> Hit:
+    if rest and isinstance(rest[0], int):
+        return Hit(location, (TOOLS, rest[0], 0, 0), _depth(rest, whole=_BLOCK))
+    return Hit(location, (TOOLS, len(prompt.tools) - 1, END, END), _SECTION)
+
+
+def _in_message(prompt: Prompt, location: Location, index: int, rest: list[str | int]) -> Hit:
+    section = SYSTEM if index < prompt.leading else MESSAGES
+    if prompt.messages[index].get("role") in TOOL_ROLES:
+        return Hit(location, (section, index, 0, 0), _BLOCK if len(rest) < 2 else _NEVER)
+    match rest:
+        case ["content", int(number), *deeper]:
+            return Hit(location, (section, index, 0, number), _NEVER if deeper else _BLOCK)
+        case ["content"]:
+            return Hit(location, (section, index, 0, END), _ELEMENT)
+        case ["tool_calls", int(number), *deeper]:
+            return Hit(location, (section, index, 1, number), _NEVER if deeper else _BLOCK)
+    return Hit(location, (section, index, END, END), _ELEMENT)
+
+
+def _depth(rest: list[str | int], *, whole: int) -> int:
+    return whole if not rest else _BLOCK if len(rest) == 1 else _NEVER
+
+
+def _system(prompt: Prompt) -> list[Hit]:
+    if prompt.leading:
+        last = prompt.leading - 1
+        return [_new(Hit, (("messages", last), (SYSTEM, last, END, END), _SECTION))]
+    return [_new(Hit, (("system",), (SYSTEM, 0, END, END), _SECTION))] if prompt.system else []
+
+
+def _tools(prompt: Prompt) -> list[Hit]:
+    last = len(prompt.tools) - 1
+    return [_new(Hit, (("tools", last), (TOOLS, last, END, END), _SECTION))] if last >= 0 else []
+
+
+def _last(prompt: Prompt) -> list[Hit]:
+    last = len(prompt.messages) - 1
+    return (
+        [_new(Hit, (("messages", last), (MESSAGES, last, END, END), _SECTION))]
+        if last >= prompt.leading
+        else []
+    )
+
+
+def _last_user(prompt: Prompt) -> list[Hit]:
+    for index in range(len(prompt.messages) - 1, prompt.leading - 1, -1):
+        message = prompt.messages[index]
+        content = message.get("content")
+        if message.get("role") != "user":
+            continue
+        if isinstance(content, str) and content:
+            return [_new(Hit, (("messages", index), (MESSAGES, index, END, END), _ELEMENT))]
+        number = _last_part(content, results=False)
+        if number is not None:
+            location: Location = ("messages", index, "content", number)
+            return [_new(Hit, (location, (MESSAGES, index, 0, number), _BLOCK))]
+    return []
+
+
+def _last_tool_result(prompt: Prompt) -> list[Hit]:
+    for index in range(len(prompt.messages) - 1, prompt.leading - 1, -1):
+        message = prompt.messages[index]
+        if message.get("role") in TOOL_ROLES:
+            return [_new(Hit, (("messages", index), (MESSAGES, index, 0, 0), _BLOCK))]
+        number = _last_part(message.get("content"), results=True) if message.get("role") == "user" else None
+        if number is not None:
+            location: Location = ("messages", index, "content", number)
+            return [_new(Hit, (location, (MESSAGES, index, 0, number), _BLOCK))]
+    return []
+
+
+def _last_part(content: object, *, results: bool) -> int | None:
+    """The last content block that is a tool result, or that is none."""
+    if not isinstance(content, (list, tuple)):
+        return None
+    for number in range(len(content) - 1, -1, -1):
+        block = fields_of(content[number])
+        if block is not None and (block.get("type") == "tool_result") is results:
+            return number
+    return None
+
+
+def _previous_turn(prompt: Prompt) -> list[Hit]:
+    index = len(prompt.messages) - 1
+    while index >= prompt.leading and prompt.messages[index].get("role") != "assistant":
+        index -= 1
+    while index >= prompt.leading and prompt.messages[index].get("role") == "assistant":
+        index -= 1
+    return (
+        [_new(Hit, (("messages", index), (MESSAGES, index, END, END), _SECTION))]
+        if index >= prompt.leading
+        else []
+    )
+
+
+def _request(_: Prompt) -> list[Hit]:
+    return [_new(Hit, ((), (REQUEST, 0, 0, 0), _BLOCK))]
+
+
+NAMED: dict[str, Finder] = {
+    "system": _system,
+    "tools": _tools,
+    "messages.last": _last,
+    "messages.last_user": _last_user,
+    "messages.last_tool_result": _last_tool_result,
+    "messages.previous_turn": _previous_turn,
+    "request": _request,
+}
+"""Every named target."""

@@ -1,0 +1,30 @@
+"""What every test shares: litellm offline, and how long hypothesis looks."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+
+settings.register_profile(
+    "default",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.register_profile("fuzz", settings.get_profile("default"), max_examples=3_000)
+settings.load_profile("default")
+
+REPOSITORY = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def traces() -> Path:
+    """Recorded requests that lie beside the checkout; tests that read them are skipped elsewhere."""
+    folder = REPOSITORY.parent / "shared" / "traces"
+    if not folder.is_dir():
+        pytest.skip("no recorded traces beside this checkout")
+    return folder
