@@ -64,10 +64,10 @@ def _may_hold_any(prompt: Prompt) -> bool:
     tools: Sequence[Any] = prompt.tools
     try:
         if prompt.shape == "chat":
-            suspects = [tool for tool in tools if KEY in tool or KEY in tool["function"]]
+            marked = [tool for tool in tools if KEY in tool or KEY in tool["function"]]
         else:
-            suspects = [tool for tool in tools if KEY in tool]
-        return bool(suspects) or _messages_may(prompt.structured)
+            marked = [tool for tool in tools if KEY in tool]
+        return bool(marked) or _messages_may(prompt.structured)
     except (AttributeError, KeyError, TypeError):
         return True
 

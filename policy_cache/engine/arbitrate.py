@@ -1,0 +1,174 @@
+"""Arbitration: which of the wanted markers a request gets, and why the others do not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from policy_cache.engine.plan import Placement, Source
+from policy_cache.request.blocks import REQUEST, Block, Order
+from policy_cache.request.location import Location, normalized
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from policy_cache.engine.reasons import Reason
+    from policy_cache.providers.catalog import Ttl
+    from policy_cache.providers.resolve import Route
+    from policy_cache.request.markers import ClientMarker
+    from policy_cache.request.prefix import Prefix
+    from policy_cache.request.targets import Hit
+
+# A NamedTuple's own constructor is a Python call, and these are made for every request.
+_new = tuple.__new__
+
+_REQUEST_BLOCK = Block((), (REQUEST, 0, 0, 0), markable=True)
+
+
+class Accepted(NamedTuple):
+    """A marker that the request gets.
+
+    Attributes:
+        order: The place in the prefix.
+        location: What carries the marker.
+        ttl: Its TTL.
+        number: Its placement's.
+    """
+
+    order: Order
+    location: Location
+    ttl: Ttl
+    number: int
+
+
+class Arbiter:
+    """Decides one request's markers, in the order in which the policy wants them."""
+
+    __slots__ = (
+        "_claimed",
+        "_client",
+        "_effective",
+        "_halved",
+        "_long",
+        "_on_request",
+        "_prefix",
+        "_route",
+        "_used",
+        "accepted",
+        "placements",
+    )
+
+    def __init__(
+        self,
+        route: Route,
+        prefix: Prefix,
+        client: Sequence[ClientMarker],
+        placements: list[Placement],
+        halved: Mapping[Location, Block],
+    ) -> None:
+        self._route = route
+        self._prefix = prefix
+        self._effective: Sequence[ClientMarker] = ()
+        self._client: set[Location | None] = set()
+        self._used = 0
+        self._on_request: str | None = None
+        if client:
+            self._effective = [marker for marker in client if marker.block is not None]
+            self._client = {marker.block for marker in self._effective}
+            self._used = len(self._effective)
+            self._on_request = next((m.ttl for m in self._effective if m.order[0] == REQUEST), None)
+        self._long = False
+        self._claimed: set[Location] = set()
+        self._halved = halved
+        self.placements = placements
+        self.accepted: list[Accepted] = []
+
+    def want(self, source: Source, hit: Hit, ttl: Ttl) -> None:
+        """Consider one marker, and record what becomes of it."""
+        named, wanted, depth = hit
+        route = self._route
+        if wanted is None:
+            return self._refuse(source, named, ttl, "not_markable", "outside tools, system and messages")
+        if wanted[0] == REQUEST:
+            if not route.request_marker:
+                detail = "a marker on the request itself does not reach the provider"
+                return self._refuse(source, named, ttl, "route_drops_marker", detail)
+            block: Block | None = _REQUEST_BLOCK
+        else:
+            block = self._prefix.settle(wanted)
+        if block is None:
+            detail = "no block there or before it can carry a marker"
+            return self._refuse(source, named, ttl, "not_markable", detail)
+        if self._halved:
+            block = self._halved.get(block[0], block)
+        location, order, _ = block
+        if location in self._client:
+            return self._refuse(source, named, ttl, "kept_client_marker", "")
+        if location in self._claimed:
+            return self._refuse(source, named, ttl, "duplicate", f"{normalized(location)} is marked already")
+        if not self._prefix.reaches(order, route.minimum):
+            detail = f"{route.model} caches from {route.minimum:,} tokens on"
+            return self._refuse(source, named, ttl, "below_minimum", detail)
+        reason: Reason = "applied" if order[:depth] == wanted[:depth] and depth <= 4 else "moved"
+        detail = ""
+        if ttl not in route.ttls:
+            reason, detail, ttl = "ttl_unsupported", f"{route.model} takes 5m on this route", "5m"
+        if (self._effective or self._on_request or order[0] == REQUEST) and (
+            clash := self._clash(order, ttl)
+        ):
+            return self._refuse(source, named, ttl, "kept_client_marker", clash)
+        if self._used >= route.breakpoints:
+            detail = f"all {route.breakpoints} breakpoints are used"
+            return self._refuse(source, named, ttl, "over_budget", detail)
+        self._claimed.add(location)
+        self._used += 1
+        self._long = self._long or ttl == "1h"
+        if order[0] == REQUEST:
+            self._on_request = ttl
+        placements = self.placements
+        self.accepted.append(_new(Accepted, (order, location, ttl, len(placements))))
+        placements.append(_new(Placement, (source, named, location, ttl, reason, detail)))
+        return None
+
+    def _refuse(self, source: Source, named: Location, ttl: Ttl, reason: Reason, detail: str) -> None:
+        self.placements.append(Placement(source, named, None, ttl, reason, detail))
+
+    def _clash(self, order: Order, ttl: str) -> str:
+        """What a marker here would break, though it were within the budget."""
+        for marker in self._effective:
+            if ttl == "5m" and marker.ttl == "1h" and marker.order > order:
+                return f"a 5m marker may not precede the client's 1h marker at {normalized(marker.holder)}"
+        if order[0] == REQUEST:
+            others = [(m.order, m.ttl) for m in self._effective] + [(a.order, a.ttl) for a in self.accepted]
+            on_request: str | None = ttl
+        else:
+            others = [(order, ttl)]
+            on_request = self._on_request
+        if on_request is None:
+            return ""
+        # A marker on the request takes effect on the last block, which takes no second TTL.
+        last = self._prefix.last()
+        if last is not None and any(place == last.order and other != on_request for place, other in others):
+            return "a marker on the request takes effect on the last block, where another TTL stands"
+        return ""
+
+    def settle_ttls(self) -> list[Accepted]:
+        """Lower every 1h marker that would follow a 5m one, and return the markers in prefix order."""
+        accepted = self.accepted
+        if len(accepted) > 1:
+            accepted.sort()
+        if not self._long:
+            return accepted
+        short = [marker.order for marker in self._effective if marker.ttl != "1h"]
+        short += [one.order for one in accepted if one.ttl == "5m"]
+        first_short = min(short, default=None)
+        settled: list[Accepted] = []
+        for one in accepted:
+            if one.ttl == "1h" and first_short is not None and one.order > first_short:
+                lowered = self.placements[one.number]._replace(
+                    reason="ttl_lowered", ttl="5m", detail="a 5m marker comes before it"
+                )
+                self.placements[one.number] = lowered
+                settled.append(one._replace(ttl="5m"))
+            else:
+                settled.append(one)
+        return settled

@@ -1,0 +1,208 @@
+"""Compiling a policy: each rule to conditions and actions that are ready to run."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from policy_cache.engine.match import Condition, Facts, Test, compile_match
+from policy_cache.engine.plan import Source
+from policy_cache.request.targets import Finder, Hit, compile_target
+
+if TYPE_CHECKING:
+    from policy_cache.policy.load import LoadedPolicy
+    from policy_cache.policy.model import Rule, Target
+    from policy_cache.providers.catalog import Ttl
+    from policy_cache.providers.resolve import Route
+
+Take: TypeAlias = Literal["first", "last", "all"] | int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CompiledTarget:
+    """One target of a rule.
+
+    Attributes:
+        source: The rule, the target as written, and its line in the policy file.
+        ttl: The TTL that markers there shall have.
+        find: Locates it in a prompt.
+        take: Which of its hits to use; a number means that many, counted from the end.
+    """
+
+    source: Source
+    ttl: Ttl
+    find: Finder
+    take: Take
+
+    def select(self, hits: list[Hit]) -> list[Hit]:
+        """The hits to use, those nearest the end first."""
+        if len(hits) < 2:
+            return hits
+        match self.take:
+            case "all":
+                return hits[::-1]
+            case "first":
+                return hits[:1]
+            case "last":
+                return hits[-1:]
+            case int(number):
+                return hits[-number:][::-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A text with `{names}` to fill in, split once."""
+
+    parts: tuple[str, ...]
+
+    def fill(self, facts: Facts) -> tuple[str | None, str | None]:
+        """The filled text, or None and the name that is absent."""
+        out: list[str] = []
+        for index, part in enumerate(self.parts):
+            if index % 2 == 0:
+                out.append(part)
+                continue
+            value = facts.look_up(part)
+            if value is None or isinstance(value, (dict, list)):
+                return None, part
+            out.append(str(value))
+        return "".join(out), None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mark:
+    """`add_cache_control`."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Unmark:
+    """`remove_cache_control`."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Split:
+    """`split_text`: the boundary."""
+
+    at: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SetParameters:
+    """`set`: the parameters and their values."""
+
+    values: tuple[tuple[str, Template | dict[str, str]], ...]
+
+
+Action: TypeAlias = Mark | Unmark | Split | SetParameters
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CompiledRule:
+    """A rule ready to run.
+
+    Attributes:
+        number: Its place in the file, from 1.
+        source: Its name, and its line in the policy file.
+        match: Conditions that must all hold.
+        veto: Conditions that, all holding, take the rule out; empty when there is no `except`.
+        targets: What it acts on.
+        action: What it does.
+        stop: Whether no later rule applies once it matched.
+        marks: Whether it adds markers.
+    """
+
+    number: int
+    source: Source
+    match: tuple[Condition, ...]
+    veto: tuple[Condition, ...]
+    targets: tuple[CompiledTarget, ...]
+    action: Action
+    stop: bool
+    marks: bool
+
+    def acts_on(self, route: Route) -> bool:
+        """Whether its action can change anything on a route."""
+        if isinstance(self.action, (Mark, Split)):
+            return route.mechanism == "explicit"
+        return not isinstance(self.action, SetParameters) or any(
+            name in route.parameters for name, _ in self.action.values
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidate:
+    """A rule that a route does not exclude, with the conditions still to be asked of each request."""
+
+    rule: CompiledRule
+    tests: tuple[Test, ...]
+    veto: tuple[Condition, ...] | None
+
+    def applies(self, facts: Facts) -> bool:
+        """Whether the rule applies to a request on this route."""
+        for test in self.tests:
+            if not test(facts):
+                return False
+        return self.veto is None or not all(condition.holds(facts) for condition in self.veto)
+
+
+def compile_policy(loaded: LoadedPolicy) -> tuple[CompiledRule, ...]:
+    """Compile every rule of a loaded policy, in file order."""
+    return tuple(_rule(loaded, rule, index) for index, rule in enumerate(loaded.policy.rules))
+
+
+def candidates(rules: tuple[CompiledRule, ...], facts: Facts) -> tuple[Candidate, ...]:
+    """The rules that may apply on the route of `facts`; only its route and alias are looked at."""
+    found: list[Candidate] = []
+    for rule in rules:
+        if not all(condition.holds(facts) for condition in rule.match if condition.static):
+            continue
+        veto: tuple[Condition, ...] | None = None
+        if rule.veto and all(condition.holds(facts) for condition in rule.veto if condition.static):
+            veto = tuple(condition for condition in rule.veto if not condition.static)
+            if not veto:
+                continue
+        found.append(Candidate(rule, tuple(c.holds for c in rule.match if not c.static), veto))
+        if rule.stop and not found[-1].tests and veto is None:
+            break
+    return tuple(found)
+
+
+def _rule(loaded: LoadedPolicy, rule: Rule, index: int) -> CompiledRule:
+    added = rule.action.add_cache_control
+    ttl: Ttl = (added.ttl if added else None) or "5m"
+    return CompiledRule(
+        number=index + 1,
+        source=Source(rule.name, "", loaded.line("rules", index)),
+        match=compile_match(rule.match, rule.name),
+        veto=compile_match(rule.except_, rule.name),
+        targets=tuple(
+            _target(target, Source(rule.name, target.at, loaded.line("rules", index, "targets", place)), ttl)
+            for place, target in enumerate(rule.targets)
+        ),
+        action=_action(rule),
+        stop=rule.stop,
+        marks=added is not None,
+    )
+
+
+def _target(target: Target, source: Source, ttl: Ttl) -> CompiledTarget:
+    return CompiledTarget(source, target.ttl or ttl, compile_target(target.at), target.take)
+
+
+def _action(rule: Rule) -> Action:
+    action = rule.action
+    if action.split_text is not None:
+        return Split(action.split_text.at)
+    if action.set is not None:
+        given = action.set.model_dump(exclude_none=True)
+        return SetParameters(
+            tuple(
+                (name, _template(value) if isinstance(value, str) else value) for name, value in given.items()
+            )
+        )
+    return Mark() if action.add_cache_control is not None else Unmark()
+
+
+def _template(text: str) -> Template:
+    return Template(tuple(re.split(r"\{([^{}]*)\}", text)))

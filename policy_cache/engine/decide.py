@@ -1,0 +1,315 @@
+"""Deciding one request: every matching rule's wishes, arbitrated, become a plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from policy_cache.engine.arbitrate import Arbiter
+from policy_cache.engine.compile import SetParameters, Split, Template, Unmark
+from policy_cache.engine.edits import Cut, Removal, marker, prompt_edits
+from policy_cache.engine.plan import Edit, Placement, Plan, Source, Step
+from policy_cache.engine.reasons import ACTED
+from policy_cache.request.blocks import REQUEST, Block
+from policy_cache.request.edit import Draft
+from policy_cache.request.location import Location, fields_of
+from policy_cache.request.markers import KEY, ClientMarker, client_markers
+from policy_cache.request.prefix import Prefix
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from policy_cache.engine.arbitrate import Accepted
+    from policy_cache.engine.compile import CompiledRule
+    from policy_cache.engine.match import Facts
+    from policy_cache.engine.reasons import Reason
+    from policy_cache.policy.model import Policy
+    from policy_cache.request.targets import Hit
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Conduct:
+    """How a policy behaves as a whole; see `policy.model.Policy`."""
+
+    observe: bool
+    stand_down: bool
+    replace: bool
+    label: tuple[str, str]
+
+    @classmethod
+    def of(cls, policy: Policy, label: tuple[str, str]) -> Conduct:
+        """The conduct that a policy asks for."""
+        return cls(
+            policy.mode == "observe",
+            policy.client_markers == "stand_down",
+            policy.client_markers == "replace",
+            label,
+        )
+
+
+def decide(rules: Sequence[CompiledRule], facts: Facts, conduct: Conduct) -> Decision:
+    """Decide one request under the rules that matched it."""
+    decision = Decision(facts, conduct)
+    marking = [rule for rule in rules if rule.marks]
+    if len(marking) == len(rules):
+        decision.open_arbitration(bool(marking))
+    else:
+        for rule in rules:
+            if isinstance(rule.action, Unmark):
+                decision.unmark(rule)
+        decision.open_arbitration(bool(marking))
+        for rule in rules:
+            if isinstance(rule.action, Split):
+                decision.split(rule, rule.action.at)
+            elif isinstance(rule.action, SetParameters):
+                decision.set_parameters(rule, rule.action)
+    if marking:
+        decision.mark(marking)
+    decision.settle()
+    return decision
+
+
+class Decision:
+    """What was decided for one request; `request` is the one to send."""
+
+    __slots__ = (
+        "_arbiter",
+        "_client",
+        "_conduct",
+        "_cuts",
+        "_facts",
+        "_halved",
+        "_parameters",
+        "_placements",
+        "_prefix",
+        "_prompt",
+        "_removals",
+        "_replacing",
+        "_taken",
+        "accepted",
+        "request",
+    )
+
+    def __init__(self, facts: Facts, conduct: Conduct) -> None:
+        prompt = facts.prompt
+        self._facts = facts
+        self._prompt = prompt
+        self._conduct = conduct
+        self._client = client_markers(prompt)
+        self._prefix = Prefix(prompt, facts.route.blocks)
+        self._placements: list[Placement] = []
+        self._removals: list[Removal] = []
+        self._cuts: dict[Location, Cut] = {}
+        self._halved: dict[Location, Block] = {}
+        self._parameters: list[Edit] = []
+        self._taken: set[str] = set()
+        self._replacing = False
+        self._arbiter: Arbiter | None = None
+        self.accepted: list[Accepted] = []
+        self.request = prompt.request
+
+    def unmark(self, rule: CompiledRule) -> None:
+        """Take client markers away: everywhere, or at the rule's targets."""
+        if not rule.targets:
+            self._remove(rule.source, None, list(self._client))
+        for target in rule.targets:
+            source = target.source
+            hits = target.select(target.find(self._prompt))
+            if not hits:
+                self._placements.append(Placement(source, None, None, None, "no_target"))
+            for hit in hits:
+                self._remove(source, hit.location, [m for m in self._client if _stands_at(m, hit)])
+
+    def _remove(self, source: Source, location: Location | None, markers: list[ClientMarker]) -> None:
+        gone = {removal.marker.holder for removal in self._removals}
+        fresh = [one for one in markers if one.holder not in gone]
+        self._removals += [Removal(one, source) for one in fresh]
+        reason: Reason = "applied" if fresh else "duplicate" if markers else "no_target"
+        detail = f"{len(fresh)} removed" if fresh else "no marker there"
+        self._placements.append(
+            Placement(source, location, location if fresh else None, None, reason, detail)
+        )
+
+    def open_arbitration(self, marks: bool) -> None:
+        """Count what the client marked, as far as it stays."""
+        gone = {removal.marker.holder for removal in self._removals}
+        staying = [one for one in self._client if one.holder not in gone] if gone else self._client
+        self._replacing = marks and self._conduct.replace and bool(staying)
+        client = () if self._replacing else staying
+        if not (client and self._conduct.stand_down):
+            self._arbiter = Arbiter(self._facts.route, self._prefix, client, self._placements, self._halved)
+
+    def _refusal(self) -> tuple[Reason, str] | None:
+        """Why no marker can be placed on this request at all, if so."""
+        mechanism = self._facts.route.mechanism
+        provider = self._facts.route.provider or "an unknown provider"
+        if mechanism == "automatic":
+            return "provider_automatic", f"{provider} caches by itself"
+        if mechanism == "none":
+            return "provider_unsupported", f"no markers are sent to {provider}"
+        if self._arbiter is None:
+            return "stood_down", f"the client placed {len(self._client)}"
+        return None
+
+    def mark(self, rules: Sequence[CompiledRule]) -> None:
+        """Want a marker at each target of each rule."""
+        arbiter = self._arbiter
+        refusal = self._refusal()
+        if refusal is not None or arbiter is None:
+            reason, detail = refusal or ("stood_down", "")
+            for rule in rules:
+                for target in rule.targets:
+                    self._placements.append(Placement(target.source, None, None, target.ttl, reason, detail))
+            return
+        for rule in rules:
+            for target in rule.targets:
+                hits = target.find(self._prompt)
+                if not hits:
+                    self._placements.append(Placement(target.source, None, None, target.ttl, "no_target"))
+                for hit in hits if len(hits) < 2 else target.select(hits):
+                    arbiter.want(target.source, hit, target.ttl)
+
+    def split(self, rule: CompiledRule, literal: str) -> None:
+        """Split the text blocks at the rule's targets at a literal."""
+        refusal = self._refusal()
+        for target in rule.targets:
+            source = target.source
+            if refusal is not None:
+                self._placements.append(Placement(source, None, None, None, *refusal))
+                continue
+            hits = target.select(target.find(self._prompt))
+            if not hits:
+                self._placements.append(Placement(source, None, None, None, "no_target"))
+            for hit in hits:
+                self._placements.append(self._cut(source, hit, literal))
+
+    def _cut(self, source: Source, hit: Hit, literal: str) -> Placement:
+        block = None if hit.order is None or hit.order[0] == REQUEST else self._prefix.settle(hit.order)
+        text = None if block is None else self._text(block.location)
+        if block is None or text is None:
+            return Placement(
+                source, hit.location, None, None, "not_markable", f"{source.target} is not a text"
+            )
+        if block.location in self._cuts:
+            return Placement(source, hit.location, None, None, "duplicate", "split already")
+        at = text.find(literal)
+        if at < 0:
+            return Placement(source, hit.location, None, None, "no_target", "the boundary is not in the text")
+        if at == 0:
+            stable = self._stable_half(block)
+            if stable is not None:
+                self._halved[block.location] = stable
+            return Placement(source, hit.location, None, None, "duplicate", "the text begins at the boundary")
+        self._cuts[block.location] = Cut(block.order, at, source)
+        reason: Reason = "observed" if self._conduct.observe else "applied"
+        return Placement(source, hit.location, block.location, None, reason, f"after {at:,} characters")
+
+    def _text(self, location: Location) -> str | None:
+        value: object = self._prompt.request
+        for key in location:
+            members = value if isinstance(value, (dict, list, tuple)) else fields_of(value)
+            value = members[key]  # type: ignore[index]
+        text = value if isinstance(value, str) else (fields_of(value) or {}).get("text")
+        return text if isinstance(text, str) else None
+
+    def _stable_half(self, block: Block) -> Block | None:
+        """The block before one that begins at the boundary: what an earlier split left."""
+        section, element, part, number = block.order
+        if number == 0:
+            return None
+        before = self._prefix.settle((section, element, part, number - 1))
+        return before if before is not None and before.order[:3] == block.order[:3] else None
+
+    def set_parameters(self, rule: CompiledRule, action: SetParameters) -> None:
+        """Set request-level cache parameters, each the way that litellm forwards it."""
+        for name, wanted in action.values:
+            self._placements.append(self._set_parameter(rule.source, name, wanted))
+
+    def _set_parameter(self, source: Source, name: str, wanted: Template | Mapping[str, str]) -> Placement:
+        route = self._facts.route
+        passage = route.parameters.get(name)
+        if passage is None:
+            detail = f"{name} does not reach {route.provider or 'an unknown provider'}"
+            return Placement(source, None, None, None, "provider_unsupported", detail)
+        location: Location = (name,) if passage == "argument" else ("extra_body", name)
+        if name in self._taken:
+            return Placement(source, location, None, None, "duplicate", "an earlier rule set it")
+        if isinstance(wanted, Template):
+            value, absent = wanted.fill(self._facts)
+            if absent is not None:
+                return Placement(source, location, None, None, "no_target", f"{absent} is absent")
+        request = self._prompt.request
+        extra = request.get("extra_body")
+        before = request.get(name) if passage == "argument" else (fields_of(extra) or {}).get(name)
+        new: object = value if isinstance(wanted, Template) else dict(wanted)
+        if before is not None and not self._conduct.replace:
+            detail = "" if before == new else "the client set another value"
+            return Placement(source, location, None, None, "kept_client_marker", detail)
+        self._taken.add(name)
+        if before != new:
+            steps: tuple[Step, ...] = (Step("add" if before is None else "replace", location, new),)
+            if passage == "extra_body" and not isinstance(extra, dict):
+                steps = (Step("add", ("extra_body",), {name: new}),)
+            self._parameters.append(Edit("set", location, before, new, source, steps))
+        return Placement(source, location, location, None, "observed" if self._conduct.observe else "applied")
+
+    def settle(self) -> None:
+        """Settle the TTLs, and apply everything to a copy."""
+        accepted = self._arbiter.settle_ttls() if self._arbiter is not None else []
+        self.accepted = accepted
+        if self._replacing and accepted:
+            source = self._placements[accepted[0].number].source
+            gone = {removal.marker.holder for removal in self._removals}
+            self._removals += [Removal(one, source) for one in self._client if one.holder not in gone]
+        if self._conduct.observe:
+            self._observe()
+        elif self._removals or self._cuts or self._parameters:
+            self._apply(self.edits())
+        elif accepted:
+            draft = Draft(self.request)
+            for _, location, ttl, _ in accepted:
+                draft.mark(location, KEY, marker(ttl))
+            self.request = draft.request
+
+    def _apply(self, edits: list[Edit]) -> None:
+        if edits:
+            draft = Draft(self.request)
+            for edit in reversed(edits):
+                for step in edit.steps:
+                    draft.apply(step.op, step.location, step.value)
+            self.request = draft.request
+
+    def edits(self) -> list[Edit]:
+        """The changes as values, in prefix order; parameters come last."""
+        edits = prompt_edits(self._prompt, self.accepted, self._placements, self._removals, self._cuts)
+        return edits + self._parameters
+
+    def plan(self, matched: tuple[str, ...]) -> Plan:
+        """The decision as a value, with everything that led to it."""
+        return Plan(
+            self.request,
+            self._prompt.request,
+            self._facts.route,
+            self._placements,
+            self.edits(),
+            self._client,
+            matched,
+            self._conduct.label,
+        )
+
+    def _observe(self) -> None:
+        for index, placement in enumerate(self._placements):
+            if placement.reason in ACTED:
+                self._placements[index] = placement._replace(
+                    reason="observed", detail=placement.detail or f"would be {placement.reason}"
+                )
+
+
+def _stands_at(marker: ClientMarker, hit: Hit) -> bool:
+    """Whether a marker is at what a target named: on it, inside it, or the very marker."""
+    if hit.order is not None and hit.order[0] == REQUEST:
+        return marker.block == ()
+    place = hit.location
+    holder = marker.holder
+    inside = bool(place) and holder[: len(place)] == place
+    return inside or place[: len(holder) + 1] == (*holder, KEY)

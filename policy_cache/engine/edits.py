@@ -1,0 +1,123 @@
+"""From decisions to edits: what each marker, removal, split and parameter changes in the request."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from policy_cache.engine.plan import Edit, Source, Step
+from policy_cache.request.location import Key, Location, fields_of
+from policy_cache.request.markers import KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from policy_cache.engine.arbitrate import Accepted
+    from policy_cache.engine.plan import Placement
+    from policy_cache.providers.catalog import Ttl
+    from policy_cache.request.blocks import Order
+    from policy_cache.request.markers import ClientMarker
+    from policy_cache.request.prompt import Prompt
+
+
+class Removal(NamedTuple):
+    """A client's marker that a rule takes away."""
+
+    marker: ClientMarker
+    source: Source
+
+
+class Cut(NamedTuple):
+    """A text block to split: the characters of its stable part, and who asked."""
+
+    order: Order
+    at: int
+    source: Source
+
+
+def marker(ttl: Ttl) -> dict[str, str]:
+    """A marker as Anthropic writes it; `5m` is the default and stays unsaid."""
+    return {"type": "ephemeral"} if ttl == "5m" else {"type": "ephemeral", "ttl": ttl}
+
+
+def prompt_edits(
+    prompt: Prompt,
+    accepted: Sequence[Accepted],
+    placements: Sequence[Placement],
+    removals: Sequence[Removal],
+    cuts: Mapping[Location, Cut],
+) -> list[Edit]:
+    """The edits to the prompt, in prefix order."""
+    if not removals and not cuts:
+        return [_mark(prompt, one, placements[one.number].source, None) for one in accepted]
+    removed = {removal.marker.holder for removal in removals}
+    ordered: list[tuple[Order, int, Edit]] = []
+    for one in accepted:
+        location = one.location
+        if location in removed and _at(prompt, location, KEY) == marker(one.ttl):
+            removed.discard(location)
+            continue
+        removed.discard(location)
+        cut = cuts.get(location)
+        ordered.append((one.order, 0, _mark(prompt, one, placements[one.number].source, cut)))
+    for location, cut in cuts.items():
+        ordered.append((cut.order, 1, _split(prompt, location, cut, unmarked=location in removed)))
+        removed.discard(location)
+    for removal in removals:
+        if removal.marker.holder in removed:
+            removed.discard(removal.marker.holder)
+            ordered.append((removal.marker.order, 2, _unmark(prompt, removal)))
+    ordered.sort(key=lambda entry: entry[:2])
+    return [edit for _, _, edit in ordered]
+
+
+def _value(prompt: Prompt, location: Location) -> object:
+    value: object = prompt.request
+    for key in location:
+        members = value if isinstance(value, (dict, list, tuple)) else fields_of(value)
+        value = members[key]  # type: ignore[index]
+    return value
+
+
+def _at(prompt: Prompt, location: Location, name: Key) -> object:
+    fields = fields_of(_value(prompt, location))
+    return None if fields is None else fields.get(str(name))
+
+
+def _mark(prompt: Prompt, accepted: Accepted, source: Source, cut: Cut | None) -> Edit:
+    location = accepted.location
+    value = _value(prompt, location)
+    new = marker(accepted.ttl)
+    if isinstance(value, str):
+        if cut is not None:
+            return Edit("mark", location, None, new, source, (Step("add", (*location, 0, KEY), new),))
+        block = [{"type": "text", "text": value, KEY: new}]
+        return Edit("mark", location, value, block, source, (Step("replace", location, block),))
+    fields = fields_of(value) or {}
+    if KEY in fields and cut is None:
+        return Edit("mark", location, fields[KEY], new, source, (Step("replace", (*location, KEY), new),))
+    return Edit("mark", location, None, new, source, (Step("add", (*location, KEY), new),))
+
+
+def _unmark(prompt: Prompt, removal: Removal) -> Edit:
+    holder = removal.marker.holder
+    return Edit(
+        "unmark", holder, _at(prompt, holder, KEY), None, removal.source, (Step("remove", (*holder, KEY)),)
+    )
+
+
+def _split(prompt: Prompt, location: Location, cut: Cut, *, unmarked: bool) -> Edit:
+    value = _value(prompt, location)
+    if isinstance(value, str):
+        parts = [{"type": "text", "text": value[: cut.at]}, {"type": "text", "text": value[cut.at :]}]
+        return Edit("split", location, value, parts, cut.source, (Step("replace", location, parts),))
+    block = dict(fields_of(value) or {})
+    text = str(block["text"])
+    stable = {**block, "text": text[: cut.at]}
+    stable.pop(KEY, None)
+    rest = {**block, "text": text[cut.at :]}
+    if unmarked:
+        rest.pop(KEY, None)
+    number = location[-1]
+    assert isinstance(number, int)
+    steps = (Step("replace", location, stable), Step("add", (*location[:-1], number + 1), rest))
+    return Edit("split", location, block, [stable, rest], cut.source, steps)

@@ -1,0 +1,212 @@
+"""The engine: a policy, compiled once, applied to every request."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
+
+from policy_cache.engine.compile import Candidate, CompiledRule, candidates, compile_policy
+from policy_cache.engine.decide import Conduct, decide
+from policy_cache.engine.match import Facts, carried_metadata
+from policy_cache.errors import RequestError
+from policy_cache.policy.load import LoadedPolicy, load, loads
+from policy_cache.policy.packaged import packaged
+from policy_cache.providers.catalog import packaged_catalog
+from policy_cache.providers.resolve import Route, resolve
+from policy_cache.request.prompt import Prompt, Shape, detect_shape
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from os import PathLike
+
+    from policy_cache.engine.plan import Plan
+
+_log = logging.getLogger("policy_cache")
+_MOST_PROGRAMS = 4_096
+
+
+class _Program(NamedTuple):
+    """What a route leaves of the policy; `acts` is False when no rule can change anything there."""
+
+    route: Route
+    candidates: tuple[Candidate, ...]
+    acts: bool
+
+
+class Engine:
+    """A compiled policy. Immutable, and safe to share between threads.
+
+    Attributes:
+        policy: The loaded policy, with its source and warnings.
+        rules: Its compiled rules, in file order.
+        failures: How often `rewrite` gave a request back unread, by kind of error.
+    """
+
+    __slots__ = ("_catalog", "_conduct", "_programs", "failures", "policy", "rules")
+
+    def __init__(self, policy: LoadedPolicy) -> None:
+        """Compile a loaded policy."""
+        self.policy = policy
+        self.rules: tuple[CompiledRule, ...] = compile_policy(policy) if policy.policy.enabled else ()
+        self.failures: Counter[str] = Counter()
+        self._conduct = Conduct.of(policy.policy, (policy.source.name, policy.revision))
+        self._catalog = packaged_catalog()
+        self._programs: dict[tuple[str, str | None, str | None, str | None, Shape], _Program] = {}
+
+    @classmethod
+    def from_file(cls, path: str | PathLike[str]) -> Engine:
+        """Load and compile a policy file.
+
+        Raises:
+            PolicyError: The file cannot be read or is not a valid policy; see its `diagnostics`.
+        """
+        return cls(load(path))
+
+    @classmethod
+    def from_text(cls, text: str, name: str = "<policy>") -> Engine:
+        """Load and compile a policy from its text; `name` stands for the file in diagnostics.
+
+        Raises:
+            PolicyError: The text is not a valid policy; see its `diagnostics`.
+        """
+        return cls(loads(text, name))
+
+    @classmethod
+    def default(cls) -> Engine:
+        """The engine of the packaged default policy."""
+        return cls.from_file(packaged("policies", "default.yaml"))
+
+    def rewrite(
+        self,
+        request: dict[str, object],
+        *,
+        provider: str | None = None,
+        alias: str | None = None,
+        metadata: Mapping[str, object] | None = None,
+        headers: Mapping[str, object] | None = None,
+        shape: Shape | None = None,
+    ) -> dict[str, object]:
+        """Return the request to send.
+
+        The given request is never mutated, and is itself returned when nothing changes, or when
+        anything goes wrong: that is counted in `failures` and logged once per kind, never raised.
+
+        Args:
+            request: The keyword arguments of `litellm.completion` or `litellm.anthropic_messages`.
+            provider: litellm's provider name, where the request does not say it.
+            alias: The router's own name for the model.
+            metadata: What `metadata` conditions look at; by default what the request carries.
+            headers: What `headers` conditions look at; by default what the request carries.
+            shape: `chat` or `messages`; by default told from the request.
+        """
+        try:
+            facts, program = self._enter(request, provider, alias, metadata, headers, shape)
+            if not program.acts:
+                return request
+            decision = decide(self._matching(facts, program), facts, self._conduct)
+            if self._conduct.observe:
+                _log.info("%s would place %d markers", self.policy.source.name, len(decision.accepted))
+        except Exception as error:  # noqa: BLE001, a router must never fail because of a policy
+            self._failed(error)
+            return request
+        return decision.request  # type: ignore[return-value]
+
+    def plan(
+        self,
+        request: dict[str, object],
+        *,
+        provider: str | None = None,
+        alias: str | None = None,
+        metadata: Mapping[str, object] | None = None,
+        headers: Mapping[str, object] | None = None,
+        shape: Shape | None = None,
+    ) -> Plan:
+        """Decide a request and say why; takes what `rewrite` takes.
+
+        Raises:
+            RequestError: It is not a request that can be planned.
+        """
+        facts, program = self._enter(request, provider, alias, metadata, headers, shape)
+        matched = self._matching(facts, program)
+        return decide(matched, facts, self._conduct).plan(tuple(rule.source.rule for rule in matched))
+
+    def facts(
+        self,
+        request: dict[str, object],
+        *,
+        provider: str | None = None,
+        alias: str | None = None,
+        metadata: Mapping[str, object] | None = None,
+        headers: Mapping[str, object] | None = None,
+        shape: Shape | None = None,
+    ) -> Facts:
+        """What conditions see of a request; takes what `rewrite` takes.
+
+        Raises:
+            RequestError: It is not a request that can be planned.
+        """
+        facts, program = self._enter(request, provider, alias, metadata, headers, shape)
+        facts.prompt = Prompt(facts.request, program.route.shape)
+        return facts
+
+    def _enter(
+        self,
+        request: dict[str, object],
+        provider: str | None,
+        alias: str | None,
+        metadata: Mapping[str, object] | None,
+        headers: Mapping[str, object] | None,
+        shape: Shape | None,
+    ) -> tuple[Facts, _Program]:
+        if not isinstance(request, dict):
+            raise RequestError((), found=type(request).__name__, expected="a request, as a dict")
+        model = request.get("model")
+        if not isinstance(model, str):
+            found = "nothing" if model is None else type(model).__name__
+            raise RequestError(("model",), found=found, expected="the model's name")
+        if provider is None and "custom_llm_provider" in request:
+            provider = _text(request["custom_llm_provider"])
+        if alias is None and (metadata or "metadata" in request or "litellm_metadata" in request):
+            given = carried_metadata(request) if metadata is None else metadata
+            alias = _text(given.get("model_group"))
+        if shape is None:
+            shape = detect_shape(request)
+        base = request.get("api_base") or request.get("base_url")
+        key = (model, provider, alias, base if base is None else _text(base), shape)
+        program = self._programs.get(key)
+        if program is None:
+            program = self._compile(key)
+        return Facts(request, program.route, alias, metadata=metadata, headers=headers), program
+
+    def _compile(self, key: tuple[str, str | None, str | None, str | None, Shape]) -> _Program:
+        model, provider, alias, api_base, shape = key
+        route = resolve(self._catalog, model=model, provider=provider, api_base=api_base, shape=shape)
+        left = candidates(self.rules, Facts({}, route, alias))
+        program = _Program(route, left, any(candidate.rule.acts_on(route) for candidate in left))
+        if len(self._programs) >= _MOST_PROGRAMS:
+            self._programs = {}
+        self._programs[key] = program
+        return program
+
+    def _matching(self, facts: Facts, program: _Program) -> list[CompiledRule]:
+        facts.prompt = Prompt(facts.request, program.route.shape)
+        matched: list[CompiledRule] = []
+        for candidate in program.candidates:
+            if candidate.applies(facts):
+                matched.append(candidate.rule)
+                if candidate.rule.stop:
+                    break
+        return matched
+
+    def _failed(self, error: Exception) -> None:
+        """Count a failure and log its kind once; a RequestError holds no text of the request."""
+        kind = type(error).__name__
+        self.failures[kind] += 1
+        if self.failures[kind] == 1:
+            said = f": {error}" if isinstance(error, RequestError) else ""
+            _log.warning("a request was passed on unchanged after %s%s (logged once)", kind, said)
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None

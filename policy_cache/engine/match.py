@@ -1,0 +1,305 @@
+"""Conditions: what a rule asks of a request, compiled to small predicates."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from policy_cache.request.jsonpath import compile_path
+from policy_cache.request.location import fields_of
+from policy_cache.request.names import Names
+from policy_cache.request.tokens import CHARS_PER_TOKEN, chars
+
+if TYPE_CHECKING:
+    from policy_cache.policy.model import Match, Range, Sample
+    from policy_cache.providers.resolve import Route
+    from policy_cache.request.prompt import Prompt
+
+
+class Facts:
+    """What conditions may look at in one request.
+
+    Static conditions look at the route and the alias alone, and may be asked before there is a prompt.
+    """
+
+    __slots__ = ("_headers", "_metadata", "alias", "prompt", "request", "route")
+
+    prompt: Prompt
+
+    def __init__(
+        self,
+        request: Mapping[str, object],
+        route: Route,
+        alias: str | None,
+        *,
+        metadata: Mapping[str, object] | None = None,
+        headers: Mapping[str, object] | None = None,
+    ) -> None:
+        self.request = request
+        self.route = route
+        self.alias = alias
+        self._metadata = metadata
+        self._headers = headers
+
+    @property
+    def metadata(self) -> Mapping[str, object]:
+        """The caller's metadata, or what the request carries."""
+        if self._metadata is None:
+            self._metadata = carried_metadata(self.request)
+        return self._metadata
+
+    @property
+    def headers(self) -> Mapping[str, object]:
+        """The caller's headers, or what the request carries, by lower-case name."""
+        given = self._headers
+        if given is None:
+            given = _first_mapping(
+                self.request.get("extra_headers"),
+                self.request.get("headers"),
+                (fields_of(self.request.get("proxy_server_request")) or {}).get("headers"),
+            )
+        return {name.lower(): value for name, value in given.items() if isinstance(name, str)}
+
+    def look_up(self, name: str) -> object:
+        """The value of a dotted name: `metadata.a.b`, `headers.x`, `alias` or `model`; None if absent."""
+        area, _, rest = name.partition(".")
+        if area == "metadata":
+            return nested(self.metadata, rest)
+        if area == "headers":
+            return self.headers.get(rest.lower())
+        return self.alias if area == "alias" else self.route.model
+
+    def size(self, *, enough: int | None = None) -> int:
+        """Characters of tools, system prompt and messages; stops at `enough`."""
+        prompt = self.prompt
+        return chars([prompt.request.get("system") or (), prompt.messages, prompt.tools], enough=enough)
+
+
+def carried_metadata(request: Mapping[str, object]) -> Mapping[str, object]:
+    """The metadata that a request carries, under either of litellm's names."""
+    return _first_mapping(request.get("metadata"), request.get("litellm_metadata"))
+
+
+def _first_mapping(*values: object) -> Mapping[str, object]:
+    return next((value for value in values if isinstance(value, Mapping) and value), {})
+
+
+def nested(mapping: Mapping[str, object], dotted: str) -> object:
+    """Reach into nested mappings; a whole dotted name that is itself a key wins."""
+    if dotted in mapping:
+        return mapping[dotted]
+    value: object = mapping
+    for key in dotted.split("."):
+        if not isinstance(value, Mapping) or key not in value:
+            return None
+        value = value[key]
+    return value
+
+
+Test: TypeAlias = Callable[[Facts], bool]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Condition:
+    """One condition of a match block.
+
+    Attributes:
+        name: Its name in the policy, `metadata.kind` for a member of a map.
+        expected: What it wants, as a person would write it.
+        static: Whether the route alone decides it.
+        holds: Whether a request meets it.
+        seen: What a request has there, for people; never prompt text.
+    """
+
+    name: str
+    expected: str
+    static: bool
+    holds: Test
+    seen: Callable[[Facts], str]
+
+
+def compile_match(match: Match | None, rule: str) -> tuple[Condition, ...]:
+    """The conditions of a match block, those that the route decides first."""
+    if match is None:
+        return ()
+    conditions = [*_static_conditions(match), *_counts(match)]
+    if match.stream is not None:
+        conditions.append(_stream(wanted=match.stream))
+    conditions += [_named("metadata", name, globs) for name, globs in match.metadata.items()]
+    conditions += [_named("headers", name, globs) for name, globs in match.headers.items()]
+    if match.sample is not None:
+        conditions.append(_sample(match.sample, rule))
+    conditions += [_path(text, wanted=True) for text in match.exists]
+    conditions += [_path(text, wanted=False) for text in match.missing]
+    if match.tokens is not None:
+        conditions.append(_tokens(match.tokens))
+    return tuple(conditions)
+
+
+def _static_conditions(match: Match) -> list[Condition]:
+    conditions: list[Condition] = []
+    if match.provider:
+        provider = Names(match.provider)
+        conditions.append(
+            Condition(
+                "provider",
+                " | ".join(match.provider),
+                True,
+                lambda facts: provider.match(facts.route.provider),
+                lambda facts: facts.route.provider or "unknown",
+            )
+        )
+    if match.model:
+        model = Names(match.model, expressions=True)
+        conditions.append(
+            Condition(
+                "model",
+                " | ".join(match.model),
+                True,
+                lambda facts: model.match(facts.route.model),
+                lambda facts: facts.route.model,
+            )
+        )
+    if match.alias:
+        alias = Names(match.alias)
+        conditions.append(
+            Condition(
+                "alias",
+                " | ".join(match.alias),
+                True,
+                lambda facts: facts.alias is not None and alias.match(facts.alias),
+                lambda facts: facts.alias or "none",
+            )
+        )
+    if match.shape is not None:
+        shape = match.shape
+        conditions.append(
+            Condition(
+                "shape",
+                shape,
+                True,
+                lambda facts: facts.route.shape == shape,
+                lambda facts: facts.route.shape,
+            )
+        )
+    return conditions
+
+
+def _bounds(limits: Range) -> tuple[float, float]:
+    return limits.min or 0, math.inf if limits.max is None else limits.max
+
+
+def _range_text(limits: Range) -> str:
+    if limits.min is None:
+        return f"at most {limits.max}"
+    return f"at least {limits.min}" if limits.max is None else f"{limits.min} to {limits.max}"
+
+
+def _counts(match: Match) -> list[Condition]:
+    found = []
+    if match.tools is not None:
+        low, high = _bounds(match.tools)
+        found.append(
+            Condition(
+                "tools",
+                _range_text(match.tools),
+                False,
+                lambda facts: low <= len(facts.prompt.tools) <= high,
+                lambda facts: str(len(facts.prompt.tools)),
+            )
+        )
+    if match.messages is not None:
+        least, most = _bounds(match.messages)
+        found.append(
+            Condition(
+                "messages",
+                _range_text(match.messages),
+                False,
+                lambda facts: least <= len(facts.prompt.messages) <= most,
+                lambda facts: str(len(facts.prompt.messages)),
+            )
+        )
+    return found
+
+
+def _stream(*, wanted: bool) -> Condition:
+    return Condition(
+        "stream",
+        str(wanted).lower(),
+        False,
+        lambda facts: bool(facts.request.get("stream")) is wanted,
+        lambda facts: str(bool(facts.request.get("stream"))).lower(),
+    )
+
+
+def _text_of(value: object) -> str | None:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, (str, int, float)) else None
+
+
+def _named(area: str, name: str, globs: tuple[str, ...]) -> Condition:
+    pattern = Names(globs)
+    dotted = f"{area}.{name}"
+
+    def holds(facts: Facts) -> bool:
+        value = facts.look_up(dotted)
+        values = value if isinstance(value, (list, tuple)) else [value]
+        return any((text := _text_of(item)) is not None and pattern.match(text) for item in values)
+
+    def seen(facts: Facts) -> str:
+        value = facts.look_up(dotted)
+        return "absent" if value is None else "another value" if area == "headers" else repr(value)
+
+    return Condition(dotted, " | ".join(globs), False, holds, seen)
+
+
+def _sample(sample: Sample, rule: str) -> Condition:
+    share = round(sample.percent * 100)
+
+    def bucket(facts: Facts) -> int | None:
+        text = _text_of(facts.look_up(sample.by))
+        if text is None:
+            return None
+        digest = hashlib.blake2b(f"{rule}\0{text}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
+        return int.from_bytes(digest, "big") % 10_000
+
+    def holds(facts: Facts) -> bool:
+        number = bucket(facts)
+        return number is not None and number < share
+
+    def seen(facts: Facts) -> str:
+        number = bucket(facts)
+        return f"{sample.by} is absent" if number is None else f"{number / 100:g}"
+
+    return Condition("sample", f"below {sample.percent:g}% by {sample.by}", False, holds, seen)
+
+
+def _path(text: str, *, wanted: bool) -> Condition:
+    path = compile_path(text)
+
+    def holds(facts: Facts) -> bool:
+        return bool(path.find(facts.request)) is wanted
+
+    def seen(facts: Facts) -> str:
+        hits = len(path.find(facts.request))
+        return f"{hits} hit{'' if hits == 1 else 's'}"
+
+    return Condition("exists" if wanted else "missing", text, False, holds, seen)
+
+
+def _tokens(limits: Range) -> Condition:
+    low, high = _bounds(limits)
+    bound = limits.min if limits.max is None else limits.max + 1
+    enough = None if bound is None else int(bound * CHARS_PER_TOKEN) + 1
+
+    def holds(facts: Facts) -> bool:
+        return low <= facts.size(enough=enough) / CHARS_PER_TOKEN <= high
+
+    def seen(facts: Facts) -> str:
+        return f"about {facts.size() / CHARS_PER_TOKEN:,.0f}"
+
+    return Condition("tokens", _range_text(limits), False, holds, seen)

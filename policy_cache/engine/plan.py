@@ -1,0 +1,142 @@
+"""The plan: what the engine decided for one request, and the request that comes of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, TypedDict
+
+from policy_cache.request.location import Location, pointer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from policy_cache.engine.reasons import Reason
+    from policy_cache.providers.catalog import Ttl
+    from policy_cache.providers.resolve import Route
+    from policy_cache.request.markers import ClientMarker
+
+Operation: TypeAlias = Literal["add", "replace", "remove"]
+
+
+class PatchOperation(TypedDict, total=False):
+    """One operation of a JSON Patch (RFC 6902)."""
+
+    op: Operation
+    path: str
+    value: object
+
+
+class Source(NamedTuple):
+    """The part of the policy that asked for something.
+
+    Attributes:
+        rule: The rule's name.
+        target: The target as written; empty for a rule that acts on the whole request.
+        line: The line in the policy file, of the target or else of the rule.
+    """
+
+    rule: str
+    target: str
+    line: int | None
+
+
+class Placement(NamedTuple):
+    """What became of one thing that a rule wanted.
+
+    Attributes:
+        source: Who wanted it.
+        location: What the target named; None when it named nothing in this request.
+        at: Where it was done, in the request as it was; None when it was not.
+        ttl: The TTL that the marker has, or would have had; None when it is no marker.
+        reason: How it ended.
+        detail: More, for a person; never prompt text.
+    """
+
+    source: Source
+    location: Location | None
+    at: Location | None
+    ttl: Ttl | None
+    reason: Reason
+    detail: str = ""
+
+
+class Step(NamedTuple):
+    """One primitive change; `None` as a value stands for a removal."""
+
+    op: Operation
+    location: Location
+    value: object = None
+
+
+Change: TypeAlias = Literal["mark", "unmark", "split", "set"]
+
+
+class Edit(NamedTuple):
+    """One change, as a person sees it.
+
+    Attributes:
+        change: What kind it is.
+        location: Where, in the request as it was.
+        before: What stood there: a marker, a text, a parameter; None for nothing.
+        after: What stands there now; None for nothing.
+        source: Who asked for it.
+        steps: The primitive changes it takes, in order.
+    """
+
+    change: Change
+    location: Location
+    before: object
+    after: object
+    source: Source
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """The engine's decision for one request.
+
+    Attributes:
+        request: What to send: the very request that was given when nothing changes.
+        original: What was given.
+        route: Where it goes.
+        placements: Everything that matching rules wanted, with how it ended.
+        edits: The changes, in prefix order.
+        client_markers: The markers that the request carried.
+        matched: The names of the rules that matched, in file order.
+        policy: The policy's display name and revision.
+    """
+
+    request: Mapping[str, object]
+    original: Mapping[str, object]
+    route: Route
+    placements: Sequence[Placement]
+    edits: Sequence[Edit]
+    client_markers: Sequence[ClientMarker]
+    matched: Sequence[str]
+    policy: tuple[str, str]
+
+    @property
+    def changed(self) -> bool:
+        """Whether the request to send differs from the one given."""
+        return self.request is not self.original
+
+    def json_patch(self) -> list[PatchOperation]:
+        """The changes as a JSON Patch (RFC 6902): applied to the original, it gives the request.
+
+        Changes come last block first, so that no one shifts the place of another.
+        """
+        if not self.changed:
+            return []
+        return [_operation(step) for edit in reversed(self.edits) for step in edit.steps]
+
+    def diff(self) -> str:
+        """The changes as a person reads them, long texts elided."""
+        from policy_cache.report.diff import plain_diff  # noqa: PLC0415, the one look upwards
+
+        return plain_diff(self)
+
+
+def _operation(step: Step) -> PatchOperation:
+    if step.op == "remove":
+        return {"op": "remove", "path": pointer(step.location)}
+    return {"op": step.op, "path": pointer(step.location), "value": step.value}

@@ -1,0 +1,132 @@
+"""From a request's own words to its route: who serves it, and what that provider takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from policy_cache.request.blocks import BlockRules
+from policy_cache.request.names import Names
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from policy_cache.providers.catalog import (
+        Catalog,
+        Mechanism,
+        MinimumTable,
+        Passage,
+        RouteEntry,
+        Shape,
+        Ttl,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a request goes, and what survives on the way.
+
+    Attributes:
+        name: The catalog's name for the route; None for a provider it does not know.
+        provider: litellm's name for the provider; empty when it cannot be told.
+        model: The model, without its provider prefix.
+        shape: The request's shape.
+        mechanism: How the provider caches.
+        breakpoints: The most markers in one request.
+        ttls: The TTLs that reach the provider.
+        minimum: The smallest prefix that is cached, in tokens.
+        request_marker: Whether a marker on the request itself reaches the provider.
+        parameters: The cache parameters that reach the provider, and how.
+        blocks: Which blocks can carry a marker.
+    """
+
+    name: str | None
+    provider: str
+    model: str
+    shape: Shape
+    mechanism: Mechanism
+    breakpoints: int
+    ttls: frozenset[Ttl]
+    minimum: int
+    request_marker: bool
+    parameters: Mapping[str, Passage]
+    blocks: BlockRules
+
+
+def resolve(
+    catalog: Catalog, *, model: str, provider: str | None, api_base: str | None, shape: Shape
+) -> Route:
+    """Resolve the route of a request, without asking litellm."""
+    name, bare = _provider(catalog, model, provider, api_base)
+    entry = next(
+        (entry for entry in catalog.routes if name in entry.providers and _matches(entry.models, bare)),
+        None,
+    )
+    explicit = entry is not None and entry.mechanism == "explicit" and shape in entry.blocks
+    return Route(
+        name=None if entry is None else entry.name,
+        provider=name,
+        model=bare,
+        shape=shape,
+        mechanism="none" if entry is None else entry.mechanism,
+        breakpoints=entry.breakpoints if entry else 0,
+        ttls=_ttls(entry, bare) if entry else frozenset(),
+        minimum=_minimum(catalog.minimums[entry.minimum], bare) if entry and entry.minimum else 0,
+        request_marker=entry is not None and _matches(entry.request_marker, bare),
+        parameters=entry.parameters if entry else {},
+        blocks=_block_rules(catalog, entry, shape) if entry and explicit else BlockRules(),
+    )
+
+
+def _provider(catalog: Catalog, model: str, provider: str | None, api_base: str | None) -> tuple[str, str]:
+    prefix, slash, rest = model.partition("/")
+    prefix = prefix.lower()
+    if provider:
+        name = provider.lower()
+        return name, rest if slash and prefix == name else model
+    if slash and prefix in catalog.providers:
+        return prefix, rest
+    host = urlsplit(api_base).hostname if api_base else None
+    if host is not None:
+        for name, entry in catalog.providers.items():
+            if _matches(entry.hosts, host):
+                return name, model
+    if slash:
+        return prefix, rest
+    for name, entry in catalog.providers.items():
+        if _matches(entry.models, model):
+            return name, model
+    return "", model
+
+
+def _ttls(entry: RouteEntry, model: str) -> frozenset[Ttl]:
+    extended: tuple[Ttl, ...] = ("1h",) if _matches(entry.long_ttl, model) else ()
+    return frozenset(entry.ttls + extended)
+
+
+def _minimum(table: MinimumTable, model: str) -> int:
+    return next((row.tokens for row in table.models if _matches(row.match, model)), 0)
+
+
+def _block_rules(catalog: Catalog, entry: RouteEntry, shape: Shape) -> BlockRules:
+    table = catalog.blocks[entry.blocks[shape]]
+    return BlockRules(
+        tools=table.tools,
+        system=frozenset(table.system),
+        system_parameter=table.system_parameter or shape == "messages",
+        user=frozenset(table.user),
+        assistant=frozenset(table.assistant),
+        tool_calls=table.tool_calls,
+        tool_messages=frozenset(table.tool_messages),
+        needs_tools=table.needs_tools,
+        sorts_assistant=table.sorts_assistant,
+    )
+
+
+_names = lru_cache(maxsize=256)(Names)
+
+
+def _matches(globs: tuple[str, ...], name: str) -> bool:
+    return _names(globs).match(name)

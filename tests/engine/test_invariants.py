@@ -1,0 +1,205 @@
+"""What holds for every request under every policy."""
+
+from __future__ import annotations
+
+import copy
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import yaml
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from policy_cache import Engine
+from policy_cache.engine.reasons import ACTED, REASONS
+from policy_cache.request.markers import client_markers
+from policy_cache.request.prompt import Prompt
+from tests.policies import policies
+from tests.prompts import broken_requests, requests
+
+pytestmark = pytest.mark.property
+
+
+def engine_of(policy):
+    return Engine.from_text(yaml.safe_dump(policy))
+
+
+def plain(value):
+    """A request as JSON would have it: pydantic objects as their dicts."""
+    if hasattr(value, "model_dump"):
+        return plain(value.model_dump(exclude_none=True))
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value
+
+
+def stripped(request):
+    """A request without markers, and with one-block lists of text as texts."""
+
+    def strip(value, name=""):
+        if isinstance(value, dict):
+            if name == "properties":
+                return value
+            return {key: strip(item, key) for key, item in value.items() if key != "cache_control"}
+        if isinstance(value, list):
+            items = [strip(item) for item in value]
+            if name in {"content", "system"} and len(items) == 1 and set(items[0]) == {"type", "text"}:
+                return items[0]["text"]
+            return items
+        return value
+
+    return strip(plain(request))
+
+
+def without_nones(value):
+    """litellm's objects and their dict forms differ in absent and null members."""
+    if isinstance(value, dict):
+        return {key: without_nones(item) for key, item in value.items() if item is not None}
+    return [without_nones(item) for item in value] if isinstance(value, list) else value
+
+
+def wire_markers(request, route):
+    return [m for m in client_markers(Prompt(request, route.shape)) if m.block is not None]
+
+
+@given(policies(splitting=True), requests(3))
+def test_the_callers_request_is_never_mutated(policy, request):
+    before = copy.deepcopy(plain(request))
+    engine_of(policy).rewrite(request)
+    assert plain(request) == before
+
+
+@given(policies(), requests(3))
+def test_no_change_gives_the_very_same_object(policy, request):
+    engine = engine_of(policy)
+    plan = engine.plan(request)
+    assert plan.changed is bool(plan.edits)
+    if not plan.edits:
+        assert engine.rewrite(request) is request
+        assert plan.request is request
+    else:
+        assert plain(plan.request) != plain(request)
+
+
+@given(policies(splitting=True), requests(3))
+def test_rewriting_twice_is_rewriting_once(policy, request):
+    engine = engine_of(policy)
+    once = engine.rewrite(request)
+    assert engine.rewrite(once) is once
+
+
+@given(policies(removing=False, modes=("keep", "stand_down")), requests(3))
+def test_without_the_markers_it_is_the_same_request(policy, request):
+    after = engine_of(policy).rewrite(request)
+    assert without_nones(stripped(after)) == without_nones(stripped(request))
+
+
+@given(policies(), requests(3))
+def test_never_more_markers_than_the_route_allows(policy, request):
+    plan = engine_of(policy).plan(request)
+    before = len(wire_markers(plan.original, plan.route))
+    after = len(wire_markers(plan.request, plan.route))
+    assert after <= max(before, plan.route.breakpoints)
+
+
+@given(policies(), requests(3))
+def test_ttls_never_rise_unless_the_client_had_them_rise(policy, request):
+    plan = engine_of(policy).plan(request)
+
+    def rising(prompt):
+        ttls = [m.ttl for m in sorted(wire_markers(prompt, plan.route), key=lambda m: m.order)]
+        short = next((index for index, ttl in enumerate(ttls) if ttl != "1h"), len(ttls))
+        return "1h" in ttls[short:]
+
+    assume(not rising(plan.original))
+    assert not rising(plan.request)
+
+
+@given(policies(), requests(3))
+def test_never_two_markers_on_one_block(policy, request):
+    plan = engine_of(policy).plan(request)
+    before = [m.block for m in wire_markers(plan.original, plan.route)]
+    after = [m.block for m in wire_markers(plan.request, plan.route)]
+    assert all(after.count(block) <= max(1, before.count(block)) for block in after)
+
+
+@given(policies(splitting=True), requests(3))
+def test_every_placement_ends_with_one_known_reason(policy, request):
+    plan = engine_of(policy).plan(request)
+    for placement in plan.placements:
+        assert placement.reason in REASONS
+        if placement.ttl is not None:
+            assert (placement.at is not None) is (placement.reason in ACTED)
+
+
+@given(policies(splitting=True), requests(3, objects=False))
+def test_the_json_patch_makes_the_request(policy, request):
+    plan = engine_of(policy).plan(request)
+    assert patched(json.loads(json.dumps(request)), plan.json_patch()) == plan.request
+
+
+def patched(document, operations):
+    """RFC 6902, written from the RFC: the three operations that plans use."""
+    for operation in operations:
+        *parents, last = [
+            key.replace("~1", "/").replace("~0", "~")
+            for key in operation["path"].removeprefix("/").split("/")
+        ]
+        target = document
+        for key in parents:
+            target = target[int(key)] if isinstance(target, list) else target[key]
+        if isinstance(target, list):
+            last = int(last)
+        if operation["op"] == "add" and isinstance(target, list):
+            assert last <= len(target)
+            target.insert(last, operation["value"])
+        elif operation["op"] == "add":
+            target[last] = operation["value"]
+        else:
+            assert last in target if isinstance(target, dict) else last < len(target)
+            if operation["op"] == "remove":
+                del target[last]
+            else:
+                target[last] = operation["value"]
+    return document
+
+
+@given(policies(splitting=True), broken_requests())
+def test_rewrite_never_raises(policy, request):
+    engine = engine_of(policy)
+    before = repr(request)
+    after = engine.rewrite(request)
+    assert repr(request) == before
+    if engine.failures:
+        assert after is request
+
+
+@given(policies(splitting=True), requests(3))
+def test_observing_changes_nothing_and_says_what_it_would_do(policy, request):
+    enforced = engine_of(policy).plan(request)
+    engine = engine_of({**policy, "mode": "observe"})
+    plan = engine.plan(request)
+    assert plan.request is request
+    assert engine.rewrite(request) is request
+    assert [edit[:4] for edit in plan.edits] == [edit[:4] for edit in enforced.edits]
+    observed = [placement.reason == "observed" for placement in plan.placements]
+    assert observed == [placement.reason in ACTED for placement in enforced.placements]
+
+
+@settings(max_examples=20)
+@given(policies(), st.lists(requests(3), min_size=2, max_size=4))
+def test_one_engine_serves_many_threads(policy, many):
+    engine = engine_of(policy)
+    alone = [plain(engine_of(policy).rewrite(request)) for request in many]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(lambda index: plain(engine.rewrite(many[index % len(many)])), range(40)))
+    assert together == [alone[index % len(many)] for index in range(40)]
+
+
+@given(requests(3))
+def test_planning_and_rewriting_agree(request):
+    engine = Engine.default()
+    assert plain(engine.plan(request).request) == plain(engine.rewrite(request))

@@ -1,0 +1,341 @@
+"""Routes: from a request's own words to who serves it and what survives there."""
+
+from __future__ import annotations
+
+import litellm
+import pytest
+from litellm.llms.bedrock.common_utils import is_claude_4_5_on_bedrock
+
+from policy_cache.providers.catalog import packaged_catalog
+from policy_cache.providers.resolve import resolve
+
+litellm.suppress_debug_info = True
+CATALOG = packaged_catalog()
+
+BOTH, SHORT, NONE = {"5m", "1h"}, {"5m"}, set()
+ARN = "arn:aws:bedrock:us-east-1:123456789012"
+
+
+def route(model, provider=None, api_base=None, shape="chat"):
+    return resolve(CATALOG, model=model, provider=provider, api_base=api_base, shape=shape)
+
+
+EXPLICIT = [
+    # Anthropic
+    ("anthropic/claude-sonnet-4-5", "anthropic", "claude-sonnet-4-5", "anthropic", BOTH, 1024),
+    ("Anthropic/claude-sonnet-4-5", "anthropic", "claude-sonnet-4-5", "anthropic", BOTH, 1024),
+    ("anthropic/brand-new", "anthropic", "brand-new", "anthropic", BOTH, 1024),
+    ("claude-opus-4-5-20251101", "anthropic", "claude-opus-4-5-20251101", "anthropic", BOTH, 4096),
+    ("claude-opus-4-6", "anthropic", "claude-opus-4-6", "anthropic", BOTH, 4096),
+    ("claude-opus-4-7", "anthropic", "claude-opus-4-7", "anthropic", BOTH, 2048),
+    ("claude-opus-4-8", "anthropic", "claude-opus-4-8", "anthropic", BOTH, 1024),
+    ("claude-opus-5", "anthropic", "claude-opus-5", "anthropic", BOTH, 512),
+    ("claude-opus-5-5", "anthropic", "claude-opus-5-5", "anthropic", BOTH, 512),
+    ("claude-sonnet-5", "anthropic", "claude-sonnet-5", "anthropic", BOTH, 1024),
+    ("claude-sonnet-5-5", "anthropic", "claude-sonnet-5-5", "anthropic", BOTH, 512),
+    ("claude-haiku-4-5", "anthropic", "claude-haiku-4-5", "anthropic", BOTH, 4096),
+    ("claude-haiku-5-5", "anthropic", "claude-haiku-5-5", "anthropic", BOTH, 512),
+    ("claude-fable-5-1", "anthropic", "claude-fable-5-1", "anthropic", BOTH, 512),
+    ("claude-mythos-5-2", "anthropic", "claude-mythos-5-2", "anthropic", BOTH, 512),
+    ("claude-mythos-preview", "anthropic", "claude-mythos-preview", "anthropic", BOTH, 2048),
+    ("claude-3-5-haiku-20241022", "anthropic", "claude-3-5-haiku-20241022", "anthropic", BOTH, 2048),
+    ("claude-3-7-sonnet-20250219", "anthropic", "claude-3-7-sonnet-20250219", "anthropic", BOTH, 1024),
+    # Vertex
+    (
+        "vertex_ai/claude-opus-4-5@20251101",
+        "vertex_ai",
+        "claude-opus-4-5@20251101",
+        "vertex-claude",
+        BOTH,
+        4096,
+    ),
+    ("vertex_ai/claude-sonnet-4-5", "vertex_ai", "claude-sonnet-4-5", "vertex-claude", BOTH, 1024),
+    ("claude-sonnet-4-5@20250929", "vertex_ai", "claude-sonnet-4-5@20250929", "vertex-claude", BOTH, 1024),
+    # Azure AI
+    ("azure_ai/claude-sonnet-4-5", "azure_ai", "claude-sonnet-4-5", "foundry-claude", BOTH, 1024),
+    # Bedrock
+    (
+        "bedrock/anthropic.claude-sonnet-4-5-20250929-v1:0",
+        "bedrock",
+        "anthropic.claude-sonnet-4-5-20250929-v1:0",
+        "bedrock-claude",
+        BOTH,
+        1024,
+    ),
+    (
+        "bedrock/invoke/us.anthropic.claude-opus-4-5-20251101-v1:0",
+        "bedrock",
+        "invoke/us.anthropic.claude-opus-4-5-20251101-v1:0",
+        "bedrock-claude",
+        BOTH,
+        4096,
+    ),
+    (
+        "bedrock/converse/global.anthropic.claude-opus-4-7",
+        "bedrock",
+        "converse/global.anthropic.claude-opus-4-7",
+        "bedrock-claude",
+        BOTH,
+        4096,
+    ),
+    (
+        "us.anthropic.claude-haiku-4-5-20251001-v1:0",
+        "bedrock",
+        "us.anthropic.claude-haiku-4-5-20251001-v1:0",
+        "bedrock-claude",
+        BOTH,
+        4096,
+    ),
+    (
+        "bedrock/us.anthropic.claude-3-7-sonnet-20250219-v1:0",
+        "bedrock",
+        "us.anthropic.claude-3-7-sonnet-20250219-v1:0",
+        "bedrock-claude",
+        SHORT,
+        1024,
+    ),
+    (
+        "bedrock/us.anthropic.claude-opus-4-1-20250805-v1:0",
+        "bedrock",
+        "us.anthropic.claude-opus-4-1-20250805-v1:0",
+        "bedrock-claude",
+        SHORT,
+        1024,
+    ),
+    (
+        "bedrock/us.anthropic.claude-sonnet-4-20250514-v1:0",
+        "bedrock",
+        "us.anthropic.claude-sonnet-4-20250514-v1:0",
+        "bedrock-claude",
+        SHORT,
+        1024,
+    ),
+    (
+        f"bedrock/{ARN}:inference-profile/us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+        "bedrock",
+        f"{ARN}:inference-profile/us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+        "bedrock-claude",
+        BOTH,
+        1024,
+    ),
+    (
+        f"bedrock/{ARN}::foundation-model/anthropic.claude-3-7-sonnet-20250219-v1:0",
+        "bedrock",
+        f"{ARN}::foundation-model/anthropic.claude-3-7-sonnet-20250219-v1:0",
+        "bedrock-claude",
+        SHORT,
+        1024,
+    ),
+]
+
+
+@pytest.mark.parametrize("row", EXPLICIT, ids=lambda row: row[0])
+def test_routes_that_take_markers(row):
+    model, provider, bare, name, ttls, minimum = row
+    found = route(model)
+    assert (found.provider, found.model, found.name) == (provider, bare, name)
+    assert (found.mechanism, found.breakpoints, found.ttls, found.minimum) == ("explicit", 4, ttls, minimum)
+    assert found.request_marker is (provider != "bedrock")
+    assert found.blocks.tools
+    assert route(model, shape="messages").blocks.tools
+
+
+@pytest.mark.parametrize(
+    ("model", "provider", "bare", "name", "mechanism"),
+    [
+        ("bedrock/anthropic.claude-3-sonnet-20240229-v1:0", "bedrock", None, "bedrock-uncached", "none"),
+        ("bedrock/anthropic.claude-3-5-sonnet-20240620-v1:0", "bedrock", None, "bedrock-uncached", "none"),
+        ("bedrock/anthropic.claude-3-opus-20240229-v1:0", "bedrock", None, "bedrock-uncached", "none"),
+        ("bedrock/anthropic.claude-instant-v1", "bedrock", None, "bedrock-uncached", "none"),
+        ("bedrock/anthropic.claude-v2:1", "bedrock", None, "bedrock-uncached", "none"),
+        ("bedrock/mantle/anthropic.claude-opus-5", "bedrock", None, "bedrock-uncached", "none"),
+        ("bedrock/agent/claude/X", "bedrock", None, "bedrock-uncached", "none"),
+        ("bedrock/amazon.nova-pro-v1:0", "bedrock", None, None, "none"),
+        ("bedrock/meta.llama3-70b-instruct-v1:0", "bedrock", None, None, "none"),
+        (f"bedrock/{ARN}:application-inference-profile/abc", "bedrock", None, None, "none"),
+        ("azure_ai/mistral-large", "azure_ai", None, None, "none"),
+        ("vertex_ai/gemini-2.5-pro", "vertex_ai", None, "automatic", "automatic"),
+        ("gemini-2.5-pro", "vertex_ai", "gemini-2.5-pro", "automatic", "automatic"),
+        ("gemini/gemini-2.5-pro", "gemini", None, "automatic", "automatic"),
+        ("gpt-4o", "openai", "gpt-4o", "openai", "automatic"),
+        ("openai/gpt-5.6", "openai", None, "openai", "automatic"),
+        ("o3", "openai", "o3", "openai", "automatic"),
+        ("ft:gpt-4o:acme::1", "openai", "ft:gpt-4o:acme::1", "openai", "automatic"),
+        ("openai/claude-x", "openai", None, "openai", "automatic"),
+        ("azure/my-deployment", "azure", None, "openai", "automatic"),
+        ("deepseek/deepseek-chat", "deepseek", None, "automatic", "automatic"),
+        ("groq/llama-3", "groq", None, "automatic", "automatic"),
+        ("hosted_vllm/anthropic/claude", "hosted_vllm", None, None, "none"),
+        ("openrouter/anthropic/claude-sonnet-4.5", "openrouter", None, None, "none"),
+        ("databricks/databricks-claude-sonnet-4", "databricks", None, None, "none"),
+        ("acme/super-claude", "acme", None, None, "none"),
+        ("super", "", "super", None, "none"),
+        ("my-claude", "", "my-claude", None, "none"),
+        ("", "", "", None, "none"),
+        ("/", "", "", None, "none"),
+    ],
+)
+def test_routes_that_take_none(model, provider, bare, name, mechanism):
+    found = route(model)
+    assert (found.provider, found.name, found.mechanism) == (provider, name, mechanism)
+    assert found.model == (model.partition("/")[2] if bare is None else bare)
+    assert (found.breakpoints, found.ttls, found.minimum, found.request_marker) == (0, NONE, 0, False)
+    assert not found.blocks.tools
+
+
+@pytest.mark.parametrize(
+    ("model", "given", "provider", "bare"),
+    [
+        ("claude-x", "bedrock", "bedrock", "claude-x"),
+        ("anthropic/claude-x", "anthropic", "anthropic", "claude-x"),
+        ("anthropic/claude-x", "Anthropic", "anthropic", "claude-x"),
+        (
+            f"{ARN}:inference-profile/us.anthropic.claude-x",
+            "bedrock",
+            "bedrock",
+            f"{ARN}:inference-profile/us.anthropic.claude-x",
+        ),
+        ("anthropic/claude-x", "openrouter", "openrouter", "anthropic/claude-x"),
+        ("gpt-4o", "acme", "acme", "gpt-4o"),
+    ],
+)
+def test_a_given_provider_decides(model, given, provider, bare):
+    found = route(model, given)
+    assert (found.provider, found.model) == (provider, bare)
+
+
+@pytest.mark.parametrize(
+    ("api_base", "provider"),
+    [
+        ("https://api.anthropic.com", "anthropic"),
+        ("https://api.anthropic.com/v1/messages", "anthropic"),
+        ("https://API.Anthropic.com:443/", "anthropic"),
+        ("https://api.groq.com/openai/v1", "groq"),
+        ("https://us-east5-aiplatform.googleapis.com/v1", "vertex_ai"),
+        ("https://bedrock-runtime.us-east-1.amazonaws.com", "bedrock"),
+        ("https://x.services.ai.azure.com/anthropic", "azure_ai"),
+        ("https://x.openai.azure.com", "azure"),
+        ("https://api.openai.com/v1", "openai"),
+        ("https://api.deepseek.com", "deepseek"),
+        ("https://openrouter.ai/api/v1", "openrouter"),
+        ("https://api.anthropic.com.evil.example", ""),
+        ("https://localhost:4000/api.anthropic.com", ""),
+        ("not a url", ""),
+        ("", ""),
+    ],
+)
+def test_a_known_host_decides_for_a_bare_name(api_base, provider):
+    assert route("super", api_base=api_base).provider == provider
+
+
+def test_a_prefix_comes_before_a_host_and_a_host_before_a_name():
+    assert route("anthropic/claude-x", api_base="https://api.openai.com/v1").provider == "anthropic"
+    assert route("claude-x", api_base="https://api.openai.com/v1").provider == "openai"
+    assert route("claude-x", api_base="https://gateway.example").provider == "anthropic"
+
+
+def test_the_parameters_of_a_route():
+    assert route("gpt-4o").parameters == {
+        "prompt_cache_key": "argument",
+        "prompt_cache_retention": "extra_body",
+    }
+    assert route("claude-x").parameters == {}
+
+
+def test_the_blocks_of_a_shape():
+    chat, native = route("claude-x").blocks, route("claude-x", shape="messages").blocks
+    assert (chat.tool_calls, chat.tool_messages) == (True, {"tool", "function"})
+    assert (native.tool_calls, native.tool_messages) == (False, frozenset())
+    assert "tool_result" in native.user
+    assert "tool_result" not in chat.user
+    assert "thinking" not in native.assistant | chat.assistant
+
+
+# litellm's own answers
+
+CLAUDES = sorted(
+    name
+    for name, entry in litellm.model_cost.items()
+    if "claude" in name
+    and entry.get("litellm_provider", "").split("-")[0]
+    in {"anthropic", "bedrock", "bedrock_converse", "vertex_ai", "azure_ai"}
+)
+PREFIXED = [
+    "anthropic/brand-new",
+    "bedrock/invoke/us.anthropic.claude-opus-4-5-20251101-v1:0",
+    "bedrock/converse/anthropic.claude-3-7-sonnet-20250219-v1:0",
+    f"bedrock/{ARN}:application-inference-profile/abc",
+    "openai/claude-x",
+    "azure/gpt-4o",
+    "hosted_vllm/anthropic/claude",
+    "openrouter/anthropic/claude-sonnet-4.5",
+    "groq/llama-3",
+    "gemini/gemini-2.5-pro",
+    "gemini-2.5-pro",
+    "gpt-4o",
+    "gpt-5.6",
+    "o3",
+    "ft:gpt-4o:acme::1",
+]
+
+
+@pytest.mark.parametrize("model", [*CLAUDES, *PREFIXED])
+def test_the_provider_is_the_one_that_litellm_finds(model):
+    bare, provider, _, _ = litellm.get_llm_provider(model)
+    found = route(model)
+    assert (found.provider, found.model) == (provider, bare)
+
+
+def test_there_are_names_to_compare():
+    assert len(CLAUDES) > 150
+
+
+BEDROCK_CLAUDES = [
+    name
+    for name in CLAUDES
+    if litellm.model_cost[name]["litellm_provider"] in {"bedrock", "bedrock_converse"}
+]
+
+
+@pytest.mark.parametrize("model", BEDROCK_CLAUDES)
+def test_1h_on_bedrock_is_what_litellm_forwards(model):
+    found = route(model, "bedrock")
+    if found.name != "bedrock-uncached":
+        assert ("1h" in found.ttls) is is_claude_4_5_on_bedrock(found.model)
+
+
+@pytest.mark.parametrize("model", BEDROCK_CLAUDES)
+def test_a_bedrock_model_is_uncached_where_litellm_says_so(model):
+    cached = litellm.model_cost[model].get("supports_prompt_caching") is True
+    assert (route(model, "bedrock").name == "bedrock-claude") is cached
+
+
+ANTHROPICS = [
+    name
+    for name, entry in litellm.model_cost.items()
+    if entry.get("litellm_provider") == "anthropic" and "prompt_cache_min_tokens" in entry
+]
+# Anthropic's documentation says 2,048; litellm's map has 512.
+KNOWN_DIFFERENCES = {"claude-mythos-preview": (2048, 512)}
+
+
+def test_the_minimums_are_litellms():
+    assert len(ANTHROPICS) > 15
+    differences = {}
+    for name in ANTHROPICS:
+        ours, theirs = route(name, "anthropic").minimum, litellm.model_cost[name]["prompt_cache_min_tokens"]
+        if ours != theirs:
+            differences[name] = (ours, theirs)
+    assert differences == KNOWN_DIFFERENCES
+
+
+def test_the_minimums_on_bedrock_are_litellms_but_for_opus_4_7():
+    """AWS says 4,096 for it, litellm's map 2,048; Mythos Preview has no entry there."""
+    differences = {}
+    for name in BEDROCK_CLAUDES:
+        entry = litellm.model_cost[name]
+        ours, theirs = route(name, "bedrock").minimum, entry.get("prompt_cache_min_tokens")
+        if theirs is not None and ours != theirs:
+            differences[name] = (ours, theirs)
+    assert {name.split(".")[-1] for name in differences} == {"claude-opus-4-7"}
+    assert set(differences.values()) == {(4096, 2048)}

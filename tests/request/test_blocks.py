@@ -1,0 +1,277 @@
+"""Blocks: which can carry a marker, by role and by route, and in which order they come."""
+
+from __future__ import annotations
+
+import pytest
+
+from policy_cache.providers.catalog import packaged_catalog
+from policy_cache.providers.resolve import resolve
+from policy_cache.request.blocks import message_blocks, system_blocks, tool_block
+from policy_cache.request.location import normalized
+from policy_cache.request.prompt import Prompt
+
+ANTHROPIC = "anthropic/claude-sonnet-4-5"
+BEDROCK = "bedrock/us.anthropic.claude-sonnet-4-5-20250929-v1:0"
+TEXT = {"type": "text", "text": "t"}
+FUNCTION = {"type": "function", "function": {"name": "f"}}
+CUSTOM = {"name": "f", "input_schema": {}}
+
+
+def rules(shape, model=ANTHROPIC):
+    return resolve(packaged_catalog(), model=model, provider=None, api_base=None, shape=shape).blocks
+
+
+def prompt(messages, shape, **more):
+    return Prompt({"messages": messages, "tools": [FUNCTION], **more}, shape)
+
+
+def markable(messages, shape, index=0, *, model=ANTHROPIC, **more):
+    return [
+        block.markable
+        for block in message_blocks(prompt(messages, shape, **more), rules(shape, model), index)
+    ]
+
+
+def one(role, part, shape, **more):
+    [found] = markable([{"role": role, "content": [part]}], shape, **more)
+    return found
+
+
+SERVER_RESULTS = [
+    "web_search",
+    "web_fetch",
+    "code_execution",
+    "bash_code_execution",
+    "text_editor_code_execution",
+    "tool_search",
+]
+
+
+@pytest.mark.parametrize(
+    ("role", "kind", "expected"),
+    [
+        ("user", "image", True),
+        ("user", "document", True),
+        ("user", "search_result", True),
+        ("user", "tool_result", True),
+        ("user", "container_upload", True),
+        ("user", "thinking", False),
+        ("user", "tool_use", False),
+        ("user", "image_url", False),
+        ("user", "made_up", False),
+        ("assistant", "tool_use", True),
+        ("assistant", "server_tool_use", True),
+        *(("assistant", f"{kind}_tool_result", True) for kind in SERVER_RESULTS),
+        ("assistant", "thinking", False),
+        ("assistant", "redacted_thinking", False),
+        ("assistant", "image", False),
+    ],
+)
+def test_native_blocks(role, kind, expected):
+    assert one(role, {"type": kind}, "messages") is expected
+
+
+@pytest.mark.parametrize(
+    ("role", "kind", "expected"),
+    [
+        ("user", "image_url", True),
+        ("user", "document", True),
+        ("user", "file", True),
+        ("user", "image", False),
+        ("user", "tool_result", False),
+        ("user", "input_audio", False),
+        ("assistant", "thinking", False),
+        ("assistant", "tool_use", False),
+        ("assistant", "image_url", False),
+    ],
+)
+def test_chat_blocks(role, kind, expected):
+    assert one(role, {"type": kind}, "chat") is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("t", True),
+        (" t ", True),
+        ("", False),
+        (" ", False),
+        ("\n\t ", False),
+        ("x-anthropic-billing-header: cc_version=1", False),
+        ("not x-anthropic-billing-header:", True),
+        (None, False),
+        (3, False),
+    ],
+)
+@pytest.mark.parametrize("shape", ["chat", "messages"])
+@pytest.mark.parametrize("role", ["user", "assistant"])
+def test_texts(role, shape, text, expected):
+    assert one(role, {"type": "text", "text": text}, shape) is expected
+    if isinstance(text, str):
+        assert markable([{"role": role, "content": text}], shape) == [expected]
+
+
+def test_a_text_without_text():
+    assert one("user", {"type": "text"}, "messages") is False
+
+
+@pytest.mark.parametrize(
+    "part", [None, "text", 3, ["text"], {}, {"type": None}, {"type": ["text"]}, {"text": "t"}]
+)
+def test_what_is_no_block(part):
+    assert one("user", part, "messages") is False
+
+
+@pytest.mark.parametrize("content", [None, 3, {"type": "text"}])
+def test_what_is_no_content(content):
+    assert markable([{"role": "user", "content": content}], "messages") == []
+
+
+@pytest.mark.parametrize(
+    ("caller", "expected"),
+    [(None, True), ({"type": "direct"}, True), ({"type": "code_execution_20250825", "tool_id": "s"}, False)],
+)
+def test_a_call_by_code_execution_takes_no_marker(caller, expected):
+    assert one("assistant", {"type": "tool_use", "id": "t", "caller": caller}, "messages") is expected
+
+
+@pytest.mark.parametrize(
+    ("tool", "expected"),
+    [
+        (FUNCTION, True),
+        (CUSTOM, True),
+        ({"type": "web_search_20250305", "name": "web_search"}, True),
+        ({**CUSTOM, "defer_loading": True}, False),
+        ({**CUSTOM, "defer_loading": False}, True),
+        ({"type": "function", "function": {"name": "f", "defer_loading": True}}, False),
+        ({"type": "mcp", "server_url": "x"}, False),
+        (None, False),
+        ("f", False),
+    ],
+)
+def test_tools(tool, expected):
+    found = tool_block(Prompt({"messages": [], "tools": [tool]}, "chat"), rules("chat"), 0)
+    assert (found.location, found.markable) == (("tools", 0), expected)
+
+
+CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ({"content": None, "tool_calls": [CALL, CALL]}, [True, True]),
+        ({"content": "a", "tool_calls": [CALL]}, [True, True]),
+        ({"content": "", "tool_calls": [CALL]}, [False, True]),
+        ({"content": [TEXT, {"type": "thinking"}], "tool_calls": [CALL]}, [True, False, True]),
+        ({"content": "a", "tool_calls": [{**CALL, "type": "custom"}]}, [True, False]),
+        ({"content": "a", "tool_calls": [{**CALL, "id": "srvtoolu_1"}, CALL]}, [False, False, False]),
+        ({"content": "a", "tool_calls": []}, [True]),
+        ({"content": "a", "tool_calls": None}, [True]),
+    ],
+)
+def test_calls(message, expected):
+    assert markable([{"role": "assistant", **message}], "chat") == expected
+
+
+@pytest.mark.parametrize("content", ["r", "", None, [TEXT, TEXT]])
+@pytest.mark.parametrize("role", ["tool", "function"])
+def test_a_tool_message_is_one_block(role, content):
+    [block] = message_blocks(prompt([{"role": role, "content": content}], "chat"), rules("chat"), 0)
+    assert (block.location, block.markable) == (("messages", 0), True)
+
+
+def test_a_function_message_on_bedrock_carries_nothing():
+    assert markable([{"role": "function", "content": "r"}], "chat", model=BEDROCK) == [False]
+    assert markable([{"role": "tool", "content": "r"}], "chat", model=BEDROCK) == [True]
+
+
+SYSTEM, USER, ANSWER = ({"role": role, "content": "s"} for role in ("system", "user", "assistant"))
+
+
+@pytest.mark.parametrize(
+    ("messages", "index", "expected"),
+    [
+        ([SYSTEM, USER], 0, [True]),
+        ([USER, SYSTEM], 1, [True]),
+        ([USER, SYSTEM, ANSWER], 1, [True]),
+        ([USER, SYSTEM, SYSTEM, ANSWER], 1, [True]),
+        ([USER, SYSTEM, USER], 1, [False]),
+        ([USER, SYSTEM, SYSTEM, USER], 1, [False]),
+    ],
+)
+def test_a_later_system_message_that_a_user_turn_follows_is_moved_by_litellm(messages, index, expected):
+    assert markable(messages, "chat", index) == expected
+
+
+@pytest.mark.parametrize(
+    ("shape", "model", "expected"),
+    [
+        ("messages", ANTHROPIC, True),
+        ("chat", ANTHROPIC, True),
+        ("chat", BEDROCK, False),
+        ("messages", BEDROCK, True),
+    ],
+)
+def test_a_top_level_system(shape, model, expected):
+    given = prompt([USER], shape, system=[TEXT, TEXT])
+    assert [block.markable for block in system_blocks(given, rules(shape, model))] == [expected] * 2
+
+
+def test_without_tools_bedrock_turns_calls_and_results_into_text():
+    asked = {"role": "assistant", "content": "a", "tool_calls": [CALL]}
+    result = {"role": "tool", "tool_call_id": "c", "content": "r"}
+    messages = [USER, asked, result]
+    assert markable(messages, "chat", 1, model=BEDROCK) == [True, True]
+    assert markable(messages, "chat", 1, model=BEDROCK, tools=None) == [False, False]
+    assert markable(messages, "chat", 2, model=BEDROCK, tools=None) == [False]
+    assert markable(messages, "chat", 2, tools=None) == [True]
+
+
+@pytest.mark.parametrize(
+    ("content", "around", "expected"),
+    [
+        ([TEXT, TEXT], USER, [False, True]),
+        ([TEXT, {"type": "tool_use", "id": "t"}], USER, [True, True]),
+        ([TEXT, TEXT], ANSWER, [False, False]),
+    ],
+)
+def test_on_bedrock_only_the_last_text_of_an_answer_keeps_its_place(content, around, expected):
+    messages = [USER, {"role": "assistant", "content": content}, around]
+    assert markable(messages, "messages", 1, model=BEDROCK) == expected
+    assert markable(messages, "messages", 1) == [True, True]
+
+
+def test_a_route_without_markers_has_no_markable_block():
+    nothing = rules("chat", "gpt-4o")
+    given = prompt([{"role": "user", "content": "q"}], "chat", system="s")
+    found = [
+        tool_block(given, nothing, 0),
+        *system_blocks(given, nothing),
+        *message_blocks(given, nothing, 0),
+    ]
+    assert [block.markable for block in found] == [False] * 3
+
+
+def test_the_order_of_the_prefix():
+    messages = [
+        SYSTEM,
+        {"role": "user", "content": [TEXT, TEXT]},
+        {"role": "assistant", "content": "a", "tool_calls": [CALL, CALL]},
+        {"role": "tool", "content": "r"},
+    ]
+    given = prompt(messages, "chat")
+    blocks = [tool_block(given, rules("chat"), 0)]
+    blocks += [block for index in range(4) for block in message_blocks(given, rules("chat"), index)]
+    assert [block.order for block in blocks] == sorted(block.order for block in blocks)
+    assert len({block.order for block in blocks}) == len(blocks)
+    assert [normalized(block.location) for block in blocks] == [
+        "$['tools'][0]",
+        "$['messages'][0]['content']",
+        "$['messages'][1]['content'][0]",
+        "$['messages'][1]['content'][1]",
+        "$['messages'][2]['content']",
+        "$['messages'][2]['tool_calls'][0]",
+        "$['messages'][2]['tool_calls'][1]",
+        "$['messages'][3]",
+    ]

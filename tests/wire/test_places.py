@@ -1,0 +1,61 @@
+"""Each planned marker is on litellm's wire, at its place, and nothing else is."""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+
+import pytest
+import yaml
+from hypothesis import given
+
+from policy_cache import Engine
+from policy_cache.engine.reasons import ACTED
+from tests.engine.test_invariants import plain
+from tests.policies import policies
+from tests.prompts import requests
+from tests.wire.wire import Mark, marks, planned_identity, send
+
+pytestmark = pytest.mark.property
+
+
+def named(request):
+    """The request with every text made unique, so that the wire tells its blocks apart."""
+    number = 0
+
+    def rename(value, name=""):
+        nonlocal number
+        if isinstance(value, dict):
+            return {key: rename(item, key) for key, item in value.items()}
+        if isinstance(value, list):
+            return [rename(item, name) for item in value]
+        if isinstance(value, str) and name in {"text", "content", "system"} and value and not value.isspace():
+            number += 1
+            return f"{value} #{number}"
+        return value
+
+    return rename(plain(request))
+
+
+def expected(plan):
+    return [
+        Mark(planned_identity(plan.original, placement.at), placement.ttl)
+        for placement in plan.placements
+        if placement.ttl is not None and placement.reason in ACTED
+    ]
+
+
+@given(policies(), requests())
+def test_every_planned_marker_is_on_the_wire_and_no_other(monkeypatch, policy, request):
+    plan = Engine.from_text(yaml.safe_dump(policy)).plan(named(request))
+    body = send(copy.deepcopy(plan.request), plan.route, monkeypatch)
+    assert Counter(marks(body)) == Counter(expected(plan))
+
+
+@given(policies(), requests(3))
+def test_beside_client_markers_every_planned_marker_is_on_the_wire(monkeypatch, policy, request):
+    plan = Engine.from_text(yaml.safe_dump(policy)).plan(named(request))
+    sent = marks(send(copy.deepcopy(plan.request), plan.route, monkeypatch))
+    assert not Counter(expected(plan)) - Counter(sent)
+    before = len(marks(send(copy.deepcopy(plan.original), plan.route, monkeypatch)))
+    assert len(sent) <= max(before, plan.route.breakpoints)
