@@ -1,0 +1,29 @@
+"""Small prompts whose sizes can be added up in the head."""
+
+from policy_cache.simulate.cache import CacheModel
+from policy_cache.simulate.prompt import Prompt, PromptBlock
+
+
+def block(name, tokens=100, ttl=None, *, level="messages", kind="text"):
+    return PromptBlock(level, kind, name.encode(), tokens, ttl)
+
+
+def prompt(*blocks, model="m", scope="s", **fields):
+    return Prompt(model, scope, blocks, **fields)
+
+
+def texts(count, *, ttl=None, start=0):
+    """`count` text blocks of 100 tokens, the last one marked."""
+    names = [f"text {n}" for n in range(start, start + count)]
+    return [block(name, ttl=ttl if name == names[-1] else None) for name in names]
+
+
+def no_minimum():
+    return CacheModel(minimum=lambda _: 0)
+
+
+def send(cache, sent, now, *, available=None):
+    """Plan and commit a prompt, its reply beginning at once."""
+    plan = cache.plan(sent, now)
+    cache.commit(plan, now if available is None else available)
+    return plan.outcome

@@ -1,0 +1,92 @@
+from decimal import Decimal
+
+import pytest
+
+from policy_cache.simulate.cache import CacheOutcome
+from policy_cache.simulate.cost import cost
+from policy_cache.simulate.minimums import minimum_tokens
+from policy_cache.simulate.prices import list_prices
+
+MILLION = 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("model", "usd"),
+    [
+        ("claude-fable-5-2", "8 40 10 16 0.20"),
+        ("claude-mythos-5-1", "10 50 12.50 20 0.25"),
+        ("claude-fable-5", "10 50 12.50 20 1.00"),
+        ("claude-opus-5-5", "4 20 5 8 0.20"),
+        ("claude-opus-4-6", "5 25 6.25 10 0.50"),
+        ("claude-opus-4-1", "15 75 18.75 30 1.50"),
+        ("claude-sonnet-5-5", "2 10 2.50 4 0.10"),
+        ("claude-sonnet-4-5", "3 15 3.75 6 0.30"),
+        ("claude-haiku-4-5", "1 5 1.25 2 0.10"),
+        ("claude-3-5-haiku", "0.80 4 1.00 1.60 0.08"),
+    ],
+)
+def test_a_million_of_each(model, usd):
+    """Input, output, write for five minutes, write for an hour, read."""
+    input_, output, write_5m, write_1h, read = map(Decimal, usd.split())
+    found = list_prices(model)
+    assert cost(CacheOutcome(uncached=MILLION), 0, found) == input_
+    assert cost(CacheOutcome(), MILLION, found) == output
+    assert cost(CacheOutcome(write_5m=MILLION), 0, found) == write_5m
+    assert cost(CacheOutcome(write_1h=MILLION), 0, found) == write_1h
+    assert cost(CacheOutcome(read=MILLION), 0, found) == read
+
+
+def test_nothing_is_rounded():
+    outcome = CacheOutcome(read=1, write_5m=1, write_1h=1, uncached=1)
+    assert cost(outcome, 1, list_prices("claude-opus-5-5")) == Decimal("0.0000372")
+
+
+def test_a_long_prompt_has_its_own_prices():
+    haiku = list_prices("claude-haiku-5-5")
+    assert cost(CacheOutcome(read=90_000, uncached=10_000), 0, haiku) == Decimal("0.0019")
+    assert cost(CacheOutcome(read=90_001, uncached=10_000), 1_000, haiku) == Decimal("0.01200005")
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        "claude-sonnet-4-5",
+        "claude-sonnet-4-5-20250929",
+        "anthropic/claude-sonnet-4-5",
+        "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+        "openrouter/anthropic/claude-sonnet-4.5",
+        "vertex_ai/claude-sonnet-4-5@20250929",
+        "Claude-Sonnet-4-5-latest",
+    ],
+)
+def test_every_spelling_of_a_model(model):
+    assert list_prices(model) is list_prices("claude-sonnet-4-5")
+
+
+@pytest.mark.parametrize(
+    "model", ["", "gpt-5", "claude-opus-6", "claude-opus-4-9", "claude-opus-5-6", "claude-"]
+)
+def test_an_unknown_model_has_no_price(model):
+    assert list_prices(model) is None
+
+
+@pytest.mark.parametrize(
+    ("model", "minimum"),
+    [
+        ("claude-fable-5-1", 512),
+        ("claude-opus-5-5", 512),
+        ("anthropic/claude-opus-5", 512),
+        ("claude-sonnet-5-5", 512),
+        ("claude-sonnet-5", 1024),
+        ("claude-opus-4-8", 1024),
+        ("claude-sonnet-4-20250514", 1024),
+        ("claude-opus-4-7", 2048),
+        ("claude-3-haiku-20240307", 2048),
+        ("claude-opus-4-6", 4096),
+        ("claude-haiku-4-5-20251001", 4096),
+        ("claude-unheard-of", 1024),
+        ("gpt-5", 1024),
+    ],
+)
+def test_minimums(model, minimum):
+    assert minimum_tokens(model) == minimum

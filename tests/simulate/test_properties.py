@@ -1,0 +1,107 @@
+"""What holds for every prompt."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from policy_cache.simulate.cache import CacheModel
+from policy_cache.simulate.prompt import LEVELS, Prompt, PromptBlock
+
+from .prompts import send
+
+pytestmark = pytest.mark.property
+
+ttls = st.sampled_from([None, None, "5m", "1h"])
+blocks = st.builds(
+    PromptBlock,
+    level=st.sampled_from(LEVELS),
+    kind=st.sampled_from(["text", "tool_use", "tool_result"]),
+    content=st.sampled_from([b"a", b"b", b"c"]),
+    tokens=st.integers(0, 50),
+    ttl=ttls,
+)
+
+
+@st.composite
+def prompts(draw):
+    drawn = draw(st.lists(blocks, max_size=40))
+    return Prompt(
+        model=draw(st.sampled_from(["m", "n"])),
+        scope=draw(st.sampled_from(["s", "t"])),
+        blocks=tuple(sorted(drawn, key=lambda block: LEVELS.index(block.level))),
+        tail=draw(st.integers(0, 3)),
+    )
+
+
+caches = st.builds(lambda size: CacheModel(minimum=lambda _: size), st.integers(0, 200))
+gaps = st.floats(0, 4000)
+
+
+def unmarked(prompt):
+    return replace(prompt, blocks=tuple(replace(block, ttl=None) for block in prompt.blocks))
+
+
+@settings(deadline=None)
+@given(caches, st.lists(st.tuples(prompts(), gaps), max_size=8))
+def test_every_token_is_counted_once(cache, sent):
+    now = 0.0
+    for prompt, gap in sent:
+        now += gap
+        outcome = send(cache, prompt, now)
+        assert outcome.total == prompt.tokens
+        assert min(outcome.read, outcome.write_5m, outcome.write_1h, outcome.uncached) >= 0
+
+
+@settings(deadline=None)
+@given(caches, prompts(), st.floats(0, 299))
+def test_the_same_request_again_writes_nothing(cache, prompt, gap):
+    first = send(cache, prompt, 0)
+    again = send(cache, prompt, gap)
+    assert again.read == first.read + first.write_5m + first.write_1h
+    assert again.write_5m == again.write_1h == 0
+
+
+@settings(deadline=None)
+@given(prompts())
+def test_markers_are_not_hashed(prompt):
+    assert prompt.digests() == unmarked(prompt).digests()
+
+
+@settings(deadline=None)
+@given(caches, prompts(), prompts())
+def test_without_breakpoints_nothing_is_read_or_written(cache, writer, prompt):
+    send(cache, writer, 0)
+    outcome = send(cache, unmarked(prompt), 1)
+    assert outcome.uncached == prompt.tokens
+
+
+@settings(deadline=None)
+@given(caches, prompts(), prompts(), st.integers(0, 39))
+def test_one_more_breakpoint_never_reads_less(cache, writer, prompt, index):
+    send(cache, writer, 0)
+    before = cache.plan(prompt, 1).outcome
+    if index < len(prompt.blocks) and prompt.blocks[index].ttl is None:
+        marked = replace(prompt.blocks[index], ttl="5m")
+        more = replace(prompt, blocks=(*prompt.blocks[:index], marked, *prompt.blocks[index + 1 :]))
+        after = cache.plan(more, 1).outcome
+        assert after.read >= before.read
+        assert after.uncached <= before.uncached
+
+
+@settings(deadline=None)
+@given(caches, prompts(), prompts(), st.floats(0, 4000))
+def test_planning_changes_nothing(cache, writer, prompt, now):
+    send(cache, writer, 0)
+    assert cache.plan(prompt, now) == cache.plan(prompt, now)
+
+
+@settings(deadline=None)
+@given(caches, prompts(), prompts())
+def test_a_read_is_of_a_prefix_that_was_written(cache, writer, prompt):
+    written = send(cache, writer, 0)
+    outcome = cache.plan(prompt, 1).outcome
+    if outcome.read:
+        assert (writer.model, writer.scope) == (prompt.model, prompt.scope)
+        assert written.write_5m + written.write_1h > 0
