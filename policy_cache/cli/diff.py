@@ -1,0 +1,52 @@
+"""`policy-cache diff`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from policy_cache.cli.inputs import read_inputs, request_options
+from policy_cache.cli.output import show, show_json
+from policy_cache.report.diff import diff, unified
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from policy_cache.request.prompt import Shape
+
+
+@click.command("diff")
+@request_options
+@click.option("--unified", "as_unified", is_flag=True, help="Print a unified diff of the JSON.")
+@click.option("--json-patch", is_flag=True, help="Print a JSON Patch (RFC 6902).")
+@click.option("--exit-zero", is_flag=True, help="Exit with 0 though there are changes.")
+def command(
+    request_file: Path,
+    policy_file: str | None,
+    provider: str | None,
+    alias: str | None,
+    metadata: tuple[str, ...],
+    headers: tuple[str, ...],
+    shape: Shape | None,
+    *,
+    as_unified: bool,
+    json_patch: bool,
+    exit_zero: bool,
+) -> None:
+    """Show what a policy changes in REQUEST, a JSON file or `-`.
+
+    Exits with 1 when it changes anything.
+    """
+    if as_unified and json_patch:
+        raise click.UsageError("--unified and --json-patch exclude each other")
+    plan = read_inputs(request_file, policy_file, provider, alias, metadata, headers, shape).plan()
+    if json_patch:
+        show_json(plan.json_patch())
+    elif as_unified:
+        name = "request" if str(request_file) == "-" else str(request_file)
+        show(unified(plan, name, f"{name} (rewritten)"))
+    else:
+        show(diff(plan))
+    sys.exit(0 if exit_zero or not plan.changed else 1)

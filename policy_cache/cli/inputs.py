@@ -1,0 +1,190 @@
+"""What most commands take: a request, a policy, and what the router would say beside them."""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn, TextIO, TypeVar
+
+import click
+
+from policy_cache.cli.output import refuse
+from policy_cache.engine.engine import Engine
+from policy_cache.errors import PolicyError, RequestError
+from policy_cache.policy.diagnostics import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from policy_cache.engine.match import Facts
+    from policy_cache.engine.plan import Plan
+    from policy_cache.request.prompt import Shape
+
+Command = TypeVar("Command", bound="Callable[..., None]")
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """A request to plan, the engine to plan it with, and its context."""
+
+    name: str
+    engine: Engine
+    request: dict[str, object]
+    provider: str | None
+    alias: str | None
+    metadata: dict[str, object] | None
+    headers: dict[str, object] | None
+    shape: Shape | None
+
+    def plan(self) -> Plan:
+        """The engine's plan; prints one line and exits with 2 on a request that has none."""
+        try:
+            return self.engine.plan(
+                self.request,
+                provider=self.provider,
+                alias=self.alias,
+                metadata=self.metadata,
+                headers=self.headers,
+                shape=self.shape,
+            )
+        except RequestError as error:
+            give_up(f"{self.name}: {error}")
+
+    def facts(self) -> Facts:
+        """What conditions see of a request that has a plan."""
+        return self.engine.facts(
+            self.request,
+            provider=self.provider,
+            alias=self.alias,
+            metadata=self.metadata,
+            headers=self.headers,
+            shape=self.shape,
+        )
+
+
+def request_options(command: Command) -> Command:
+    """The argument and options that `read_inputs` takes."""
+    for decorate in reversed(
+        (
+            click.argument(
+                "request_file", metavar="REQUEST", type=click.Path(path_type=Path, allow_dash=True)
+            ),
+            click.option(
+                "--policy", "policy_file", metavar="FILE", help="Policy file; the default policy if left out."
+            ),
+            click.option("--provider", help="litellm's provider name, where the request does not say it."),
+            click.option("--alias", help="The router's own name for the model."),
+            click.option(
+                "--metadata",
+                multiple=True,
+                metavar="NAME=VALUE",
+                help="Metadata, in place of what the request carries.",
+            ),
+            click.option(
+                "--header",
+                "headers",
+                multiple=True,
+                metavar="NAME=VALUE",
+                help="A header, in place of those that the request carries.",
+            ),
+            click.option(
+                "--shape", type=click.Choice(["chat", "messages"]), help="Told from the request if left out."
+            ),
+        )
+    ):
+        command = decorate(command)
+    return command
+
+
+def read_inputs(
+    request_file: Path,
+    policy_file: str | None,
+    provider: str | None,
+    alias: str | None,
+    metadata: tuple[str, ...],
+    headers: tuple[str, ...],
+    shape: Shape | None,
+) -> Inputs:
+    """Read everything; prints one line and exits with 2 on what cannot be read."""
+    return Inputs(
+        _called(request_file),
+        read_engine(policy_file),
+        read_request(request_file),
+        provider,
+        alias,
+        _pairs(metadata, "--metadata"),
+        _pairs(headers, "--header"),
+        shape,
+    )
+
+
+def read_engine(policy_file: str | None) -> Engine:
+    """The engine of a policy file, or of the default policy."""
+    try:
+        return Engine.default() if policy_file is None else Engine.from_file(policy_file)
+    except PolicyError as error:
+        refuse(error)
+
+
+def read_request(file: Path) -> dict[str, object]:
+    """A request from a JSON file, or from standard input for `-`."""
+    name = _called(file)
+    try:
+        content = _standard_input() if str(file) == "-" else file.read_bytes()
+        request = json.loads(content.decode("utf-8-sig"), parse_float=_finite, parse_constant=_not_a_number)
+    except OSError as error:
+        give_up(f"{name}: {error.strerror or type(error).__name__}")
+    except UnicodeDecodeError as error:
+        give_up(f"{name}: not UTF-8: byte 0x{content[error.start]:02X} at offset {error.start}")
+    except json.JSONDecodeError as error:
+        give_up(f"{name}:{error.lineno}:{error.colno}: not JSON: {error.msg}")
+    except RecursionError:
+        give_up(f"{name}: nested too deeply")
+    except ValueError:
+        give_up(f"{name}: not JSON: a number is out of range")
+    if not isinstance(request, dict):
+        kind = {list: "a list", str: "a text", type(None): "null"}.get(type(request), type(request).__name__)
+        give_up(f"{name}: expected a request, an object with `model` and `messages`; found {kind}")
+    return request
+
+
+def _called(file: Path) -> str:
+    return "<stdin>" if str(file) == "-" else visible(str(file))
+
+
+def _standard_input() -> bytes:
+    stream: TextIO | None = sys.stdin
+    if stream is None:
+        raise OSError(errno.EBADF, "standard input is closed")
+    return stream.buffer.read()
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    if math.isinf(value):
+        raise ValueError(number)
+    return value
+
+
+def _not_a_number(word: str) -> NoReturn:
+    raise ValueError(word)
+
+
+def give_up(message: str) -> NoReturn:
+    """Say in one line what cannot be done, and exit with 2."""
+    click.echo(f"policy-cache: {message}", err=True)
+    sys.exit(2)
+
+
+def _pairs(given: Iterable[str], option: str) -> dict[str, object] | None:
+    pairs: dict[str, object] = {}
+    for pair in given:
+        name, equals, value = pair.partition("=")
+        if not name or not equals:
+            raise click.BadParameter(f"expected NAME=VALUE, found {pair!r}", param_hint=option)
+        pairs[name] = value
+    return pairs or None

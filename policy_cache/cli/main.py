@@ -1,0 +1,78 @@
+"""`policy-cache`: the command line. Commands are imported when they are called."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from io import TextIOWrapper
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from policy_cache.errors import PolicyCacheError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+COMMANDS = {
+    "validate": "Check policy files.",
+    "diff": "Show what a policy changes in a request.",
+    "rewrite": "Print the request that a policy makes of a request.",
+    "explain": "Say why each rule did or did not act on a request.",
+    "schema": "Print the JSON Schema of policy files.",
+    "demo": "Show what the default policy saves, against a provider on this machine.",
+    "emulate": "Serve the Anthropic Messages API on this machine, with its caching rules.",
+    "completion": "Print the completion script of a shell.",
+}
+"""Every command with its summary; each is a module of its name beside this one."""
+
+
+class _Commands(click.Group):
+    """Commands by name, none imported before it is needed."""
+
+    def list_commands(self, _: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, _: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"policy_cache.cli.{name}").command
+        return command
+
+    def format_commands(self, _: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(
+    cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.version_option(package_name="policy-cache", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Prompt-cache policies for litellm routers.
+
+    Exit codes: 0 nothing to report, 1 findings, 2 could not do the job.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command and exit; no traceback ever reaches a user."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a terminal of another encoding than UTF-8
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        cli.main(args=arguments, prog_name="policy-cache")
+    except PolicyCacheError as error:
+        click.echo(f"policy-cache: {error}", err=True)
+    except RecursionError:
+        click.echo("policy-cache: the request is nested too deeply", err=True)
+    except OSError as error:
+        click.echo(f"policy-cache: {error.strerror or type(error).__name__}", err=True)
+    except Exception as error:  # noqa: BLE001, the last line of defence
+        trace = error.__traceback__
+        while trace is not None and trace.tb_next is not None:
+            trace = trace.tb_next
+        where = f" at {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else ""
+        click.echo(f"policy-cache: internal error: {type(error).__name__}{where}; please report it", err=True)
+    sys.exit(2)
