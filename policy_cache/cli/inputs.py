@@ -16,6 +16,7 @@ from policy_cache.cli.output import refuse
 from policy_cache.engine.engine import Engine
 from policy_cache.errors import PolicyError, RequestError
 from policy_cache.policy.diagnostics import visible
+from policy_cache.request.location import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -147,8 +148,9 @@ def read_request(file: Path) -> dict[str, object]:
     except ValueError:
         give_up(f"{name}: not JSON: a number is out of range")
     if not isinstance(request, dict):
-        kind = {list: "a list", str: "a text", type(None): "null"}.get(type(request), type(request).__name__)
-        give_up(f"{name}: expected a request, an object with `model` and `messages`; found {kind}")
+        give_up(
+            f"{name}: expected a request, an object with `model` and `messages`; found {kind_of(request)}"
+        )
     return request
 
 

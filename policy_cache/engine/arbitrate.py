@@ -45,7 +45,6 @@ class Arbiter:
 
     __slots__ = (
         "_claimed",
-        "_client",
         "_effective",
         "_halved",
         "_long",
@@ -68,16 +67,15 @@ class Arbiter:
         self._route = route
         self._prefix = prefix
         self._effective: Sequence[ClientMarker] = ()
-        self._client: set[Location | None] = set()
         self._used = 0
         self._on_request: str | None = None
         if client:
             self._effective = [marker for marker in client if marker.block is not None]
-            self._client = {marker.block for marker in self._effective}
             self._used = len(self._effective)
             self._on_request = next((m.ttl for m in self._effective if m.order[0] == REQUEST), None)
         self._long = False
-        self._claimed: set[Location] = set()
+        # Each marked block, and whether the client marked it.
+        self._claimed: dict[Location | None, bool] = {m.block: True for m in self._effective}
         self._halved = halved
         self.placements = placements
         self.accepted: list[Accepted] = []
@@ -101,14 +99,15 @@ class Arbiter:
         if self._halved:
             block = self._halved.get(block[0], block)
         location, order, _ = block
-        if location in self._client:
-            return self._refuse(source, named, ttl, "kept_client_marker", "")
         if location in self._claimed:
+            if self._claimed[location]:
+                return self._refuse(source, named, ttl, "kept_client_marker", "")
             return self._refuse(source, named, ttl, "duplicate", f"{normalized(location)} is marked already")
         if not self._prefix.reaches(order, route.minimum):
             detail = f"{route.model} caches from {route.minimum:,} tokens on"
             return self._refuse(source, named, ttl, "below_minimum", detail)
-        reason: Reason = "applied" if order[:depth] == wanted[:depth] and depth <= 4 else "moved"
+        in_place = order[0] == wanted[0] if depth == 1 else order[:depth] == wanted[:depth] and depth <= 4
+        reason: Reason = "applied" if in_place else "moved"
         detail = ""
         if ttl not in route.ttls:
             reason, detail, ttl = "ttl_unsupported", f"{route.model} takes 5m on this route", "5m"
@@ -119,9 +118,10 @@ class Arbiter:
         if self._used >= route.breakpoints:
             detail = f"all {route.breakpoints} breakpoints are used"
             return self._refuse(source, named, ttl, "over_budget", detail)
-        self._claimed.add(location)
+        self._claimed[location] = False
         self._used += 1
-        self._long = self._long or ttl == "1h"
+        if ttl == "1h":
+            self._long = True
         if order[0] == REQUEST:
             self._on_request = ttl
         placements = self.placements

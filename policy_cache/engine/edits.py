@@ -49,22 +49,20 @@ def prompt_edits(
     """The edits to the prompt, in prefix order."""
     if not removals and not cuts:
         return [_mark(prompt, one, placements[one.number].source, None) for one in accepted]
-    removed = {removal.marker.holder for removal in removals}
+    removed = {removal.marker.holder: removal for removal in removals}
     ordered: list[tuple[Order, int, Edit]] = []
-    for one in accepted:
-        location = one.location
-        if location in removed and _at(prompt, location, KEY) == marker(one.ttl):
-            removed.discard(location)
-            continue
-        removed.discard(location)
-        cut = cuts.get(location)
-        ordered.append((one.order, 0, _mark(prompt, one, placements[one.number].source, cut)))
     for location, cut in cuts.items():
         ordered.append((cut.order, 1, _split(prompt, location, cut, unmarked=location in removed)))
-        removed.discard(location)
-    for removal in removals:
-        if removal.marker.holder in removed:
-            removed.discard(removal.marker.holder)
+    for one in accepted:
+        location = one.location
+        split = cuts.get(location)
+        if split is None and location in removed and _at(prompt, location, KEY) == marker(one.ttl):
+            removed.pop(location)
+            continue
+        removed.pop(location, None)
+        ordered.append((one.order, 0, _mark(prompt, one, placements[one.number].source, split)))
+    for holder, removal in removed.items():
+        if holder not in cuts:
             ordered.append((removal.marker.order, 2, _unmark(prompt, removal)))
     ordered.sort(key=lambda entry: entry[:2])
     return [edit for _, _, edit in ordered]

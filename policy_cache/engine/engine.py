@@ -14,6 +14,7 @@ from policy_cache.policy.load import LoadedPolicy, load, loads
 from policy_cache.policy.packaged import packaged
 from policy_cache.providers.catalog import packaged_catalog
 from policy_cache.providers.resolve import Route, resolve
+from policy_cache.request.location import kind_of
 from policy_cache.request.prompt import Prompt, Shape, detect_shape
 
 if TYPE_CHECKING:
@@ -160,11 +161,10 @@ class Engine:
         shape: Shape | None,
     ) -> tuple[Facts, _Program]:
         if not isinstance(request, dict):
-            raise RequestError((), found=type(request).__name__, expected="a request, as a dict")
+            raise RequestError((), found=kind_of(request), expected="a request, as a dict")
         model = request.get("model")
         if not isinstance(model, str):
-            found = "nothing" if model is None else type(model).__name__
-            raise RequestError(("model",), found=found, expected="the model's name")
+            raise RequestError(("model",), found=kind_of(model), expected="the model's name")
         if provider is None and "custom_llm_provider" in request:
             provider = _text(request["custom_llm_provider"])
         if alias is None and (metadata or "metadata" in request or "litellm_metadata" in request):

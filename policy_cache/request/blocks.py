@@ -80,11 +80,13 @@ def message_blocks(prompt: Prompt, rules: BlockRules, index: int) -> list[Block]
     section = MESSAGES
     if index < prompt.leading:
         section, kinds = SYSTEM, rules.system
-    elif role == "assistant":
-        return _assistant_blocks(prompt, rules, index)
     elif role in TOOL_ROLES:
         carries = role in rules.tool_messages and not (rules.needs_tools and not prompt.tools)
         return [_new(Block, (("messages", index), (MESSAGES, index, 0, 0), carries))]
+    elif role == "assistant":
+        if "tool_calls" in message or rules.sorts_assistant or rules.needs_tools:
+            return _assistant_blocks(prompt, rules, index)
+        kinds = rules.assistant
     elif role in SYSTEM_ROLES:
         kinds = rules.system if _stays(prompt, index) else frozenset()
     else:

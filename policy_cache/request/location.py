@@ -28,6 +28,22 @@ def pointer(location: Location) -> str:
     return "".join("/" + str(key).replace("~", "~0").replace("/", "~1") for key in location)
 
 
+_KINDS = {
+    bool: "true or false",
+    dict: "an object",
+    float: "a number",
+    int: "a number",
+    list: "a list",
+    str: "a text",
+    type(None): "nothing",
+}
+
+
+def kind_of(value: object) -> str:
+    """What a value is, in a person's words; never the value itself."""
+    return _KINDS.get(type(value), type(value).__name__)
+
+
 def fields_of(value: object) -> Mapping[str, object] | None:
     """The named members of a dict, or of a pydantic object as litellm and the SDKs return them.
 

@@ -29,33 +29,48 @@ EVERYTHING: Order = (END, END, END, END)
 class Prefix:
     """The prefix of one request on one route, read from the end and only as far as needed."""
 
-    __slots__ = ("_known_large", "prompt", "rules")
+    __slots__ = ("_known_large", "_made", "prompt", "rules")
 
     def __init__(self, prompt: Prompt, rules: BlockRules) -> None:
         self.prompt = prompt
         self.rules = rules
         self._known_large = EVERYTHING
+        self._made: dict[int, list[Block]] = {}
 
     def settle(self, order: Order) -> Block | None:
         """The last markable block at or before a place in the prefix."""
-        prompt, rules = self.prompt, self.rules
-        section, element = order[0], order[1]
+        prompt = self.prompt
+        section, element, part, number = order
         if section >= SYSTEM:
             last = prompt.leading - 1 if section == SYSTEM else len(prompt.messages) - 1
-            for index in range(min(last, element), -1, -1):
-                for block in message_blocks(prompt, rules, index)[::-1]:
+            start = min(last, element)
+            for index in range(start, -1, -1):
+                blocks = self._blocks(index)
+                # The blocks of a content stand at their own numbers, and calls come after them.
+                end = number + 1 if index == element and part == 0 and number < len(blocks) else len(blocks)
+                for place in range(end - 1, -1, -1):
+                    block = blocks[place]
                     if block[2] and block[1] <= order:
                         return block
             if prompt.leading == 0:
-                for block in system_blocks(prompt, rules)[::-1]:
+                for block in reversed(self._blocks(-1)):
                     if block.markable and block.order <= order:
                         return block
         last = len(prompt.tools) - 1
-        for index in range(min(element, last) if section == TOOLS else last, -1, -1):
-            block = tool_block(prompt, rules, index)
+        for index in range(element if section == TOOLS and element < last else last, -1, -1):
+            block = tool_block(prompt, self.rules, index)
             if block.markable:
                 return block
         return None
+
+    def _blocks(self, index: int) -> list[Block]:
+        """The blocks of a message, made once; -1 is the top-level system prompt."""
+        blocks = self._made.get(index)
+        if blocks is None:
+            prompt, rules = self.prompt, self.rules
+            blocks = message_blocks(prompt, rules, index) if index >= 0 else system_blocks(prompt, rules)
+            self._made[index] = blocks
+        return blocks
 
     def last(self) -> Block | None:
         """The last markable block of the prompt: where a marker on the request itself takes effect."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from policy_cache.errors import RequestError
-from policy_cache.request.location import fields_of
+from policy_cache.request.location import fields_of, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,8 +40,7 @@ class Prompt:
         self.shape = shape
         messages: Any = request.get("messages")
         if not isinstance(messages, (list, tuple)):
-            found = "nothing" if messages is None else type(messages).__name__
-            raise RequestError(("messages",), found=found, expected="a list of messages")
+            raise RequestError(("messages",), found=kind_of(messages), expected="a list of messages")
         try:
             # The one loop over every message of every request.
             structured: Sequence[Any] = [
@@ -81,7 +80,7 @@ def _read(messages: Sequence[object]) -> list[Mapping[str, object]]:
     for index, message in enumerate(messages):
         fields = fields_of(message)
         if fields is None:
-            raise RequestError(("messages", index), found=type(message).__name__, expected="a message")
+            raise RequestError(("messages", index), found=kind_of(message), expected="a message")
         read.append(fields)
     return read
 

@@ -14,8 +14,8 @@ UNREADABLE = {
     "not UTF-8": (b'{"model": "\xff"}', "r.json: not UTF-8: byte 0xFF at offset 11"),
     "a list": (b"[]", "r.json: expected a request, an object with `model` and `messages`; found a list"),
     "a text": (b'"m"', "r.json: expected a request, an object with `model` and `messages`; found a text"),
-    "a number": (b"7", "r.json: expected a request, an object with `model` and `messages`; found int"),
-    "null": (b"null", "r.json: expected a request, an object with `model` and `messages`; found null"),
+    "a number": (b"7", "r.json: expected a request, an object with `model` and `messages`; found a number"),
+    "null": (b"null", "r.json: expected a request, an object with `model` and `messages`; found nothing"),
     "10,000 digits": (b'{"n": ' + b"9" * 10_000 + b"}", "r.json: not JSON: a number is out of range"),
     "a huge exponent": (b'{"n": 1e999}', "r.json: not JSON: a number is out of range"),
     "not a number": (b'{"n": NaN}', "r.json: not JSON: a number is out of range"),
@@ -52,7 +52,7 @@ REQUESTS = {
     "no model": ({"messages": []}, "$['model']: expected the model's name, found nothing"),
     "a model that is none": (
         {"model": 4, "messages": []},
-        "$['model']: expected the model's name, found int",
+        "$['model']: expected the model's name, found a number",
     ),
     "no messages": ({"model": MODEL}, "$['messages']: expected a list of messages, found nothing"),
     "null for messages": (
@@ -61,15 +61,15 @@ REQUESTS = {
     ),
     "a text for messages": (
         {"model": MODEL, "messages": "hello"},
-        "$['messages']: expected a list of messages, found str",
+        "$['messages']: expected a list of messages, found a text",
     ),
     "texts among messages": (
         {"model": MODEL, "messages": [{"role": "user", "content": "q"}, "hello"]},
-        "$['messages'][1]: expected a message, found str",
+        "$['messages'][1]: expected a message, found a text",
     ),
     "numbers among messages": (
         {"model": MODEL, "messages": [7]},
-        "$['messages'][0]: expected a message, found int",
+        "$['messages'][0]: expected a message, found a number",
     ),
 }
 

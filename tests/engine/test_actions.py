@@ -7,6 +7,7 @@ import copy
 import pytest
 from litellm.types.utils import Message
 
+from policy_cache import Engine
 from policy_cache.request.location import normalized
 from tests.engine.requests import (
     BARE,
@@ -498,3 +499,26 @@ def test_a_result_of_a_tool_message_can_be_unmarked():
     assert engine(removing("messages.last_tool_result")).rewrite(request) == chat(
         [user(BIG), result(0)], tools=[tool()]
     )
+
+
+@pytest.mark.parametrize("conduct", ["client_markers: replace", "client_markers: keep"])
+def test_a_removed_marker_does_not_survive_on_the_second_half_of_a_split(conduct):
+    engine = Engine.from_text(f"""
+version: 1
+name: p
+{conduct}
+rules:
+  - {{name: clear, action: {{remove_cache_control: {{}}}}}}
+  - {{name: split, targets: [system], action: {{split_text: {{at: "## Today"}}}}}}
+  - {{name: mark, targets: [system], action: {{add_cache_control: {{}}}}}}
+""")
+    text = "stable " * 1_000 + "## Today"
+    block = {"type": "text", "text": text, "cache_control": {"type": "ephemeral", "ttl": "1h"}}
+    request = {
+        "model": "anthropic/claude-sonnet-4-5",
+        "messages": [{"role": "system", "content": [block]}, {"role": "user", "content": "hi"}],
+    }
+    assert engine.rewrite(request)["messages"][0]["content"] == [
+        {"type": "text", "text": "stable " * 1_000, "cache_control": {"type": "ephemeral"}},
+        {"type": "text", "text": "## Today"},
+    ]

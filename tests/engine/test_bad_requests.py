@@ -15,11 +15,11 @@ USER = {"role": "user", "content": SECRET}
 RULE = add("tools, system, messages.last")
 
 BAD = {
-    "not a dict": ([SECRET], (), "list", "a request, as a dict"),
-    "nothing": (None, (), "NoneType", "a request, as a dict"),
-    "a text": (SECRET, (), "str", "a request, as a dict"),
+    "not a dict": ([SECRET], (), "a list", "a request, as a dict"),
+    "nothing": (None, (), "nothing", "a request, as a dict"),
+    "a text": (SECRET, (), "a text", "a request, as a dict"),
     "no model": ({"messages": [USER]}, ("model",), "nothing", "the model's name"),
-    "a model that is no text": ({"model": 3, "messages": [USER]}, ("model",), "int", "the model's name"),
+    "a model that is no text": ({"model": 3, "messages": [USER]}, ("model",), "a number", "the model's name"),
     "no messages": ({"model": ANTHROPIC}, ("messages",), "nothing", "a list of messages"),
     "messages that are nothing": (
         {"model": ANTHROPIC, "messages": None},
@@ -30,31 +30,31 @@ BAD = {
     "messages that are a text": (
         {"model": ANTHROPIC, "messages": SECRET},
         ("messages",),
-        "str",
+        "a text",
         "a list of messages",
     ),
     "messages that are a number": (
         {"model": ANTHROPIC, "messages": 3},
         ("messages",),
-        "int",
+        "a number",
         "a list of messages",
     ),
     "a message that is a text": (
         {"model": ANTHROPIC, "messages": [USER, SECRET]},
         ("messages", 1),
-        "str",
+        "a text",
         "a message",
     ),
     "a message that is a number": (
         {"model": ANTHROPIC, "messages": [3]},
         ("messages", 0),
-        "int",
+        "a number",
         "a message",
     ),
     "a message that is nothing": (
         {"model": ANTHROPIC, "messages": [USER, None]},
         ("messages", 1),
-        "NoneType",
+        "nothing",
         "a message",
     ),
 }

@@ -97,7 +97,7 @@ def test_without_the_markers_it_is_the_same_request(policy, request):
     assert without_nones(stripped(after)) == without_nones(stripped(request))
 
 
-@given(policies(), requests(3))
+@given(policies(splitting=True), requests(3))
 def test_never_more_markers_than_the_route_allows(policy, request):
     plan = engine_of(policy).plan(request)
     before = len(wire_markers(plan.original, plan.route))
@@ -105,7 +105,7 @@ def test_never_more_markers_than_the_route_allows(policy, request):
     assert after <= max(before, plan.route.breakpoints)
 
 
-@given(policies(), requests(3))
+@given(policies(splitting=True), requests(3))
 def test_ttls_never_rise_unless_the_client_had_them_rise(policy, request):
     plan = engine_of(policy).plan(request)
 
@@ -118,7 +118,7 @@ def test_ttls_never_rise_unless_the_client_had_them_rise(policy, request):
     assert not rising(plan.request)
 
 
-@given(policies(), requests(3))
+@given(policies(splitting=True), requests(3))
 def test_never_two_markers_on_one_block(policy, request):
     plan = engine_of(policy).plan(request)
     before = [m.block for m in wire_markers(plan.original, plan.route)]

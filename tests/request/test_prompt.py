@@ -108,12 +108,12 @@ def test_objects_read_as_their_fields():
     [
         ({}, ("messages",), "nothing", "a list of messages"),
         ({"messages": None}, ("messages",), "nothing", "a list of messages"),
-        ({"messages": "hello"}, ("messages",), "str", "a list of messages"),
-        ({"messages": {"role": "user"}}, ("messages",), "dict", "a list of messages"),
-        ({"messages": [USER, "hello"]}, ("messages", 1), "str", "a message"),
-        ({"messages": [None]}, ("messages", 0), "NoneType", "a message"),
-        ({"messages": [USER, USER, 3]}, ("messages", 2), "int", "a message"),
-        ({"messages": [[USER]]}, ("messages", 0), "list", "a message"),
+        ({"messages": "hello"}, ("messages",), "a text", "a list of messages"),
+        ({"messages": {"role": "user"}}, ("messages",), "an object", "a list of messages"),
+        ({"messages": [USER, "hello"]}, ("messages", 1), "a text", "a message"),
+        ({"messages": [None]}, ("messages", 0), "nothing", "a message"),
+        ({"messages": [USER, USER, 3]}, ("messages", 2), "a number", "a message"),
+        ({"messages": [[USER]]}, ("messages", 0), "a list", "a message"),
     ],
 )
 def test_what_is_no_request(request_, location, found, expected):
