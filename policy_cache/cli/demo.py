@@ -15,4 +15,5 @@ def command() -> None:
     """
     from policy_cache.demo import report, run_demo  # noqa: PLC0415, litellm takes seconds to import
 
+    click.echo("importing litellm, which takes some seconds", err=True)
     show(report(run_demo()))

@@ -248,7 +248,8 @@ class Decision:
         self._taken.add(name)
         if before != new:
             steps: tuple[Step, ...] = (Step("add" if before is None else "replace", location, new),)
-            if passage == "extra_body" and not isinstance(extra, dict):
+            opened = any(edit.location[0] == "extra_body" for edit in self._parameters)
+            if passage == "extra_body" and not isinstance(extra, dict) and not opened:
                 steps = (Step("add", ("extra_body",), {name: new}),)
             self._parameters.append(Edit("set", location, before, new, source, steps))
         return Placement(source, location, location, None, "observed" if self._conduct.observe else "applied")
@@ -280,9 +281,12 @@ class Decision:
             self.request = draft.request
 
     def edits(self) -> list[Edit]:
-        """The changes as values, in prefix order; parameters come last."""
+        """The changes as values, in prefix order; parameters come last, the first of them at the end.
+
+        They are applied from the end, so that a split shifts nothing that is still to come.
+        """
         edits = prompt_edits(self._prompt, self.accepted, self._placements, self._removals, self._cuts)
-        return edits + self._parameters
+        return edits + self._parameters[::-1]
 
     def plan(self, matched: tuple[str, ...]) -> Plan:
         """The decision as a value, with everything that led to it."""
