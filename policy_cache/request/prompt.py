@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 
 Shape: TypeAlias = Literal["chat", "messages"]
 
-SYSTEM_ROLES = frozenset({"system", "developer"})
-TOOL_ROLES = frozenset({"tool", "function"})
+# Tuples, since a wrong-typed role may not be hashable.
+SYSTEM_ROLES = ("system", "developer")
+TOOL_ROLES = ("tool", "function")
 
 
 class Prompt:
@@ -106,6 +107,6 @@ def detect_shape(request: Mapping[str, object]) -> Shape:
         content = last.get("content")
         if isinstance(content, list) and content:
             block = fields_of(content[-1]) or {}
-            if block.get("type") in {"tool_result", "tool_use", "image"}:
+            if block.get("type") in ("tool_result", "tool_use", "image"):
                 return "messages"
     return "messages" if request.get("system") is not None else "chat"

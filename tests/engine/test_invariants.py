@@ -11,7 +11,7 @@ import yaml
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from policy_cache import Engine
+from policy_cache import Engine, RequestError
 from policy_cache.engine.reasons import ACTED, REASONS
 from policy_cache.request.markers import client_markers
 from policy_cache.request.prompt import Prompt
@@ -203,3 +203,22 @@ def test_one_engine_serves_many_threads(policy, many):
 def test_planning_and_rewriting_agree(request):
     engine = Engine.default()
     assert plain(engine.plan(request).request) == plain(engine.rewrite(request))
+
+
+@given(policies(splitting=True), broken_requests())
+def test_plan_raises_nothing_but_request_errors(policy, request):
+    engine = engine_of(policy)
+    try:
+        plan = engine.plan(request)
+    except RequestError:
+        return
+    assert plan.request is request or plan.changed
+
+
+@pytest.mark.parametrize("role", [[], {}, 3, None, "", "nobody"])
+def test_a_role_may_be_anything(role):
+    messages = [{"role": role, "content": "hello"}, {"role": "user", "content": [{"type": role}]}]
+    plan = Engine.default().plan(
+        {"model": "claude-sonnet-4-5", "messages": [messages[0], *messages, messages[0]]}
+    )
+    assert not plan.changed
