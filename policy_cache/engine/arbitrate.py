@@ -48,7 +48,6 @@ class Arbiter:
         "_effective",
         "_halved",
         "_long",
-        "_on_request",
         "_prefix",
         "_route",
         "_used",
@@ -68,14 +67,14 @@ class Arbiter:
         self._prefix = prefix
         self._effective: Sequence[ClientMarker] = ()
         self._used = 0
-        self._on_request: str | None = None
         if client:
             self._effective = [marker for marker in client if marker.block is not None]
             self._used = len(self._effective)
-            self._on_request = next((m.ttl for m in self._effective if m.order[0] == REQUEST), None)
         self._long = False
         # Each marked block, and whether the client marked it.
         self._claimed: dict[Location | None, bool] = {m.block: True for m in self._effective}
+        if () in self._claimed:
+            self._claim_last(client=True)
         self._halved = halved
         self.placements = placements
         self.accepted: list[Accepted] = []
@@ -91,6 +90,9 @@ class Arbiter:
                 detail = "a marker on the request itself does not reach the provider"
                 return self._refuse(source, named, ttl, "route_drops_marker", detail)
             block: Block | None = _REQUEST_BLOCK
+            last = self._prefix.last()
+            if last is not None and last.location in self._claimed:
+                return self._refuse_claimed(source, named, ttl, last.location)
         else:
             block = self._prefix.settle(wanted)
         if block is None:
@@ -100,9 +102,7 @@ class Arbiter:
             block = self._halved.get(block[0], block)
         location, order, _ = block
         if location in self._claimed:
-            if self._claimed[location]:
-                return self._refuse(source, named, ttl, "kept_client_marker", "")
-            return self._refuse(source, named, ttl, "duplicate", f"{normalized(location)} is marked already")
+            return self._refuse_claimed(source, named, ttl, location)
         if not self._prefix.reaches(order, route.minimum):
             detail = f"{route.model} caches from {route.minimum:,} tokens on"
             return self._refuse(source, named, ttl, "below_minimum", detail)
@@ -111,9 +111,7 @@ class Arbiter:
         detail = ""
         if ttl not in route.ttls:
             reason, detail, ttl = "ttl_unsupported", f"{route.model} takes 5m on this route", "5m"
-        if (self._effective or self._on_request or order[0] == REQUEST) and (
-            clash := self._clash(order, ttl)
-        ):
+        if self._effective and (clash := self._clash(order, ttl)):
             return self._refuse(source, named, ttl, "kept_client_marker", clash)
         if self._used >= route.breakpoints:
             detail = f"all {route.breakpoints} breakpoints are used"
@@ -123,7 +121,7 @@ class Arbiter:
         if ttl == "1h":
             self._long = True
         if order[0] == REQUEST:
-            self._on_request = ttl
+            self._claim_last(client=False)
         placements = self.placements
         self.accepted.append(_new(Accepted, (order, location, ttl, len(placements))))
         placements.append(_new(Placement, (source, named, location, ttl, reason, detail)))
@@ -132,23 +130,22 @@ class Arbiter:
     def _refuse(self, source: Source, named: Location, ttl: Ttl, reason: Reason, detail: str) -> None:
         self.placements.append(Placement(source, named, None, ttl, reason, detail))
 
+    def _refuse_claimed(self, source: Source, named: Location, ttl: Ttl, location: Location) -> None:
+        if self._claimed[location]:
+            return self._refuse(source, named, ttl, "kept_client_marker", "")
+        return self._refuse(source, named, ttl, "duplicate", f"{normalized(location)} is marked already")
+
+    def _claim_last(self, *, client: bool) -> None:
+        """A marker on the request takes effect on the last block: another there is idle, or refused."""
+        last = self._prefix.last()
+        if last is not None:
+            self._claimed.setdefault(last.location, client)
+
     def _clash(self, order: Order, ttl: str) -> str:
-        """What a marker here would break, though it were within the budget."""
+        """The client's marker that one here would break, though it were within the budget."""
         for marker in self._effective:
             if ttl == "5m" and marker.ttl == "1h" and marker.order > order:
                 return f"a 5m marker may not precede the client's 1h marker at {normalized(marker.holder)}"
-        if order[0] == REQUEST:
-            others = [(m.order, m.ttl) for m in self._effective] + [(a.order, a.ttl) for a in self.accepted]
-            on_request: str | None = ttl
-        else:
-            others = [(order, ttl)]
-            on_request = self._on_request
-        if on_request is None:
-            return ""
-        # A marker on the request takes effect on the last block, which takes no second TTL.
-        last = self._prefix.last()
-        if last is not None and any(place == last.order and other != on_request for place, other in others):
-            return "a marker on the request takes effect on the last block, where another TTL stands"
         return ""
 
     def settle_ttls(self) -> list[Accepted]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from policy_cache.engine.arbitrate import Arbiter
 from policy_cache.engine.compile import SetParameters, Split, Template, Unmark
 from policy_cache.engine.edits import Cut, Removal, marker, prompt_edits
-from policy_cache.engine.plan import Edit, Placement, Plan, Source, Step
+from policy_cache.engine.plan import Edit, Placement, Plan, Source, Step, steps_of
 from policy_cache.engine.reasons import ACTED
 from policy_cache.request.blocks import REQUEST, Block
 from policy_cache.request.edit import Draft
@@ -146,7 +146,9 @@ class Decision:
         if mechanism == "automatic":
             return "provider_automatic", f"{provider} caches by itself"
         if mechanism == "none":
-            return "provider_unsupported", f"no markers are sent to {provider}"
+            route = self._facts.route
+            unknown = f"the catalog has no route for {provider} with {route.model}"
+            return "provider_unsupported", f"no markers are sent to {provider}" if route.name else unknown
         if self._arbiter is None:
             return "stood_down", f"the client placed {len(self._client)}"
         return None
@@ -275,18 +277,14 @@ class Decision:
     def _apply(self, edits: list[Edit]) -> None:
         if edits:
             draft = Draft(self.request)
-            for edit in reversed(edits):
-                for step in edit.steps:
-                    draft.apply(step.op, step.location, step.value)
+            for step in steps_of(edits):
+                draft.apply(step.op, step.location, step.value)
             self.request = draft.request
 
     def edits(self) -> list[Edit]:
-        """The changes as values, in prefix order; parameters come last, the first of them at the end.
-
-        They are applied from the end, so that a split shifts nothing that is still to come.
-        """
+        """The changes as values, in prefix order; parameters come last."""
         edits = prompt_edits(self._prompt, self.accepted, self._placements, self._removals, self._cuts)
-        return edits + self._parameters[::-1]
+        return edits + self._parameters
 
     def plan(self, matched: tuple[str, ...]) -> Plan:
         """The decision as a value, with everything that led to it."""

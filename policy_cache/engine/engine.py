@@ -204,7 +204,11 @@ class Engine:
         kind = type(error).__name__
         self.failures[kind] += 1
         if self.failures[kind] == 1:
-            said = f": {error}" if isinstance(error, RequestError) else ""
+            trace = error.__traceback__
+            while trace is not None and trace.tb_next is not None:
+                trace = trace.tb_next
+            code = f" at {trace.tb_frame.f_code.co_name}:{trace.tb_lineno}" if trace else ""
+            said = f": {error}" if isinstance(error, RequestError) else code
             _log.warning("a request was passed on unchanged after %s%s (logged once)", kind, said)
 
 

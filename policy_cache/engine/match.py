@@ -252,7 +252,7 @@ def _named(area: str, name: str, globs: tuple[str, ...]) -> Condition:
 
     def seen(facts: Facts) -> str:
         value = facts.look_up(dotted)
-        return "absent" if value is None else "another value" if area == "headers" else repr(value)
+        return "absent" if value is None else "(hidden)" if area == "headers" else repr(value)
 
     return Condition(dotted, " | ".join(globs), False, holds, seen)
 

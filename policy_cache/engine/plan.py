@@ -91,6 +91,13 @@ class Edit(NamedTuple):
     steps: tuple[Step, ...]
 
 
+def steps_of(edits: Sequence[Edit]) -> list[Step]:
+    """The steps in an order in which none shifts the place of another: the prompt's last block first."""
+    prompt = [edit for edit in edits if edit.change != "set"]
+    parameters = [edit for edit in edits if edit.change == "set"]
+    return [step for edit in (*reversed(prompt), *parameters) for step in edit.steps]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
     """The engine's decision for one request.
@@ -121,13 +128,8 @@ class Plan:
         return self.request is not self.original
 
     def json_patch(self) -> list[PatchOperation]:
-        """The changes as a JSON Patch (RFC 6902): applied to the original, it gives the request.
-
-        Changes come last block first, so that no one shifts the place of another.
-        """
-        if not self.changed:
-            return []
-        return [_operation(step) for edit in reversed(self.edits) for step in edit.steps]
+        """The changes as a JSON Patch (RFC 6902): applied to the original, it gives the request."""
+        return [_operation(step) for step in steps_of(self.edits)] if self.changed else []
 
     def diff(self) -> str:
         """The changes as a person reads them, long texts elided."""

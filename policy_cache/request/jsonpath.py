@@ -168,7 +168,8 @@ def _segment_end(text: str, at: int) -> int:
     if not text.startswith("[", bracket):
         found = text[bracket]
         message = "a path has no spaces" if found.isspace() else f"expected `.` or `[`, found `{found}`"
-        raise PathError(message, offset=bracket)
+        fix = f"did you mean `$.{text[1:]}`?" if bracket == 1 and _NAME.match(text, 1) else None
+        raise PathError(message, offset=bracket, help=fix)
     if text.startswith("[*]", bracket):
         return bracket + 3
     if match := _INDEX.match(text, bracket):
@@ -292,7 +293,7 @@ def _syntax_error(text: str, error: Exception) -> PathError:
         return PathError("expected more, found the end of the path", offset=len(text))
     offset = min(int(place.group(1)), len(text))
     found = f"found `{text[offset]}`" if offset < len(text) else "found the end of the path"
-    return PathError(f"not a JSONPath: {found}, which does not belong here", offset=offset)
+    return PathError(f"{found}, which does not belong here", offset=offset)
 
 
 def _chain(tree: JSONPath) -> list[JSONPath]:

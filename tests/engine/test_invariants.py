@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import yaml
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from policy_cache import Engine, RequestError
@@ -84,6 +84,25 @@ def test_no_change_gives_the_very_same_object(policy, request):
         assert plain(plan.request) != plain(request)
 
 
+LOWERED_AND_ON_THE_REQUEST = {
+    "version": 1,
+    "name": "p",
+    "rules": [
+        {
+            "name": "r",
+            "targets": [{"at": "messages.last", "ttl": "1h"}, "request"],
+            "action": {"add_cache_control": {}},
+        }
+    ],
+}
+MARKED_TOOL = {
+    "model": "anthropic/claude-sonnet-4-5",
+    "tools": [{"type": "function", "function": {"name": "f"}, "cache_control": {"type": "ephemeral"}}],
+    "messages": [{"role": "user", "content": "word " * 6_000}],
+}
+
+
+@example(LOWERED_AND_ON_THE_REQUEST, MARKED_TOOL)
 @given(policies(splitting=True), requests(3))
 def test_rewriting_twice_is_rewriting_once(policy, request):
     engine = engine_of(policy)

@@ -56,13 +56,13 @@ CASES = {
         ],
     ),
     "applied in messages": (
-        [add("tools, system, messages.last, request", "1h")],
+        [add("tools, system, request, messages.last", "1h")],
         native(tools=[native_tool()]),
         [
             (TOOL, TOOL, "1h", "applied"),
             ("$['system']", "$['system']", "1h", "applied"),
-            ("$['messages'][0]", "$['messages'][0]['content']", "1h", "applied"),
             ("$", "$", "1h", "applied"),
+            ("$['messages'][0]", None, "1h", "duplicate"),
         ],
     ),
     "applied on the last of parallel calls": (
@@ -255,9 +255,9 @@ CASES = {
         ],
     ),
     "over budget: the client's markers count, on the request and in extra_body too": (
-        [add("tools, system, messages.last")],
+        [add("tools, system, messages.previous_turn, messages.last")],
         native(
-            [user([text("q", cache_control=BARE)]), assistant("a"), user("r")],
+            [user([text("q", cache_control=BARE)]), assistant("a"), user("r"), assistant("b"), user("s")],
             tools=[native_tool()],
             extra_body={"cache_control": BARE},
         ),
@@ -265,6 +265,7 @@ CASES = {
             (TOOL, TOOL, "5m", "applied"),
             ("$['system']", "$['system']", "5m", "applied"),
             ("$['messages'][2]", None, "5m", "over_budget"),
+            ("$['messages'][4]", None, "5m", "kept_client_marker"),
         ],
     ),
     "over budget: five of the client's stay, and nothing comes to them": (

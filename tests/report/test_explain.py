@@ -83,7 +83,7 @@ CASES = {
     "provider_unsupported": (
         engine(add("system")),
         chat(model="super"),
-        "system  provider_unsupported  no markers are sent to an unknown provider",
+        "system  provider_unsupported  the catalog has no route for an unknown provider with super",
     ),
     "route_drops_marker": (
         engine(add("request")),
