@@ -45,6 +45,7 @@ class Arbiter:
 
     __slots__ = (
         "_claimed",
+        "_client_long",
         "_effective",
         "_halved",
         "_long",
@@ -66,10 +67,13 @@ class Arbiter:
         self._route = route
         self._prefix = prefix
         self._effective: Sequence[ClientMarker] = ()
+        self._client_long: ClientMarker | None = None
         self._used = 0
         if client:
             self._effective = [marker for marker in client if marker.block is not None]
             self._used = len(self._effective)
+            long = [marker for marker in self._effective if marker.ttl == "1h"]
+            self._client_long = max(long, key=lambda marker: marker.order, default=None)
         self._long = False
         # Each marked block, and whether the client marked it.
         self._claimed: dict[Location | None, bool] = {m.block: True for m in self._effective}
@@ -143,9 +147,9 @@ class Arbiter:
 
     def _clash(self, order: Order, ttl: str) -> str:
         """The client's marker that one here would break, though it were within the budget."""
-        for marker in self._effective:
-            if ttl == "5m" and marker.ttl == "1h" and marker.order > order:
-                return f"a 5m marker may not precede the client's 1h marker at {normalized(marker.holder)}"
+        long = self._client_long
+        if ttl == "5m" and long is not None and long.order > order:
+            return f"a 5m marker may not precede the client's 1h marker at {normalized(long.holder)}"
         return ""
 
     def settle_ttls(self) -> list[Accepted]:

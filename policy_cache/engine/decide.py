@@ -78,6 +78,7 @@ class Decision:
         "_conduct",
         "_cuts",
         "_facts",
+        "_gone",
         "_halved",
         "_parameters",
         "_placements",
@@ -85,6 +86,7 @@ class Decision:
         "_prompt",
         "_removals",
         "_replacing",
+        "_stands_down",
         "_taken",
         "accepted",
         "request",
@@ -99,6 +101,8 @@ class Decision:
         self._prefix = Prefix(prompt, facts.route.blocks)
         self._placements: list[Placement] = []
         self._removals: list[Removal] = []
+        self._gone: set[Location] = set()
+        self._stands_down = conduct.stand_down and bool(self._client)
         self._cuts: dict[Location, Cut] = {}
         self._halved: dict[Location, Block] = {}
         self._parameters: list[Edit] = []
@@ -110,19 +114,25 @@ class Decision:
 
     def unmark(self, rule: CompiledRule) -> None:
         """Take client markers away: everywhere, or at the rule's targets."""
+        if self._stands_down:
+            detail = f"the client placed {len(self._client)}"
+            for source in [target.source for target in rule.targets] or [rule.source]:
+                self._placements.append(Placement(source, None, None, None, "stood_down", detail))
+            return
         if not rule.targets:
             self._remove(rule.source, None, list(self._client))
+        places = _by_place(self._client) if rule.targets else {}
         for target in rule.targets:
             source = target.source
             hits = target.select(target.find(self._prompt))
             if not hits:
                 self._placements.append(Placement(source, None, None, None, "no_target"))
             for hit in hits:
-                self._remove(source, hit.location, [m for m in self._client if _stands_at(m, hit)])
+                self._remove(source, hit.location, _markers_at(hit, places))
 
     def _remove(self, source: Source, location: Location | None, markers: list[ClientMarker]) -> None:
-        gone = {removal.marker.holder for removal in self._removals}
-        fresh = [one for one in markers if one.holder not in gone]
+        fresh = [one for one in markers if one.holder not in self._gone]
+        self._gone.update(one.holder for one in fresh)
         self._removals += [Removal(one, source) for one in fresh]
         reason: Reason = "applied" if fresh else "duplicate" if markers else "no_target"
         detail = f"{len(fresh)} removed" if fresh else "no marker there"
@@ -132,11 +142,11 @@ class Decision:
 
     def open_arbitration(self, marks: bool) -> None:
         """Count what the client marked, as far as it stays."""
-        gone = {removal.marker.holder for removal in self._removals}
+        gone = self._gone
         staying = [one for one in self._client if one.holder not in gone] if gone else self._client
         self._replacing = marks and self._conduct.replace and bool(staying)
         client = () if self._replacing else staying
-        if not (client and self._conduct.stand_down):
+        if not self._stands_down:
             self._arbiter = Arbiter(self._facts.route, self._prefix, client, self._placements, self._halved)
 
     def _refusal(self) -> tuple[Reason, str] | None:
@@ -242,7 +252,11 @@ class Decision:
                 return Placement(source, location, None, None, "no_target", f"{absent} is absent")
         request = self._prompt.request
         extra = request.get("extra_body")
-        before = request.get(name) if passage == "argument" else (fields_of(extra) or {}).get(name)
+        if extra is not None and not isinstance(extra, dict):
+            return Placement(source, location, None, None, "not_markable", "`extra_body` is not an object")
+        if extra is not None and name in extra:
+            location = ("extra_body", name)  # litellm lets it win over an argument
+        before = request.get(name) if location[0] == name else (extra or {}).get(name)
         new: object = value if isinstance(wanted, Template) else dict(wanted)
         if before is not None and not self._conduct.replace:
             detail = "" if before == new else "the client set another value"
@@ -251,7 +265,7 @@ class Decision:
         if before != new:
             steps: tuple[Step, ...] = (Step("add" if before is None else "replace", location, new),)
             opened = any(edit.location[0] == "extra_body" for edit in self._parameters)
-            if passage == "extra_body" and not isinstance(extra, dict) and not opened:
+            if location[0] == "extra_body" and extra is None and not opened:
                 steps = (Step("add", ("extra_body",), {name: new}),)
             self._parameters.append(Edit("set", location, before, new, source, steps))
         return Placement(source, location, location, None, "observed" if self._conduct.observe else "applied")
@@ -262,8 +276,7 @@ class Decision:
         self.accepted = accepted
         if self._replacing and accepted:
             source = self._placements[accepted[0].number].source
-            gone = {removal.marker.holder for removal in self._removals}
-            self._removals += [Removal(one, source) for one in self._client if one.holder not in gone]
+            self._removals += [Removal(one, source) for one in self._client if one.holder not in self._gone]
         if self._conduct.observe:
             self._observe()
         elif self._removals or self._cuts or self._parameters:
@@ -307,11 +320,23 @@ class Decision:
                 )
 
 
-def _stands_at(marker: ClientMarker, hit: Hit) -> bool:
-    """Whether a marker is at what a target named: on it, inside it, or the very marker."""
+def _by_place(markers: Sequence[ClientMarker]) -> dict[Location, list[ClientMarker]]:
+    """Markers by every location that holds them; those on the request by the empty one."""
+    places: dict[Location, list[ClientMarker]] = {}
+    for one in markers:
+        if one.block == ():
+            places.setdefault((), []).append(one)
+        for length in range(1, len(one.holder) + 1):
+            places.setdefault(one.holder[:length], []).append(one)
+    return places
+
+
+def _markers_at(hit: Hit, places: Mapping[Location, list[ClientMarker]]) -> list[ClientMarker]:
+    """The markers at what a target named: on it, inside it, or the very marker."""
     if hit.order is not None and hit.order[0] == REQUEST:
-        return marker.block == ()
+        return places.get((), [])
     place = hit.location
-    holder = marker.holder
-    inside = bool(place) and holder[: len(place)] == place
-    return inside or place[: len(holder) + 1] == (*holder, KEY)
+    if KEY in place:
+        holder = place[: place.index(KEY)]
+        return [one for one in places.get(holder, []) if one.holder == holder]
+    return places.get(place, []) if place else []

@@ -108,7 +108,7 @@ def _split(prompt: Prompt, location: Location, cut: Cut, *, unmarked: bool) -> E
     if isinstance(value, str):
         parts = [{"type": "text", "text": value[: cut.at]}, {"type": "text", "text": value[cut.at :]}]
         return Edit("split", location, value, parts, cut.source, (Step("replace", location, parts),))
-    block = dict(fields_of(value) or {})
+    block = {name: field for name, field in (fields_of(value) or {}).items() if field is not None}
     text = str(block["text"])
     stable = {**block, "text": text[: cut.at]}
     stable.pop(KEY, None)

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from policy_cache.engine.plan import Plan
 
 _log = logging.getLogger("policy_cache")
+# What a client may choose, such as a model's name, must not fill the memory.
 _MOST_PROGRAMS = 4_096
+_LONGEST_KEY = 1_024
 
 
 class _Program(NamedTuple):
@@ -184,6 +186,8 @@ class Engine:
         route = resolve(self._catalog, model=model, provider=provider, api_base=api_base, shape=shape)
         left = candidates(self.rules, Facts({}, route, alias))
         program = _Program(route, left, any(candidate.rule.acts_on(route) for candidate in left))
+        if sum(map(len, filter(None, key))) > _LONGEST_KEY:
+            return program
         if len(self._programs) >= _MOST_PROGRAMS:
             self._programs = {}
         self._programs[key] = program

@@ -57,6 +57,7 @@ class BlockTable(_Sourced):
         tool_messages: The roles of messages that are tool results; the message itself carries.
         needs_tools: Without tools in the request, calls and results become text and lose theirs.
         sorts_assistant: Texts are sorted before calls, and only the last text keeps its place.
+        only_functions: Of the tools, only functions can; others lose theirs on the way.
     """
 
     tools: bool = False
@@ -68,6 +69,7 @@ class BlockTable(_Sourced):
     tool_messages: tuple[str, ...] = ()
     needs_tools: bool = False
     sorts_assistant: bool = False
+    only_functions: bool = False
 
 
 class RouteEntry(_Sourced):

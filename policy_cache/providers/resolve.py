@@ -88,7 +88,7 @@ def _provider(catalog: Catalog, model: str, provider: str | None, api_base: str 
         return name, rest if slash and prefix == name else model
     if slash and prefix in catalog.providers:
         return prefix, rest
-    host = urlsplit(api_base).hostname if api_base else None
+    host = _host(api_base)
     if host is not None:
         for name, entry in catalog.providers.items():
             if _matches(entry.hosts, host):
@@ -99,6 +99,13 @@ def _provider(catalog: Catalog, model: str, provider: str | None, api_base: str 
         if _matches(entry.models, model):
             return name, model
     return "", model
+
+
+def _host(api_base: str | None) -> str | None:
+    try:
+        return urlsplit(api_base).hostname if api_base else None
+    except ValueError:
+        return None
 
 
 def _ttls(entry: RouteEntry, model: str) -> frozenset[Ttl]:
@@ -122,6 +129,7 @@ def _block_rules(catalog: Catalog, entry: RouteEntry, shape: Shape) -> BlockRule
         tool_messages=frozenset(table.tool_messages),
         needs_tools=table.needs_tools,
         sorts_assistant=table.sorts_assistant,
+        only_functions=table.only_functions,
     )
 
 

@@ -33,11 +33,13 @@ class BlockRules:
     tool_messages: frozenset[str] = field(default_factory=frozenset)
     needs_tools: bool = False
     sorts_assistant: bool = False
+    only_functions: bool = False
 
 
 # A NamedTuple's own constructor is a Python call, and blocks are made for every request.
 _new = tuple.__new__
 
+_APART = ("tool_use", "thinking", "redacted_thinking")
 _TOOL_KINDS = frozenset({"tool_use", "tool_result"})
 
 
@@ -62,7 +64,8 @@ def tool_block(prompt: Prompt, rules: BlockRules, index: int) -> Block:
     if rules.tools and tool is not None and tool.get("type") != "mcp":
         function = tool.get("function")
         deferred = tool.get("defer_loading") or (type(function) is dict and function.get("defer_loading"))
-        markable = not deferred
+        declared = tool.get("type") in ("function", "custom", None)
+        markable = not deferred and (declared or not rules.only_functions)
     return _new(Block, (("tools", index), (TOOLS, index, 0, 0), markable))
 
 
@@ -114,38 +117,37 @@ def _sorted_blocks(prompt: Prompt, index: int, blocks: list[Block]) -> list[Bloc
 
     So only the last text of a turn keeps its marker in place, and none where turns are merged.
     """
-    merged = _meets_assistant(prompt.messages[:index][::-1]) or _meets_assistant(prompt.messages[index + 1 :])
-    content = prompt.messages[index].get("content")
+    messages = prompt.messages
+    merged = _meets_assistant(messages, index, -1) or _meets_assistant(messages, index, 1)
+    content = messages[index].get("content")
     parts = content if isinstance(content, (list, tuple)) else []
-    texts = [n for n, part in enumerate(parts) if (fields_of(part) or {}).get("type") == "text"]
+    sorted_parts = [n for n, part in enumerate(parts) if (fields_of(part) or {}).get("type") not in _APART]
     return [
         block._replace(markable=False)
         if block.markable
         and block.order[2] == 0
-        and (merged or (texts and block.order[3] != texts[-1] and block.order[3] in texts))
+        and (merged or (block.order[3] in sorted_parts and block.order[3] != sorted_parts[-1]))
         else block
         for block in blocks
     ]
 
 
-def _meets_assistant(neighbours: Sequence[Mapping[str, object]]) -> bool:
-    """Whether the nearest message that leaves anything on the wire is an assistant's."""
-    for message in neighbours:
+def _meets_assistant(messages: Sequence[Mapping[str, object]], index: int, step: int) -> bool:
+    """Whether the nearest message on one side that leaves anything on the wire is an assistant's."""
+    index += step
+    while 0 <= index < len(messages):
+        message = messages[index]
         content = message.get("content")
         blank = not content or (isinstance(content, str) and content.isspace())
         if message.get("role") in TOOL_ROLES or not blank or message.get("tool_calls"):
             return message.get("role") == "assistant"
+        index += step
     return False
 
 
 def _stays(prompt: Prompt, index: int) -> bool:
     """Whether litellm leaves a later system message in place: it moves one that a user turn follows."""
-    if prompt.shape != "chat":
-        return False
-    following = index + 1
-    while following < len(prompt.messages) and prompt.messages[following].get("role") in SYSTEM_ROLES:
-        following += 1
-    return following == len(prompt.messages) or prompt.messages[following].get("role") == "assistant"
+    return prompt.shape == "chat" and prompt.role_after_system(index) in {None, "assistant"}
 
 
 def _calling_blocks(
@@ -156,8 +158,14 @@ def _calling_blocks(
     server = any(str(call.get("id", "")).startswith("srvtoolu_") for call in read)
     kinds = frozenset[str]() if server else rules.assistant
     blocks = _content_blocks(content, ("messages", index, "content"), (MESSAGES, index), kinds)
+    # Of the calls with one id, litellm sends the first.
+    ids: set[str] = set()
     for number, call in enumerate(read):
-        markable = rules.tool_calls and not server and call.get("type") == "function"
+        name = call.get("id")
+        repeated = isinstance(name, str) and name in ids
+        if isinstance(name, str):
+            ids.add(name)
+        markable = rules.tool_calls and not server and call.get("type") == "function" and not repeated
         blocks.append(
             Block(("messages", index, "tool_calls", number), (MESSAGES, index, 1, number), markable)
         )

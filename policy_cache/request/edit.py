@@ -46,7 +46,7 @@ class Draft:
         for step in location:
             child = here[step]
             kind = type(child)
-            if kind is str:
+            if kind is str or isinstance(child, str):
                 here[step] = [{"type": "text", "text": child, key: marker}]
                 return
             if id(child) not in owned:
@@ -73,4 +73,5 @@ def _copied(value: object) -> object:
     if isinstance(value, (list, tuple)):
         return list(value)
     dump = value.model_dump  # type: ignore[attr-defined]
-    return dump(exclude_none=True)
+    # Its warnings would quote the prompt.
+    return dump(exclude_none=True, warnings=False)

@@ -49,7 +49,7 @@ def client_markers(prompt: Prompt) -> Sequence[ClientMarker]:
             found, fields_of(fields.get("function")) or {}, (*block, "function"), block, (TOOLS, index, 0, 0)
         )
     system = request.get("system")
-    if isinstance(system, list):
+    if isinstance(system, (list, tuple)):
         _add_content(found, system, ("system",), (SYSTEM, 0), effective=prompt.leading == 0)
     for index in range(len(prompt.messages)):
         _add_message(found, prompt, index)
@@ -59,7 +59,7 @@ def client_markers(prompt: Prompt) -> Sequence[ClientMarker]:
 def _may_hold_any(prompt: Prompt) -> bool:
     """Whether a closer look is due; runs on every request."""
     request = prompt.request
-    if KEY in request or "extra_body" in request or type(request.get("system")) is list:
+    if KEY in request or "extra_body" in request or isinstance(request.get("system"), (list, tuple)):
         return True
     tools: Sequence[Any] = prompt.tools
     try:
@@ -82,7 +82,11 @@ def _messages_may(messages: Sequence[Any]) -> bool:
                 if type(call) is not dict or KEY in call:
                     return True
         content = message.get("content")
-        if type(content) is list:
+        if type(content) is not list:
+            # A tuple, or a list of a caller's own kind, is looked at more closely.
+            if content is not None and not isinstance(content, str):
+                return True
+        else:
             for part in content:
                 if type(part) is not dict or KEY in part:
                     return True
@@ -127,7 +131,7 @@ def _add_message(found: list[ClientMarker], prompt: Prompt, index: int) -> None:
         # litellm keeps a message's own marker for a tool result and for a text, and loses it on a list.
         block = holder if result else (*holder, "content") if isinstance(content, str) else None
         _add(found, message, holder, block, (section, index, 0, 0))
-    if isinstance(content, list):
+    if isinstance(content, (list, tuple)):
         _add_content(
             found, content, (*holder, "content"), (section, index), within=holder if result else None
         )
@@ -140,7 +144,7 @@ def _add_message(found: list[ClientMarker], prompt: Prompt, index: int) -> None:
 
 def _add_content(
     found: list[ClientMarker],
-    content: list[object],
+    content: Sequence[object],
     location: Location,
     place: tuple[int, int],
     *,
@@ -157,6 +161,6 @@ def _add_content(
         order = (section, element, 0, number if within is None else 0)
         _add(found, fields, holder, (within or holder) if effective else None, order)
         nested = fields.get("content")
-        if isinstance(nested, list):
+        if isinstance(nested, (list, tuple)):
             for inner, item in enumerate(nested):
                 _add(found, fields_of(item) or {}, (*holder, "content", inner), within or holder, order)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from fnmatch import translate
 
 
@@ -19,7 +20,9 @@ class Names:
         """
         chosen = [name for name in wanted if expressions and name.startswith("re:")]
         globs = [translate(name) for name in wanted if name not in chosen]
-        patterns = [re.compile(name[3:], re.IGNORECASE | re.DOTALL) for name in chosen]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            patterns = [re.compile(name[3:], re.IGNORECASE | re.DOTALL) for name in chosen]
         if globs:
             patterns.append(re.compile("|".join(globs), re.IGNORECASE))
         self._patterns = tuple(patterns)

@@ -29,39 +29,76 @@ EVERYTHING: Order = (END, END, END, END)
 class Prefix:
     """The prefix of one request on one route, read from the end and only as far as needed."""
 
-    __slots__ = ("_known_large", "_made", "prompt", "rules")
+    __slots__ = ("_known_large", "_known_small", "_made", "_nearest", "_nearest_tool", "prompt", "rules")
 
     def __init__(self, prompt: Prompt, rules: BlockRules) -> None:
         self.prompt = prompt
         self.rules = rules
         self._known_large = EVERYTHING
+        self._known_small: Order = (-1, 0, 0, 0)
         self._made: dict[int, list[Block]] = {}
+        self._nearest: dict[int, Block | None] = {}
+        self._nearest_tool: dict[int, Block | None] = {}
 
     def settle(self, order: Order) -> Block | None:
         """The last markable block at or before a place in the prefix."""
-        prompt = self.prompt
         section, element, part, number = order
-        if section >= SYSTEM:
-            last = prompt.leading - 1 if section == SYSTEM else len(prompt.messages) - 1
-            start = min(last, element)
-            for index in range(start, -1, -1):
-                blocks = self._blocks(index)
-                # The blocks of a content stand at their own numbers, and calls come after them.
-                end = number + 1 if index == element and part == 0 and number < len(blocks) else len(blocks)
-                for place in range(end - 1, -1, -1):
-                    block = blocks[place]
-                    if block[2] and block[1] <= order:
-                        return block
-            if prompt.leading == 0:
-                for block in reversed(self._blocks(-1)):
-                    if block.markable and block.order <= order:
-                        return block
-        last = len(prompt.tools) - 1
-        for index in range(element if section == TOOLS and element < last else last, -1, -1):
-            block = tool_block(prompt, self.rules, index)
-            if block.markable:
-                return block
-        return None
+        if section == TOOLS:
+            return self._tool_at_or_before(element)
+        prompt = self.prompt
+        last = prompt.leading - 1 if section == SYSTEM else len(prompt.messages) - 1
+        start = min(last, element)
+        if start == element and part < END:
+            blocks = self._blocks(element)
+            # The blocks of a content stand at their own numbers, and calls come after them.
+            end = number + 1 if part == 0 and number < len(blocks) else len(blocks)
+            for place in range(end - 1, -1, -1):
+                block = blocks[place]
+                if block[2] and block[1] <= order:
+                    return block
+            start -= 1
+        elif section == SYSTEM and prompt.leading == 0:
+            return self._before_messages(order)
+        return self._in_message_at_or_before(start)
+
+    def _in_message_at_or_before(self, start: int) -> Block | None:
+        """The last markable block of the messages up to one, or else of what stands before them."""
+        nearest = self._nearest
+        found: Block | None = None
+        index = start
+        while index >= 0 and index not in nearest:
+            found = next((block for block in reversed(self._blocks(index)) if block[2]), None)
+            if found is not None:
+                break
+            index -= 1
+        if found is None:
+            found = nearest[index] if index >= 0 else self._before_messages(EVERYTHING)
+        for visited in range(max(index, 0), start + 1):
+            nearest[visited] = found
+        return found
+
+    def _before_messages(self, order: Order) -> Block | None:
+        if self.prompt.leading == 0:
+            for block in reversed(self._blocks(-1)):
+                if block.markable and block.order <= order:
+                    return block
+        return self._tool_at_or_before(len(self.prompt.tools) - 1)
+
+    def _tool_at_or_before(self, start: int) -> Block | None:
+        nearest = self._nearest_tool
+        found: Block | None = None
+        first = index = min(start, len(self.prompt.tools) - 1)
+        while index >= 0 and index not in nearest:
+            block = tool_block(self.prompt, self.rules, index)
+            if block[2]:
+                found = block
+                break
+            index -= 1
+        if found is None and index >= 0:
+            found = nearest[index]
+        for visited in range(max(index, 0), first + 1):
+            nearest[visited] = found
+        return found
 
     def _blocks(self, index: int) -> list[Block]:
         """The blocks of a message, made once; -1 is the top-level system prompt."""
@@ -80,11 +117,14 @@ class Prefix:
         """Whether the prefix up to a block may have a number of tokens; False only when it cannot."""
         if order >= self._known_large:
             return True
+        if order <= self._known_small:
+            return False
         enough = int(minimum * DENSEST_CHARS_PER_TOKEN)
         if order[0] == TOOLS and _descriptions(self.prompt.tools, order[1] + 1, enough):
             self._known_large = order
             return True
         if self._chars(order, enough) < enough:
+            self._known_small = order
             return False
         self._known_large = order
         return True

@@ -29,7 +29,7 @@ class Prompt:
         leading: How many messages open it as the system prompt.
     """
 
-    __slots__ = ("leading", "messages", "request", "shape", "structured", "tools")
+    __slots__ = ("_after_system", "leading", "messages", "request", "shape", "structured", "tools")
 
     def __init__(self, request: Mapping[str, object], shape: Shape) -> None:
         """Read a request.
@@ -39,6 +39,7 @@ class Prompt:
         """
         self.request = request
         self.shape = shape
+        self._after_system: list[object] | None = None
         messages: Any = request.get("messages")
         if not isinstance(messages, (list, tuple)):
             raise RequestError(("messages",), found=kind_of(messages), expected="a list of messages")
@@ -69,6 +70,18 @@ class Prompt:
                     break
                 leading += 1
         self.leading = leading
+
+    def role_after_system(self, index: int) -> object:
+        """The role of the first message after an index that is not the system's; None at the end."""
+        if self._after_system is None:
+            after: list[object] = []
+            role: object = None
+            for message in reversed(self.messages):
+                after.append(role)
+                if message.get("role") not in SYSTEM_ROLES:
+                    role = str(message.get("role"))
+            self._after_system = after[::-1]
+        return self._after_system[index]
 
     @property
     def system(self) -> object:

@@ -56,6 +56,10 @@ def chars(value: object, *, enough: int | None = None) -> int:
             if isinstance(kind, str) and kind in _MEDIA_TYPES:
                 total += _MEDIA_CHARS
                 continue
+            if kind == "text" and isinstance(fields.get("text"), str):
+                # A text counts the same as a block as it does by itself.
+                stack.append(fields["text"])
+                continue
             for name, field in fields.items():
                 if name not in _MARKERS and field is not None:
                     total += len(name) if isinstance(name, str) else 4

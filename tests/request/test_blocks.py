@@ -160,7 +160,8 @@ CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{
 @pytest.mark.parametrize(
     ("message", "expected"),
     [
-        ({"content": None, "tool_calls": [CALL, CALL]}, [True, True]),
+        ({"content": None, "tool_calls": [CALL, {**CALL, "id": "d"}]}, [True, True]),
+        ({"content": None, "tool_calls": [CALL, CALL]}, [True, False]),
         ({"content": "a", "tool_calls": [CALL]}, [True, True]),
         ({"content": "", "tool_calls": [CALL]}, [False, True]),
         ({"content": [TEXT, {"type": "thinking"}], "tool_calls": [CALL]}, [True, False, True]),
@@ -240,6 +241,12 @@ def test_on_bedrock_only_the_last_text_of_an_answer_keeps_its_place(content, aro
     messages = [USER, {"role": "assistant", "content": content}, around]
     assert markable(messages, "messages", 1, model=BEDROCK) == expected
     assert markable(messages, "messages", 1) == [True, True]
+
+
+def test_on_bedrock_a_text_before_an_image_would_be_marked_behind_it():
+    answer = {"role": "assistant", "content": [TEXT, {"type": "image_url", "image_url": {"url": "x"}}]}
+    assert markable([USER, answer, USER], "chat", 1, model=BEDROCK) == [False, False]
+    assert markable([USER, answer, USER], "chat", 1) == [True, False]
 
 
 def test_a_route_without_markers_has_no_markable_block():
