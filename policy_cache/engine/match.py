@@ -75,7 +75,9 @@ class Facts:
     def size(self, *, enough: int | None = None) -> int:
         """Characters of tools, system prompt and messages; stops at `enough`."""
         prompt = self.prompt
-        return chars([prompt.request.get("system") or (), prompt.messages, prompt.tools], enough=enough)
+        return chars(
+            [prompt.request.get("system") or (), prompt.messages, prompt.tools], enough=enough, plain=True
+        )
 
 
 def carried_metadata(request: Mapping[str, object]) -> Mapping[str, object]:

@@ -20,7 +20,7 @@ _MARKERS = frozenset({"cache_control", "prompt_cache_breakpoint"})
 _MOST_VALUES = 200_000
 
 
-def chars(value: object, *, enough: int | None = None) -> int:
+def chars(value: object, *, enough: int | None = None, plain: bool = False) -> int:
     """Count the characters of a request's value: names and texts, markers left out.
 
     Text outside ASCII counts twice, since it takes more tokens; an image or a document counts as a
@@ -29,6 +29,7 @@ def chars(value: object, *, enough: int | None = None) -> int:
     Args:
         value: Any part of a request.
         enough: Stop as soon as the count reaches this.
+        plain: Count a text block as its text alone, so that a text and its one-block list weigh the same.
 
     Raises:
         RequestError: The value is cyclic, or too large to be a request.
@@ -56,8 +57,7 @@ def chars(value: object, *, enough: int | None = None) -> int:
             if isinstance(kind, str) and kind in _MEDIA_TYPES:
                 total += _MEDIA_CHARS
                 continue
-            if kind == "text" and isinstance(fields.get("text"), str):
-                # A text counts the same as a block as it does by itself.
+            if plain and kind == "text" and isinstance(fields.get("text"), str):
                 stack.append(fields["text"])
                 continue
             for name, field in fields.items():
