@@ -66,13 +66,18 @@ class Prefix:
         nearest = self._nearest
         found: Block | None = None
         index = start
-        while index >= 0 and index not in nearest:
-            found = next((block for block in reversed(self._blocks(index)) if block[2]), None)
-            if found is not None:
+        while index >= 0 and found is None:
+            if index in nearest:
+                found = nearest[index]
                 break
-            index -= 1
-        if found is None:
-            found = nearest[index] if index >= 0 else self._before_messages(EVERYTHING)
+            for block in reversed(self._blocks(index)):
+                if block[2]:
+                    found = block
+                    break
+            else:
+                index -= 1
+        if index < 0:
+            found = self._before_messages(EVERYTHING)
         for visited in range(max(index, 0), start + 1):
             nearest[visited] = found
         return found
