@@ -12,7 +12,7 @@ from policy_cache.engine.plan import Edit, Placement, Plan, Source, Step, steps_
 from policy_cache.engine.reasons import ACTED
 from policy_cache.request.blocks import REQUEST, Block
 from policy_cache.request.edit import Draft
-from policy_cache.request.location import Location, fields_of
+from policy_cache.request.location import Location, fields_of, value_at
 from policy_cache.request.markers import KEY, ClientMarker, client_markers
 from policy_cache.request.prefix import Prefix
 
@@ -217,10 +217,7 @@ class Decision:
         return Placement(source, hit.location, block.location, None, reason, f"after {at:,} characters")
 
     def _text(self, location: Location) -> str | None:
-        value: object = self._prompt.request
-        for key in location:
-            members = value if isinstance(value, (dict, list, tuple)) else fields_of(value)
-            value = members[key]  # type: ignore[index]
+        value = value_at(self._prompt.request, location)
         text = value if isinstance(value, str) else (fields_of(value) or {}).get("text")
         return text if isinstance(text, str) else None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from policy_cache.engine.plan import Edit, Source, Step
-from policy_cache.request.location import Key, Location, fields_of
+from policy_cache.request.location import Key, Location, fields_of, value_at
 from policy_cache.request.markers import KEY
 
 if TYPE_CHECKING:
@@ -68,22 +68,14 @@ def prompt_edits(
     return [edit for _, _, edit in ordered]
 
 
-def _value(prompt: Prompt, location: Location) -> object:
-    value: object = prompt.request
-    for key in location:
-        members = value if isinstance(value, (dict, list, tuple)) else fields_of(value)
-        value = members[key]  # type: ignore[index]
-    return value
-
-
 def _at(prompt: Prompt, location: Location, name: Key) -> object:
-    fields = fields_of(_value(prompt, location))
+    fields = fields_of(value_at(prompt.request, location))
     return None if fields is None else fields.get(str(name))
 
 
 def _mark(prompt: Prompt, accepted: Accepted, source: Source, cut: Cut | None) -> Edit:
     location = accepted.location
-    value = _value(prompt, location)
+    value = value_at(prompt.request, location)
     new = marker(accepted.ttl)
     if isinstance(value, str):
         if cut is not None:
@@ -104,7 +96,7 @@ def _unmark(prompt: Prompt, removal: Removal) -> Edit:
 
 
 def _split(prompt: Prompt, location: Location, cut: Cut, *, unmarked: bool) -> Edit:
-    value = _value(prompt, location)
+    value = value_at(prompt.request, location)
     if isinstance(value, str):
         parts = [{"type": "text", "text": value[: cut.at]}, {"type": "text", "text": value[cut.at :]}]
         return Edit("split", location, value, parts, cut.source, (Step("replace", location, parts),))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,3 +55,12 @@ def fields_of(value: object) -> Mapping[str, object] | None:
         extra: Mapping[str, object] | None = getattr(value, "__pydantic_extra__", None)
         return {**vars(value), **extra} if extra else vars(value)
     return None
+
+
+def value_at(document: object, location: Location) -> Any:  # noqa: ANN401, whatever stands there
+    """The value at a location that exists in a document."""
+    value: Any = document
+    for key in location:
+        members: Any = value if isinstance(value, (dict, list, tuple)) else fields_of(value)
+        value = members[key]
+    return value
