@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
 import click
 
-from policy_cache.cli.inputs import read_inputs, request_options
+from policy_cache.cli.inputs import Given, request_options
 from policy_cache.cli.output import show, show_json
 from policy_cache.report.diff import diff, unified
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from policy_cache.request.prompt import Shape
 
 
 @click.command("diff")
@@ -23,13 +17,7 @@ if TYPE_CHECKING:
 @click.option("--json-patch", is_flag=True, help="Print a JSON Patch (RFC 6902).")
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 though there are changes.")
 def command(
-    request_file: Path,
-    policy_file: str | None,
-    provider: str | None,
-    alias: str | None,
-    metadata: tuple[str, ...],
-    headers: tuple[str, ...],
-    shape: Shape | None,
+    given: Given,
     *,
     as_unified: bool,
     json_patch: bool,
@@ -41,11 +29,11 @@ def command(
     """
     if as_unified and json_patch:
         raise click.UsageError("--unified and --json-patch exclude each other")
-    plan = read_inputs(request_file, policy_file, provider, alias, metadata, headers, shape).plan()
+    plan = given.read().plan()
     if json_patch:
         show_json(plan.json_patch())
     elif as_unified:
-        name = "request" if str(request_file) == "-" else str(request_file)
+        name = "request" if str(given.request_file) == "-" else str(given.request_file)
         show(unified(plan, name, f"{name} (rewritten)"))
     else:
         show(diff(plan))

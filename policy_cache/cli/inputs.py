@@ -6,9 +6,10 @@ import errno
 import json
 import math
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO, TypedDict
 
 import click
 
@@ -25,7 +26,15 @@ if TYPE_CHECKING:
     from policy_cache.engine.plan import Plan
     from policy_cache.request.prompt import Shape
 
-Command = TypeVar("Command", bound="Callable[..., None]")
+
+class Context(TypedDict):
+    """What the router would say beside a request; `Engine.plan` takes it."""
+
+    provider: str | None
+    alias: str | None
+    metadata: dict[str, object] | None
+    headers: dict[str, object] | None
+    shape: Shape | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,40 +44,57 @@ class Inputs:
     name: str
     engine: Engine
     request: dict[str, object]
-    provider: str | None
-    alias: str | None
-    metadata: dict[str, object] | None
-    headers: dict[str, object] | None
-    shape: Shape | None
+    context: Context
 
     def plan(self) -> Plan:
         """The engine's plan; prints one line and exits with 2 on a request that has none."""
         try:
-            return self.engine.plan(
-                self.request,
-                provider=self.provider,
-                alias=self.alias,
-                metadata=self.metadata,
-                headers=self.headers,
-                shape=self.shape,
-            )
+            return self.engine.plan(self.request, **self.context)
         except RequestError as error:
             give_up(f"{self.name}: {error}")
 
     def facts(self) -> Facts:
         """What conditions see of a request that has a plan."""
-        return self.engine.facts(
-            self.request,
-            provider=self.provider,
-            alias=self.alias,
-            metadata=self.metadata,
-            headers=self.headers,
-            shape=self.shape,
+        return self.engine.facts(self.request, **self.context)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """The argument and options that commands on a request share, as they were given."""
+
+    request_file: Path
+    policy_file: str | None
+    provider: str | None
+    alias: str | None
+    metadata: tuple[str, ...]
+    headers: tuple[str, ...]
+    shape: Shape | None
+
+    def read(self) -> Inputs:
+        """Read everything; prints one line and exits with 2 on what cannot be read."""
+        return Inputs(
+            _called(self.request_file),
+            read_engine(self.policy_file),
+            read_request(self.request_file),
+            {
+                "provider": self.provider,
+                "alias": self.alias,
+                "metadata": _pairs(self.metadata, "--metadata"),
+                "headers": _pairs(self.headers, "--header"),
+                "shape": self.shape,
+            },
         )
 
 
-def request_options(command: Command) -> Command:
-    """The argument and options that `read_inputs` takes."""
+def request_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the shared argument and options; it is called with a `Given` and its own."""
+
+    @wraps(command)
+    def run(**options: Any) -> None:  # noqa: ANN401, click passes what the options parse to
+        shared = {field.name: options.pop(field.name) for field in fields(Given)}
+        command(Given(**shared), **options)
+
+    decorated: Callable[..., None] = run
     for decorate in reversed(
         (
             click.argument(
@@ -97,30 +123,8 @@ def request_options(command: Command) -> Command:
             ),
         )
     ):
-        command = decorate(command)
-    return command
-
-
-def read_inputs(
-    request_file: Path,
-    policy_file: str | None,
-    provider: str | None,
-    alias: str | None,
-    metadata: tuple[str, ...],
-    headers: tuple[str, ...],
-    shape: Shape | None,
-) -> Inputs:
-    """Read everything; prints one line and exits with 2 on what cannot be read."""
-    return Inputs(
-        _called(request_file),
-        read_engine(policy_file),
-        read_request(request_file),
-        provider,
-        alias,
-        _pairs(metadata, "--metadata"),
-        _pairs(headers, "--header"),
-        shape,
-    )
+        decorated = decorate(decorated)
+    return decorated
 
 
 def read_engine(policy_file: str | None) -> Engine:
