@@ -6,6 +6,7 @@ import hashlib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING, TypeAlias
 
 from policy_cache.request.jsonpath import compile_path
@@ -145,49 +146,31 @@ def _static_conditions(match: Match) -> list[Condition]:
     conditions: list[Condition] = []
     if match.provider:
         provider = Names(match.provider)
-        conditions.append(
-            Condition(
-                "provider",
-                " | ".join(match.provider),
-                True,
-                lambda facts: provider.match(facts.route.provider),
-                lambda facts: facts.route.provider or "unknown",
-            )
-        )
+        conditions.append(_static("provider", match.provider, provider, lambda facts: facts.route.provider))
     if match.model:
         model = Names(match.model, expressions=True)
-        conditions.append(
-            Condition(
-                "model",
-                " | ".join(match.model),
-                True,
-                lambda facts: model.match(facts.route.model),
-                lambda facts: facts.route.model,
-            )
-        )
+        conditions.append(_static("model", match.model, model, lambda facts: facts.route.model))
     if match.alias:
-        alias = Names(match.alias)
-        conditions.append(
-            Condition(
-                "alias",
-                " | ".join(match.alias),
-                True,
-                lambda facts: facts.alias is not None and alias.match(facts.alias),
-                lambda facts: facts.alias or "none",
-            )
-        )
+        conditions.append(_static("alias", match.alias, Names(match.alias), lambda facts: facts.alias))
     if match.shape is not None:
-        shape = match.shape
-        conditions.append(
-            Condition(
-                "shape",
-                shape,
-                True,
-                lambda facts: facts.route.shape == shape,
-                lambda facts: facts.route.shape,
-            )
-        )
+        shape = (match.shape,)
+        conditions.append(_static("shape", shape, Names(shape), lambda facts: facts.route.shape))
     return conditions
+
+
+_NONE = {"provider": "unknown", "alias": "none"}
+
+
+def _static(
+    name: str, wanted: tuple[str, ...], names: Names, read: Callable[[Facts], str | None]
+) -> Condition:
+    return Condition(
+        name,
+        " | ".join(wanted),
+        True,
+        lambda facts: (value := read(facts)) is not None and names.match(value),
+        lambda facts: read(facts) or _NONE.get(name, ""),
+    )
 
 
 def _bounds(limits: Range) -> tuple[float, float]:
@@ -201,30 +184,20 @@ def _range_text(limits: Range) -> str:
 
 
 def _counts(match: Match) -> list[Condition]:
-    found = []
-    if match.tools is not None:
-        low, high = _bounds(match.tools)
-        found.append(
-            Condition(
-                "tools",
-                _range_text(match.tools),
-                False,
-                lambda facts: low <= len(facts.prompt.tools) <= high,
-                lambda facts: str(len(facts.prompt.tools)),
-            )
-        )
-    if match.messages is not None:
-        least, most = _bounds(match.messages)
-        found.append(
-            Condition(
-                "messages",
-                _range_text(match.messages),
-                False,
-                lambda facts: least <= len(facts.prompt.messages) <= most,
-                lambda facts: str(len(facts.prompt.messages)),
-            )
-        )
-    return found
+    limits = (("tools", match.tools), ("messages", match.messages))
+    return [_count(name, limit) for name, limit in limits if limit is not None]
+
+
+def _count(name: str, limits: Range) -> Condition:
+    low, high = _bounds(limits)
+    counted = attrgetter(f"prompt.{name}")
+    return Condition(
+        name,
+        _range_text(limits),
+        False,
+        lambda facts: low <= len(counted(facts)) <= high,
+        lambda facts: str(len(counted(facts))),
+    )
 
 
 def _stream(*, wanted: bool) -> Condition:
