@@ -13,9 +13,8 @@ if TYPE_CHECKING:
     from policy_cache.engine.reasons import Reason
     from policy_cache.providers.catalog import Ttl
     from policy_cache.providers.resolve import Route
+    from policy_cache.request.edit import Operation
     from policy_cache.request.markers import ClientMarker
-
-Operation: TypeAlias = Literal["add", "replace", "remove"]
 
 
 class PatchOperation(TypedDict, total=False):

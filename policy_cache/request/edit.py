@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from policy_cache.request.location import Location
 
-Operation = Literal["add", "replace", "remove"]
+Operation: TypeAlias = Literal["add", "replace", "remove"]
 
 
 class Draft:

@@ -9,7 +9,7 @@ from policy_cache.request.location import Location, fields_of
 from policy_cache.request.prompt import TOOL_ROLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from policy_cache.request.prompt import Prompt
 
@@ -40,7 +40,7 @@ def client_markers(prompt: Prompt) -> Sequence[ClientMarker]:
     if not _may_hold_any(prompt):
         return ()
     request = prompt.request
-    found = [*_request_markers(request)]
+    found = _request_markers(request)
     for index, tool in enumerate(prompt.tools):
         fields = fields_of(tool) or {}
         block = ("tools", index)
@@ -110,7 +110,7 @@ def _add(
         found.append(ClientMarker(holder, block, order, ttl if isinstance(ttl, str) else "5m"))
 
 
-def _request_markers(request: Mapping[str, object]) -> Iterator[ClientMarker]:
+def _request_markers(request: Mapping[str, object]) -> list[ClientMarker]:
     found: list[ClientMarker] = []
     order = (REQUEST, 0, 0, 0)
     if KEY in request:
@@ -118,7 +118,7 @@ def _request_markers(request: Mapping[str, object]) -> Iterator[ClientMarker]:
     extra = request.get("extra_body")
     if isinstance(extra, dict) and KEY in extra:
         _add(found, extra, ("extra_body",), (), order)
-    yield from found
+    return found
 
 
 def _add_message(found: list[ClientMarker], prompt: Prompt, index: int) -> None:
