@@ -19,7 +19,7 @@ from policy_cache.request.blocks import (
 from policy_cache.request.tokens import DENSEST_CHARS_PER_TOKEN, chars
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from policy_cache.request.prompt import Prompt
 
@@ -59,28 +59,16 @@ class Prefix:
             start -= 1
         elif section == SYSTEM and prompt.leading == 0:
             return self._before_messages(order)
-        return self._in_message_at_or_before(start)
+        return _at_or_before(self._nearest, start, self._last_in_message)
 
-    def _in_message_at_or_before(self, start: int) -> Block | None:
-        """The last markable block of the messages up to one, or else of what stands before them."""
-        nearest = self._nearest
-        found: Block | None = None
-        index = start
-        while index >= 0 and found is None:
-            if index in nearest:
-                found = nearest[index]
-                break
-            for block in reversed(self._blocks(index)):
-                if block[2]:
-                    found = block
-                    break
-            else:
-                index -= 1
+    def _last_in_message(self, index: int) -> Block | None:
+        """The last markable block of one message; -1 is what stands before all of them."""
         if index < 0:
-            found = self._before_messages(EVERYTHING)
-        for visited in range(max(index, 0), start + 1):
-            nearest[visited] = found
-        return found
+            return self._before_messages(EVERYTHING)
+        for block in reversed(self._blocks(index)):
+            if block[2]:
+                return block
+        return None
 
     def _before_messages(self, order: Order) -> Block | None:
         if self.prompt.leading == 0:
@@ -89,21 +77,13 @@ class Prefix:
                     return block
         return self._tool_at_or_before(len(self.prompt.tools) - 1)
 
-    def _tool_at_or_before(self, start: int) -> Block | None:
-        nearest = self._nearest_tool
-        found: Block | None = None
-        first = index = min(start, len(self.prompt.tools) - 1)
-        while index >= 0 and index not in nearest:
-            block = tool_block(self.prompt, self.rules, index)
-            if block[2]:
-                found = block
-                break
-            index -= 1
-        if found is None and index >= 0:
-            found = nearest[index]
-        for visited in range(max(index, 0), first + 1):
-            nearest[visited] = found
-        return found
+    def _tool_at_or_before(self, index: int) -> Block | None:
+        return _at_or_before(self._nearest_tool, min(index, len(self.prompt.tools) - 1), self._tool)
+
+    def _tool(self, index: int) -> Block | None:
+        """A tool, if it can carry a marker; nothing stands before the first."""
+        block = tool_block(self.prompt, self.rules, index) if index >= 0 else None
+        return block if block is not None and block[2] else None
 
     def _blocks(self, index: int) -> list[Block]:
         """The blocks of a message, made once; -1 is the top-level system prompt."""
@@ -168,6 +148,23 @@ class Prefix:
             if total >= enough:
                 break
         return total
+
+
+def _at_or_before(
+    known: dict[int, Block | None], start: int, look: Callable[[int], Block | None]
+) -> Block | None:
+    """The nearest block that `look` finds at an index or before it; each index is looked at once."""
+    index = start
+    while index not in known:
+        found = look(index)
+        if found is not None or index < 0:
+            known[index] = found
+            break
+        index -= 1
+    nearest = known[index]
+    for passed in range(index + 1, start + 1):
+        known[passed] = nearest
+    return nearest
 
 
 def _descriptions(tools: Sequence[Any], upto: int, enough: int) -> bool:
