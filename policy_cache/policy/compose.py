@@ -63,7 +63,14 @@ def compose(text: str, name: str) -> Composed:
     Raises:
         PolicyError: It is not YAML, or too large or deep to be a policy.
     """
-    return _Composer(text, name).run()
+    try:
+        return _Composer(text, name).run(_LOADER)
+    except _NestingError:
+        return _Composer(text, name).run(yaml.SafeLoader)
+
+
+class _NestingError(Exception):
+    """libyaml has its own limit, and runs into it before it says where ours is passed."""
 
 
 def _extent(event: yaml.Event) -> tuple[int, int]:
@@ -85,11 +92,13 @@ class _Composer:
         self._nodes = 0
         self._documents = 0
 
-    def run(self) -> Composed:
+    def run(self, loader: type[yaml.SafeLoader | yaml.CSafeLoader]) -> Composed:
         try:
-            for event in yaml.parse(self._text, Loader=_LOADER):
+            for event in yaml.parse(self._text, Loader=loader):
                 self._take(event)
         except yaml.YAMLError as error:
+            if isinstance(error, yaml.MarkedYAMLError) and "nesting depth" in (error.problem or ""):
+                raise _NestingError from None
             diagnostic = syntax_error(error, self._text, self._positions, self._name)
             self._result.diagnostics.append(diagnostic)
             self._stop()
