@@ -21,7 +21,7 @@ imports: $(VENV)/.installed
 	$(BIN)/lint-imports
 
 pytest: $(VENV)/.installed
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto
 
 # Repeats pytest on every supported Python that runs here; says which were absent.
 test-all:

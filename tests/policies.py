@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
+WHOLE = ["system", "tools", "messages.last", "messages.previous_turn"]
 TARGETS = [
     "system",
     "tools",
@@ -52,13 +53,13 @@ def marking_rules(draw, number, targets):
 
 
 @st.composite
-def policies(draw, *, removing=True, splitting=False, modes=("keep", "stand_down", "replace")):
+def policies(draw, *, removing=True, splitting=False, modes=("keep", "stand_down", "replace"), targets=None):
     """A policy as plain data, to be written as YAML."""
     client = draw(st.sampled_from(modes))
     remove = removing and draw(st.integers(0, 3)) == 0
     # Where markers are placed anew, what a block target reaches depends on which texts are blocks already.
     anew = client == "replace" or remove or splitting
-    targets = TARGETS if anew else TARGETS + BLOCK_TARGETS
+    targets = targets or (TARGETS if anew else TARGETS + BLOCK_TARGETS)
     rules = [draw(marking_rules(number, targets)) for number in range(draw(st.integers(1, 3)))]
     if remove:
         rule = {"name": "remove", "action": {"remove_cache_control": {}}}

@@ -138,6 +138,7 @@ MODELS = st.sampled_from(
         "claude-opus-4-5",
         "vertex_ai/claude-sonnet-4-5@20250929",
         "azure_ai/claude-sonnet-4-5",
+        "bedrock/claude_platform/claude-sonnet-4-5",
         "bedrock/invoke/anthropic.claude-sonnet-4-5-20250929-v1:0",
         "bedrock/us.anthropic.claude-sonnet-4-5-20250929-v1:0",
         "bedrock/converse/us.anthropic.claude-3-7-sonnet-20250219-v1:0",

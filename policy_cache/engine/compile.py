@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from policy_cache.engine.match import Condition, Facts, Test, compile_match
 from policy_cache.engine.plan import Source
-from policy_cache.request.targets import Finder, Hit, compile_target
+from policy_cache.request.targets import PLACES, Finder, Hit, compile_target
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from policy_cache.policy.load import LoadedPolicy
     from policy_cache.policy.model import Rule, Target
     from policy_cache.providers.catalog import Ttl
     from policy_cache.providers.resolve import Route
+    from policy_cache.request.prompt import Prompt
+    from policy_cache.request.targets import Place
 
 Take: TypeAlias = Literal["first", "last", "all"] | int
 
@@ -28,12 +32,14 @@ class CompiledTarget:
         ttl: The TTL that markers there shall have.
         find: Locates it in a prompt.
         take: Which of its hits to use; a number means that many, counted from the end.
+        place: Locates the element whose end a named target means, at once; None for other targets.
     """
 
     source: Source
     ttl: Ttl
     find: Finder
     take: Take
+    place: Callable[[Prompt], Place | None] | None
 
     def select(self, hits: list[Hit]) -> list[Hit]:
         """The hits to use, those nearest the end first."""
@@ -121,6 +127,11 @@ class CompiledRule:
     stop: bool
     marks: bool
 
+    @property
+    def is_direct(self) -> bool:
+        """Whether it only marks, and only the ends of whole elements."""
+        return self.marks and all(target.place is not None for target in self.targets)
+
     def acts_on(self, route: Route) -> bool:
         """Whether its action can change anything on a route."""
         if isinstance(self.action, (Mark, Split)):
@@ -187,7 +198,9 @@ def _rule(loaded: LoadedPolicy, rule: Rule, index: int) -> CompiledRule:
 
 
 def _target(target: Target, source: Source, ttl: Ttl) -> CompiledTarget:
-    return CompiledTarget(source, target.ttl or ttl, compile_target(target.at), target.take)
+    return CompiledTarget(
+        source, target.ttl or ttl, compile_target(target.at), target.take, PLACES.get(target.at)
+    )
 
 
 def _action(rule: Rule) -> Action:

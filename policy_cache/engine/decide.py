@@ -11,7 +11,7 @@ from policy_cache.engine.edits import Cut, Removal, marker, prompt_edits
 from policy_cache.engine.plan import Edit, Placement, Plan, Source, Step, steps_of
 from policy_cache.engine.reasons import ACTED
 from policy_cache.request.blocks import REQUEST, Block
-from policy_cache.request.edit import Draft
+from policy_cache.request.edit import Draft, marked
 from policy_cache.request.location import Location, fields_of, value_at
 from policy_cache.request.markers import KEY, ClientMarker, client_markers
 from policy_cache.request.prefix import Prefix
@@ -279,10 +279,8 @@ class Decision:
         elif self._removals or self._cuts or self._parameters:
             self._apply(self.edits())
         elif accepted:
-            draft = Draft(self.request)
-            for _, location, ttl, _ in accepted:
-                draft.mark(location, KEY, marker(ttl))
-            self.request = draft.request
+            marks = {location: marker(ttl) for _, location, ttl, _ in accepted}
+            self.request = marked(self.request, marks, KEY)
 
     def _apply(self, edits: list[Edit]) -> None:
         if edits:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from policy_cache.engine.compile import Candidate, CompiledRule, candidates, compile_policy
 from policy_cache.engine.decide import Conduct, decide
+from policy_cache.engine.direct import direct
 from policy_cache.engine.match import Facts, carried_metadata
 from policy_cache.errors import RequestError
 from policy_cache.policy.load import LoadedPolicy, load, loads
@@ -30,11 +31,19 @@ _LONGEST_KEY = 1_024
 
 
 class _Program(NamedTuple):
-    """What a route leaves of the policy; `acts` is False when no rule can change anything there."""
+    """What a route leaves of the policy.
+
+    Attributes:
+        route: The route.
+        candidates: The rules that it does not exclude.
+        acts: Whether any of them can change anything there.
+        direct: Whether `direct` may know the request to send.
+    """
 
     route: Route
     candidates: tuple[Candidate, ...]
     acts: bool
+    direct: bool
 
 
 class Engine:
@@ -107,7 +116,10 @@ class Engine:
             facts, program = self._enter(request, provider, alias, metadata, headers, shape)
             if not program.acts:
                 return request
-            decision = decide(self._matching(facts, program), facts, self._conduct)
+            matched = self._matching(facts, program)
+            if program.direct and (sent := direct(matched, facts.prompt, program.route)) is not None:
+                return sent
+            decision = decide(matched, facts, self._conduct)
             if self._conduct.observe:
                 _log.info("%s would place %d markers", self.policy.source.name, len(decision.accepted))
         except Exception as error:  # noqa: BLE001, a router must never fail because of a policy
@@ -185,7 +197,12 @@ class Engine:
         model, provider, alias, api_base, shape = key
         route = resolve(self._catalog, model=model, provider=provider, api_base=api_base, shape=shape)
         left = candidates(self.rules, Facts({}, route, alias))
-        program = _Program(route, left, any(candidate.rule.acts_on(route) for candidate in left))
+        program = _Program(
+            route,
+            left,
+            acts=any(candidate.rule.acts_on(route) for candidate in left),
+            direct=not self._conduct.observe and all(candidate.rule.is_direct for candidate in left),
+        )
         if sum(map(len, filter(None, key))) > _LONGEST_KEY:
             return program
         if len(self._programs) >= _MOST_PROGRAMS:

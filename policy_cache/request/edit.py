@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from policy_cache.request.location import Location
+    from policy_cache.request.location import Key, Location
 
 Operation: TypeAlias = Literal["add", "replace", "remove"]
 
@@ -39,23 +39,6 @@ class Draft:
             here = child
         return here
 
-    def mark(self, location: Location, key: str, marker: Mapping[str, str]) -> None:
-        """Put a marker on a block; a text becomes a one-block list. The empty location is the request."""
-        here: Any = self.request
-        owned = self._owned
-        for step in location:
-            child = here[step]
-            kind = type(child)
-            if kind is str or isinstance(child, str):
-                here[step] = [{"type": "text", "text": child, key: marker}]
-                return
-            if id(child) not in owned:
-                child = child.copy() if kind is dict or kind is list else _copied(child)
-                here[step] = child
-                owned.add(id(child))
-            here = child
-        here[key] = marker
-
     def apply(self, op: Operation, location: Location, value: object) -> None:
         """Apply one operation of a JSON Patch; an `add` into a list inserts."""
         parent, key = self.own(location[:-1]), location[-1]
@@ -75,3 +58,45 @@ def _copied(value: object) -> object:
     dump = value.model_dump  # type: ignore[attr-defined]
     # Its warnings would quote the prompt.
     return dump(exclude_none=True, warnings=False)
+
+
+def marked(
+    request: Mapping[str, object], marks: Mapping[Location, Mapping[str, str]], key: str
+) -> dict[str, Any]:
+    """A copy of a request with markers; a text becomes a one-block list. The empty location is the request.
+
+    What two marks share is copied twice, which is rare, and cheaper than keeping track.
+    """
+    draft: dict[Any, Any] = dict(request)
+    lists: dict[Key, list[Any]] = {}
+    for location, marker in marks.items():
+        depth = len(location)
+        if depth < 2:
+            draft = _marked(draft, location, key, marker)
+            continue
+        area, index = location[0], cast("int", location[1])
+        elements = lists.get(area)
+        if elements is None:
+            elements = lists[area] = draft[area] = list(draft[area])
+        element = elements[index]
+        if type(element) is dict:
+            if depth == 2:
+                elements[index] = {**element, key: marker}
+                continue
+            if depth == 3 and type(text := element[location[2]]) is str:
+                block = [{"type": "text", "text": text, key: marker}]
+                elements[index] = {**element, location[2]: block}
+                continue
+        elements[index] = _marked(element, location[2:], key, marker)
+    return draft
+
+
+def _marked(value: object, path: Location, key: str, marker: Mapping[str, str]) -> Any:  # noqa: ANN401, as the request has it
+    if isinstance(value, str):
+        return [{"type": "text", "text": value, key: marker}]
+    copied: Any = _copied(value)
+    if path:
+        copied[path[0]] = _marked(copied[path[0]], path[1:], key, marker)
+    else:
+        copied[key] = marker
+    return copied

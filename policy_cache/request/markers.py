@@ -37,7 +37,7 @@ def client_markers(prompt: Prompt) -> Sequence[ClientMarker]:
 
     A JSON-schema property that is called `cache_control` is none.
     """
-    if not _may_hold_any(prompt):
+    if not may_hold_markers(prompt):
         return ()
     request = prompt.request
     found = _request_markers(request)
@@ -56,8 +56,8 @@ def client_markers(prompt: Prompt) -> Sequence[ClientMarker]:
     return found
 
 
-def _may_hold_any(prompt: Prompt) -> bool:
-    """Whether a closer look is due; runs on every request."""
+def may_hold_markers(prompt: Prompt) -> bool:
+    """Whether a closer look is due; runs on every request, and on every tool and call of it."""
     request = prompt.request
     if KEY in request or "extra_body" in request or isinstance(request.get("system"), (list, tuple)):
         return True
@@ -67,33 +67,33 @@ def _may_hold_any(prompt: Prompt) -> bool:
             marked = [tool for tool in tools if KEY in tool or KEY in tool["function"]]
         else:
             marked = [tool for tool in tools if KEY in tool]
-        return bool(marked) or _messages_may(prompt.structured)
+        if prompt.calling:
+            marked += [
+                call
+                for calls in prompt.calling
+                for call in calls or ()
+                if KEY in call or type(call) is not dict
+            ]
+        return bool(marked) or any(map(_may_hold_any, prompt.rich))
     except (AttributeError, KeyError, TypeError):
         return True
 
 
-def _messages_may(messages: Sequence[Any]) -> bool:
-    """Whether a message, a call, a content block or a block in a result may have a marker."""
-    for message in messages:
-        if KEY in message:
+def _may_hold_any(message: Mapping[str, Any]) -> bool:
+    """Whether a message, a content block or a block in a result may have a marker."""
+    if KEY in message:
+        return True
+    content = message.get("content")
+    if type(content) is not list:
+        # A tuple, or a list of a caller's own kind, is looked at more closely.
+        return content is not None and not isinstance(content, str)
+    for part in content:
+        if type(part) is not dict or KEY in part:
             return True
-        if "tool_calls" in message:
-            for call in message["tool_calls"] or ():
-                if type(call) is not dict or KEY in call:
+        if type(nested := part.get("content")) is list:
+            for item in nested:
+                if type(item) is not dict or KEY in item:
                     return True
-        content = message.get("content")
-        if type(content) is not list:
-            # A tuple, or a list of a caller's own kind, is looked at more closely.
-            if content is not None and not isinstance(content, str):
-                return True
-        else:
-            for part in content:
-                if type(part) is not dict or KEY in part:
-                    return True
-                if type(nested := part.get("content")) is list:
-                    for item in nested:
-                        if type(item) is not dict or KEY in item:
-                            return True
     return False
 
 

@@ -104,50 +104,11 @@ class Prefix:
             return True
         if order <= self._known_small:
             return False
-        enough = int(minimum * DENSEST_CHARS_PER_TOKEN)
-        if order[0] == TOOLS and _descriptions(self.prompt.tools, order[1] + 1, enough):
+        if reaches(self.prompt, order, minimum):
             self._known_large = order
             return True
-        if self._chars(order, enough) < enough:
-            self._known_small = order
-            return False
-        self._known_large = order
-        return True
-
-    def _chars(self, order: Order, enough: int) -> int:
-        """Count the prefix's characters until there are enough, cheapest parts first."""
-        prompt = self.prompt
-        total = 0
-        section, element, part, number = order
-        if section >= SYSTEM:
-            if prompt.leading == 0:
-                total = chars(prompt.system, enough=enough) if prompt.system is not None else 0
-            elif section == SYSTEM:
-                total = self._messages_chars(0, element, number, enough)
-            else:
-                total = self._messages_chars(0, prompt.leading - 1, END, enough)
-        if section >= MESSAGES and total < enough:
-            last = len(prompt.messages) - 1 if section > MESSAGES else element
-            upto = END if part or section > MESSAGES else number
-            total += self._messages_chars(prompt.leading, last, upto, enough - total)
-        if total < enough and prompt.tools:
-            tools = prompt.tools[: element + 1] if section == TOOLS else prompt.tools
-            total += chars(tools, enough=enough - total)
-        return total
-
-    def _messages_chars(self, first: int, last: int, upto: int, enough: int) -> int:
-        total = 0
-        for index in range(first, last + 1):
-            message = self.prompt.messages[index]
-            content = message.get("content")
-            if index == last and isinstance(content, (list, tuple)) and upto < END:
-                content = content[: upto + 1]
-            total += chars(content, enough=enough - total)
-            if message.get("tool_calls"):
-                total += chars(message["tool_calls"], enough=enough - total)
-            if total >= enough:
-                break
-        return total
+        self._known_small = order
+        return False
 
 
 def _at_or_before(
@@ -165,6 +126,50 @@ def _at_or_before(
     for passed in range(index + 1, start + 1):
         known[passed] = nearest
     return nearest
+
+
+def reaches(prompt: Prompt, order: Order, minimum: int) -> bool:
+    """Whether the prefix up to a block may have a number of tokens; False only when it cannot."""
+    enough = int(minimum * DENSEST_CHARS_PER_TOKEN)
+    if order[0] == TOOLS and _descriptions(prompt.tools, order[1] + 1, enough):
+        return True
+    return _chars(prompt, order, enough) >= enough
+
+
+def _chars(prompt: Prompt, order: Order, enough: int) -> int:
+    """Count the prefix's characters until there are enough, cheapest parts first."""
+    total = 0
+    section, element, part, number = order
+    if section >= SYSTEM:
+        if prompt.leading == 0:
+            total = chars(prompt.system, enough=enough) if prompt.system is not None else 0
+        elif section == SYSTEM:
+            total = _messages_chars(prompt, 0, element, number, enough)
+        else:
+            total = _messages_chars(prompt, 0, prompt.leading - 1, END, enough)
+    if section >= MESSAGES and total < enough:
+        last = len(prompt.messages) - 1 if section > MESSAGES else element
+        upto = END if part or section > MESSAGES else number
+        total += _messages_chars(prompt, prompt.leading, last, upto, enough - total)
+    if total < enough and prompt.tools:
+        tools = prompt.tools[: element + 1] if section == TOOLS else prompt.tools
+        total += chars(tools, enough=enough - total)
+    return total
+
+
+def _messages_chars(prompt: Prompt, first: int, last: int, upto: int, enough: int) -> int:
+    total = 0
+    for index in range(first, last + 1):
+        message = prompt.messages[index]
+        content = message.get("content")
+        if index == last and isinstance(content, (list, tuple)) and upto < END:
+            content = content[: upto + 1]
+        total += chars(content, enough=enough - total)
+        if message.get("tool_calls"):
+            total += chars(message["tool_calls"], enough=enough - total)
+        if total >= enough:
+            break
+    return total
 
 
 def _descriptions(tools: Sequence[Any], upto: int, enough: int) -> bool:

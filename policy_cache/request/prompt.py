@@ -16,6 +16,8 @@ Shape: TypeAlias = Literal["chat", "messages"]
 SYSTEM_ROLES = ("system", "developer")
 TOOL_ROLES = ("tool", "function")
 
+_PLAIN = {dict}
+
 
 class Prompt:
     """A view of one request; it copies nothing and changes nothing.
@@ -25,11 +27,12 @@ class Prompt:
         shape: `chat` (OpenAI) or `messages` (Anthropic).
         tools: Its tools, or an empty list.
         messages: Its messages, each as a mapping, whatever the caller made them of.
-        structured: Those messages that are more than a role and a text.
+        calling: The tool calls of each message that makes some.
+        rich: Those messages whose content is more than a text, or that are marked.
         leading: How many messages open it as the system prompt.
     """
 
-    __slots__ = ("_after_system", "leading", "messages", "request", "shape", "structured", "tools")
+    __slots__ = ("_after_system", "calling", "leading", "messages", "request", "rich", "shape", "tools")
 
     def __init__(self, request: Mapping[str, object], shape: Shape) -> None:
         """Read a request.
@@ -43,24 +46,22 @@ class Prompt:
         messages: Any = request.get("messages")
         if not isinstance(messages, (list, tuple)):
             raise RequestError(("messages",), found=kind_of(messages), expected="a list of messages")
+        # The two loops over every message of every request.
         try:
-            # The one loop over every message of every request.
-            structured: Sequence[Any] = [
+            rich: Sequence[Any] = [
                 message
                 for message in messages
                 if type(message) is not dict
-                or "cache_control" in message
-                or "tool_calls" in message
                 or type(message["content"]) is not str
+                or "cache_control" in message
             ]
         except (KeyError, TypeError):
-            structured = messages
-        for message in structured:
-            if type(message) is not dict:
-                messages = structured = _read(messages)
-                break
+            rich = messages
+        if rich and set(map(type, rich)) != _PLAIN:
+            messages = rich = _read(messages)
+        self.calling = [message["tool_calls"] for message in messages if "tool_calls" in message]
         self.messages: Sequence[Mapping[str, object]] = messages
-        self.structured: Sequence[Mapping[str, object]] = structured
+        self.rich: Sequence[Mapping[str, object]] = rich
         tools = request.get("tools")
         self.tools: Sequence[object] = tools if isinstance(tools, (list, tuple)) else ()
         leading = 0

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from policy_cache.request.blocks import END, MESSAGES, REQUEST, SYSTEM, TOOLS, Order
 from policy_cache.request.jsonpath import compile_path
 from policy_cache.request.location import Location, fields_of
-from policy_cache.request.prompt import TOOL_ROLES
-
-if TYPE_CHECKING:
-    from policy_cache.request.prompt import Prompt
+from policy_cache.request.prompt import TOOL_ROLES, Prompt
 
 
 class Hit(NamedTuple):
@@ -28,7 +25,7 @@ class Hit(NamedTuple):
     depth: int
 
 
-Finder: TypeAlias = Callable[["Prompt"], list[Hit]]
+Finder: TypeAlias = Callable[[Prompt], list[Hit]]
 
 # A NamedTuple's own constructor is a Python call, and hits are made for every request.
 _new = tuple.__new__
@@ -92,25 +89,54 @@ def _depth(rest: list[str | int], *, whole: int) -> int:
     return whole if not rest else _BLOCK if len(rest) == 1 else _NEVER
 
 
-def _system(prompt: Prompt) -> list[Hit]:
-    if prompt.leading:
-        last = prompt.leading - 1
-        return [_new(Hit, (("messages", last), (SYSTEM, last, END, END), _SECTION))]
-    return [_new(Hit, (("system",), (SYSTEM, 0, END, END), _SECTION))] if prompt.system else []
+Place: TypeAlias = tuple[int, int]
+"""A whole element of the prefix: its section and its index, -1 for a top-level `system`."""
 
 
-def _tools(prompt: Prompt) -> list[Hit]:
-    last = len(prompt.tools) - 1
-    return [_new(Hit, (("tools", last), (TOOLS, last, END, END), _SECTION))] if last >= 0 else []
+def _system(prompt: Prompt) -> Place | None:
+    return (SYSTEM, prompt.leading - 1) if prompt.leading or prompt.request.get("system") else None
 
 
-def _last(prompt: Prompt) -> list[Hit]:
+def _tools(prompt: Prompt) -> Place | None:
+    return (TOOLS, len(prompt.tools) - 1) if prompt.tools else None
+
+
+def _last(prompt: Prompt) -> Place | None:
     last = len(prompt.messages) - 1
-    return (
-        [_new(Hit, (("messages", last), (MESSAGES, last, END, END), _SECTION))]
-        if last >= prompt.leading
-        else []
-    )
+    return (MESSAGES, last) if last >= prompt.leading else None
+
+
+def _previous_turn(prompt: Prompt) -> Place | None:
+    messages, leading = prompt.messages, prompt.leading
+    index = len(messages) - 1
+    while index >= leading and messages[index].get("role") != "assistant":
+        index -= 1
+    while index >= leading and messages[index].get("role") == "assistant":
+        index -= 1
+    return (MESSAGES, index) if index >= leading else None
+
+
+PLACES: dict[str, Callable[[Prompt], Place | None]] = {
+    "system": _system,
+    "tools": _tools,
+    "messages.last": _last,
+    "messages.previous_turn": _previous_turn,
+}
+"""The named targets that mean the end of a whole element."""
+
+
+def _at(find: Callable[[Prompt], Place | None]) -> Finder:
+    def hits(prompt: Prompt) -> list[Hit]:
+        place = find(prompt)
+        if place is None:
+            return []
+        section, index = place
+        location: Location = ("system",)
+        if index >= 0:
+            location = ("tools" if section == TOOLS else "messages", index)
+        return [_new(Hit, (location, (section, max(index, 0), END, END), _SECTION))]
+
+    return hits
 
 
 def _last_user(prompt: Prompt) -> list[Hit]:
@@ -151,30 +177,14 @@ def _last_part(content: object, *, results: bool) -> int | None:
     return None
 
 
-def _previous_turn(prompt: Prompt) -> list[Hit]:
-    index = len(prompt.messages) - 1
-    while index >= prompt.leading and prompt.messages[index].get("role") != "assistant":
-        index -= 1
-    while index >= prompt.leading and prompt.messages[index].get("role") == "assistant":
-        index -= 1
-    return (
-        [_new(Hit, (("messages", index), (MESSAGES, index, END, END), _SECTION))]
-        if index >= prompt.leading
-        else []
-    )
-
-
 def _request(_: Prompt) -> list[Hit]:
     return [_new(Hit, ((), (REQUEST, 0, 0, 0), _BLOCK))]
 
 
 NAMED: dict[str, Finder] = {
-    "system": _system,
-    "tools": _tools,
-    "messages.last": _last,
+    **{name: _at(find) for name, find in PLACES.items()},
     "messages.last_user": _last_user,
     "messages.last_tool_result": _last_tool_result,
-    "messages.previous_turn": _previous_turn,
     "request": _request,
 }
 """Every named target."""

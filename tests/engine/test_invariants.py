@@ -11,11 +11,13 @@ import yaml
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
+from benchmarks.request import agent_request
 from policy_cache import Engine, RequestError
+from policy_cache.engine.direct import direct
 from policy_cache.engine.reasons import ACTED, REASONS
 from policy_cache.request.markers import client_markers
 from policy_cache.request.prompt import Prompt
-from tests.policies import policies
+from tests.policies import WHOLE, policies
 from tests.prompts import broken_requests, requests
 
 pytestmark = pytest.mark.property
@@ -218,10 +220,22 @@ def test_one_engine_serves_many_threads(policy, many):
     assert together == [alone[index % len(many)] for index in range(40)]
 
 
-@given(requests(3))
-def test_planning_and_rewriting_agree(request):
-    engine = Engine.default()
+@given(
+    st.one_of(policies(splitting=True), policies(removing=False, targets=WHOLE)),
+    st.one_of(requests(), requests(3)),
+)
+def test_planning_and_rewriting_agree(policy, request):
+    engine = engine_of(policy)
     assert plain(engine.plan(request).request) == plain(engine.rewrite(request))
+
+
+def test_a_usual_request_goes_the_direct_way():
+    engine, request = Engine.default(), agent_request()
+    prompt = Prompt(request, "chat")
+    route = engine.facts(request).route
+    sent = direct([rule for rule in engine.rules if rule.source.rule != "chat-prefix"], prompt, route)
+    assert sent is not None
+    assert sent == engine.plan(request).request
 
 
 @given(policies(splitting=True), broken_requests())

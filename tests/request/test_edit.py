@@ -7,7 +7,7 @@ import copy
 import pytest
 from litellm.types.utils import Message
 
-from policy_cache.request.edit import Draft
+from policy_cache.request.edit import Draft, marked
 
 MARKER = {"type": "ephemeral"}
 
@@ -120,3 +120,53 @@ def test_a_tuple_becomes_a_list_in_the_copy():
     draft.apply("add", ("messages", 0, "cache_control"), MARKER)
     assert draft.request == {"messages": [{"role": "user", "content": "x", "cache_control": MARKER}]}
     assert original == {"messages": ({"role": "user", "content": "x"},)}
+
+
+def test_marks_share_all_but_the_containers_on_the_way():
+    original = request()
+    before = copy.deepcopy(original)
+    marks = {
+        ("tools", 1): MARKER,
+        ("messages", 0, "content", 0): {"type": "ephemeral", "ttl": "1h"},
+        ("messages", 1, "content"): MARKER,
+        (): MARKER,
+    }
+    result = marked(original, marks, "cache_control")
+    assert original == before
+    assert result == {
+        **before,
+        "cache_control": MARKER,
+        "tools": [{"name": "a"}, {**before["tools"][1], "cache_control": MARKER}],
+        "messages": [
+            {
+                "role": "user",
+                "content": [
+                    {"type": "text", "text": "x", "cache_control": {"type": "ephemeral", "ttl": "1h"}}
+                ],
+            },
+            {"role": "user", "content": [{"type": "text", "text": "y", "cache_control": MARKER}]},
+        ],
+    }
+    assert result["tools"][0] is original["tools"][0]
+    assert result["tools"][1]["input_schema"] is original["tools"][1]["input_schema"]
+
+
+def test_two_marks_in_one_message():
+    message = Message(role="assistant", content="a", tool_calls=None)
+    original = {
+        "model": "claude",
+        "system": "s",
+        "messages": [message, {"role": "user", "content": [{}, {}]}],
+    }
+    marks = {
+        ("system",): MARKER,
+        ("messages", 0, "content"): MARKER,
+        ("messages", 1, "content", 0): MARKER,
+        ("messages", 1, "content", 1): MARKER,
+    }
+    result = marked(original, marks, "cache_control")
+    assert result["system"] == [{"type": "text", "text": "s", "cache_control": MARKER}]
+    assert result["messages"][0]["content"] == [{"type": "text", "text": "a", "cache_control": MARKER}]
+    assert result["messages"][1]["content"] == [{"cache_control": MARKER}, {"cache_control": MARKER}]
+    assert message.content == "a"
+    assert original["messages"][1]["content"] == [{}, {}]

@@ -23,6 +23,7 @@ CREDENTIALS = {
     "bedrock": {"aws_access_key_id": "x", "aws_secret_access_key": "x", "aws_region_name": "us-east-1"},
     "vertex_ai": {"vertex_project": "p", "vertex_location": "us-east5"},
     "openai": {"api_key": "k"},
+    "aws-claude-platform": {"aws_bedrock_runtime_endpoint": "https://x.amazonaws.com", "workspace_id": "w"},
 }
 _ANTHROPIC = {
     "id": "msg",
@@ -57,12 +58,17 @@ class _Catch:
         return httpx.Response(200, json=_CONVERSE if request.url.path.endswith("/converse") else _ANTHROPIC)
 
 
+async def _token(*_, **__):
+    return "token", "p"
+
+
 def send(request, route, monkeypatch):
     """The body that litellm sends for a request."""
     # The one thing that is not litellm's own: a token that Google would give.
     monkeypatch.setattr(VertexBase, "_ensure_access_token", lambda *_, **__: ("token", "p"))
+    monkeypatch.setattr(VertexBase, "_ensure_access_token_async", _token)
     catch = _Catch()
-    given = {**request, **CREDENTIALS[route.provider]}
+    given = {**request, **CREDENTIALS[route.provider], **CREDENTIALS.get(route.name, {})}
     if route.shape == "chat":
         handler = HTTPHandler()
         handler.client = httpx.Client(transport=httpx.MockTransport(catch))

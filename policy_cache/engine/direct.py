@@ -1,0 +1,66 @@
+"""The direct way to a usual request: what `decide` gives, without a record of how each placement ended.
+
+It serves a request without client markers, under rules that only mark, with named targets that settle
+at once. For anything else it says None, and `decide` is asked; a property test holds the two together.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from policy_cache.engine.edits import marker
+from policy_cache.request.blocks import TOOLS, message_blocks, system_blocks, tool_block
+from policy_cache.request.edit import marked
+from policy_cache.request.markers import KEY, may_hold_markers
+from policy_cache.request.prefix import EVERYTHING, reaches
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from policy_cache.engine.compile import CompiledRule
+    from policy_cache.providers.resolve import Route
+    from policy_cache.request.blocks import Order
+    from policy_cache.request.location import Location
+    from policy_cache.request.prompt import Prompt
+
+
+def direct(rules: Sequence[CompiledRule], prompt: Prompt, route: Route) -> dict[str, Any] | None:
+    """The request to send, or None where it takes `decide` to tell."""
+    if may_hold_markers(prompt):
+        return None
+    carriers, ttls, most = route.blocks, route.ttls, route.breakpoints
+    large = EVERYTHING
+    marks: dict[Location, dict[str, str]] = {}
+    last_long: Order | tuple[()] = ()
+    first_short: Order = EVERYTHING
+    for rule in rules:
+        for target in rule.targets:
+            find, ttl = target.place, target.ttl
+            place = None if find is None else find(prompt)
+            if place is None or ttl not in ttls:
+                return None
+            section, index = place
+            if section == TOOLS:
+                block = tool_block(prompt, carriers, index)
+            else:
+                found = (
+                    message_blocks(prompt, carriers, index) if index >= 0 else system_blocks(prompt, carriers)
+                )
+                if not found:
+                    return None
+                block = found[-1]
+            location, order, markable = block
+            if not markable or location in marks or len(marks) == most:
+                return None
+            if order < large:
+                if not reaches(prompt, order, route.minimum):
+                    return None
+                large = order
+            marks[location] = marker(ttl)
+            if ttl != "5m":
+                last_long = max(last_long, order)
+            elif order < first_short:
+                first_short = order
+    if last_long > first_short:
+        return None
+    return marked(prompt.request, marks, KEY) if marks else None
