@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export LITELLM_LOCAL_MODEL_COST_MAP := True
 
-.PHONY: demo test test-all lint types imports pytest bench fuzz schema build clean
+.PHONY: demo test test-all lint types imports pytest bench fuzz schema docs build clean
 
 demo: $(VENV)/.installed
 	$(BIN)/policy-cache demo
@@ -40,6 +40,11 @@ fuzz: $(VENV)/.installed
 
 schema: $(VENV)/.installed
 	$(BIN)/policy-cache schema > schema/policy.schema.json
+	$(BIN)/policy-cache schema --catalog > schema/catalog.schema.json
+
+# The table of what survives on each route, from litellm itself.
+docs: $(VENV)/.installed
+	$(BIN)/python -m tests.wire.routes_page > docs/routes.md
 
 build: $(VENV)/.installed
 	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .

@@ -64,6 +64,7 @@ class Given:
 
     request_file: Path
     policy_file: str | None
+    catalog_file: str | None
     provider: str | None
     alias: str | None
     metadata: tuple[str, ...]
@@ -74,7 +75,7 @@ class Given:
         """Read everything; prints one line and exits with 2 on what cannot be read."""
         return Inputs(
             _called(self.request_file),
-            read_engine(self.policy_file),
+            read_engine(self.policy_file, self.catalog_file),
             read_request(self.request_file),
             {
                 "provider": self.provider,
@@ -103,6 +104,12 @@ def request_options(command: Callable[..., None]) -> Callable[..., None]:
             click.option(
                 "--policy", "policy_file", metavar="FILE", help="Policy file; the default policy if left out."
             ),
+            click.option(
+                "--catalog",
+                "catalog_file",
+                metavar="FILE",
+                help="A file that adds to the catalog of providers, or changes it.",
+            ),
             click.option("--provider", help="litellm's provider name, where the request does not say it."),
             click.option("--alias", help="The router's own name for the model."),
             click.option(
@@ -127,10 +134,12 @@ def request_options(command: Callable[..., None]) -> Callable[..., None]:
     return decorated
 
 
-def read_engine(policy_file: str | None) -> Engine:
+def read_engine(policy_file: str | None, catalog_file: str | None) -> Engine:
     """The engine of a policy file, or of the default policy."""
     try:
-        return Engine.default() if policy_file is None else Engine.from_file(policy_file)
+        if policy_file is None:
+            return Engine.default(catalog=catalog_file)
+        return Engine.from_file(policy_file, catalog=catalog_file)
     except PolicyError as error:
         refuse(error)
 

@@ -20,6 +20,7 @@ COMMANDS = {
     "diff": "Show what a policy changes in a request.",
     "rewrite": "Print the request that a policy makes of a request.",
     "explain": "Say why each rule did or did not act on a request.",
+    "providers": "Show what each provider takes, and where that is said.",
     "schema": "Print the JSON Schema of policy files.",
     "demo": "Show what the default policy saves, against a provider on this machine.",
     "emulate": "Serve the Anthropic Messages API on this machine, with its caching rules.",

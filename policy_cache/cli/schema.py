@@ -8,6 +8,12 @@ from policy_cache.policy.schema import schema_text
 
 
 @click.command("schema")
-def command() -> None:
+@click.option("--catalog", "of_catalog", is_flag=True, help="Of catalog files instead.")
+def command(*, of_catalog: bool) -> None:
     """Print the JSON Schema of policy files, for an editor to complete and explain them."""
+    if of_catalog:
+        from policy_cache.engine.catalog_schema import catalog_schema_text  # noqa: PLC0415, slow to import
+
+        click.echo(catalog_schema_text(), nl=False)
+        return
     click.echo(schema_text(), nl=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from policy_cache.engine.plan import Placement, Source
+from policy_cache.engine.run import run_block, run_end, spread
 from policy_cache.request.blocks import REQUEST, Block, Order
 from policy_cache.request.location import Location, normalized
 
@@ -97,10 +98,14 @@ class Arbiter:
             last = self._prefix.last()
             if last is not None and last.location in self._claimed:
                 return self._refuse_claimed(source, named, ttl, last.location)
+        elif route.run:
+            end = run_end(self._prefix.prompt, wanted)
+            block = None if end is None else run_block(self._prefix.prompt, route.blocks, end)
         else:
             block = self._prefix.settle(wanted)
         if block is None:
-            detail = "no block there or before it can carry a marker"
+            ends = "only a user's turn with something after it ends a cached run here"
+            detail = ends if route.run else "no block there or before it can carry a marker"
             return self._refuse(source, named, ttl, "not_markable", detail)
         if self._halved:
             block = self._halved.get(block[0], block)
@@ -114,7 +119,7 @@ class Arbiter:
         reason: Reason = "applied" if in_place else "moved"
         detail = ""
         if ttl not in route.ttls:
-            reason, detail, ttl = "ttl_unsupported", f"{route.model} takes 5m on this route", "5m"
+            reason, detail, ttl = "ttl_unsupported", f"{route.model} takes no {ttl} on this route", "5m"
         if self._effective and (clash := self._clash(order, ttl)):
             return self._refuse(source, named, ttl, "kept_client_marker", clash)
         if self._used >= route.breakpoints:
@@ -155,6 +160,8 @@ class Arbiter:
     def settle_ttls(self) -> list[Accepted]:
         """Lower every 1h marker that would follow a 5m one, and return the markers in prefix order."""
         accepted = self.accepted
+        if self._route.run:
+            return [one for end in accepted for one in spread(self._prefix.prompt, self._route.blocks, end)]
         if len(accepted) > 1:
             accepted.sort()
         if not self._long:

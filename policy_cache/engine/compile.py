@@ -116,6 +116,7 @@ class CompiledRule:
         action: What it does.
         stop: Whether no later rule applies once it matched.
         marks: Whether it adds markers.
+        names: What its `match` says of providers and models, in lower case.
     """
 
     number: int
@@ -126,6 +127,12 @@ class CompiledRule:
     action: Action
     stop: bool
     marks: bool
+    names: tuple[str, ...]
+
+    def may_mark(self, route: Route) -> bool:
+        """Whether a route that waits to be named is named; see `RouteEntry.only_when_named`."""
+        word = route.only_when_named
+        return word is None or any(word in name for name in self.names)
 
     @property
     def is_direct(self) -> bool:
@@ -135,7 +142,7 @@ class CompiledRule:
     def acts_on(self, route: Route) -> bool:
         """Whether its action can change anything on a route."""
         if isinstance(self.action, (Mark, Split)):
-            return route.mechanism == "explicit"
+            return route.mechanism == "explicit" and self.may_mark(route)
         return not isinstance(self.action, SetParameters) or any(
             name in route.parameters for name, _ in self.action.values
         )
@@ -194,6 +201,7 @@ def _rule(loaded: LoadedPolicy, rule: Rule, index: int) -> CompiledRule:
         action=_action(rule),
         stop=rule.stop,
         marks=added is not None,
+        names=tuple(name.lower() for name in (*rule.match.provider, *rule.match.model)) if rule.match else (),
     )
 
 

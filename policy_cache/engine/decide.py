@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from policy_cache.engine.arbitrate import Arbiter
 from policy_cache.engine.compile import SetParameters, Split, Template, Unmark
-from policy_cache.engine.edits import Cut, Removal, marker, prompt_edits
+from policy_cache.engine.edits import Cut, Removal, prompt_edits
+from policy_cache.engine.injection import MEANING, injection
 from policy_cache.engine.plan import Edit, Placement, Plan, Source, Step, steps_of
 from policy_cache.engine.reasons import ACTED
 from policy_cache.request.blocks import REQUEST, Block
@@ -80,6 +82,7 @@ class Decision:
         "_facts",
         "_gone",
         "_halved",
+        "_injection",
         "_parameters",
         "_placements",
         "_prefix",
@@ -97,12 +100,14 @@ class Decision:
         self._facts = facts
         self._prompt = prompt
         self._conduct = conduct
-        self._client = client_markers(prompt)
-        self._prefix = Prefix(prompt, facts.route.blocks)
+        route = facts.route
+        self._client = client_markers(prompt, route.key, in_results=bool(route.blocks.tool_content))
+        self._prefix = Prefix(prompt, route.blocks)
         self._placements: list[Placement] = []
         self._removals: list[Removal] = []
         self._gone: set[Location] = set()
         self._stands_down = conduct.stand_down and bool(self._client)
+        self._injection = injection(prompt.request)
         self._cuts: dict[Location, Cut] = {}
         self._halved: dict[Location, Block] = {}
         self._parameters: list[Edit] = []
@@ -119,9 +124,10 @@ class Decision:
             for source in [target.source for target in rule.targets] or [rule.source]:
                 self._placements.append(Placement(source, None, None, None, "stood_down", detail))
             return
+        markers = [one for one in self._client if one.key == KEY]
         if not rule.targets:
-            self._remove(rule.source, None, list(self._client))
-        places = _by_place(self._client) if rule.targets else {}
+            self._remove(rule.source, None, markers)
+        places = _by_place(markers) if rule.targets else {}
         for target in rule.targets:
             source = target.source
             hits = target.select(target.find(self._prompt))
@@ -144,36 +150,41 @@ class Decision:
         """Count what the client marked, as far as it stays."""
         gone = self._gone
         staying = [one for one in self._client if one.holder not in gone] if gone else self._client
+        if self._facts.route.key != KEY:
+            staying = [one for one in staying if one.key != KEY]
         self._replacing = marks and self._conduct.replace and bool(staying)
         client = () if self._replacing else staying
-        if not self._stands_down:
+        if not self._stands_down and self._injection != "points":
             self._arbiter = Arbiter(self._facts.route, self._prefix, client, self._placements, self._halved)
 
-    def _refusal(self) -> tuple[Reason, str] | None:
-        """Why no marker can be placed on this request at all, if so."""
-        mechanism = self._facts.route.mechanism
-        provider = self._facts.route.provider or "an unknown provider"
-        if mechanism == "automatic":
+    def _refusal(self, rule: CompiledRule) -> tuple[Reason, str] | None:
+        """Why a rule can place no marker on this request at all, if so."""
+        route = self._facts.route
+        provider = route.provider or "an unknown provider"
+        if route.mechanism == "automatic":
             return "provider_automatic", f"{provider} caches by itself"
-        if mechanism == "none":
-            route = self._facts.route
+        if route.mechanism == "none":
             unknown = f"the catalog has no route for {provider} with {route.model}"
             return "provider_unsupported", f"no markers are sent to {provider}" if route.name else unknown
-        if self._arbiter is None:
+        if not rule.may_mark(route):
+            named = f"a rule marks here only if its `match` names {route.only_when_named}"
+            return "provider_automatic", f"{provider} caches by itself; {named}"
+        if self._injection == "points":
+            return "stood_down", MEANING["points"]
+        if self._stands_down:
             return "stood_down", f"the client placed {len(self._client)}"
         return None
 
     def mark(self, rules: Sequence[CompiledRule]) -> None:
         """Want a marker at each target of each rule."""
-        arbiter = self._arbiter
-        refusal = self._refusal()
-        if refusal is not None or arbiter is None:
-            reason, detail = refusal or ("stood_down", "")
-            for rule in rules:
-                for target in rule.targets:
-                    self._placements.append(Placement(target.source, None, None, target.ttl, reason, detail))
-            return
         for rule in rules:
+            refusal = self._refusal(rule)
+            if refusal is not None:
+                for target in rule.targets:
+                    self._placements.append(Placement(target.source, None, None, target.ttl, *refusal))
+                continue
+            arbiter = self._arbiter
+            assert arbiter is not None  # what closes the arbitration is a refusal
             for target in rule.targets:
                 hits = target.find(self._prompt)
                 if not hits:
@@ -183,7 +194,7 @@ class Decision:
 
     def split(self, rule: CompiledRule, literal: str) -> None:
         """Split the text blocks at the rule's targets at a literal."""
-        refusal = self._refusal()
+        refusal = self._refusal(rule)
         for target in rule.targets:
             source = target.source
             if refusal is not None:
@@ -236,11 +247,11 @@ class Decision:
 
     def _set_parameter(self, source: Source, name: str, wanted: Template | Mapping[str, str]) -> Placement:
         route = self._facts.route
-        passage = route.parameters.get(name)
-        if passage is None:
+        taken = route.parameters.get(name)
+        if taken is None:
             detail = f"{name} does not reach {route.provider or 'an unknown provider'}"
             return Placement(source, None, None, None, "provider_unsupported", detail)
-        location: Location = (name,) if passage == "argument" else ("extra_body", name)
+        location: Location = (name,) if taken.send == "argument" else ("extra_body", name)
         if name in self._taken:
             return Placement(source, location, None, None, "duplicate", "an earlier rule set it")
         if isinstance(wanted, Template):
@@ -254,10 +265,20 @@ class Decision:
         if extra is not None and name in extra:
             location = ("extra_body", name)  # litellm lets it win over an argument
         before = request.get(name) if location[0] == name else (extra or {}).get(name)
-        new: object = value if isinstance(wanted, Template) else dict(wanted)
+        detail = ""
+        new: object
+        if isinstance(wanted, Template):
+            new = within(value or "", taken.longest)
+            if taken.values and new not in taken.values:
+                detail = f"{route.model} takes {' or '.join(taken.values)} here, not {new}"
+                return Placement(source, location, None, None, "provider_unsupported", detail)
+            if new != value:
+                detail = f"shortened to a hash: the provider takes {taken.longest} characters"
+        else:
+            new = dict(wanted)
         if before is not None and not self._conduct.replace:
-            detail = "" if before == new else "the client set another value"
-            return Placement(source, location, None, None, "kept_client_marker", detail)
+            kept = "" if before == new else "the client set another value"
+            return Placement(source, location, None, None, "kept_client_marker", kept)
         self._taken.add(name)
         if before != new:
             steps: tuple[Step, ...] = (Step("add" if before is None else "replace", location, new),)
@@ -265,7 +286,8 @@ class Decision:
             if location[0] == "extra_body" and extra is None and not opened:
                 steps = (Step("add", ("extra_body",), {name: new}),)
             self._parameters.append(Edit("set", location, before, new, source, steps))
-        return Placement(source, location, location, None, "observed" if self._conduct.observe else "applied")
+        reason: Reason = "observed" if self._conduct.observe else "applied"
+        return Placement(source, location, location, None, reason, detail)
 
     def settle(self) -> None:
         """Settle the TTLs, and apply everything to a copy."""
@@ -273,14 +295,20 @@ class Decision:
         self.accepted = accepted
         if self._replacing and accepted:
             source = self._placements[accepted[0].number].source
-            self._removals += [Removal(one, source) for one in self._client if one.holder not in self._gone]
+            key = self._facts.route.key
+            self._removals += [
+                Removal(one, source)
+                for one in self._client
+                if one.key == key and one.holder not in self._gone
+            ]
         if self._conduct.observe:
             self._observe()
         elif self._removals or self._cuts or self._parameters:
             self._apply(self.edits())
         elif accepted:
-            marks = {location: marker(ttl) for _, location, ttl, _ in accepted}
-            self.request = marked(self.request, marks, KEY)
+            route = self._facts.route
+            marks = {location: dict(route.markers[ttl]) for _, location, ttl, _ in accepted}
+            self.request = marked(self.request, marks, route.key)
 
     def _apply(self, edits: list[Edit]) -> None:
         if edits:
@@ -291,7 +319,9 @@ class Decision:
 
     def edits(self) -> list[Edit]:
         """The changes as values, in prefix order; parameters come last."""
-        edits = prompt_edits(self._prompt, self.accepted, self._placements, self._removals, self._cuts)
+        edits = prompt_edits(
+            self._prompt, self._facts.route, self.accepted, self._placements, self._removals, self._cuts
+        )
         return edits + self._parameters
 
     def plan(self, matched: tuple[str, ...]) -> Plan:
@@ -305,6 +335,7 @@ class Decision:
             self._client,
             matched,
             self._conduct.label,
+            self._injection,
         )
 
     def _observe(self) -> None:
@@ -313,6 +344,13 @@ class Decision:
                 self._placements[index] = placement._replace(
                     reason="observed", detail=placement.detail or f"would be {placement.reason}"
                 )
+
+
+def within(text: str, longest: int | None) -> str:
+    """A text, or a hash of it where it is longer than a provider takes: the same for the same text."""
+    if longest is None or len(text) <= longest:
+        return text
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()[:longest]
 
 
 def _by_place(markers: Sequence[ClientMarker]) -> dict[Location, list[ClientMarker]]:

@@ -1,14 +1,15 @@
 """The direct way to a usual request: what `decide` gives, without a record of how each placement ended.
 
-It serves a request without client markers, under rules that only mark, with named targets that settle
-at once. For anything else it says None, and `decide` is asked; a property test holds the two together.
+It serves a request without client markers, on a plain route, under rules that only mark, with named
+targets that settle at once. For anything else it says None, and `decide` is asked; a property test
+holds the two together.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from policy_cache.engine.edits import marker
+from policy_cache.engine.injection import POINTS
 from policy_cache.request.blocks import TOOLS, message_blocks, system_blocks, tool_block
 from policy_cache.request.edit import marked
 from policy_cache.request.markers import KEY, may_hold_markers
@@ -26,9 +27,9 @@ if TYPE_CHECKING:
 
 def direct(rules: Sequence[CompiledRule], prompt: Prompt, route: Route) -> dict[str, Any] | None:
     """The request to send, or None where it takes `decide` to tell."""
-    if may_hold_markers(prompt):
+    if may_hold_markers(prompt) or POINTS in prompt.request:
         return None
-    carriers, ttls, most = route.blocks, route.ttls, route.breakpoints
+    carriers, markers, most = route.blocks, route.markers, route.breakpoints
     large = EVERYTHING
     marks: dict[Location, dict[str, str]] = {}
     last_long: Order | tuple[()] = ()
@@ -37,7 +38,7 @@ def direct(rules: Sequence[CompiledRule], prompt: Prompt, route: Route) -> dict[
         for target in rule.targets:
             find, ttl = target.place, target.ttl
             place = None if find is None else find(prompt)
-            if place is None or ttl not in ttls:
+            if place is None or ttl not in markers:
                 return None
             section, index = place
             if section == TOOLS:
@@ -56,7 +57,7 @@ def direct(rules: Sequence[CompiledRule], prompt: Prompt, route: Route) -> dict[
                 if not reaches(prompt, order, route.minimum):
                     return None
                 large = order
-            marks[location] = marker(ttl)
+            marks[location] = dict(markers[ttl])
             if ttl != "5m":
                 last_long = max(last_long, order)
             elif order < first_short:

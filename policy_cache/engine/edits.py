@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from policy_cache.engine.plan import Edit, Source, Step
 from policy_cache.request.location import Key, Location, fields_of, value_at
-from policy_cache.request.markers import KEY
+from policy_cache.request.markers import MARKER_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from policy_cache.engine.arbitrate import Accepted
     from policy_cache.engine.plan import Placement
-    from policy_cache.providers.catalog import Ttl
+    from policy_cache.providers.resolve import Route
     from policy_cache.request.blocks import Order
     from policy_cache.request.markers import ClientMarker
     from policy_cache.request.prompt import Prompt
@@ -34,13 +34,9 @@ class Cut(NamedTuple):
     source: Source
 
 
-def marker(ttl: Ttl) -> dict[str, str]:
-    """A marker as Anthropic writes it; `5m` is the default and stays unsaid."""
-    return {"type": "ephemeral"} if ttl == "5m" else {"type": "ephemeral", "ttl": ttl}
-
-
 def prompt_edits(
     prompt: Prompt,
+    route: Route,
     accepted: Sequence[Accepted],
     placements: Sequence[Placement],
     removals: Sequence[Removal],
@@ -48,20 +44,20 @@ def prompt_edits(
 ) -> list[Edit]:
     """The edits to the prompt, in prefix order."""
     if not removals and not cuts:
-        return [_mark(prompt, one, placements[one.number].source, None) for one in accepted]
-    removed = {removal.marker.holder: removal for removal in removals}
+        return [_mark(prompt, route, one, placements[one.number].source, None) for one in accepted]
+    removed = {(removal.marker.holder, removal.marker.key): removal for removal in removals}
     ordered: list[tuple[Order, int, Edit]] = []
     for location, cut in cuts.items():
-        ordered.append((cut.order, 1, _split(prompt, location, cut, unmarked=location in removed)))
+        unmarked = [key for key in MARKER_KEYS if (location, key) in removed]
+        ordered.append((cut.order, 1, _split(prompt, location, cut, unmarked)))
     for one in accepted:
         location = one.location
         split = cuts.get(location)
-        if split is None and location in removed and _at(prompt, location, KEY) == marker(one.ttl):
-            removed.pop(location)
+        gone = removed.pop((location, route.key), None)
+        if split is None and gone and _at(prompt, location, route.key) == route.markers[one.ttl]:
             continue
-        removed.pop(location, None)
-        ordered.append((one.order, 0, _mark(prompt, one, placements[one.number].source, split)))
-    for holder, removal in removed.items():
+        ordered.append((one.order, 0, _mark(prompt, route, one, placements[one.number].source, split)))
+    for (holder, _), removal in removed.items():
         if holder not in cuts:
             ordered.append((removal.marker.order, 2, _unmark(prompt, removal)))
     ordered.sort(key=lambda entry: entry[:2])
@@ -73,29 +69,29 @@ def _at(prompt: Prompt, location: Location, name: Key) -> object:
     return None if fields is None else fields.get(str(name))
 
 
-def _mark(prompt: Prompt, accepted: Accepted, source: Source, cut: Cut | None) -> Edit:
-    location = accepted.location
+def _mark(prompt: Prompt, route: Route, accepted: Accepted, source: Source, cut: Cut | None) -> Edit:
+    location, key = accepted.location, route.key
     value = value_at(prompt.request, location)
-    new = marker(accepted.ttl)
+    new = dict(route.markers[accepted.ttl])
     if isinstance(value, str):
         if cut is not None:
-            return Edit("mark", location, None, new, source, (Step("add", (*location, 0, KEY), new),))
-        block = [{"type": "text", "text": value, KEY: new}]
+            return Edit("mark", location, None, new, source, (Step("add", (*location, 0, key), new),))
+        block = [{"type": "text", "text": value, key: new}]
         return Edit("mark", location, value, block, source, (Step("replace", location, block),))
     fields = fields_of(value) or {}
-    if KEY in fields and cut is None:
-        return Edit("mark", location, fields[KEY], new, source, (Step("replace", (*location, KEY), new),))
-    return Edit("mark", location, None, new, source, (Step("add", (*location, KEY), new),))
+    if key in fields and cut is None:
+        return Edit("mark", location, fields[key], new, source, (Step("replace", (*location, key), new),))
+    return Edit("mark", location, None, new, source, (Step("add", (*location, key), new),))
 
 
 def _unmark(prompt: Prompt, removal: Removal) -> Edit:
-    holder = removal.marker.holder
+    holder, key = removal.marker.holder, removal.marker.key
     return Edit(
-        "unmark", holder, _at(prompt, holder, KEY), None, removal.source, (Step("remove", (*holder, KEY)),)
+        "unmark", holder, _at(prompt, holder, key), None, removal.source, (Step("remove", (*holder, key)),)
     )
 
 
-def _split(prompt: Prompt, location: Location, cut: Cut, *, unmarked: bool) -> Edit:
+def _split(prompt: Prompt, location: Location, cut: Cut, unmarked: Sequence[str]) -> Edit:
     value = value_at(prompt.request, location)
     if isinstance(value, str):
         parts = [{"type": "text", "text": value[: cut.at]}, {"type": "text", "text": value[cut.at :]}]
@@ -103,10 +99,11 @@ def _split(prompt: Prompt, location: Location, cut: Cut, *, unmarked: bool) -> E
     block = {name: field for name, field in (fields_of(value) or {}).items() if field is not None}
     text = str(block["text"])
     stable = {**block, "text": text[: cut.at]}
-    stable.pop(KEY, None)
+    for key in MARKER_KEYS:
+        stable.pop(key, None)
     rest = {**block, "text": text[cut.at :]}
-    if unmarked:
-        rest.pop(KEY, None)
+    for key in unmarked:
+        rest.pop(key, None)
     number = location[-1]
     assert isinstance(number, int)
     steps = (Step("replace", location, stable), Step("add", (*location[:-1], number + 1), rest))

@@ -6,6 +6,7 @@ import logging
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
+from policy_cache.engine.catalog_file import load_catalog
 from policy_cache.engine.compile import Candidate, CompiledRule, candidates, compile_policy
 from policy_cache.engine.decide import Conduct, decide
 from policy_cache.engine.direct import direct
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from policy_cache.engine.plan import Plan
+    from policy_cache.providers.catalog import Catalog
 
 _log = logging.getLogger("policy_cache")
 # What a client may choose, such as a model's name, must not fill the memory.
@@ -57,37 +59,47 @@ class Engine:
 
     __slots__ = ("_catalog", "_conduct", "_programs", "failures", "policy", "rules")
 
-    def __init__(self, policy: LoadedPolicy) -> None:
-        """Compile a loaded policy."""
+    def __init__(self, policy: LoadedPolicy, catalog: Catalog | None = None) -> None:
+        """Compile a loaded policy, for the providers of a catalog; the packaged one if left out."""
         self.policy = policy
         self.rules: tuple[CompiledRule, ...] = compile_policy(policy) if policy.policy.enabled else ()
         self.failures: Counter[str] = Counter()
         self._conduct = Conduct.of(policy.policy, (policy.source.name, policy.revision))
-        self._catalog = packaged_catalog()
+        self._catalog = catalog or packaged_catalog()
         self._programs: dict[tuple[str, str | None, str | None, str | None, Shape], _Program] = {}
 
     @classmethod
-    def from_file(cls, path: str | PathLike[str]) -> Engine:
+    def from_file(cls, path: str | PathLike[str], *, catalog: str | PathLike[str] | None = None) -> Engine:
         """Load and compile a policy file.
 
+        Args:
+            path: The policy.
+            catalog: A file that adds to the packaged catalog of providers, or changes it.
+
         Raises:
-            PolicyError: The file cannot be read or is not a valid policy; see its `diagnostics`.
+            PolicyError: A file cannot be read or is not valid; see its `diagnostics`.
         """
-        return cls(load(path))
+        return cls(load(path), _catalog(catalog))
 
     @classmethod
-    def from_text(cls, text: str, name: str = "<policy>") -> Engine:
+    def from_text(
+        cls, text: str, name: str = "<policy>", *, catalog: str | PathLike[str] | None = None
+    ) -> Engine:
         """Load and compile a policy from its text; `name` stands for the file in diagnostics.
 
         Raises:
-            PolicyError: The text is not a valid policy; see its `diagnostics`.
+            PolicyError: The text or the catalog is not valid; see its `diagnostics`.
         """
-        return cls(loads(text, name))
+        return cls(loads(text, name), _catalog(catalog))
 
     @classmethod
-    def default(cls) -> Engine:
-        """The engine of the packaged default policy."""
-        return cls.from_file(packaged("policies", "default.yaml"))
+    def default(cls, *, catalog: str | PathLike[str] | None = None) -> Engine:
+        """The engine of the packaged default policy.
+
+        Raises:
+            PolicyError: The catalog is not valid; see its `diagnostics`.
+        """
+        return cls.from_file(packaged("policies", "default.yaml"), catalog=catalog)
 
     def rewrite(
         self,
@@ -201,7 +213,9 @@ class Engine:
             route,
             left,
             acts=any(candidate.rule.acts_on(route) for candidate in left),
-            direct=not self._conduct.observe and all(candidate.rule.is_direct for candidate in left),
+            direct=route.is_plain
+            and not self._conduct.observe
+            and all(candidate.rule.is_direct for candidate in left),
         )
         if sum(map(len, filter(None, key))) > _LONGEST_KEY:
             return program
@@ -231,6 +245,10 @@ class Engine:
             code = f" at {trace.tb_frame.f_code.co_name}:{trace.tb_lineno}" if trace else ""
             said = f": {error}" if isinstance(error, RequestError) else code
             _log.warning("a request was passed on unchanged after %s%s (logged once)", kind, said)
+
+
+def _catalog(path: str | PathLike[str] | None) -> Catalog | None:
+    return None if path is None else load_catalog(path)
 
 
 def _text(value: object) -> str | None:

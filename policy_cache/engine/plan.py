@@ -10,6 +10,7 @@ from policy_cache.request.location import Location, pointer
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from policy_cache.engine.injection import Injection
     from policy_cache.engine.reasons import Reason
     from policy_cache.providers.catalog import Ttl
     from policy_cache.providers.resolve import Route
@@ -110,6 +111,7 @@ class Plan:
         client_markers: The markers that the request carried.
         matched: The names of the rules that matched, in file order.
         policy: The policy's display name and revision.
+        injection: What litellm will add by itself.
     """
 
     request: Mapping[str, object]
@@ -120,6 +122,7 @@ class Plan:
     client_markers: Sequence[ClientMarker]
     matched: Sequence[str]
     policy: tuple[str, str]
+    injection: Injection | None = None
 
     @property
     def changed(self) -> bool:

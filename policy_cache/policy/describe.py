@@ -22,10 +22,10 @@ _EXPECTED = {
 }
 
 
-def place(path: Path) -> str:
-    """Name a place in a policy: `match`, rule 2, item 1 of `targets`."""
+def place(path: Path, whole: str = "the policy") -> str:
+    """Name a place in a file: `match`, rule 2, item 1 of `targets`."""
     if not path:
-        return "the policy"
+        return whole
     last = path[-1]
     if isinstance(last, str):
         return quoted(last)

@@ -42,6 +42,8 @@ CODES = {
     "PC126": "several actions",
     "PC127": "an empty value",
     "PC129": "a value the model refuses",
+    "PC130": "a catalog entry that refers to nothing",
+    "PC131": "an incomplete catalog entry",
     "PC201": "an invalid JSONPath",
     "PC202": "a path that can never match",
     "PC203": "a path outside the subset",

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 Schema: TypeAlias = dict[str, Any]
 
 
-class _Generate(GenerateJsonSchema):
+class Generate(GenerateJsonSchema):
+    """Schemas for files that people write."""
+
     schema_dialect = "https://json-schema.org/draft/2020-12/schema"
 
     def sort(self, value: JsonSchemaValue, parent_key: str | None = None) -> JsonSchemaValue:  # noqa: ARG002
@@ -40,8 +42,8 @@ class _Generate(GenerateJsonSchema):
 
 def policy_schema() -> Schema:
     """Generate the JSON Schema (draft 2020-12) of a policy file."""
-    schema = Policy.model_json_schema(by_alias=True, schema_generator=_Generate)
-    return {"$schema": _Generate.schema_dialect, **schema, "title": "policy-cache policy"}
+    schema = Policy.model_json_schema(by_alias=True, schema_generator=Generate)
+    return {"$schema": Generate.schema_dialect, **schema, "title": "policy-cache policy"}
 
 
 def schema_text() -> str:

@@ -14,7 +14,7 @@ from policy_cache.policy.diagnostics import Diagnostic, Label, listed, quoted, s
 from policy_cache.policy.packaged import packaged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from jsonschema import Draft202012Validator
 
@@ -39,34 +39,36 @@ class _Violation:
 
 
 @functools.cache
-def _validator() -> Draft202012Validator:
+def _validator(schema: str) -> Draft202012Validator:
     # Slow to import, and only needed when a file is read.
     from jsonschema import Draft202012Validator  # noqa: PLC0415
 
-    text = packaged("schema", "policy.schema.json").read_text(encoding="utf-8")
+    text = packaged("schema", schema).read_text(encoding="utf-8")
     return Draft202012Validator(json.loads(text))
 
 
-def validate(source: Source) -> Iterator[Diagnostic]:
-    """Say where a file departs from the schema, each mistake once."""
+def validate(source: Source, schema: str = "policy.schema.json") -> Iterator[Diagnostic]:
+    """Say where a file departs from a packaged schema, each mistake once."""
     by_path: defaultdict[Path, dict[str, _Violation]] = defaultdict(dict)
-    for error in _validator().iter_errors(source.data):
+    for error in _validator(schema).iter_errors(source.data):
         keyword = str(error.validator)
         if keyword not in _IGNORED:
-            schema = error.schema if isinstance(error.schema, Mapping) else {}
-            violation = _Violation(keyword, error.validator_value, error.instance, schema)
+            failed = error.schema if isinstance(error.schema, Mapping) else {}
+            violation = _Violation(keyword, error.validator_value, error.instance, failed)
             by_path[tuple(error.absolute_path)][keyword] = violation
     for path, violations in by_path.items():
         if source.is_told(path):
-            yield from _Place(source, path).diagnostics(violations)
+            yield from _Place(source, path, schema.partition(".")[0]).diagnostics(violations)
 
 
 class _Place:
     """One value, and what to say about it."""
 
-    def __init__(self, source: Source, path: Path) -> None:
+    def __init__(self, source: Source, path: Path, kind: str) -> None:
         self._source = source
         self._path = path
+        self._kind = kind
+        self._here = place(path, f"the {kind}")
 
     def diagnostics(self, violations: dict[str, _Violation]) -> Iterator[Diagnostic]:
         if "type" in violations:
@@ -88,7 +90,7 @@ class _Place:
 
     def _type(self, error: _Violation) -> Diagnostic:
         wanted = expected(error.limit)
-        message = f"expected {wanted} for {place(self._path)}, found {found(error.value)}"
+        message = f"expected {wanted} for {self._here}, found {found(error.value)}"
         return self._say("PC122", message, help=self._conversion(error))
 
     def _conversion(self, error: _Violation) -> str | None:
@@ -115,7 +117,7 @@ class _Place:
         if "object" in types and isinstance(value, list) and not self._source.raw(self._path).startswith("["):
             return "remove the `- ` before its keys"
         if not self._path:
-            return "begin with `version: 1`, `name:` and `rules:`"
+            return _beginning(error.schema.get("required", ()))
         return _example(error.schema)
 
     def _shown(self, value: object) -> str:
@@ -138,7 +140,7 @@ class _Place:
             yield (
                 self._say(
                     "PC120",
-                    f"unknown field {quoted(key)} in {place(self._path)}",
+                    f"unknown field {quoted(key)} in {self._here}",
                     path=path,
                     span=span,
                     labels=label,
@@ -154,7 +156,7 @@ class _Place:
                 continue
             example = _examples(error.schema["properties"][name])
             fix = f"add `{name}: {flow(example[0])}`" if example else f"add `{name}:`"
-            message = f"{place(self._path)} has no {quoted(name)}"
+            message = f"{self._here} has no {quoted(name)}"
             yield self._say("PC121", message, span=self._head(), help=fix)
 
     def _head(self) -> Span | None:
@@ -169,10 +171,11 @@ class _Place:
     def _choice(self, error: _Violation) -> Diagnostic:
         value = error.value
         if self._path == ("version",):
-            message = f"version {quoted(str(value))} of the policy language is not supported"
+            language = "the policy language" if self._kind == "policy" else f"the {self._kind}"
+            message = f"version {quoted(str(value))} of {language} is not supported"
             return self._say("PC124", message, help="the supported version is `1`")
         options = [str(option) for option in error.limit]
-        message = f"{quoted(str(value))} is not a value of {place(self._path)}"
+        message = f"{quoted(str(value))} is not a value of {self._here}"
         suggestion = suggest(str(value), options)
         span = self._source.span(self._path)
         label = (Label(span, f"did you mean `{suggestion}`?"),) if suggestion and span else ()
@@ -180,15 +183,15 @@ class _Place:
 
     def _limit(self, error: _Violation) -> Diagnostic:
         bound = "at least" if error.keyword == "minimum" else "at most"
-        message = f"{place(self._path)} must be {bound} {error.limit}, found `{error.value}`"
+        message = f"{self._here} must be {bound} {error.limit}, found `{error.value}`"
         return self._say("PC125", message)
 
     def _count(self, error: _Violation) -> Diagnostic:
         if error.keyword == "minProperties":
             names = listed(error.schema["properties"])
-            return self._say("PC127", f"{place(self._path)} is empty", help=f"it takes {names}")
+            return self._say("PC127", f"{self._here} is empty", help=f"it takes {names}")
         first, *rest = error.value
-        message = f"{place(self._path)} has {len(error.value)} keys, and takes exactly one"
+        message = f"{self._here} has {len(error.value)} keys, and takes exactly one"
         spans = [self._source.keys[*self._path, key] for key in (first, *rest)]
         labels = (Label(spans[0], "the first"), *(Label(span, "and another") for span in spans[1:]))
         return self._say(
@@ -201,7 +204,7 @@ class _Place:
 
     def _empty(self, error: _Violation) -> Diagnostic:
         what = "an empty list" if error.keyword == "minItems" else "an empty text"
-        message = f"{place(self._path)} may not be {what}"
+        message = f"{self._here} may not be {what}"
         return self._say("PC127", message, help=_example(error.schema))
 
     _SAY: ClassVar[dict[str, Callable[[_Place, _Violation], Diagnostic]]] = {
@@ -230,6 +233,11 @@ class _Place:
         return Diagnostic(
             code, "error", message, span=span, path=path, labels=labels, help=help, file=self._source.name
         )
+
+
+def _beginning(required: Sequence[str]) -> str:
+    first, *rest = ["`version: 1`" if name == "version" else f"`{name}:`" for name in required]
+    return f"begin with {', '.join([first, *rest[:-1]])}{f' and {rest[-1]}' if rest else ''}"
 
 
 def _examples(schema: Mapping[str, Any]) -> list[object]:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import difflib
 from functools import lru_cache
 from importlib.resources import files
-from typing import Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeAlias
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
 
 Mechanism: TypeAlias = Literal["explicit", "automatic", "none"]
 Ttl: TypeAlias = Literal["5m", "1h"]
 Shape: TypeAlias = Literal["chat", "messages"]
 Passage: TypeAlias = Literal["argument", "extra_body"]
+MarkerKey: TypeAlias = Literal["cache_control", "prompt_cache_breakpoint"]
+
+
+_LOADER = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 
 
 class _Entry(BaseModel):
@@ -35,9 +43,41 @@ class ProviderEntry(_Entry):
     models: tuple[str, ...] = ()
 
 
+class DialectEntry(_Sourced):
+    """How a breakpoint is written.
+
+    Attributes:
+        key: The member that makes a block the end of a prefix.
+        marker: Its value.
+        ttl: The member of the value that says a TTL; None where the provider takes none.
+        says_default: Whether `5m` is said too, because the provider's own default is another.
+    """
+
+    key: MarkerKey
+    marker: dict[str, str]
+    ttl: str | None = None
+    says_default: bool = False
+
+
 class MinimumEntry(_Entry):
+    """The smallest prefix, in tokens, for models that match one of the globs."""
+
     match: tuple[str, ...]
     tokens: Annotated[int, Field(ge=0)]
+
+
+class ParameterEntry(_Entry):
+    """How a request parameter reaches the provider.
+
+    Attributes:
+        send: What litellm forwards: a plain argument, or only a member of `extra_body`.
+        longest: The most characters that the provider takes.
+        values: The values that it takes; empty for any.
+    """
+
+    send: Passage
+    longest: Annotated[int, Field(ge=16)] | None = None
+    values: tuple[str, ...] = ()
 
 
 class MinimumTable(_Sourced):
@@ -58,6 +98,8 @@ class BlockTable(_Sourced):
         needs_tools: Without tools in the request, calls and results become text and lose theirs.
         sorts_assistant: Texts are sorted before calls, and only the last text keeps its place.
         only_functions: Of the tools, only functions can; others lose theirs on the way.
+        tool_content: Types of content blocks of a tool message that can, where the message cannot.
+        calls_break_text: Beside `tool_calls`, litellm sends a list of texts wrongly: it stays a text.
     """
 
     tools: bool = False
@@ -70,6 +112,8 @@ class BlockTable(_Sourced):
     needs_tools: bool = False
     sorts_assistant: bool = False
     only_functions: bool = False
+    tool_content: tuple[str, ...] = ()
+    calls_break_text: bool = False
 
 
 class RouteEntry(_Sourced):
@@ -78,27 +122,41 @@ class RouteEntry(_Sourced):
     Attributes:
         providers: litellm's provider names.
         models: Globs over the model without its provider prefix.
+        custom_host: Only behind an `api_base` that is not the provider's own.
         mechanism: Whether markers are needed, or the provider caches by itself, or not at all.
+        dialect: How a breakpoint is written.
         breakpoints: The most that one request may carry.
         ttls: The TTLs that every model of the route takes.
         long_ttl: Globs over the models that take `1h` as well.
+        lifetime: How long an entry lives where that is not the TTL of the marker, for people.
+        lookback: How many positions before a breakpoint the provider looks for an entry.
         request_marker: Globs over the models that take a marker on the request itself.
+        only_when_named: A word that a rule's `provider` or `model` must contain to mark here.
+        run: A breakpoint is a run of marked messages from the first one to a user's turn.
         minimum: The table of minimum prefixes.
         parameters: The cache parameters it takes, and how litellm really forwards each.
         blocks: The table of blocks for each request shape.
+        note: What an operator should know besides.
     """
 
     name: str
     providers: tuple[str, ...]
     models: tuple[str, ...] = ("*",)
+    custom_host: bool = False
     mechanism: Mechanism
+    dialect: str = "cache_control"
     breakpoints: Annotated[int, Field(ge=0)] = 0
     ttls: tuple[Ttl, ...] = ()
     long_ttl: tuple[str, ...] = ()
+    lifetime: str | None = None
+    lookback: Annotated[int, Field(ge=1)] | None = None
     request_marker: tuple[str, ...] = ()
+    only_when_named: str | None = None
+    run: bool = False
     minimum: str | None = None
-    parameters: dict[str, Passage] = Field(default_factory=dict)
+    parameters: dict[str, ParameterEntry] = Field(default_factory=dict)
     blocks: dict[Shape, str] = Field(default_factory=dict)
+    note: str | None = None
 
 
 class Catalog(_Entry):
@@ -107,30 +165,75 @@ class Catalog(_Entry):
     version: Literal[1]
     sources: dict[str, str]
     providers: dict[str, ProviderEntry]
+    dialects: dict[str, DialectEntry]
     minimums: dict[str, MinimumTable]
     blocks: dict[str, BlockTable]
     routes: tuple[RouteEntry, ...]
 
     @model_validator(mode="after")
-    def _refers_to_what_exists(self) -> Catalog:
-        sourced: tuple[_Sourced, ...] = (*self.minimums.values(), *self.blocks.values(), *self.routes)
-        for table in sourced:
-            if missing := set(table.sources) - self.sources.keys():
-                raise ValueError(f"unknown sources {sorted(missing)}")
-        for route in self.routes:
-            if missing := set(route.providers) - self.providers.keys():
-                raise ValueError(f"route {route.name}: unknown providers {sorted(missing)}")
-            if route.minimum is not None and route.minimum not in self.minimums:
-                raise ValueError(f"route {route.name}: unknown minimum {route.minimum!r}")
-            if missing := set(route.blocks.values()) - self.blocks.keys():
-                raise ValueError(f"route {route.name}: unknown blocks {sorted(missing)}")
-            if route.mechanism == "explicit" and not (route.breakpoints and route.ttls and route.blocks):
-                raise ValueError(f"route {route.name}: an explicit route needs breakpoints, ttls and blocks")
+    def _refers_to_what_exists(self, info: ValidationInfo) -> Catalog:
+        # Who reports problems one by one, with their places, says so.
+        for problem in problems(self) if not info.context else ():
+            raise ValueError(f"{'.'.join(map(str, problem.path))}: {problem.message}")
         return self
+
+
+class Problem(NamedTuple):
+    """Something in a catalog that refers to nothing, or is not whole.
+
+    Attributes:
+        path: Where: the part, the entry's name, and the member.
+        message: What is wrong, in one sentence.
+    """
+
+    path: tuple[str, ...]
+    message: str
+
+
+def problems(catalog: Catalog) -> Iterator[Problem]:
+    """Say what a catalog's entries refer to in vain."""
+    tables: dict[str, Mapping[str, _Sourced]] = {
+        "dialects": catalog.dialects,
+        "minimums": catalog.minimums,
+        "blocks": catalog.blocks,
+        "routes": {route.name: route for route in catalog.routes},
+    }
+    for part, entries in tables.items():
+        for name, entry in entries.items():
+            yield from _unknown((part, name, "sources"), "source", entry.sources, catalog.sources)
+    for route in catalog.routes:
+        here = ("routes", route.name)
+        yield from _unknown((*here, "providers"), "provider", route.providers, catalog.providers)
+        yield from _unknown((*here, "dialect"), "dialect", (route.dialect,), catalog.dialects)
+        minimum = () if route.minimum is None else (route.minimum,)
+        yield from _unknown((*here, "minimum"), "table of minimums", minimum, catalog.minimums)
+        tables_of = tuple(route.blocks.values())
+        yield from _unknown((*here, "blocks"), "table of blocks", tables_of, catalog.blocks)
+        if route.mechanism == "explicit":
+            for name in ("breakpoints", "ttls", "blocks"):
+                if not getattr(route, name):
+                    yield Problem((*here, "mechanism"), f"an explicit route needs `{name}`")
+
+
+def _unknown(
+    path: tuple[str, ...], what: str, names: Iterable[str], known: Iterable[str]
+) -> Iterator[Problem]:
+    known = set(known)
+    for name in names:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            meant = f", did you mean `{close[0]}`?" if close else ""
+            yield Problem(path, f"there is no {what} `{name}`{meant}")
+
+
+def packaged_data() -> dict[str, Any]:
+    """The packaged catalog as plain data, to be merged with an operator's."""
+    text = files("policy_cache.providers").joinpath("catalog.yaml").read_text(encoding="utf-8")
+    data: dict[str, Any] = yaml.load(text, Loader=_LOADER)  # noqa: S506, a safe loader
+    return data
 
 
 @lru_cache(maxsize=1)
 def packaged_catalog() -> Catalog:
     """The catalog that ships with policy-cache."""
-    text = files("policy_cache.providers").joinpath("catalog.yaml").read_text(encoding="utf-8")
-    return Catalog.model_validate(yaml.safe_load(text))
+    return Catalog.model_validate(packaged_data())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 
     from policy_cache.providers.catalog import (
         Catalog,
+        DialectEntry,
+        MarkerKey,
         Mechanism,
         MinimumTable,
-        Passage,
+        ParameterEntry,
         RouteEntry,
         Shape,
         Ttl,
@@ -40,6 +42,10 @@ class Route:
         request_marker: Whether a marker on the request itself reaches the provider.
         parameters: The cache parameters that reach the provider, and how.
         blocks: Which blocks can carry a marker.
+        key: The member that marks a block.
+        markers: The marker for each TTL, to be copied.
+        only_when_named: A word that a rule's `provider` or `model` must contain to mark here.
+        run: Whether a breakpoint is a run of marked messages from the first one on.
     """
 
     name: str | None
@@ -51,8 +57,17 @@ class Route:
     ttls: frozenset[Ttl]
     minimum: int
     request_marker: bool
-    parameters: Mapping[str, Passage]
+    parameters: Mapping[str, ParameterEntry]
     blocks: BlockRules
+    key: MarkerKey = "cache_control"
+    markers: Mapping[Ttl, dict[str, str]] = field(default_factory=dict)
+    only_when_named: str | None = None
+    run: bool = False
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether a breakpoint is one `cache_control`, for any rule that asks for it."""
+        return self.key == "cache_control" and self.only_when_named is None and not self.run
 
 
 def resolve(
@@ -60,24 +75,51 @@ def resolve(
 ) -> Route:
     """Resolve the route of a request, without asking litellm."""
     name, bare = _provider(catalog, model, provider, api_base)
+    elsewhere = _is_elsewhere(catalog, name, api_base)
     entry = next(
-        (entry for entry in catalog.routes if name in entry.providers and _matches(entry.models, bare)),
+        (
+            entry
+            for entry in catalog.routes
+            if name in entry.providers
+            and (elsewhere or not entry.custom_host)
+            and _matches(entry.models, bare)
+        ),
         None,
     )
-    explicit = entry is not None and entry.mechanism == "explicit" and shape in entry.blocks
+    if entry is None:
+        return Route(None, name, bare, shape, "none", 0, frozenset(), 0, False, {}, BlockRules())
+    explicit = entry.mechanism == "explicit" and shape in entry.blocks
+    mechanism = "none" if entry.mechanism == "explicit" and not explicit else entry.mechanism
+    ttls = _ttls(entry, bare)
+    dialect = catalog.dialects[entry.dialect]
     return Route(
-        name=None if entry is None else entry.name,
+        name=entry.name,
         provider=name,
         model=bare,
         shape=shape,
-        mechanism="none" if entry is None else entry.mechanism,
-        breakpoints=entry.breakpoints if entry else 0,
-        ttls=_ttls(entry, bare) if entry else frozenset(),
-        minimum=_minimum(catalog.minimums[entry.minimum], bare) if entry and entry.minimum else 0,
-        request_marker=entry is not None and _matches(entry.request_marker, bare),
-        parameters=entry.parameters if entry else {},
-        blocks=_block_rules(catalog, entry, shape) if entry and explicit else BlockRules(),
+        mechanism=mechanism,
+        breakpoints=entry.breakpoints if explicit else 0,
+        ttls=ttls,
+        minimum=_minimum(catalog.minimums[entry.minimum], bare) if entry.minimum else 0,
+        request_marker=explicit and _matches(entry.request_marker, bare),
+        parameters=entry.parameters,
+        blocks=_block_rules(catalog, entry, shape) if explicit else BlockRules(),
+        key=dialect.key,
+        markers={ttl: _marker(dialect, ttl) for ttl in ttls},
+        only_when_named=entry.only_when_named,
+        run=entry.run,
     )
+
+
+def _is_elsewhere(catalog: Catalog, provider: str, api_base: str | None) -> bool:
+    """Whether an `api_base` leads to another host than the provider's own."""
+    host, entry = _host(api_base), catalog.providers.get(provider)
+    return host is not None and not (entry is not None and _matches(entry.hosts, host))
+
+
+def _marker(dialect: DialectEntry, ttl: Ttl) -> dict[str, str]:
+    said = dialect.ttl is not None and (dialect.says_default or ttl != "5m")
+    return {**dialect.marker, dialect.ttl: ttl} if said and dialect.ttl else dict(dialect.marker)
 
 
 def _provider(catalog: Catalog, model: str, provider: str | None, api_base: str | None) -> tuple[str, str]:
@@ -130,6 +172,8 @@ def _block_rules(catalog: Catalog, entry: RouteEntry, shape: Shape) -> BlockRule
         needs_tools=table.needs_tools,
         sorts_assistant=table.sorts_assistant,
         only_functions=table.only_functions,
+        tool_content=frozenset(table.tool_content),
+        calls_break_text=table.calls_break_text,
     )
 
 

@@ -11,7 +11,7 @@ from policy_cache.engine.reasons import ACTED
 from policy_cache.report.render import Span, plain
 from policy_cache.report.values import elided, indented, one_line, place, word
 from policy_cache.request.location import fields_of
-from policy_cache.request.markers import KEY
+from policy_cache.request.markers import MARKER_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -96,19 +96,21 @@ def _lines(edit: Edit, value: object) -> Iterator[str]:
     elif edit.change == "split":
         yield from _block(value, "", "")
     else:
-        yield f'"{KEY}": {one_line(value)}'
+        # The last step that touches it ends in the marker's own name.
+        yield f'"{edit.steps[-1].location[-1]}": {one_line(value)}'
 
 
 def _block(block: object, opening: str, closing: str) -> Iterator[str]:
     """A content block; its marker gets a line of its own."""
     text = one_line(block)
     fields = fields_of(block) or {}
-    if KEY not in fields:
+    marker = next((key for key in MARKER_KEYS if key in fields), None)
+    if marker is None:
         yield f"{opening}{text}{closing}"
         return
-    rest = one_line({key: value for key, value in fields.items() if key != KEY})
+    rest = one_line({key: value for key, value in fields.items() if key != marker})
     yield f"{opening}{rest[:-1]},"
-    yield f'{" " * len(opening)} "{KEY}": {one_line(fields[KEY])}}}{closing}'
+    yield f'{" " * len(opening)} "{marker}": {one_line(fields[marker])}}}{closing}'
 
 
 def name_at(plan: Plan, location: Location) -> str:
@@ -160,7 +162,8 @@ def _kinds(edit: Edit) -> tuple[str, ...]:
     if edit.change == "unmark":
         return ("removed",)
     halves = edit.after if edit.change == "split" and isinstance(edit.after, list) else ()
-    if KEY in (fields_of(edit.before) or ()) and halves and KEY not in halves[-1]:
+    before = fields_of(edit.before) or {}
+    if halves and any(key in before and key not in halves[-1] for key in MARKER_KEYS):
         return ("split", "removed")
     return (edit.change,)
 

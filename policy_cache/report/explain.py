@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from policy_cache.engine.compile import Split
+from policy_cache.engine.injection import MEANING as INJECTION
 from policy_cache.engine.reasons import ACTED, MEANING
 from policy_cache.report.diff import column, heading, place_of, summary
 from policy_cache.report.render import Span
@@ -89,6 +91,10 @@ def _judged(conditions: Sequence[Condition], facts: Facts) -> tuple[Verdict, ...
 
 
 _QUOTING = ".[]'\""
+_SPLIT = (
+    "a split changes what is sent: begun in mid-conversation, it fails the provider's check of the "
+    "prefix before thinking blocks"
+)
 _MOST_ALIKE = 4
 """More placements than these that ended alike are shown by their beginning and their number."""
 
@@ -99,6 +105,8 @@ def explain(rules: Sequence[CompiledRule], facts: Facts, plan: Plan) -> list[Spa
     for marker in plan.client_markers:
         where = "lost by litellm" if marker.block is None else word(marker.ttl)
         spans.append(Span(f"client marker at {place(marker.holder)} ({where})\n", "dim"))
+    if plan.injection is not None:
+        spans.append(Span(f"{INJECTION[plan.injection]}\n", "warning"))
     if not rules:
         spans.append(Span("\nthe policy has no rules, or is not enabled\n", "warning"))
     for verdict in verdicts(rules, facts, plan):
@@ -120,6 +128,8 @@ def _rule(verdict: RuleVerdict, facts: Facts, plan: Plan) -> Iterator[Span]:
         yield Span(f"      except: {'applies' if verdict.outcome == 'excepted' else 'does not apply'}\n")
         yield from _conditions(verdict.veto, "        ", "no")
     yield from _placements(verdict.placements, facts)
+    if isinstance(rule.action, Split) and any(placement.at is not None for placement in verdict.placements):
+        yield Span(f"      {_SPLIT}\n", "warning")
 
 
 def _conditions(verdicts: Sequence[Verdict], indent: str, refused: str) -> Iterator[Span]:

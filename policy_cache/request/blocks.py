@@ -34,6 +34,8 @@ class BlockRules:
     needs_tools: bool = False
     sorts_assistant: bool = False
     only_functions: bool = False
+    tool_content: frozenset[str] = field(default_factory=frozenset)
+    calls_break_text: bool = False
 
 
 # A NamedTuple's own constructor is a Python call, and blocks are made for every request.
@@ -84,6 +86,10 @@ def message_blocks(prompt: Prompt, rules: BlockRules, index: int) -> list[Block]
     if index < prompt.leading:
         section, kinds = SYSTEM, rules.system
     elif role in TOOL_ROLES:
+        if rules.tool_content:
+            return _content_blocks(
+                content, ("messages", index, "content"), (section, index), rules.tool_content
+            )
         carries = role in rules.tool_messages and not (rules.needs_tools and not prompt.tools)
         return [_new(Block, (("messages", index), (MESSAGES, index, 0, 0), carries))]
     elif role == "assistant":
@@ -156,7 +162,7 @@ def _calling_blocks(
     """An assistant message that calls tools. Server tools make litellm reorder it, so it carries nothing."""
     read = [fields_of(call) or {} for call in calls]
     server = any(str(call.get("id", "")).startswith("srvtoolu_") for call in read)
-    kinds = frozenset[str]() if server else rules.assistant
+    kinds = frozenset[str]() if server or rules.calls_break_text else rules.assistant
     blocks = _content_blocks(content, ("messages", index, "content"), (MESSAGES, index), kinds)
     # Of the calls with one id, litellm sends the first.
     ids: set[str] = set()

@@ -14,46 +14,47 @@ if TYPE_CHECKING:
     from policy_cache.request.prompt import Prompt
 
 KEY = "cache_control"
+"""The marker that clients and litellm know; a route's dialect may have another."""
+
+MARKER_KEYS = (KEY, "prompt_cache_breakpoint")
 
 
 class ClientMarker(NamedTuple):
     """A marker that was there before the policy acted.
 
     Attributes:
-        holder: The location of what carries it; the marker is its `cache_control`.
+        holder: The location of what carries it.
         block: The block on which it takes effect, or None where litellm loses it.
         order: That block's place in the prefix.
         ttl: Its TTL; a bare marker counts as `5m`.
+        key: The member that it is.
     """
 
     holder: Location
     block: Location | None
     order: Order
     ttl: str
+    key: str = KEY
 
 
-def client_markers(prompt: Prompt) -> Sequence[ClientMarker]:
+def client_markers(prompt: Prompt, key: str = KEY, *, in_results: bool = False) -> Sequence[ClientMarker]:
     """Find every marker: on tools, blocks, messages, tool calls, nested results and the request.
 
     A JSON-schema property that is called `cache_control` is none.
+
+    Args:
+        prompt: Where to look.
+        key: The marker that takes effect. Where that is not `cache_control`, those are found too, as lost.
+        in_results: Whether a marker inside a tool message stays where it is, and is not the result's.
     """
-    if not may_hold_markers(prompt):
-        return ()
-    request = prompt.request
-    found = _request_markers(request)
-    for index, tool in enumerate(prompt.tools):
-        fields = fields_of(tool) or {}
-        block = ("tools", index)
-        _add(found, fields, block, block, (TOOLS, index, 0, 0))
-        _add(
-            found, fields_of(fields.get("function")) or {}, (*block, "function"), block, (TOOLS, index, 0, 0)
-        )
-    system = request.get("system")
-    if isinstance(system, (list, tuple)):
-        _add_content(found, system, ("system",), (SYSTEM, 0), effective=prompt.leading == 0)
-    for index in range(len(prompt.messages)):
-        _add_message(found, prompt, index)
-    return found
+    if key != KEY:
+        others = [one._replace(block=None) for one in client_markers(prompt)]
+        return [*_markers(prompt, key, in_results=in_results), *others]
+    return _markers(prompt, KEY, in_results=in_results) if may_hold_markers(prompt) else ()
+
+
+def _markers(prompt: Prompt, key: str, *, in_results: bool) -> list[ClientMarker]:
+    return _Search(prompt, key, in_results=in_results).run()
 
 
 def may_hold_markers(prompt: Prompt) -> bool:
@@ -97,70 +98,82 @@ def _may_hold_any(message: Mapping[str, Any]) -> bool:
     return False
 
 
-def _add(
-    found: list[ClientMarker],
-    carrier: Mapping[str, object],
-    holder: Location,
-    block: Location | None,
-    order: Order,
-) -> None:
-    marker = carrier.get(KEY)
-    if marker is not None:
-        ttl = marker.get("ttl") if isinstance(marker, dict) else None
-        found.append(ClientMarker(holder, block, order, ttl if isinstance(ttl, str) else "5m"))
+class _Search:
+    """One look through a request for one kind of marker."""
 
+    def __init__(self, prompt: Prompt, key: str, *, in_results: bool) -> None:
+        self._prompt = prompt
+        self._key = key
+        self._in_results = in_results
+        self._found: list[ClientMarker] = []
 
-def _request_markers(request: Mapping[str, object]) -> list[ClientMarker]:
-    found: list[ClientMarker] = []
-    order = (REQUEST, 0, 0, 0)
-    if KEY in request:
-        _add(found, request, (), (), order)
-    extra = request.get("extra_body")
-    if isinstance(extra, dict) and KEY in extra:
-        _add(found, extra, ("extra_body",), (), order)
-    return found
+    def run(self) -> list[ClientMarker]:
+        prompt = self._prompt
+        request = prompt.request
+        order = (REQUEST, 0, 0, 0)
+        self._add(request, (), (), order)
+        extra = request.get("extra_body")
+        if isinstance(extra, dict):
+            self._add(extra, ("extra_body",), (), order)
+        for index, tool in enumerate(prompt.tools):
+            fields = fields_of(tool) or {}
+            block = ("tools", index)
+            order = (TOOLS, index, 0, 0)
+            self._add(fields, block, block, order)
+            self._add(fields_of(fields.get("function")) or {}, (*block, "function"), block, order)
+        system = request.get("system")
+        if isinstance(system, (list, tuple)):
+            self._add_content(system, ("system",), (SYSTEM, 0), effective=prompt.leading == 0)
+        for index in range(len(prompt.messages)):
+            self._add_message(index)
+        return self._found
 
+    def _add(
+        self, carrier: Mapping[str, object], holder: Location, block: Location | None, order: Order
+    ) -> None:
+        marker = carrier.get(self._key)
+        if marker is not None:
+            ttl = marker.get("ttl") if isinstance(marker, dict) else None
+            said = ttl if isinstance(ttl, str) else "5m"
+            self._found.append(ClientMarker(holder, block, order, said, self._key))
 
-def _add_message(found: list[ClientMarker], prompt: Prompt, index: int) -> None:
-    message = prompt.messages[index]
-    holder: Location = ("messages", index)
-    section = SYSTEM if index < prompt.leading else MESSAGES
-    content = message.get("content")
-    result = message.get("role") in TOOL_ROLES
-    if KEY in message:
+    def _add_message(self, index: int) -> None:
+        message = self._prompt.messages[index]
+        holder: Location = ("messages", index)
+        section = SYSTEM if index < self._prompt.leading else MESSAGES
+        content = message.get("content")
+        result = message.get("role") in TOOL_ROLES
         # litellm keeps a message's own marker for a tool result and for a text, and loses it on a list.
         block = holder if result else (*holder, "content") if isinstance(content, str) else None
-        _add(found, message, holder, block, (section, index, 0, 0))
-    if isinstance(content, (list, tuple)):
-        _add_content(
-            found, content, (*holder, "content"), (section, index), within=holder if result else None
-        )
-    calls = message.get("tool_calls")
-    if isinstance(calls, (list, tuple)):
-        for number, call in enumerate(calls):
-            location = (*holder, "tool_calls", number)
-            _add(found, fields_of(call) or {}, location, location, (MESSAGES, index, 1, number))
+        self._add(message, holder, block, (section, index, 0, 0))
+        if isinstance(content, (list, tuple)):
+            within = holder if result and not self._in_results else None
+            self._add_content(content, (*holder, "content"), (section, index), within=within)
+        calls = message.get("tool_calls")
+        if isinstance(calls, (list, tuple)):
+            for number, call in enumerate(calls):
+                location = (*holder, "tool_calls", number)
+                self._add(fields_of(call) or {}, location, location, (MESSAGES, index, 1, number))
 
-
-def _add_content(
-    found: list[ClientMarker],
-    content: Sequence[object],
-    location: Location,
-    place: tuple[int, int],
-    *,
-    within: Location | None = None,
-    effective: bool = True,
-) -> None:
-    """Markers on content blocks, and on the blocks inside a result, which take effect on the result."""
-    section, element = place
-    for number, part in enumerate(content):
-        fields = fields_of(part)
-        if fields is None:
-            continue
-        holder = (*location, number)
-        order = (section, element, 0, number if within is None else 0)
-        _add(found, fields, holder, (within or holder) if effective else None, order)
-        nested = fields.get("content")
-        if isinstance(nested, (list, tuple)):
-            for inner, item in enumerate(nested):
-                _add(found, fields_of(item) or {}, (*holder, "content", inner), within or holder, order)
+    def _add_content(
+        self,
+        content: Sequence[object],
+        location: Location,
+        place: tuple[int, int],
+        *,
+        within: Location | None = None,
+        effective: bool = True,
+    ) -> None:
+        """Markers on content blocks, and on the blocks inside a result, which take effect on the result."""
+        section, element = place
+        for number, part in enumerate(content):
+            fields = fields_of(part)
+            if fields is None:
+                continue
+            holder = (*location, number)
+            order = (section, element, 0, number if within is None else 0)
+            self._add(fields, holder, (within or holder) if effective else None, order)
+            nested = fields.get("content")
+            if isinstance(nested, (list, tuple)):
+                for inner, item in enumerate(nested):
+                    self._add(fields_of(item) or {}, (*holder, "content", inner), within or holder, order)

@@ -101,7 +101,7 @@ REQUEST = {"model": MODEL, "messages": [{"role": "user", "content": "q"}]}
 def test_options_that_exclude_each_other(run, save):
     ran = run("diff", save("r.json", REQUEST), "--unified", "--json-patch")
     assert (ran.code, ran.out) == (2, "")
-    assert ran.err.endswith("Error: --unified and --json-patch exclude each other\n")
+    assert ran.err.endswith("Error: --unified, --json-patch and --wire exclude each other\n")
 
 
 @pytest.mark.parametrize(

@@ -224,12 +224,15 @@ def test_validating_loads_little():
 
 
 EVERYTHING = """
-import pkgutil, sys
+import sys
 from importlib import import_module
+from pathlib import Path
 import policy_cache
-for module in pkgutil.walk_packages(policy_cache.__path__, "policy_cache."):
-    if not module.name.startswith(("policy_cache.integrations", "policy_cache.demo")):
-        import_module(module.name)
+root = Path(policy_cache.__file__).parent
+for path in root.rglob("*.py"):
+    parts = path.relative_to(root).with_suffix("").parts
+    if parts[0] not in {"integrations", "demo", "__main__"}:
+        import_module(".".join(["policy_cache", *parts]).removesuffix(".__init__"))
 print("litellm" in sys.modules, "policy_cache.engine.engine" in sys.modules, "rich" in sys.modules)
 """
 

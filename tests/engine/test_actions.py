@@ -8,7 +8,6 @@ import pytest
 from litellm.types.utils import Message
 
 from policy_cache import Engine
-from policy_cache.providers.catalog import packaged_catalog
 from policy_cache.request.location import normalized
 from tests.engine.requests import (
     BARE,
@@ -525,22 +524,23 @@ rules:
     ]
 
 
-def test_two_parameters_share_one_extra_body(monkeypatch):
-    catalog = packaged_catalog()
-    passages = {"prompt_cache_key": "extra_body", "prompt_cache_retention": "extra_body"}
-    routes = [
-        route.model_copy(update={"parameters": passages}) if route.name == "openai" else route
-        for route in catalog.routes
-    ]
-    monkeypatch.setattr(
-        "policy_cache.engine.engine.packaged_catalog", lambda: catalog.model_copy(update={"routes": routes})
-    )
-    engine = Engine.from_text("""
+def test_two_parameters_share_one_extra_body(tmp_path):
+    catalog = tmp_path / "catalog.yaml"
+    catalog.write_text("""
+version: 1
+routes:
+  - name: openai-automatic
+    parameters: {prompt_cache_key: {send: extra_body}, prompt_cache_retention: {send: extra_body}}
+""")
+    engine = Engine.from_text(
+        """
 version: 1
 name: p
 rules:
   - {name: both, action: {set: {prompt_cache_key: k, prompt_cache_retention: 24h}}}
-""")
+""",
+        catalog=catalog,
+    )
     request = {"model": "gpt-5", "messages": [{"role": "user", "content": "hi"}]}
     plan = engine.plan(request)
     assert plan.request["extra_body"] == {"prompt_cache_key": "k", "prompt_cache_retention": "24h"}

@@ -11,6 +11,9 @@ SMALL = {
     "version": 1,
     "sources": {"S": "https://example.com"},
     "providers": {"acme": {}},
+    "dialects": {
+        "cache_control": {"sources": ["S"], "key": "cache_control", "marker": {"type": "ephemeral"}}
+    },
     "minimums": {"acme": {"sources": ["S"], "models": [{"match": ["*"], "tokens": 1024}]}},
     "blocks": {"acme": {"sources": ["S"], "tools": True}},
     "routes": [
@@ -32,6 +35,8 @@ def changed(part, **values):
     """The small catalog with one table changed."""
     if part == "routes":
         return {**SMALL, "routes": [{**SMALL["routes"][0], **values}]}
+    if part == "dialects":
+        return {**SMALL, part: {"cache_control": {**SMALL[part]["cache_control"], **values}}}
     if part in {"minimums", "blocks"}:
         return {**SMALL, part: {"acme": {**SMALL[part]["acme"], **values}}}
     return {**SMALL, **values}
@@ -44,21 +49,35 @@ def test_a_small_catalog():
 @pytest.mark.parametrize(
     ("catalog", "message"),
     [
-        (changed("routes", sources=["S", "X"]), r"unknown sources \['X'\]"),
-        (changed("blocks", sources=["X"]), r"unknown sources \['X'\]"),
-        (changed("minimums", sources=["X"]), r"unknown sources \['X'\]"),
-        (changed("routes", providers=["acme", "other"]), r"route acme: unknown providers \['other'\]"),
-        (changed("routes", minimum="other"), "route acme: unknown minimum 'other'"),
-        (changed("routes", blocks={"chat": "other"}), r"route acme: unknown blocks \['other'\]"),
-        (changed("routes", breakpoints=0), "an explicit route needs breakpoints, ttls and blocks"),
-        (changed("routes", ttls=[]), "an explicit route needs breakpoints, ttls and blocks"),
-        (changed("routes", blocks={}), "an explicit route needs breakpoints, ttls and blocks"),
+        (changed("routes", sources=["S", "X"]), "routes.acme.sources: there is no source `X`"),
+        (changed("blocks", sources=["X"]), "blocks.acme.sources: there is no source `X`"),
+        (changed("minimums", sources=["X"]), "minimums.acme.sources: there is no source `X`"),
+        (changed("dialects", sources=["X"]), "dialects.cache_control.sources: there is no source `X`"),
+        (
+            changed("routes", providers=["acme", "other"]),
+            "routes.acme.providers: there is no provider `other`",
+        ),
+        (changed("routes", minimum="other"), "routes.acme.minimum: there is no table of minimums `other`"),
+        (changed("routes", minimum="acne"), "no table of minimums `acne`, did you mean `acme`?"),
+        (changed("routes", dialect="other"), "routes.acme.dialect: there is no dialect `other`"),
+        (
+            changed("routes", blocks={"chat": "other"}),
+            "routes.acme.blocks: there is no table of blocks `other`",
+        ),
+        (changed("routes", breakpoints=0), "routes.acme.mechanism: an explicit route needs `breakpoints`"),
+        (changed("routes", ttls=[]), "routes.acme.mechanism: an explicit route needs `ttls`"),
+        (changed("routes", blocks={}), "routes.acme.mechanism: an explicit route needs `blocks`"),
+        (changed("dialects", key="marker"), "Input should be 'cache_control' or 'prompt_cache_breakpoint'"),
+        (
+            changed("routes", parameters={"prompt_cache_key": {"send": "argument", "longest": 8}}),
+            "greater than or equal to 16",
+        ),
         (changed("routes", breakpoints=-1), "greater than or equal to 0"),
         (changed("routes", ttls=["2h"]), "Input should be '5m' or '1h'"),
         (changed("routes", mechanism="magic"), "Input should be 'explicit', 'automatic' or 'none'"),
         (changed("routes", blocks={"soap": "acme"}), "Input should be 'chat' or 'messages'"),
         (
-            changed("routes", parameters={"prompt_cache_key": "header"}),
+            changed("routes", parameters={"prompt_cache_key": {"send": "header"}}),
             "Input should be 'argument' or 'extra_body'",
         ),
         (changed("routes", surprise=1), "Extra inputs are not permitted"),
@@ -72,7 +91,9 @@ def test_refuses(catalog, message):
         Catalog.model_validate(catalog)
 
 
-@pytest.mark.parametrize("name", ["sources", "providers", "minimums", "blocks", "routes", "version"])
+@pytest.mark.parametrize(
+    "name", ["sources", "providers", "dialects", "minimums", "blocks", "routes", "version"]
+)
 def test_needs_every_part(name):
     with pytest.raises(ValidationError, match="Field required"):
         Catalog.model_validate({key: value for key, value in SMALL.items() if key != name})
@@ -80,10 +101,16 @@ def test_needs_every_part(name):
 
 def test_every_entry_of_the_packaged_catalog_has_a_source_and_is_used():
     catalog = packaged_catalog()
-    tables = [*catalog.minimums.values(), *catalog.blocks.values(), *catalog.routes]
+    tables = [
+        *catalog.dialects.values(),
+        *catalog.minimums.values(),
+        *catalog.blocks.values(),
+        *catalog.routes,
+    ]
     assert all(table.sources for table in tables)
     assert {source for table in tables for source in table.sources} == set(catalog.sources)
     assert {name for route in catalog.routes for name in route.blocks.values()} == set(catalog.blocks)
+    assert {route.dialect for route in catalog.routes} == set(catalog.dialects)
     assert {route.minimum for route in catalog.routes if route.minimum} == set(catalog.minimums)
     names = [route.name for route in catalog.routes]
     assert len(names) == len(set(names))

@@ -150,24 +150,27 @@ def test_routes_that_take_markers(row):
         ("bedrock/anthropic.claude-v2:1", "bedrock", None, "bedrock-uncached", "none"),
         ("bedrock/mantle/anthropic.claude-opus-5", "bedrock", None, "bedrock-uncached", "none"),
         ("bedrock/agent/claude/X", "bedrock", None, "bedrock-uncached", "none"),
-        ("bedrock/amazon.nova-pro-v1:0", "bedrock", None, None, "none"),
+        ("bedrock/invoke/amazon.nova-pro-v1:0", "bedrock", None, None, "none"),
+        ("bedrock/amazon.nova-sonic-v1:0", "bedrock", None, None, "none"),
         ("bedrock/meta.llama3-70b-instruct-v1:0", "bedrock", None, None, "none"),
         (f"bedrock/{ARN}:application-inference-profile/abc", "bedrock", None, None, "none"),
-        ("azure_ai/mistral-large", "azure_ai", None, None, "none"),
-        ("vertex_ai/gemini-2.5-pro", "vertex_ai", None, "automatic", "automatic"),
-        ("gemini-2.5-pro", "vertex_ai", "gemini-2.5-pro", "automatic", "automatic"),
-        ("gemini/gemini-2.5-pro", "gemini", None, "automatic", "automatic"),
-        ("gpt-4o", "openai", "gpt-4o", "openai", "automatic"),
-        ("openai/gpt-5.6", "openai", None, "openai", "automatic"),
-        ("o3", "openai", "o3", "openai", "automatic"),
-        ("ft:gpt-4o:acme::1", "openai", "ft:gpt-4o:acme::1", "openai", "automatic"),
-        ("openai/claude-x", "openai", None, "openai", "automatic"),
-        ("azure/my-deployment", "azure", None, "openai", "automatic"),
-        ("deepseek/deepseek-chat", "deepseek", None, "automatic", "automatic"),
-        ("groq/llama-3", "groq", None, "automatic", "automatic"),
-        ("hosted_vllm/anthropic/claude", "hosted_vllm", None, None, "none"),
-        ("openrouter/anthropic/claude-sonnet-4.5", "openrouter", None, None, "none"),
-        ("databricks/databricks-claude-sonnet-4", "databricks", None, None, "none"),
+        ("azure_ai/mistral-large", "azure_ai", None, "foundry-other", "automatic"),
+        ("vertex_ai/gemini-4-argon", "vertex_ai", None, "gemini-4", "automatic"),
+        ("gemini/gemini-4-argon", "gemini", None, "gemini-4", "automatic"),
+        ("vertex_ai/mistral-large", "vertex_ai", None, "vertex-other", "none"),
+        ("gpt-4o", "openai", "gpt-4o", "openai-automatic", "automatic"),
+        ("openai/gpt-5.5", "openai", None, "openai-automatic", "automatic"),
+        ("o3", "openai", "o3", "openai-automatic", "automatic"),
+        ("ft:gpt-4o:acme::1", "openai", "ft:gpt-4o:acme::1", "openai-automatic", "automatic"),
+        ("openai/claude-x", "openai", None, "openai-automatic", "automatic"),
+        ("azure/my-deployment", "azure", None, "openai-automatic", "automatic"),
+        ("deepseek/deepseek-chat", "deepseek", None, "deepseek", "automatic"),
+        ("groq/llama-3", "groq", None, "groq", "automatic"),
+        ("hosted_vllm/anthropic/claude", "hosted_vllm", None, "vllm", "automatic"),
+        ("openrouter/openai/gpt-4o", "openrouter", None, "openrouter-other", "automatic"),
+        ("databricks/databricks-llama", "databricks", None, "databricks-other", "none"),
+        ("litellm_proxy/gpt", "litellm_proxy", None, "litellm-proxy-other", "none"),
+        ("minimax/MiniMax-M3", "minimax", None, "minimax-automatic", "automatic"),
         ("acme/super-claude", "acme", None, None, "none"),
         ("super", "", "super", None, "none"),
         ("my-claude", "", "my-claude", None, "none"),
@@ -179,7 +182,7 @@ def test_routes_that_take_none(model, provider, bare, name, mechanism):
     found = route(model)
     assert (found.provider, found.name, found.mechanism) == (provider, name, mechanism)
     assert found.model == (model.partition("/")[2] if bare is None else bare)
-    assert (found.breakpoints, found.ttls, found.minimum, found.request_marker) == (0, NONE, 0, False)
+    assert (found.breakpoints, found.ttls, found.request_marker) == (0, NONE, False)
     assert not found.blocks.tools
 
 
@@ -235,11 +238,45 @@ def test_a_prefix_comes_before_a_host_and_a_host_before_a_name():
 
 
 def test_the_parameters_of_a_route():
-    assert route("gpt-4o").parameters == {
-        "prompt_cache_key": "argument",
-        "prompt_cache_retention": "extra_body",
+    taken = {name: entry.model_dump() for name, entry in route("gpt-4o").parameters.items()}
+    assert taken == {
+        "prompt_cache_key": {"send": "argument", "longest": 64, "values": ()},
+        "prompt_cache_retention": {"send": "extra_body", "longest": None, "values": ("in_memory", "24h")},
     }
+    assert set(route("gpt-5.6").parameters) == {"prompt_cache_key", "prompt_cache_options"}
     assert route("claude-x").parameters == {}
+
+
+@pytest.mark.parametrize(
+    ("model", "api_base", "name"),
+    [
+        ("openai/claude-x", None, "openai-automatic"),
+        ("openai/claude-x", "https://api.openai.com/v1", "openai-automatic"),
+        ("openai/claude-x", "https://proxy.example/v1", "openai-compatible-claude"),
+        ("openai/llama", "https://proxy.example/v1", "openai-compatible"),
+        ("openai/gpt-5.6", "https://proxy.example/v1", "openai-compatible"),
+        ("openai/gpt-5.6", "not a url", "openai-breakpoints"),
+        ("azure/gpt-5.6", "https://gateway.example", "openai-breakpoints"),
+        ("openai/gpt-5.5", None, "openai-automatic"),
+        ("openai/gpt-5.10", None, "openai-automatic"),
+        ("openai/gpt-6.1-sol", None, "openai-breakpoints"),
+        ("azure/eu-gpt-6-luna", None, "openai-breakpoints"),
+    ],
+)
+def test_who_stands_behind_openais_api(model, api_base, name):
+    assert route(model, api_base=api_base).name == name
+
+
+def test_how_a_marker_is_written():
+    assert route("claude-x").markers == {
+        "5m": {"type": "ephemeral"},
+        "1h": {"type": "ephemeral", "ttl": "1h"},
+    }
+    assert route("gpt-5.6").markers == {"5m": {"mode": "explicit"}}
+    assert route("gpt-5.6").key == "prompt_cache_breakpoint"
+    gemini = route("gemini/gemini-2.5-pro")
+    assert gemini.markers["5m"] == {"type": "ephemeral", "ttl": "5m"}
+    assert (gemini.run, gemini.only_when_named, gemini.is_plain) == (True, "gemini", False)
 
 
 def test_the_blocks_of_a_shape():

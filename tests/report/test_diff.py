@@ -38,7 +38,7 @@ def lines(plan):
     ("model", "more", "said"),
     [
         (BEDROCK, {}, f"  {BEDROCK}  route bedrock-claude, chat"),
-        ("gpt-4o", {}, "  openai/gpt-4o  route openai, chat"),
+        ("gpt-4o", {}, "  openai/gpt-4o  route openai-automatic, chat"),
         ("claude-sonnet-4-5", {"system": "s"}, "  anthropic/claude-sonnet-4-5  route anthropic, messages"),
         ("super", {}, "  super  unknown provider, chat"),
         (

@@ -130,11 +130,11 @@ def test_finds(case):
 
 
 @pytest.mark.parametrize("case", FOUND)
-def test_litellm_sends_it_exactly_where_it_takes_effect(case, monkeypatch):
+def test_litellm_sends_it_exactly_where_it_takes_effect(case):
     request, _, block = FOUND[case]
     shape = detect_shape(request)
     route = resolve(packaged_catalog(), model=request["model"], provider=None, api_base=None, shape=shape)
-    body = send(copy.deepcopy(request), route, monkeypatch)
+    body = send(copy.deepcopy(request), route)
     assert len(marks(body)) == (0 if block is None else 1)
 
 

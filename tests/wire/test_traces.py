@@ -42,7 +42,7 @@ def recorded(traces):
         yield {**line["request"], "model": f"anthropic/{line['request']['model']}"}
 
 
-def test_every_recorded_request_is_rewritten_and_sent_as_planned(traces, monkeypatch):
+def test_every_recorded_request_is_rewritten_and_sent_as_planned(traces):
     engine = Engine.default()
     counts = Counter()
     for request in recorded(traces):
@@ -58,7 +58,7 @@ def test_every_recorded_request_is_rewritten_and_sent_as_planned(traces, monkeyp
             for placement in plan.placements
             if placement.reason in ACTED
         )
-        assert not planned - Counter(marks(send(copy.deepcopy(after), plan.route, monkeypatch)))
+        assert not planned - Counter(marks(send(copy.deepcopy(after), plan.route)))
         counts["requests"] += 1
         counts["markers"] += sum(planned.values())
     assert not engine.failures

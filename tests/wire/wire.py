@@ -1,45 +1,11 @@
-"""litellm up to the HTTP body: what it would send, caught at the transport. No network, no key."""
+"""What litellm would send, and the markers in it, told by the blocks that they end."""
 
 from __future__ import annotations
 
-import asyncio
-import json
-import logging
 from typing import NamedTuple
 
-import httpx
-import litellm
-from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler, HTTPHandler
-from litellm.llms.vertex_ai.vertex_llm_base import VertexBase
-
+from policy_cache.integrations.litellm import wire
 from policy_cache.request.location import fields_of
-
-litellm.suppress_debug_info = True
-logging.getLogger("LiteLLM").setLevel(logging.ERROR)
-
-CREDENTIALS = {
-    "anthropic": {"api_key": "k"},
-    "azure_ai": {"api_key": "k", "api_base": "https://x.services.ai.azure.com/anthropic"},
-    "bedrock": {"aws_access_key_id": "x", "aws_secret_access_key": "x", "aws_region_name": "us-east-1"},
-    "vertex_ai": {"vertex_project": "p", "vertex_location": "us-east5"},
-    "openai": {"api_key": "k"},
-    "aws-claude-platform": {"aws_bedrock_runtime_endpoint": "https://x.amazonaws.com", "workspace_id": "w"},
-}
-_ANTHROPIC = {
-    "id": "msg",
-    "type": "message",
-    "role": "assistant",
-    "model": "claude",
-    "content": [{"type": "text", "text": "ok"}],
-    "stop_reason": "end_turn",
-    "usage": {"input_tokens": 1, "output_tokens": 1},
-}
-_CONVERSE = {
-    "output": {"message": {"role": "assistant", "content": [{"text": "ok"}]}},
-    "stopReason": "end_turn",
-    "usage": {"inputTokens": 1, "outputTokens": 1, "totalTokens": 2},
-    "metrics": {"latencyMs": 1},
-}
 
 
 class Mark(NamedTuple):
@@ -49,41 +15,9 @@ class Mark(NamedTuple):
     ttl: str
 
 
-class _Catch:
-    def __init__(self):
-        self.bodies = []
-
-    def __call__(self, request):
-        self.bodies.append(json.loads(request.content))
-        return httpx.Response(200, json=_CONVERSE if request.url.path.endswith("/converse") else _ANTHROPIC)
-
-
-async def _token(*_, **__):
-    return "token", "p"
-
-
-def send(request, route, monkeypatch):
+def send(request, route):
     """The body that litellm sends for a request."""
-    # The one thing that is not litellm's own: a token that Google would give.
-    monkeypatch.setattr(VertexBase, "_ensure_access_token", lambda *_, **__: ("token", "p"))
-    monkeypatch.setattr(VertexBase, "_ensure_access_token_async", _token)
-    catch = _Catch()
-    given = {**request, **CREDENTIALS[route.provider], **CREDENTIALS.get(route.name, {})}
-    if route.shape == "chat":
-        handler = HTTPHandler()
-        handler.client = httpx.Client(transport=httpx.MockTransport(catch))
-        litellm.completion(client=handler, **given)
-    else:
-        asyncio.run(_send_messages(catch, given))
-    return catch.bodies[-1]
-
-
-async def _send_messages(catch, given):
-    handler = AsyncHTTPHandler()
-    await handler.client.aclose()
-    handler.client = httpx.AsyncClient(transport=httpx.MockTransport(catch))
-    await litellm.anthropic_messages(client=handler, **given)
-    await handler.client.aclose()
+    return wire(request, provider=route.provider, shape=route.shape).sent[-1].body
 
 
 def marks(body):

@@ -1,0 +1,129 @@
+"""litellm up to the HTTP body: each request is caught at the transport, so that none reaches a network."""
+
+from __future__ import annotations
+
+import json
+import threading
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import httpx
+from litellm.llms.custom_httpx.aiohttp_transport import LiteLLMAiohttpTransport
+from litellm.llms.vertex_ai.vertex_llm_base import VertexBase
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+class Sent(NamedTuple):
+    """One HTTP request that was not sent: where to, and its JSON body."""
+
+    method: str
+    url: str
+    body: Any
+
+
+class Caught(BaseException):
+    """Ends a call once its body is known. No `Exception`, lest litellm retries it or maps it."""
+
+
+_CATCH: ContextVar[list[Sent] | None] = ContextVar("catch", default=None)
+_LOCK = threading.Lock()
+
+
+def capture(call: Callable[[], object]) -> list[Sent]:
+    """Run a call of litellm and return what it would have sent, in order.
+
+    The call runs in a thread of its own, so that it may be made where an event loop runs already.
+    Other threads' requests go where they always go.
+
+    Raises:
+        Exception: Whatever litellm raised before it sent anything.
+    """
+    caught: list[Sent] = []
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        _CATCH.set(caught)
+        try:
+            call()
+        except Caught:
+            pass
+        except Exception as error:  # noqa: BLE001, raised again in the caller's thread
+            failures.append(error)
+
+    with _LOCK, _transports():
+        thread = threading.Thread(target=run)
+        thread.start()
+        thread.join()
+    if failures:
+        raise failures[0]
+    return caught
+
+
+@contextmanager
+def _transports() -> Iterator[None]:
+    """Put the catch before each transport that litellm sends through, and Google's token before it."""
+    places: tuple[tuple[type, str, Callable[..., Any]], ...] = (
+        (httpx.HTTPTransport, "handle_request", _catching),
+        (httpx.AsyncHTTPTransport, "handle_async_request", _catching_async),
+        (LiteLLMAiohttpTransport, "handle_async_request", _catching_async),
+        (VertexBase, "_ensure_access_token", _token),
+        (VertexBase, "_ensure_access_token_async", _token_async),
+    )
+    originals = [(owner, name, getattr(owner, name)) for owner, name, _ in places]
+    for (owner, name, wrap), (_, _, original) in zip(places, originals, strict=True):
+        setattr(owner, name, wrap(original))
+    try:
+        yield
+    finally:
+        for owner, name, original in originals:
+            setattr(owner, name, original)
+
+
+def _catching(original: Callable[..., httpx.Response]) -> Callable[..., httpx.Response]:
+    def handle(self: object, request: httpx.Request) -> httpx.Response:
+        caught = _CATCH.get()
+        if caught is None:
+            return original(self, request)
+        request.read()
+        return _take(caught, request)
+
+    return handle
+
+
+def _catching_async(original: Callable[..., Any]) -> Callable[..., Any]:
+    async def handle(self: object, request: httpx.Request) -> httpx.Response:
+        caught = _CATCH.get()
+        if caught is None:
+            response: httpx.Response = await original(self, request)
+            return response
+        await request.aread()
+        return _take(caught, request)
+
+    return handle
+
+
+def _take(caught: list[Sent], request: httpx.Request) -> httpx.Response:
+    body = json.loads(request.content) if request.content else None
+    caught.append(Sent(request.method, str(request.url), body))
+    # litellm asks for Gemini's CachedContents, then creates one, before it sends the request itself.
+    if request.url.path.endswith("/cachedContents"):
+        created = {"name": "cachedContents/caught", "model": "caught"} if request.method == "POST" else {}
+        return httpx.Response(200, json=created, request=request)
+    raise Caught
+
+
+def _token(original: Callable[..., Any]) -> Callable[..., Any]:
+    def token(self: object, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401, litellm's own signature
+        return original(self, *args, **kwargs) if _CATCH.get() is None else ("none", "project")
+
+    return token
+
+
+def _token_async(original: Callable[..., Any]) -> Callable[..., Any]:
+    async def token(self: object, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401, litellm's own signature
+        return await original(self, *args, **kwargs) if _CATCH.get() is None else ("none", "project")
+
+    return token

@@ -1,0 +1,250 @@
+"""The wire check: where each marker of a request stands in the body that the installed litellm sends."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import litellm
+
+from policy_cache.errors import PolicyCacheError
+from policy_cache.integrations.litellm.capture import Sent, capture
+from policy_cache.request.location import Location, fields_of
+from policy_cache.request.markers import MARKER_KEYS, client_markers
+from policy_cache.request.prompt import Prompt, detect_shape
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from policy_cache.engine.plan import Plan, Source
+    from policy_cache.request.markers import ClientMarker
+    from policy_cache.request.prompt import Shape
+
+# What each provider must be given before litellm builds a body; no value leaves the machine.
+_STAND_INS: dict[str, dict[str, str]] = {
+    "azure": {"api_base": "https://wire.openai.azure.com", "api_version": "2025-04-01-preview"},
+    "azure_ai": {"api_base": "https://wire.services.ai.azure.com/anthropic"},
+    "bedrock": {
+        "aws_access_key_id": "none",
+        "aws_secret_access_key": "none",
+        "aws_region_name": "us-east-1",
+    },
+    "databricks": {"api_base": "https://wire.cloud.databricks.com/serving-endpoints"},
+    "hosted_vllm": {"api_base": "https://wire.invalid/v1"},
+    "litellm_proxy": {"api_base": "https://wire.invalid/v1"},
+    "snowflake": {"api_base": "https://wire.snowflakecomputing.com/api/v2"},
+    "vertex_ai": {"vertex_project": "project", "vertex_location": "us-east5"},
+}
+_PLATFORM = {"aws_bedrock_runtime_endpoint": "https://wire.amazonaws.com", "workspace_id": "none"}
+# What would answer, retry or reroute in place of sending.
+_NOT_SENT = ("mock_response", "fallbacks", "context_window_fallback_dict", "num_retries", "api_key", "client")
+# Members whose content is the caller's own, and may have any name.
+_OPAQUE = frozenset(
+    {"parameters", "input_schema", "inputSchema", "input", "arguments", "properties", "metadata"}
+)
+
+
+class WireError(PolicyCacheError):
+    """litellm builds no body for a request."""
+
+
+class WireMarker(NamedTuple):
+    """A marker in a body.
+
+    Attributes:
+        call: Which of the HTTP requests carries it, from 0.
+        location: The block that it ends, in that body, a Converse `cachePoint` not being counted.
+        ttl: Its TTL as sent; None where none is said.
+    """
+
+    call: int
+    location: Location
+    ttl: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """What litellm would send for a request: more than one HTTP request for a Gemini CachedContent.
+
+    Attributes:
+        sent: The HTTP requests, in order.
+        markers: Every marker in them, in order.
+        leaks: Parameters of litellm's own that it passes on to the provider.
+    """
+
+    sent: tuple[Sent, ...]
+    markers: tuple[WireMarker, ...]
+    leaks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What became of one marker of the request to send.
+
+    Attributes:
+        marker: The marker, at its place in the request to send.
+        source: The rule that placed it; None for the client's own.
+        places: Where it is on the wire; empty where litellm lost it.
+    """
+
+    marker: ClientMarker
+    source: Source | None
+    places: tuple[WireMarker, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A plan on the wire: what litellm would send for it, and what became of each marker."""
+
+    wire: Wire
+    fates: tuple[Fate, ...]
+
+
+def wire(request: Mapping[str, object], *, provider: str | None = None, shape: Shape | None = None) -> Wire:
+    """Run the installed litellm up to the HTTP body, with no network and no key.
+
+    Args:
+        request: The keyword arguments of `litellm.completion` or `litellm.anthropic_messages`.
+        provider: litellm's provider name, where the request does not say it.
+        shape: `chat` or `messages`; by default told from the request.
+
+    Raises:
+        WireError: litellm refuses the request, or sends nothing for it.
+    """
+    given = {name: value for name, value in request.items() if name not in _NOT_SENT}
+    # litellm changes what it is given.
+    given = copy.deepcopy(given)
+    if provider is not None:
+        given["custom_llm_provider"] = provider
+    given = {**_stand_ins(given), **given, "api_key": "none"}
+    log = logging.getLogger("LiteLLM")
+    level, banner = log.level, litellm.suppress_debug_info
+    log.setLevel(logging.CRITICAL)
+    litellm.suppress_debug_info = True
+    try:
+        sent = capture(lambda: _call(given, shape or detect_shape(request)))
+    except Exception as error:  # noqa: BLE001, whatever litellm raises before it sends
+        raise WireError(f"litellm builds no body for this request: {_said(error)}") from None
+    finally:
+        log.setLevel(level)
+        litellm.suppress_debug_info = banner
+    if not sent:
+        raise WireError("litellm sends nothing for this request")
+    markers = tuple(marker for call, one in enumerate(sent) for marker in _markers(call, one))
+    leaks = tuple(name for name in ("cache_control_injection_points",) if name in (sent[-1].body or ()))
+    return Wire(tuple(sent), markers, leaks)
+
+
+def check(plan: Plan) -> Check:
+    """Where each marker of a plan's request is on the wire: what its absence takes away there.
+
+    Raises:
+        WireError: As for `wire`.
+    """
+    request, route = plan.request, plan.route
+    whole = wire(request, provider=route.provider or None, shape=route.shape)
+    marked = client_markers(
+        Prompt(request, route.shape), route.key, in_results=bool(route.blocks.tool_content)
+    )
+    markers = [one for one in marked if one.key == route.key]
+    if route.run:  # the markers of a run act together
+        return Check(whole, tuple(Fate(one, _source(plan, one), whole.markers) for one in markers[-1:]))
+    fates: list[Fate] = []
+    for one in markers:
+        rest = wire(_without(request, one), provider=route.provider or None, shape=route.shape)
+        lost = tuple(place for place in whole.markers if place not in rest.markers)
+        fates.append(Fate(one, _source(plan, one), lost))
+    return Check(whole, tuple(fates))
+
+
+def _source(plan: Plan, marker: ClientMarker) -> Source | None:
+    """Who placed a marker: an edit names the block, or the text that became one."""
+    for edit in plan.edits:
+        if edit.change == "mark" and marker.holder in {edit.location, (*edit.location, 0)}:
+            return edit.source
+    return None
+
+
+def _said(error: Exception) -> str:
+    """An error without a word of the prompt, which litellm quotes in some."""
+    if isinstance(error, (litellm.UnsupportedParamsError, litellm.AuthenticationError)):
+        return str(error).splitlines()[0]
+    return type(error).__name__
+
+
+def _stand_ins(given: Mapping[str, Any]) -> dict[str, str]:
+    """What the provider needs beside the request, as far as litellm can tell who that is."""
+    try:
+        model, provider, _, _ = litellm.get_llm_provider(
+            given["model"], given.get("custom_llm_provider"), given.get("api_base")
+        )
+    except Exception:  # noqa: BLE001, the call itself will say what is wrong
+        return {}
+    stand_ins = dict(_STAND_INS.get(provider, {}))
+    if provider == "azure_ai" and "claude" not in model:
+        stand_ins["api_base"] = "https://wire.services.ai.azure.com"
+    if provider == "bedrock" and model.startswith("claude_platform/"):
+        stand_ins |= _PLATFORM
+    return stand_ins
+
+
+def _call(given: dict[str, Any], shape: Shape) -> None:
+    if shape == "chat":
+        litellm.completion(max_retries=0, **given)
+        return
+    given.setdefault("max_tokens", 1)
+    asyncio.run(litellm.anthropic_messages(**given))
+
+
+def _without(request: Mapping[str, object], marker: ClientMarker) -> dict[str, object]:
+    """A copy of a request without one marker."""
+    without: dict[str, Any] = copy.deepcopy(dict(request))
+    owner: Any = None
+    value: Any = without
+    for step in marker.holder:
+        owner, value = value, value[step] if isinstance(value, (dict, list)) else fields_of(value)[step]  # type: ignore[index]
+    fields = dict(fields_of(value) or {})
+    del fields[marker.key]
+    if not marker.holder:
+        return fields
+    owner[marker.holder[-1]] = fields
+    return without
+
+
+def _markers(call: int, sent: Sent) -> Iterator[WireMarker]:
+    if sent.method == "POST" and sent.url.endswith("/cachedContents") and isinstance(sent.body, dict):
+        yield WireMarker(call, ("contents", len(sent.body.get("contents") or ()) - 1), sent.body.get("ttl"))
+        return
+    for location, ttl in _walk(sent.body, ()):
+        yield WireMarker(call, location, ttl)
+
+
+def _walk(value: object, here: Location) -> Iterator[tuple[Location, str | None]]:
+    """Every marker below a value, in the order of the body."""
+    if isinstance(value, dict):
+        for name, item in value.items():
+            if name not in MARKER_KEYS and not (name in _OPAQUE and isinstance(item, dict)):
+                yield from _walk(item, (*here, name))
+        for key in MARKER_KEYS:
+            if value.get(key) is not None:
+                yield here, _ttl(value[key])
+    elif isinstance(value, list):
+        yield from _walk_list(value, here)
+
+
+def _walk_list(items: Sequence[object], here: Location) -> Iterator[tuple[Location, str | None]]:
+    number = -1
+    for item in items:
+        if isinstance(item, dict) and set(item) == {"cachePoint"}:
+            yield (*here, max(number, 0)), _ttl(item["cachePoint"])
+            continue
+        number += 1
+        yield from _walk(item, (*here, number))
+
+
+def _ttl(marker: object) -> str | None:
+    ttl = marker.get("ttl") if isinstance(marker, dict) else None
+    return ttl if isinstance(ttl, str) else None

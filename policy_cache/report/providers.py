@@ -1,0 +1,144 @@
+"""The catalog as a person reads it: one line a route, or everything that is known of one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from policy_cache.report.render import Span
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from policy_cache.providers.catalog import BlockTable, Catalog, RouteEntry
+
+_FLAGS = {
+    "tools": "tools",
+    "tool_calls": "tool calls",
+    "system_parameter": "a top-level `system`",
+    "needs_tools": "calls and results only beside tools",
+    "sorts_assistant": "of an assistant's texts only the last",
+    "only_functions": "of the tools only functions",
+    "calls_break_text": "no assistant's text beside tool calls",
+}
+
+
+def routes_of(catalog: Catalog, name: str) -> list[RouteEntry]:
+    """The routes of a provider, or the one route of a name; none where it is neither."""
+    named = [route for route in catalog.routes if route.name == name.lower()]
+    return named or [route for route in catalog.routes if name.lower() in route.providers]
+
+
+def table(catalog: Catalog) -> list[Span]:
+    """Every route with its providers, its mechanism, its slots, its TTLs and its minimum."""
+    head = ("route", "providers", "mechanism", "marker", "slots", "TTLs", "from tokens")
+    rows = [
+        (
+            route.name,
+            ", ".join(route.providers),
+            route.mechanism,
+            catalog.dialects[route.dialect].key if route.mechanism == "explicit" else "",
+            str(route.breakpoints or ""),
+            " ".join(_ttls(route)),
+            _range(catalog, route),
+        )
+        for route in catalog.routes
+    ]
+    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
+    spans = [Span(_line(head, widths), "strong")]
+    spans += [Span(_line(row, widths)) for row in rows]
+    return [
+        *spans,
+        Span("\n`policy-cache providers NAME` says which blocks, and where that is said.\n", "dim"),
+    ]
+
+
+def _line(cells: tuple[str, ...], widths: list[int]) -> str:
+    return "  ".join(f"{cell:{width}}" for cell, width in zip(cells, widths, strict=True)).rstrip() + "\n"
+
+
+def _ttls(route: RouteEntry) -> list[str]:
+    extended = ["1h*"] if route.long_ttl and "1h" not in route.ttls else []
+    return [*route.ttls, *extended]
+
+
+def _range(catalog: Catalog, route: RouteEntry) -> str:
+    if route.minimum is None:
+        return ""
+    tokens = sorted({row.tokens for row in catalog.minimums[route.minimum].models})
+    return f"{tokens[0]:,}" if len(tokens) == 1 else f"{tokens[0]:,} to {tokens[-1]:,}"
+
+
+def details(catalog: Catalog, route: RouteEntry, *, first: bool) -> Iterator[Span]:
+    """Everything about one route, with its sources."""
+    yield Span("" if first else "\n")
+    yield Span(f"{route.name}\n", "strong")
+    for name, value in _facts(catalog, route):
+        yield Span(f"  {name:13}", "dim")
+        yield Span(f"{value}\n")
+    for source in _sources(catalog, route):
+        yield Span(f"  {source:13}", "location")
+        yield Span(f"{catalog.sources[source]}\n")
+
+
+def _facts(catalog: Catalog, route: RouteEntry) -> Iterator[tuple[str, str]]:
+    yield "providers", ", ".join(route.providers)
+    if route.models != ("*",):
+        yield "models", "  ".join(route.models)
+    if route.custom_host:
+        yield "where", "behind an `api_base` that is not the provider's own"
+    yield "mechanism", route.mechanism
+    if route.mechanism == "explicit":
+        dialect = catalog.dialects[route.dialect]
+        marker = ", ".join(f'"{key}": "{value}"' for key, value in dialect.marker.items())
+        yield "marker", f'"{dialect.key}": {{{marker}}}'
+        yield "slots", str(route.breakpoints)
+        yield "TTLs", ", ".join(route.ttls)
+        if route.long_ttl:
+            yield "1h for", "  ".join(route.long_ttl)
+        if route.only_when_named:
+            yield "only", f"for a rule whose `match` names {route.only_when_named}"
+        if route.run:
+            yield "as", "a run of marked messages from the first one to a user's turn"
+        if route.request_marker:
+            yield "on request", "  ".join(route.request_marker)
+    if route.lifetime:
+        yield "lifetime", route.lifetime
+    if route.lookback:
+        yield "lookback", f"{route.lookback} positions"
+    if route.minimum is not None:
+        for row in catalog.minimums[route.minimum].models:
+            yield "from", f"{row.tokens:,} tokens: {'  '.join(row.match)}"
+    for name, parameter in route.parameters.items():
+        limits = [f"at most {parameter.longest} characters"] if parameter.longest else []
+        limits += [" or ".join(parameter.values)] if parameter.values else []
+        how = "as an argument" if parameter.send == "argument" else "in `extra_body`"
+        yield "takes", ", ".join([f"{name} {how}", *limits])
+    for shape, name in route.blocks.items():
+        for role, kinds in _blocks(catalog.blocks[name]):
+            yield f"in {shape}", f"{role}: {kinds}" if kinds else role
+    if route.note:
+        yield "note", route.note
+
+
+def _blocks(table: BlockTable) -> Iterator[tuple[str, str]]:
+    for flag, said in _FLAGS.items():
+        if getattr(table, flag):
+            yield said, ""
+    for role in ("system", "user", "assistant"):
+        if kinds := getattr(table, role):
+            yield role, ", ".join(kinds)
+    if table.tool_messages:
+        yield f"messages of role {' or '.join(table.tool_messages)}", ""
+    if table.tool_content:
+        yield "in a tool message", ", ".join(table.tool_content)
+
+
+def _sources(catalog: Catalog, route: RouteEntry) -> list[str]:
+    """The sources of the route and of the tables that it names, each once."""
+    tables = [*(catalog.blocks[name] for name in route.blocks.values())]
+    named = [*route.sources, *(source for table in tables for source in table.sources)]
+    if route.minimum is not None:
+        named += catalog.minimums[route.minimum].sources
+    if route.mechanism == "explicit":
+        named += catalog.dialects[route.dialect].sources
+    return list(dict.fromkeys(named))

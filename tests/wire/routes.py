@@ -1,0 +1,96 @@
+"""Every route that the wire is checked on: what litellm is called with, and the catalog's name for it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+ARN = "arn:aws:bedrock:us-east-1:123456789012:inference-profile"
+
+
+class Case(NamedTuple):
+    """One route: its label, the catalog's name, and what the request says."""
+
+    label: str
+    route: str | None
+    request: dict
+    shape: str = "chat"
+
+
+def _chat(label, route, model, **more):
+    return Case(label, route, {"model": model, **more})
+
+
+def _native(label, route, model):
+    return Case(label, route, {"model": model}, "messages")
+
+
+ROUTES = [
+    _chat("Anthropic", "anthropic", "anthropic/claude-sonnet-4-5"),
+    _native("Anthropic, messages", "anthropic", "anthropic/claude-sonnet-4-5"),
+    _chat(
+        "Bedrock Claude, Converse", "bedrock-claude", "bedrock/us.anthropic.claude-sonnet-4-5-20250929-v1:0"
+    ),
+    _chat(
+        "Bedrock Claude before 4.5, Converse",
+        "bedrock-claude",
+        "bedrock/converse/us.anthropic.claude-3-7-sonnet-20250219-v1:0",
+    ),
+    _chat(
+        "Bedrock Claude, InvokeModel",
+        "bedrock-claude",
+        "bedrock/invoke/anthropic.claude-sonnet-4-5-20250929-v1:0",
+    ),
+    _native(
+        "Bedrock Claude, messages", "bedrock-claude", "bedrock/us.anthropic.claude-sonnet-4-5-20250929-v1:0"
+    ),
+    _chat(
+        "Bedrock Claude, inference profile",
+        "bedrock-claude",
+        f"bedrock/converse/{ARN}/us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+    ),
+    _chat("Bedrock Nova", "bedrock-nova", "bedrock/us.amazon.nova-pro-v1:0"),
+    _chat("Claude Platform on AWS", "aws-claude-platform", "bedrock/claude_platform/claude-sonnet-4-5"),
+    _chat("Vertex AI Claude", "vertex-claude", "vertex_ai/claude-sonnet-4-5@20250929"),
+    _native("Vertex AI Claude, messages", "vertex-claude", "vertex_ai/claude-sonnet-4-5@20250929"),
+    _chat("Azure AI Claude", "foundry-claude", "azure_ai/claude-sonnet-4-5"),
+    _native("Azure AI Claude, messages", "foundry-claude", "azure_ai/claude-sonnet-4-5"),
+    _chat("Azure AI, other models", "foundry-other", "azure_ai/mistral-large"),
+    _chat("OpenRouter Claude", "openrouter-claude", "openrouter/anthropic/claude-sonnet-4.5"),
+    _chat("OpenRouter Gemini", "openrouter-explicit", "openrouter/google/gemini-2.5-pro"),
+    _chat("OpenRouter GLM", "openrouter-explicit", "openrouter/z-ai/glm-4.6"),
+    _chat("OpenRouter MiniMax", "openrouter-explicit", "openrouter/minimax/minimax-m2"),
+    _chat("OpenRouter, other models", "openrouter-other", "openrouter/openai/gpt-4o"),
+    _chat("Databricks Claude", "databricks-claude", "databricks/databricks-claude-sonnet-4-5"),
+    _chat("Snowflake Claude", "snowflake-claude", "snowflake/claude-sonnet-4-5"),
+    _chat("DashScope Qwen", "dashscope", "dashscope/qwen3-max"),
+    _chat("MiniMax", "minimax", "minimax/MiniMax-M2.5"),
+    _chat("litellm proxy, Claude", "litellm-proxy-claude", "litellm_proxy/claude-sonnet-4-5"),
+    _chat(
+        "OpenAI-compatible server, Claude",
+        "openai-compatible-claude",
+        "openai/claude-sonnet-4-5",
+        api_base="https://proxy.example/v1",
+    ),
+    _chat(
+        "OpenAI-compatible server", "openai-compatible", "openai/llama", api_base="https://proxy.example/v1"
+    ),
+    _chat("OpenAI before GPT-5.6", "openai-automatic", "openai/gpt-4o"),
+    _chat("OpenAI from GPT-5.6 on", "openai-breakpoints", "openai/gpt-5.6"),
+    _chat("Azure OpenAI before GPT-5.6", "openai-automatic", "azure/gpt-4o"),
+    _chat("Azure OpenAI from GPT-5.6 on", "openai-breakpoints", "azure/gpt-5.6"),
+    _chat("Gemini", "gemini", "gemini/gemini-2.5-pro"),
+    _chat("Vertex AI Gemini", "gemini", "vertex_ai/gemini-2.5-pro"),
+    _chat("DeepSeek", "deepseek", "deepseek/deepseek-chat"),
+    _chat("Groq", "groq", "groq/llama-3.3-70b-versatile"),
+    _chat("xAI", "xai", "xai/grok-4"),
+    _chat("Mistral", "mistral", "mistral/mistral-large-latest"),
+    _chat("Moonshot", "moonshot", "moonshot/kimi-k2"),
+    _chat("Z.ai", "zai", "zai/glm-4.6"),
+    _chat("Fireworks", "fireworks", "fireworks_ai/accounts/fireworks/models/x"),
+    _chat("Together", "together", "together_ai/x/y"),
+    _chat("Cohere", "cohere", "cohere_chat/command-r-plus"),
+    _chat("Ollama", "ollama", "ollama_chat/llama3"),
+    _chat("vLLM", "vllm", "hosted_vllm/x"),
+    _chat("Vercel AI Gateway", "vercel", "vercel_ai_gateway/anthropic/claude-sonnet-4.5"),
+    _chat("a provider without an entry", None, "deepinfra/x"),
+]
