@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export LITELLM_LOCAL_MODEL_COST_MAP := True
 
-.PHONY: demo test test-all lint types imports pytest bench fuzz schema docs build clean
+.PHONY: demo test test-all test-oldest lint types imports pytest bench fuzz schema docs build clean
 
 demo: $(VENV)/.installed
 	$(BIN)/policy-cache demo
@@ -31,6 +31,12 @@ test-all:
 	  else echo "python$$v: not on this machine, skipped"; fi; \
 	done
 
+# What touches the wire, with the oldest litellm that the extra allows.
+test-oldest:
+	$(MAKE) --no-print-directory .venv-oldest/.installed VENV=.venv-oldest
+	.venv-oldest/bin/python -m pip install --quiet 'litellm[mcp]==1.106.2'
+	.venv-oldest/bin/pytest --numprocesses auto tests/wire
+
 bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks
 
@@ -50,7 +56,7 @@ build: $(VENV)/.installed
 	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
 
 clean:
-	rm -rf $(VENV) .venv-3.* dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-* dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 14) else \

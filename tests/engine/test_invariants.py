@@ -233,7 +233,8 @@ def test_a_usual_request_goes_the_direct_way():
     engine, request = Engine.default(), agent_request()
     prompt = Prompt(request, "chat")
     route = engine.facts(request).route
-    sent = direct([rule for rule in engine.rules if rule.source.rule != "chat-prefix"], prompt, route)
+    matching = [rule for rule in engine.rules if rule.source.rule in {"agent-prefix", "conversation"}]
+    sent = direct(matching, prompt, route)
     assert sent is not None
     assert sent == engine.plan(request).request
 

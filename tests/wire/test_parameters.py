@@ -1,0 +1,94 @@
+"""Each cache parameter reaches the provider as the catalog says, or is not sent at all."""
+
+from __future__ import annotations
+
+import pytest
+
+from policy_cache import Engine
+from policy_cache.integrations.litellm import WireError, wire
+from tests.wire.routes import ROUTES
+
+CHAT = [case for case in ROUTES if case.shape == "chat"]
+VALUES = {
+    "prompt_cache_key": "team-a",
+    "prompt_cache_retention": "24h",
+    "prompt_cache_options": {"mode": "explicit"},
+}
+POLICY = """
+version: 1
+name: one
+rules:
+  - name: one
+    action:
+      set:
+        prompt_cache_key: team-a
+        prompt_cache_retention: 24h
+        prompt_cache_options: {mode: explicit}
+"""
+MESSAGES = [{"role": "user", "content": "hi"}]
+
+
+def request_of(case, tools):
+    function = {"name": "look_up", "parameters": {"type": "object", "properties": {}}}
+    request = {**case.request, "messages": MESSAGES, "max_tokens": 16}
+    return {**request, "tools": [{"type": "function", "function": function}]} if tools else request
+
+
+@pytest.mark.parametrize("tools", [False, True], ids=["without tools", "with tools"])
+@pytest.mark.parametrize("case", CHAT, ids=lambda case: case.label)
+def test_what_is_planned_is_sent(case, tools):
+    plan = Engine.from_text(POLICY).plan(request_of(case, tools))
+    body = wire(plan.request).sent[-1].body
+    assert {name: body[name] for name in VALUES if name in body} == {
+        name: VALUES[name] for name in plan.route.parameters
+    }
+    reasons = {placement.reason for placement in plan.placements if placement.at is None}
+    assert reasons <= {"provider_unsupported"}
+
+
+@pytest.mark.parametrize("case", CHAT, ids=lambda case: case.label)
+def test_a_key_is_left_out_only_where_litellm_refuses_it(case):
+    route = Engine.from_text(POLICY).plan(request_of(case, tools=False)).route
+    try:
+        body = wire({**request_of(case, tools=False), "prompt_cache_key": "k"}).sent[-1].body
+    except WireError:
+        body = {}
+    taken = route.parameters.get("prompt_cache_key")
+    if route.name is not None and (taken is None or taken.send == "argument"):
+        assert ("prompt_cache_key" in body) is (taken is not None)
+
+
+def test_a_long_key_becomes_a_short_hash_that_stays_the_same():
+    engine = Engine.from_text("""
+version: 1
+name: p
+rules:
+  - {name: key, action: {set: {prompt_cache_key: "{metadata.tenant}"}}}
+""")
+
+    def key(tenant, model="openai/gpt-4o"):
+        plan = engine.plan({"model": model, "messages": MESSAGES, "metadata": {"tenant": tenant}})
+        return plan.request["prompt_cache_key"], plan.placements[0].detail
+
+    assert key("t" * 64) == ("t" * 64, "")
+    short, detail = key("t" * 65)
+    assert detail == "shortened to a hash: the provider takes 64 characters"
+    assert len(short) == 32
+    assert short == key("t" * 65)[0] != key("t" * 66)[0]
+    assert key("t" * 65, "groq/llama-3")[0] == "t" * 65
+
+
+def test_the_retention_that_a_model_refuses_is_not_sent(tmp_path):
+    catalog = tmp_path / "catalog.yaml"
+    catalog.write_text("""
+version: 1
+routes:
+  - name: openai-automatic
+    parameters: {prompt_cache_retention: {send: extra_body, values: [in_memory]}}
+""")
+    plan = Engine.from_text(POLICY, catalog=catalog).plan({"model": "gpt-4o", "messages": MESSAGES})
+    refused = [one for one in plan.placements if one.detail.startswith("gpt-4o takes")]
+    assert [(one.reason, one.detail) for one in refused] == [
+        ("provider_unsupported", "gpt-4o takes in_memory here, not 24h")
+    ]
+    assert not plan.changed
