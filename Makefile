@@ -64,4 +64,5 @@ $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
 	$(BIN)/python -m pip install --quiet --editable '.[litellm,emulator]' --group dev
+	$(BIN)/python -m pip install --quiet --group peers
 	touch $@

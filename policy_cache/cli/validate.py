@@ -7,16 +7,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from policy_cache.cli.output import show, show_json
+from policy_cache.cli.output import refuse, show, show_json
 from policy_cache.errors import PolicyError
+from policy_cache.policy.diagnostics import by_position
 from policy_cache.policy.examine import examine, examine_content
 from policy_cache.policy.packaged import packaged
+from policy_cache.policy.reach import unreachable
+from policy_cache.providers.data import packaged_data
 from policy_cache.report.render import Span, as_json, concise, full
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from policy_cache.policy.diagnostics import Diagnostic
+    from policy_cache.policy.reach import Route
 
 
 @click.command("validate")
@@ -28,8 +32,14 @@ if TYPE_CHECKING:
     show_default=True,
     help="How to print what is found.",
 )
+@click.option(
+    "--catalog",
+    "catalog_file",
+    metavar="FILE",
+    help="A file that adds to the catalog of providers, or changes it.",
+)
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 though a policy is invalid.")
-def command(files: tuple[str, ...], output_format: str, *, exit_zero: bool) -> None:
+def command(files: tuple[str, ...], output_format: str, catalog_file: str | None, *, exit_zero: bool) -> None:
     """Check policy files; `-` is standard input, and none the packaged default policy.
 
     Exits with 1 when a policy is invalid, and with 2 when a file cannot be read.
@@ -37,8 +47,9 @@ def command(files: tuple[str, ...], output_format: str, *, exit_zero: bool) -> N
     found: list[Diagnostic] = []
     rules = 0
     unreadable = False
+    routes = _routes(catalog_file)
     for file in files or (str(packaged("policies", "default.yaml")),):
-        diagnostics, lines, count, readable = _check(file)
+        diagnostics, lines, count, readable = _check(file, routes)
         found += diagnostics
         rules += count
         unreadable = unreadable or not readable
@@ -55,15 +66,31 @@ def command(files: tuple[str, ...], output_format: str, *, exit_zero: bool) -> N
     sys.exit(2 if unreadable else 1 if invalid and not exit_zero else 0)
 
 
-def _check(file: str) -> tuple[Sequence[Diagnostic], Sequence[str], int, bool]:
+def _routes(catalog_file: str | None) -> list[Route]:
+    """The catalog's routes as plain data: its model is only built where an operator changes it."""
+    if catalog_file is None:
+        packaged_routes: list[Route] = packaged_data()["routes"]
+        return packaged_routes
+    from policy_cache.engine.catalog_file import load_catalog  # noqa: PLC0415, slow to import
+
+    try:
+        return [route.model_dump() for route in load_catalog(catalog_file).routes]
+    except PolicyError as error:
+        refuse(error)
+
+
+def _check(file: str, routes: Sequence[Route]) -> tuple[Sequence[Diagnostic], Sequence[str], int, bool]:
     """What there is to say about a file, its lines, its rules, and whether it could be read."""
     try:
         examined = examine_content(sys.stdin.buffer.read(), "<stdin>") if file == "-" else examine(file)
     except PolicyError as error:
         return error.diagnostics, error.lines, 0, not error.unreadable
-    data = examined.source.data
-    rules = data.get("rules") if isinstance(data, dict) else None
-    return examined.diagnostics, examined.source.lines, len(rules) if isinstance(rules, list) else 0, True
+    source = examined.source
+    rules = source.data.get("rules") if isinstance(source.data, dict) else None
+    found = examined.diagnostics
+    if examined.ok:
+        found = by_position([*found, *unreachable(source, routes)])
+    return found, source.lines, len(rules) if isinstance(rules, list) else 0, True
 
 
 def _summary(found: Sequence[Diagnostic], files: int, rules: int) -> list[Span]:

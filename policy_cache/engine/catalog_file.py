@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from policy_cache.errors import PolicyError
-from policy_cache.policy.diagnostics import Diagnostic, by_position, quoted, visible
+from policy_cache.policy.diagnostics import Diagnostic, by_position, quoted, suggest, visible
 from policy_cache.policy.source import parse
 from policy_cache.policy.text import read_bytes
 from policy_cache.policy.validate import validate
-from policy_cache.providers.catalog import Catalog, packaged_data, problems
+from policy_cache.providers.catalog import Catalog, problems
+from policy_cache.providers.data import packaged_data
 
 if TYPE_CHECKING:
     import os
@@ -93,7 +94,8 @@ def _incomplete(error: ValidationError, data: dict[str, Any], source: Source) ->
         help_ = None
         if problem["type"] == "missing":
             message = f"{quoted(name)} is not in the packaged catalog, and has no {quoted(member)}"
-            help_ = f"add `{member}:`, or name an entry of `policy-cache providers`"
+            close = suggest(name, [route["name"] for route in data["routes"] if route["name"] != name])
+            help_ = f"add `{member}:`" + (f", or did you mean {quoted(close)}?" if close else "")
         yield Diagnostic(
             "PC131", "error", message, span=source.key_span(where), path=where, help=help_, file=source.name
         )

@@ -60,6 +60,10 @@ CODES = {
     "PC310": "a number that loses its spelling",
     "PC311": "a `ttl` without effect",
     "PC312": "a rule that never acts",
+    "PC320": "an unknown provider",
+    "PC321": "a marker that no provider takes",
+    "PC322": "a TTL that no provider takes",
+    "PC323": "a parameter that no provider takes",
 }
 """Every code and its short title. 1xx: the file and its schema; 2xx: paths; 3xx: meaning."""
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import difflib
 from functools import lru_cache
-from importlib.resources import files
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, TypeAlias
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
+
+from policy_cache.providers.data import packaged_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -18,9 +18,6 @@ Ttl: TypeAlias = Literal["5m", "1h"]
 Shape: TypeAlias = Literal["chat", "messages"]
 Passage: TypeAlias = Literal["argument", "extra_body"]
 MarkerKey: TypeAlias = Literal["cache_control", "prompt_cache_breakpoint"]
-
-
-_LOADER = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 
 
 class _Entry(BaseModel):
@@ -224,13 +221,6 @@ def _unknown(
             close = difflib.get_close_matches(name, known, n=1)
             meant = f", did you mean `{close[0]}`?" if close else ""
             yield Problem(path, f"there is no {what} `{name}`{meant}")
-
-
-def packaged_data() -> dict[str, Any]:
-    """The packaged catalog as plain data, to be merged with an operator's."""
-    text = files("policy_cache.providers").joinpath("catalog.yaml").read_text(encoding="utf-8")
-    data: dict[str, Any] = yaml.load(text, Loader=_LOADER)  # noqa: S506, a safe loader
-    return data
 
 
 @lru_cache(maxsize=1)

@@ -77,7 +77,7 @@ five.yaml:13:11: error[PC301]: two rules are named `a`
 
 
 def test_the_packaged_default(run):
-    assert run("validate") == (0, "Valid: 3 rules in 1 file.\n", "")
+    assert run("validate") == (0, "Valid: 5 rules in 1 file.\n", "")
 
 
 def test_several_files(run, save):

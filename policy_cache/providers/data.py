@@ -1,0 +1,17 @@
+"""The packaged catalog as plain data, for those who need no model of it."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import Any
+
+import yaml
+
+_LOADER = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
+
+
+def packaged_data() -> dict[str, Any]:
+    """The catalog that ships with policy-cache, to be validated, merged, or looked at."""
+    text = files("policy_cache.providers").joinpath("catalog.yaml").read_text(encoding="utf-8")
+    data: dict[str, Any] = yaml.load(text, Loader=_LOADER)  # noqa: S506, a safe loader
+    return data
