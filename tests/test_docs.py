@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from policy_cache.engine.catalog_file import load_catalog
 from policy_cache.engine.reasons import REASONS
 from policy_cache.policy.load import loads
 from policy_cache.policy.model import Match
@@ -20,13 +21,20 @@ DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 def policies():
     for file in DOCUMENTS:
         for number, text in enumerate(re.findall(r"```yaml\n(.*?)```", file.read_text(), re.DOTALL)):
-            if "version: 1" in text:
+            if "version: 1" in text and "\nrules:" in text:
                 yield pytest.param(text, id=f"{file.name}-{number}")
 
 
 @pytest.mark.parametrize("text", list(policies()))
 def test_every_policy_shown_is_valid(text):
     assert loads(text).warnings == ()
+
+
+def test_the_catalog_shown_is_valid(tmp_path):
+    [text] = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "providers.md").read_text(), re.DOTALL)
+    file = tmp_path / "catalog.yaml"
+    file.write_text(text)
+    assert "acme" in {route.name for route in load_catalog(file).routes}
 
 
 def test_every_condition_target_and_reason_is_documented():

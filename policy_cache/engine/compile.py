@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from policy_cache.engine.match import Condition, Facts, Test, compile_match
 from policy_cache.engine.plan import Source
@@ -148,20 +148,18 @@ class CompiledRule:
         )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Candidate:
-    """A rule that a route does not exclude, with the conditions still to be asked of each request."""
+class Candidate(NamedTuple):
+    """A rule that a route does not exclude, with what is still to be asked of each request.
+
+    Attributes:
+        rule: The rule.
+        tests: What must all hold.
+        veto: What, all holding, takes the rule out; None where nothing can.
+    """
 
     rule: CompiledRule
     tests: tuple[Test, ...]
     veto: tuple[Condition, ...] | None
-
-    def applies(self, facts: Facts) -> bool:
-        """Whether the rule applies to a request on this route."""
-        for test in self.tests:
-            if not test(facts):
-                return False
-        return self.veto is None or not all(condition.holds(facts) for condition in self.veto)
 
 
 def compile_policy(loaded: LoadedPolicy) -> tuple[CompiledRule, ...]:

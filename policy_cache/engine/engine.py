@@ -227,10 +227,15 @@ class Engine:
     def _matching(self, facts: Facts, program: _Program) -> list[CompiledRule]:
         facts.prompt = Prompt(facts.request, program.route.shape)
         matched: list[CompiledRule] = []
-        for candidate in program.candidates:
-            if candidate.applies(facts):
-                matched.append(candidate.rule)
-                if candidate.rule.stop:
+        for rule, tests, veto in program.candidates:
+            for test in tests:
+                if not test(facts):
+                    break
+            else:
+                if veto is not None and all(condition.holds(facts) for condition in veto):
+                    continue
+                matched.append(rule)
+                if rule.stop:
                     break
         return matched
 

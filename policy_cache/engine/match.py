@@ -191,11 +191,17 @@ def _counts(match: Match) -> list[Condition]:
 def _count(name: str, limits: Range) -> Condition:
     low, high = _bounds(limits)
     counted = attrgetter(f"prompt.{name}")
+    # Asked of every request, and mostly with one bound.
+    holds: Test = (
+        (lambda facts: len(counted(facts)) >= low)
+        if limits.max is None
+        else (lambda facts: low <= len(counted(facts)) <= high)
+    )
     return Condition(
         name,
         _range_text(limits),
         False,
-        lambda facts: low <= len(counted(facts)) <= high,
+        holds,
         lambda facts: str(len(counted(facts))),
     )
 

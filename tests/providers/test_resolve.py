@@ -352,34 +352,43 @@ def test_a_bedrock_model_is_uncached_where_litellm_says_so(model):
     assert (route(model, "bedrock").mechanism == "explicit") is cached
 
 
-ANTHROPICS = [
-    name
-    for name, entry in litellm.model_cost.items()
-    if entry.get("litellm_provider") == "anthropic" and "prompt_cache_min_tokens" in entry
-]
-# Anthropic's documentation says 2,048; litellm's map has 512.
-KNOWN_DIFFERENCES = {"claude-mythos-preview": (2048, 512)}
+# litellm's map calls some providers by the API that it sends through.
+SENT_AS = {
+    "bedrock_converse": "bedrock",
+    "vertex_ai-anthropic_models": "vertex_ai",
+    "vertex_ai-language-models": "vertex_ai",
+}
+# Ours, litellm's, and why ours stays.
+DIFFERENCES = {
+    "claude-opus-4-7": (
+        4096,
+        2048,
+        "on Bedrock: AWS's own page has 4,096, Anthropic's 2,048 for its own API",
+    ),
+    "claude-mythos-preview": (2048, 512, "Anthropic's page has 2,048"),
+}
 
 
-def test_the_minimums_are_litellms():
-    assert len(ANTHROPICS) > 15
-    differences = {}
-    for name in ANTHROPICS:
-        ours, theirs = route(name, "anthropic").minimum, litellm.model_cost[name]["prompt_cache_min_tokens"]
-        if ours != theirs:
-            differences[name] = (ours, theirs)
-    assert differences == KNOWN_DIFFERENCES
-
-
-def test_the_minimums_on_bedrock_are_litellms_but_for_opus_4_7():
-    """AWS says 4,096 for it, litellm's map 2,048; Mythos Preview has no entry there."""
-    differences = {}
-    for name in BEDROCK_CLAUDES:
-        if "claude_platform" in name:
+def test_the_minimums_are_litellms_but_for_a_few():
+    compared, differences = set(), {}
+    for name, entry in litellm.model_cost.items():
+        theirs = entry.get("prompt_cache_min_tokens")
+        if theirs is None:
             continue
-        entry = litellm.model_cost[name]
-        ours, theirs = route(name, "bedrock").minimum, entry.get("prompt_cache_min_tokens")
-        if theirs is not None and ours != theirs:
-            differences[name] = (ours, theirs)
-    assert {name.split(".")[-1] for name in differences} == {"claude-opus-4-7"}
-    assert set(differences.values()) == {(4096, 2048)}
+        provider = SENT_AS.get(entry["litellm_provider"], entry["litellm_provider"])
+        found = route(name.removeprefix(f"{provider}/"), provider)
+        if found.minimum:
+            compared.add(found.name)
+            if found.minimum != theirs:
+                differences[name.split(".")[-1]] = (found.minimum, theirs)
+    assert differences == {name: (ours, theirs) for name, (ours, theirs, _) in DIFFERENCES.items()}
+    assert compared == {
+        "anthropic",
+        "aws-claude-platform",
+        "bedrock-claude",
+        "databricks-claude",
+        "foundry-claude",
+        "gemini",
+        "snowflake-claude",
+        "vertex-claude",
+    }

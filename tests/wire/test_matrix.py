@@ -12,14 +12,20 @@ from hypothesis import strategies as st
 from policy_cache import Engine
 from policy_cache.engine.reasons import ACTED
 from policy_cache.integrations.litellm import WireError, wire
+from tests.conftest import REPOSITORY
 from tests.policies import policies
 from tests.prompts import chat_requests
 from tests.wire.matrix import KINDS, ORDER, at, bare, cell, seen
 from tests.wire.routes import ROUTES
+from tests.wire.routes_page import page
 
 
 def test_there_are_enough_routes():
     assert len({case.label for case in ROUTES}) == len(ROUTES) > 25
+
+
+def test_the_page_is_current():
+    assert (REPOSITORY / "docs" / "routes.md").read_text(encoding="utf-8") == page()
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -6,6 +6,7 @@ import pytest
 
 from policy_cache import Engine
 from policy_cache.integrations.litellm import WireError, wire
+from policy_cache.policy.packaged import packaged
 from tests.wire.routes import ROUTES
 
 CHAT = [case for case in ROUTES if case.shape == "chat"]
@@ -92,3 +93,19 @@ routes:
         ("provider_unsupported", "gpt-4o takes in_memory here, not 24h")
     ]
     assert not plan.changed
+
+
+@pytest.mark.parametrize(
+    ("model", "kind", "options"),
+    [
+        ("openai/gpt-5.6", "one-shot", {"mode": "explicit"}),
+        ("azure/gpt-6.1-sol", "one-shot", {"mode": "explicit"}),
+        ("openai/gpt-5.6", "agent", None),
+        ("openai/gpt-5.5", "one-shot", None),
+    ],
+)
+def test_the_shipped_policy_for_one_shot_requests(model, kind, options):
+    engine = Engine.from_file(packaged("policies", "openai-one-shot.yaml"))
+    sent = wire(engine.rewrite({"model": model, "messages": MESSAGES, "metadata": {"kind": kind}}))
+    assert sent.sent[-1].body.get("prompt_cache_options") == options
+    assert sent.markers == ()
