@@ -6,6 +6,7 @@ import logging
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
+from policy_cache.engine.caching import is_disabled, read_config
 from policy_cache.engine.catalog_file import load_catalog
 from policy_cache.engine.compile import Candidate, CompiledRule, candidates, compile_policy
 from policy_cache.engine.decide import Conduct, decide
@@ -17,10 +18,11 @@ from policy_cache.policy.packaged import packaged
 from policy_cache.providers.catalog import packaged_catalog
 from policy_cache.providers.resolve import Route, resolve
 from policy_cache.request.location import kind_of
+from policy_cache.request.names import Names
 from policy_cache.request.prompt import Prompt, Shape, detect_shape
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from os import PathLike
 
     from policy_cache.engine.plan import Plan
@@ -57,12 +59,28 @@ class Engine:
         failures: How often `rewrite` gave a request back unread, by kind of error.
     """
 
-    __slots__ = ("_catalog", "_conduct", "_programs", "failures", "policy", "rules")
+    __slots__ = ("_catalog", "_conduct", "_programs", "_providers", "failures", "policy", "rules")
 
-    def __init__(self, policy: LoadedPolicy, catalog: Catalog | None = None) -> None:
-        """Compile a loaded policy, for the providers of a catalog; the packaged one if left out."""
+    def __init__(
+        self,
+        policy: LoadedPolicy,
+        catalog: Catalog | None = None,
+        *,
+        enabled: bool = True,
+        providers: Sequence[str] = (),
+    ) -> None:
+        """Compile a loaded policy.
+
+        Args:
+            policy: The policy.
+            catalog: What the providers take; the packaged catalog if left out.
+            enabled: False lets every request pass untouched, and so does `POLICY_CACHE_DISABLED`.
+            providers: Globs over the providers whose requests may change; all if left out.
+        """
         self.policy = policy
-        self.rules: tuple[CompiledRule, ...] = compile_policy(policy) if policy.policy.enabled else ()
+        acts = enabled and policy.policy.enabled and not is_disabled()
+        self.rules: tuple[CompiledRule, ...] = compile_policy(policy) if acts else ()
+        self._providers = Names(tuple(providers)) if providers else None
         self.failures: Counter[str] = Counter()
         self._conduct = Conduct.of(policy.policy, (policy.source.name, policy.revision))
         self._catalog = catalog or packaged_catalog()
@@ -100,6 +118,22 @@ class Engine:
             PolicyError: The catalog is not valid; see its `diagnostics`.
         """
         return cls.from_file(packaged("policies", "default.yaml"), catalog=catalog)
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, object] | None) -> Engine:
+        """The engine of a router's own `caching:` block.
+
+        Args:
+            config: `enabled` (true if left out), `policy` (a file; the packaged default policy if left
+                out), `providers` (names or globs; all if left out) and `catalog` (a file). None is
+                a block that was left out: nothing is changed.
+
+        Raises:
+            PolicyError: A member is unknown or of the wrong type, or a file is not valid.
+        """
+        caching = read_config(config)
+        policy = load(caching.policy or packaged("policies", "default.yaml"))
+        return cls(policy, _catalog(caching.catalog), enabled=caching.enabled, providers=caching.providers)
 
     def rewrite(
         self,
@@ -208,7 +242,8 @@ class Engine:
     def _compile(self, key: tuple[str, str | None, str | None, str | None, Shape]) -> _Program:
         model, provider, alias, api_base, shape = key
         route = resolve(self._catalog, model=model, provider=provider, api_base=api_base, shape=shape)
-        left = candidates(self.rules, Facts({}, route, alias))
+        excluded = self._providers is not None and not self._providers.match(route.provider)
+        left = () if excluded else candidates(self.rules, Facts({}, route, alias))
         program = _Program(
             route,
             left,

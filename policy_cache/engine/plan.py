@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, TypedDict
 
+from policy_cache.request.edit import Draft
 from policy_cache.request.location import Location, pointer
 
 if TYPE_CHECKING:
@@ -128,6 +129,16 @@ class Plan:
     def changed(self) -> bool:
         """Whether the request to send differs from the one given."""
         return self.request is not self.original
+
+    def without_markers(self) -> Mapping[str, object]:
+        """The request with all that the plan changes, but the markers that it adds."""
+        steps = steps_of([edit for edit in self.edits if edit.change != "mark"]) if self.changed else []
+        if not steps:
+            return self.original
+        draft = Draft(self.original)
+        for step in steps:
+            draft.apply(step.op, step.location, step.value)
+        return draft.request
 
     def json_patch(self) -> list[PatchOperation]:
         """The changes as a JSON Patch (RFC 6902): applied to the original, it gives the request."""

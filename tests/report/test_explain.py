@@ -241,3 +241,15 @@ def test_no_text_of_the_prompt():
         )
     )
     assert "hunter2" not in explained(rules, request)
+
+
+def test_a_split_says_what_it_risks():
+    warning = (
+        "      a split changes what is sent: begun in mid-conversation, it fails the provider's check of the "
+        "prefix before thinking blocks\n"
+    )
+    split = "targets: [system], action: {split_text: {at: '## Today'}}"
+    request = chat([{"role": "system", "content": BIG + "## Today"}, {"role": "user", "content": "q"}])
+    assert warning in explained(engine(split), request)
+    assert warning not in explained(engine(split), chat())
+    assert warning not in explained(engine(add("system")), request)

@@ -1,0 +1,76 @@
+"""Stand-ins for `litellm.completion` and `litellm.acompletion` that rewrite each request."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from typing import TYPE_CHECKING, Any
+
+import litellm
+
+from policy_cache.integrations.litellm.rewriting import Rewriting
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from policy_cache.integrations.litellm.rewriting import Rewriter
+
+_REFUSALS = (litellm.BadRequestError, litellm.UnprocessableEntityError)
+
+
+class Calls:
+    """`litellm.completion` and `litellm.acompletion` with an engine in front of them.
+
+    ```python
+    calls = Calls(Engine.from_file("policy.yaml"))
+    response = await calls.acompletion(model="anthropic/claude-sonnet-4-5", messages=messages)
+    ```
+
+    Attributes:
+        rewriting: The engine, and what it met with.
+        completion: Takes and returns what `litellm.completion` does.
+        acompletion: Takes and returns what `litellm.acompletion` does.
+    """
+
+    def __init__(self, engine: Rewriter) -> None:
+        self.rewriting = Rewriting(engine)
+        self.completion = through(self.rewriting, litellm.completion)
+        self.acompletion = through_async(self.rewriting, litellm.acompletion)
+
+
+def through(rewriting: Rewriting, call: Callable[..., Any]) -> Callable[..., Any]:
+    """A synchronous call of litellm's with the engine in front of it; same signature."""
+    names = tuple(inspect.signature(call).parameters)
+
+    @functools.wraps(call)
+    def completion(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401, litellm's own signature
+        request = dict(zip(names, args, strict=False), **kwargs)
+        sent = rewriting.rewrite(request)
+        try:
+            return call(**sent)
+        except _REFUSALS as error:
+            again = rewriting.after(error, request, sent)
+            if again is None:
+                raise
+        return call(**again)
+
+    return completion
+
+
+def through_async(rewriting: Rewriting, call: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    """The same for an asynchronous call."""
+    names = tuple(inspect.signature(call).parameters)
+
+    @functools.wraps(call)
+    async def acompletion(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401, litellm's own signature
+        request = dict(zip(names, args, strict=False), **kwargs)
+        sent = rewriting.rewrite(request)
+        try:
+            return await call(**sent)
+        except _REFUSALS as error:
+            again = rewriting.after(error, request, sent)
+            if again is None:
+                raise
+        return await call(**again)
+
+    return acompletion

@@ -1,0 +1,143 @@
+"""An engine in front of litellm: what each plug-in does with a request, and after a refusal."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Protocol
+
+from policy_cache.engine.caching import is_disabled
+from policy_cache.errors import RequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from policy_cache.engine.plan import Plan
+    from policy_cache.request.prompt import Shape
+
+_log = logging.getLogger("policy_cache")
+
+# What providers say when it is a marker that they refuse.
+_ABOUT_MARKERS = re.compile(
+    r"cache_control|cache[ _]?point|prompt_cache|prompt caching|nothing available to cache|cached ?content",
+    re.IGNORECASE,
+)
+_MOST_ROUTES = 1_024
+
+
+class Rewriter(Protocol):
+    """What a plug-in needs of an engine; `Engine` and `LiveEngine` have it."""
+
+    def rewrite(
+        self, request: dict[str, object], *, provider: str | None = None, shape: Shape | None = None
+    ) -> dict[str, object]: ...
+
+    def plan(
+        self, request: dict[str, object], *, provider: str | None = None, shape: Shape | None = None
+    ) -> Plan: ...
+
+
+class Rewriting:
+    """One engine for any number of plug-ins, with its memory of routes that refuse markers.
+
+    Attributes:
+        engine: The engine.
+        refused: How many requests were sent again without markers, by route.
+        faults: What went wrong here, by kind; never raised into a request.
+    """
+
+    def __init__(
+        self,
+        engine: Rewriter,
+        *,
+        unmarked_for: float = 300.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Put an engine in front of litellm.
+
+        Args:
+            engine: The engine.
+            unmarked_for: How many seconds a route stays unmarked after it refused a marker.
+            clock: The time in seconds.
+        """
+        self.engine = engine
+        self.refused: Counter[str] = Counter()
+        self.faults: Counter[str] = Counter()
+        self._unmarked_for = unmarked_for
+        self._clock = clock
+        self._unmarked: dict[tuple[str, str, str], float] = {}
+
+    def rewrite(self, request: dict[str, object], shape: Shape | None = None) -> dict[str, object]:
+        """The request to send; the very one that was given where nothing changes. Never raises."""
+        try:
+            if is_disabled():
+                return request
+            if self._unmarked and self._is_unmarked(request):
+                return self._without_markers(request, shape)
+            return self.engine.rewrite(request, shape=shape)
+        except Exception as error:  # noqa: BLE001, a router must never fail because of a policy
+            self.fault(error)
+            return request
+
+    def after(
+        self,
+        error: Exception,
+        request: dict[str, object],
+        sent: dict[str, object],
+        shape: Shape | None = None,
+    ) -> dict[str, object] | None:
+        """What to send once more after a provider refused a marker that was added; None otherwise.
+
+        The route then stays unmarked for a while. Never raises.
+        """
+        if sent is request or not _ABOUT_MARKERS.search(str(error)):
+            return None
+        again = self._without_markers(request, shape)
+        if again == sent:
+            return None
+        key = _route(request)
+        if len(self._unmarked) >= _MOST_ROUTES:
+            self._unmarked.clear()
+        self._unmarked[key] = self._clock() + self._unmarked_for
+        name = "/".join(filter(None, key[:2]))
+        self.refused[name] += 1
+        if self.refused[name] == 1:
+            _log.warning(
+                "%s refused a cache marker; sent again without, and unmarked for %.0f seconds (logged once)",
+                name,
+                self._unmarked_for,
+            )
+        return again
+
+    def _is_unmarked(self, request: dict[str, object]) -> bool:
+        until = self._unmarked.get(_route(request))
+        if until is None:
+            return False
+        if self._clock() < until:
+            return True
+        self._unmarked.pop(_route(request), None)
+        return False
+
+    def _without_markers(self, request: dict[str, object], shape: Shape | None) -> dict[str, object]:
+        try:
+            return dict(self.engine.plan(request, shape=shape).without_markers())
+        except RequestError:
+            return request
+        except Exception as error:  # noqa: BLE001, a router must never fail because of a policy
+            self.fault(error)
+            return request
+
+    def fault(self, error: Exception) -> None:
+        """Count something that went wrong, and log its kind once."""
+        kind = type(error).__name__
+        self.faults[kind] += 1
+        if self.faults[kind] == 1:
+            _log.warning("a request was passed on unchanged after %s (logged once)", kind)
+
+
+def _route(request: dict[str, object]) -> tuple[str, str, str]:
+    given = (request.get(name) for name in ("custom_llm_provider", "model", "api_base"))
+    provider, model, base = (value if isinstance(value, str) else "" for value in given)
+    return provider, model, base

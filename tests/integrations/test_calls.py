@@ -1,0 +1,385 @@
+"""Real litellm with an engine in front of it, against a provider on loopback that caches."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import logging
+
+import httpx
+import litellm
+import pytest
+
+from policy_cache import Engine
+from policy_cache.emulator import create_app, serve
+from policy_cache.integrations.litellm import Calls, PolicyCacheHandler, install, uninstall
+from policy_cache.integrations.litellm.capture import capture
+from policy_cache.integrations.litellm.rewriting import Rewriting
+
+LONG = "word " * 4_000
+MODEL = "anthropic/claude-sonnet-4-5"
+
+
+@pytest.fixture
+def address():
+    with serve(create_app()) as url:
+        yield url
+
+
+@pytest.fixture(autouse=True)
+def clean():
+    yield
+    uninstall()
+    litellm.callbacks = []
+
+
+def messages(turns=1):
+    talk = [{"role": "system", "content": LONG}, {"role": "user", "content": "q0"}]
+    for turn in range(1, turns):
+        talk += [{"role": "assistant", "content": f"a{turn}"}, {"role": "user", "content": f"q{turn}"}]
+    return talk
+
+
+def tools():
+    function = {"name": "f", "description": "d", "parameters": {"type": "object", "properties": {}}}
+    return [{"type": "function", "function": function}]
+
+
+def request(address, turns=1, **more):
+    return {
+        "model": MODEL,
+        "messages": messages(turns),
+        "tools": tools(),
+        "api_base": address,
+        "api_key": "k",
+        "max_tokens": 16,
+        **more,
+    }
+
+
+def read(response):
+    return response.usage.prompt_tokens_details.cached_tokens or 0
+
+
+def grows(call, address):
+    """What three turns read from the cache."""
+    return [read(call(**request(address, turns))) for turns in (1, 2, 3)]
+
+
+def is_read_from_turn_two_on(reads):
+    return reads[0] == 0 < reads[1] < reads[2]
+
+
+def test_a_stand_in(address):
+    given = request(address)
+    before = copy.deepcopy(given)
+    assert is_read_from_turn_two_on(grows(Calls(Engine.default()).completion, address))
+    Calls(Engine.default()).completion(**given)
+    assert given == before
+
+
+def test_an_asynchronous_stand_in(address):
+    calls = Calls(Engine.default())
+
+    async def turns():
+        found = [read(await calls.acompletion(**request(address, turn))) for turn in (1, 2, 3)]
+        await litellm.close_litellm_async_clients()
+        return found
+
+    assert is_read_from_turn_two_on(asyncio.run(turns()))
+
+
+def test_a_stream(address):
+    calls = Calls(Engine.default())
+
+    def streamed(**given):
+        return list(calls.completion(**given, stream=True, stream_options={"include_usage": True}))[-1]
+
+    assert is_read_from_turn_two_on(grows(streamed, address))
+
+
+def test_positional_arguments(address):
+    given = request(address)
+    model, talk = given.pop("model"), given.pop("messages")
+    calls = Calls(Engine.default())
+    calls.completion(model, talk, **given)
+    assert read(calls.completion(model, talk, **given)) > 0
+
+
+def test_installed_for_the_whole_process(address):
+    original = litellm.completion, litellm.acompletion
+    install(Engine.default())
+    assert is_read_from_turn_two_on(grows(litellm.completion, address))
+    uninstall()
+    assert (litellm.completion, litellm.acompletion) == original
+    assert grows(litellm.completion, address) == [0, 0, 0]
+
+
+def test_installed_under_a_router_with_a_fallback(address):
+    router = litellm.Router(
+        model_list=[
+            {
+                "model_name": "first",
+                "litellm_params": {
+                    "model": "hosted_vllm/llama",
+                    "api_base": "http://127.0.0.1:9/v1",
+                    "max_retries": 0,
+                },
+            },
+            {"model_name": "second", "litellm_params": {"model": MODEL, "api_base": address, "api_key": "k"}},
+        ],
+        fallbacks=[{"first": ["second"]}],
+        num_retries=0,
+    )
+    install(Engine.default())
+    reads = [
+        read(router.completion(model="first", messages=messages(turns), tools=tools(), max_tokens=16))
+        for turns in (1, 2, 3)
+    ]
+    assert is_read_from_turn_two_on(reads)
+
+
+def test_a_handler_of_an_asynchronous_router(address):
+    litellm.callbacks = [PolicyCacheHandler(Engine.default())]
+    router = litellm.Router(
+        model_list=[
+            {"model_name": "smart", "litellm_params": {"model": MODEL, "api_base": address, "api_key": "k"}}
+        ]
+    )
+
+    async def turns():
+        found = [
+            read(
+                await router.acompletion(model="smart", messages=messages(turn), tools=tools(), max_tokens=16)
+            )
+            for turn in (1, 2, 3)
+        ]
+        await litellm.close_litellm_async_clients()
+        return found
+
+    assert is_read_from_turn_two_on(asyncio.run(turns()))
+
+
+def test_a_handler_knows_the_routers_alias():
+    policy = """
+version: 1
+name: p
+rules:
+  - {name: r, match: {alias: smart}, targets: [system], action: {add_cache_control: {}}}
+"""
+    handler = PolicyCacheHandler(Engine.from_text(policy))
+    hook = handler.async_pre_call_deployment_hook
+    given = {"model": MODEL, "messages": messages(), "metadata": {"model_group": "smart"}}
+    assert asyncio.run(hook(given, "acompletion"))["messages"][0]["content"][0]["cache_control"]
+    assert asyncio.run(hook({**given, "metadata": {"model_group": "other"}}, "acompletion")) is None
+
+
+def test_a_handler_takes_anthropics_own_shape():
+    handler = PolicyCacheHandler(Engine.default())
+    given = {
+        "model": MODEL,
+        "system": LONG,
+        "max_tokens": 1,
+        "messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}] * 2,
+    }
+    sent = asyncio.run(handler.async_pre_call_deployment_hook(given, "anthropic_messages"))
+    assert sent["system"][0]["cache_control"] == {"type": "ephemeral"}
+
+
+@pytest.mark.parametrize("call_type", ["embedding", "aresponses", None, 3])
+def test_a_handler_leaves_other_calls_alone(call_type):
+    handler = PolicyCacheHandler(Engine.default())
+    assert (
+        asyncio.run(
+            handler.async_pre_call_deployment_hook({"model": MODEL, "messages": messages(9)}, call_type)
+        )
+        is None
+    )
+
+
+def test_a_handler_leaves_positional_messages_alone():
+    handler = PolicyCacheHandler(Engine.default())
+    assert asyncio.run(handler.async_pre_call_deployment_hook({"model": MODEL}, "acompletion")) is None
+
+
+class Raises:
+    """An engine that fails in every way that a custom one could."""
+
+    def rewrite(self, *_, **__):
+        raise RuntimeError("SECRET")
+
+    plan = rewrite
+
+
+def test_a_handler_never_fails_a_request(caplog):
+    handler = PolicyCacheHandler(Raises())
+    for _ in range(3):
+        assert (
+            asyncio.run(
+                handler.async_pre_call_deployment_hook({"model": MODEL, "messages": []}, "acompletion")
+            )
+            is None
+        )
+    assert handler.rewriting.faults == {"RuntimeError": 3}
+    assert [record.message for record in caplog.records if record.name == "policy_cache"] == [
+        "a request was passed on unchanged after RuntimeError (logged once)"
+    ]
+    assert "SECRET" not in caplog.text
+
+
+def test_a_stand_in_never_fails_a_request(address):
+    calls = Calls(Raises())
+    assert calls.completion(**request(address)).choices
+    assert calls.rewriting.faults == {"RuntimeError": 1}
+
+
+def test_installing_twice_keeps_one_wrapper(caplog):
+    caplog.set_level(logging.INFO, "policy_cache")
+    original = litellm.completion
+    first, second = Engine.default(), Engine.default()
+    rewriting = install(first)
+    wrapper = litellm.completion
+    assert install(second) is rewriting
+    assert litellm.completion is wrapper
+    assert rewriting.engine is second
+    assert [record.message for record in caplog.records] == [
+        "policy-cache was installed before; the new engine takes the place of the old one"
+    ]
+    uninstall()
+    assert litellm.completion is original
+    uninstall()
+
+
+def test_what_another_library_put_before_it_stays(address):
+    install(Engine.default())
+    ours, original = litellm.completion, litellm.completion.__wrapped__
+
+    def theirs(*args, **kwargs):
+        return ours(*args, **kwargs)
+
+    litellm.completion = theirs
+    try:
+        uninstall()
+        assert litellm.completion is theirs
+        assert grows(litellm.completion, address) == [0, 0, 0]
+    finally:
+        litellm.completion = original
+
+
+def test_the_switch_needs_no_restart(address, monkeypatch):
+    calls = Calls(Engine.default())
+    assert grows(calls.completion, address)[1] > 0
+    monkeypatch.setenv("POLICY_CACHE_DISABLED", "1")
+    bodies = [one.body for one in capture(lambda: calls.completion(**request("http://x.example", 3)))]
+    assert "cache_control" not in str(bodies)
+
+
+# Refusals
+
+REFUSALS = [
+    "A maximum of 4 blocks with cache_control may be provided. Found 5.",
+    "cache_control: Extra inputs are not permitted",
+    "You invoked an unsupported model or your request did not allow prompt caching",
+    "Malformed input request: #/toolConfig/tools/0: extraneous key [cachePoint] is not permitted",
+    "Cache point cannot be inserted after reasoning block.",
+    "There is nothing available to cache.",
+    "Cached content is too small. total_token_count=896, min_total_token_count=1024",
+]
+
+
+class Provider:
+    """Anthropic, as far as it answers 400 to any request that carries a marker, and then caches nothing."""
+
+    def __init__(self, refusal):
+        self.refusal = refusal
+        self.bodies = []
+
+    def __call__(self, sent):
+        body = sent.content.decode()
+        self.bodies.append(body)
+        if "cache_control" in body:
+            error = {"type": "error", "error": {"type": "invalid_request_error", "message": self.refusal}}
+            return httpx.Response(400, json=error)
+        answer = {
+            "id": "m",
+            "type": "message",
+            "role": "assistant",
+            "model": "claude",
+            "content": [{"type": "text", "text": "ok"}],
+            "stop_reason": "end_turn",
+            "usage": {"input_tokens": 1, "output_tokens": 1},
+        }
+        return httpx.Response(200, json=answer)
+
+
+@pytest.fixture
+def provider(monkeypatch):
+    def put(refusal):
+        one = Provider(refusal)
+        transport = httpx.MockTransport(one)
+        monkeypatch.setattr(
+            httpx.HTTPTransport,
+            "handle_request",
+            lambda _, sent: (sent.read(), transport.handle_request(sent))[1],
+        )
+        return one
+
+    return put
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_a_refused_marker_is_left_out_and_not_sent_again(provider, refusal, caplog):
+    one = provider(refusal)
+    calls = Calls(Engine.default())
+    given = request("http://provider.example")
+    for _ in range(3):
+        assert calls.completion(**given).choices[0].message.content == "ok"
+    assert ["cache_control" in body for body in one.bodies] == [True, False, False, False]
+    assert calls.rewriting.refused == {MODEL: 1}
+    assert [record.message for record in caplog.records if record.name == "policy_cache"] == [
+        f"{MODEL} refused a cache marker; sent again without, and unmarked for 300 seconds (logged once)"
+    ]
+
+
+def test_another_400_is_the_callers(provider):
+    one = provider("max_tokens: Field required")
+    with pytest.raises(litellm.BadRequestError, match="max_tokens"):
+        Calls(Engine.default()).completion(**request("http://provider.example"))
+    assert len(one.bodies) == 1
+
+
+def test_a_refusal_of_the_clients_own_markers_is_the_clients(provider):
+    one = provider(REFUSALS[0])
+    given = request("http://provider.example", cache_control={"type": "ephemeral"})
+    given["messages"] = [{"role": "user", "content": "short"}]
+    with pytest.raises(litellm.BadRequestError, match="maximum of 4"):
+        Calls(Engine.default()).completion(**given)
+    assert len(one.bodies) == 1
+
+
+def test_a_route_is_marked_again_after_a_while():
+    now = [0.0]
+    rewriting = Rewriting(Engine.default(), unmarked_for=60.0, clock=lambda: now[0])
+    given = request("http://x.example")
+    sent = rewriting.rewrite(given)
+    assert sent is not given
+    assert rewriting.after(ValueError(REFUSALS[1]), given, sent) == given
+    assert rewriting.rewrite(given) == given
+    other = {**given, "api_base": "http://y.example"}
+    assert rewriting.rewrite(other) != other
+    now[0] = 60.0
+    assert rewriting.rewrite(given) == sent
+
+
+def test_what_else_the_policy_does_is_still_done_without_markers():
+    policy = """
+version: 1
+name: p
+rules:
+  - {name: clear, targets: [request], action: {remove_cache_control: {}}}
+  - {name: mark, targets: [system], action: {add_cache_control: {}}}
+"""
+    rewriting = Rewriting(Engine.from_text(policy))
+    given = request("http://x.example", cache_control={"type": "ephemeral"})
+    again = rewriting.after(ValueError(REFUSALS[1]), given, rewriting.rewrite(given))
+    assert again == request("http://x.example")
