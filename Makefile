@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export LITELLM_LOCAL_MODEL_COST_MAP := True
 
-.PHONY: demo test test-all test-oldest lint types imports pytest bench fuzz schema docs build clean
+.PHONY: demo test test-all test-oldest test-proxy lint types imports pytest bench fuzz schema docs build clean
 
 demo: $(VENV)/.installed
 	$(BIN)/policy-cache demo
@@ -36,6 +36,17 @@ test-oldest:
 	$(MAKE) --no-print-directory .venv-oldest/.installed VENV=.venv-oldest
 	.venv-oldest/bin/python -m pip install --quiet 'litellm[mcp]==1.106.2'
 	.venv-oldest/bin/pytest --numprocesses auto tests/wire
+
+# A real litellm proxy; its requirements are many, and of one release only.
+test-proxy: .venv-proxy/.installed
+	.venv-proxy/bin/pytest tests/proxy
+
+.venv-proxy/.installed: pyproject.toml
+	$(PYTHON) -m venv .venv-proxy
+	.venv-proxy/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	.venv-proxy/bin/python -m pip install --quiet --editable '.[emulator]' 'litellm[proxy]==1.106.2' \
+	  'anthropic>=0.40' hypothesis pytest
+	touch $@
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks

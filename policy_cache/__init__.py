@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from policy_cache.engine.engine import Engine
     from policy_cache.engine.plan import Edit, Placement, Plan
+    from policy_cache.engine.watch import LiveEngine
     from policy_cache.errors import PathError, PolicyCacheError, PolicyError, RequestError
 
 __version__ = "0.1.0"
@@ -15,6 +16,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Edit",
     "Engine",
+    "LiveEngine",
     "PathError",
     "Placement",
     "Plan",
@@ -26,6 +28,7 @@ __all__ = [
 _HOMES = {
     "Edit": "engine.plan",
     "Engine": "engine.engine",
+    "LiveEngine": "engine.watch",
     "PathError": "errors",
     "Placement": "engine.plan",
     "Plan": "engine.plan",

@@ -36,7 +36,16 @@ def load_catalog(path: str | os.PathLike[str]) -> Catalog:
         PolicyError: With every diagnostic of the file.
     """
     file = FilePath(path)
-    source = parse(read_bytes(file), str(file))
+    return loads_catalog(read_bytes(file), str(file))
+
+
+def loads_catalog(content: str | bytes, name: str) -> Catalog:
+    """The same from a catalog's text, or the bytes of its file; `name` stands for it in diagnostics.
+
+    Raises:
+        PolicyError: With every diagnostic of the text.
+    """
+    source = parse(content, name)
     diagnostics = [*source.diagnostics, *validate(source, SCHEMA)]
     if not diagnostics:
         catalog, diagnostics = _merge(source)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from policy_cache.engine.plan import Plan
+    from policy_cache.engine.watch import LiveEngine
     from policy_cache.providers.catalog import Catalog
 
 _log = logging.getLogger("policy_cache")
@@ -118,6 +119,26 @@ class Engine:
             PolicyError: The catalog is not valid; see its `diagnostics`.
         """
         return cls.from_file(packaged("policies", "default.yaml"), catalog=catalog)
+
+    @staticmethod
+    def watch(
+        path: str | PathLike[str], *, catalog: str | PathLike[str] | None = None, every: float = 2.0
+    ) -> LiveEngine:
+        """An engine that follows its policy file: what is edited is in force at the next look.
+
+        A file that cannot be loaded leaves the last good policy in force, and is logged.
+
+        Args:
+            path: The policy: a file, or a URL that fsspec can read.
+            catalog: A file that adds to the packaged catalog of providers, or changes it; watched too.
+            every: Seconds from one look to the next, at least 0.1.
+
+        Raises:
+            PolicyError: A file cannot be read or is not valid now; see its `diagnostics`.
+        """
+        from policy_cache.engine.watch import watch  # noqa: PLC0415, which is made of engines
+
+        return watch(path, catalog=catalog, every=every)
 
     @classmethod
     def from_config(cls, config: Mapping[str, object] | None) -> Engine:

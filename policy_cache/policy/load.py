@@ -53,11 +53,11 @@ def load(path: str | os.PathLike[str]) -> LoadedPolicy:
     return _build(examine(path))
 
 
-def loads(text: str, name: str = "<policy>") -> LoadedPolicy:
+def loads(text: str | bytes, name: str = "<policy>") -> LoadedPolicy:
     """Load a policy from its text.
 
     Arguments:
-        text: YAML.
+        text: YAML, or the bytes of a file of it.
         name: What diagnostics call it.
 
     Raises:

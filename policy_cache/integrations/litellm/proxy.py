@@ -1,6 +1,6 @@
 """The handler that a litellm proxy's `config.yaml` names, set up from the environment.
 
-- `POLICY_CACHE_POLICY`: the policy file or URL; the packaged default policy if left out.
+- `POLICY_CACHE_POLICY`: the policy, a file or a URL, which is watched; the packaged default if left out.
 - `POLICY_CACHE_CATALOG`: a catalog file.
 """
 
@@ -22,4 +22,4 @@ def proxy_handler() -> PolicyCacheHandler:
     catalog = os.environ.get("POLICY_CACHE_CATALOG")
     if policy is None:
         return PolicyCacheHandler(Engine.default(catalog=catalog))
-    return PolicyCacheHandler(Engine.from_file(policy, catalog=catalog))
+    return PolicyCacheHandler(Engine.watch(policy, catalog=catalog))
