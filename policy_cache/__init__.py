@@ -10,10 +10,12 @@ if TYPE_CHECKING:
     from policy_cache.engine.plan import Edit, Placement, Plan
     from policy_cache.engine.watch import LiveEngine
     from policy_cache.errors import PathError, PolicyCacheError, PolicyError, RequestError
+    from policy_cache.integrations.usage import CacheUsage
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "CacheUsage",
     "Edit",
     "Engine",
     "LiveEngine",
@@ -26,6 +28,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "CacheUsage": "integrations.usage",
     "Edit": "engine.plan",
     "Engine": "engine.engine",
     "LiveEngine": "engine.watch",

@@ -9,6 +9,7 @@ import logging
 import httpx
 import litellm
 import pytest
+from litellm.litellm_core_utils.logging_worker import GLOBAL_LOGGING_WORKER
 
 from policy_cache import Engine
 from policy_cache.emulator import create_app, serve
@@ -184,6 +185,55 @@ def test_a_handler_takes_anthropics_own_shape():
     }
     sent = asyncio.run(handler.async_pre_call_deployment_hook(given, "anthropic_messages"))
     assert sent["system"][0]["cache_control"] == {"type": "ephemeral"}
+
+
+def test_a_handler_logs_what_was_written_and_read(address, caplog):
+    caplog.set_level(logging.INFO, "policy_cache")
+    litellm.callbacks = [PolicyCacheHandler(Engine.default())]
+
+    async def turns():
+        for turn in (1, 2):
+            await litellm.acompletion(**request(address, turn))
+        # litellm tells its callbacks from a task of its own.
+        await GLOBAL_LOGGING_WORKER.flush()
+        await litellm.close_litellm_async_clients()
+
+    asyncio.run(turns())
+    records = [record for record in caplog.records if record.name == "policy_cache"]
+    first, second = [record.policy_cache for record in records]
+    created = "[cache] Created cache: {} tokens".format
+    assert [record.message for record in records] == [
+        created(first["write_5m"]),
+        f"{created(second['write_5m'])}; [cache] Cache HIT: {second['read']} tokens saved",
+    ]
+    assert second["read"] == first["write_5m"] > 5_000
+    assert {key: second[key] for key in ("model", "provider", "route", "rules")} == {
+        "model": "claude-sonnet-4-5",
+        "provider": "anthropic",
+        "route": "anthropic",
+        "rules": ["agent-prefix", "conversation"],
+    }
+    assert second["revision"].startswith("sha256:")
+    assert "word" not in caplog.text
+
+
+@pytest.mark.parametrize("response", [None, {}, {"usage": None}, {"usage": {"prompt_tokens": "many"}}, 3])
+def test_a_handler_logs_nothing_of_a_response_without_usage(response, caplog):
+    caplog.set_level(logging.INFO, "policy_cache")
+    handler = PolicyCacheHandler(Engine.default())
+    asyncio.run(handler.async_log_success_event({"model": MODEL}, response, None, None))
+    handler.log_success_event({}, response_obj=response, start_time=None, end_time=None)
+    assert not [record for record in caplog.records if record.name == "policy_cache"]
+    assert handler.rewriting.faults == {}
+
+
+def test_a_handler_forgets_what_is_never_answered(monkeypatch):
+    monkeypatch.setattr("policy_cache.integrations.litellm.handler._MOST_PENDING", 3)
+    handler = PolicyCacheHandler(Engine.default())
+    for number in range(9):
+        given = {"model": MODEL, "messages": messages(), "litellm_call_id": str(number)}
+        asyncio.run(handler.async_pre_call_deployment_hook(given, "acompletion"))
+    assert list(handler._pending) == ["6", "7", "8"]
 
 
 @pytest.mark.parametrize("call_type", ["embedding", "aresponses", None, 3])

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from litellm.integrations.custom_logger import CustomLogger
 
+from policy_cache.engine.reasons import ACTED
 from policy_cache.integrations.litellm.rewriting import Rewriting
+from policy_cache.integrations.usage import CacheUsage, log_usage
 
 if TYPE_CHECKING:
     from policy_cache.integrations.litellm.rewriting import Rewriter
@@ -17,10 +20,13 @@ _SHAPES: dict[str, Shape] = {
     "acompletion": "chat",
     "anthropic_messages": "messages",
 }
+_MOST_PENDING = 10_000
 
 
 class PolicyCacheHandler(CustomLogger):  # type: ignore[misc]  # litellm's own class
     """Rewrites each request once its deployment is known: every attempt of a fallback for its own route.
+
+    What a response says was written to the cache or read from it is logged in one record.
 
     ```python
     litellm.callbacks.append(PolicyCacheHandler(Engine.from_file("policy.yaml")))
@@ -33,6 +39,8 @@ class PolicyCacheHandler(CustomLogger):  # type: ignore[misc]  # litellm's own c
     def __init__(self, engine: Rewriter) -> None:
         super().__init__()
         self.rewriting = Rewriting(engine)
+        # Requests whose response is awaited: the engine that saw each, and the request as it came.
+        self._pending: OrderedDict[str, tuple[Rewriter, dict[str, Any], Shape]] = OrderedDict()
 
     async def async_pre_call_deployment_hook(
         self, kwargs: dict[str, Any], call_type: object
@@ -43,8 +51,59 @@ class PolicyCacheHandler(CustomLogger):  # type: ignore[misc]  # litellm's own c
             # A positional call's messages are not here, and must not be given twice.
             if shape is None or "messages" not in kwargs:
                 return None
+            self._await(kwargs, shape)
             sent = self.rewriting.rewrite(kwargs, shape)
         except Exception as error:  # noqa: BLE001, litellm would raise it into the request
             self.rewriting.fault(error)
             return None
         return None if sent is kwargs else sent
+
+    async def async_log_success_event(
+        self,
+        kwargs: dict[str, Any],
+        response_obj: object,
+        start_time: object,  # noqa: ARG002, litellm passes it by name
+        end_time: object,  # noqa: ARG002, likewise
+    ) -> None:
+        """Log what a response says of the cache."""
+        self._log(kwargs, response_obj)
+
+    def log_success_event(
+        self,
+        kwargs: dict[str, Any],
+        response_obj: object,
+        start_time: object,  # noqa: ARG002, litellm passes it by name
+        end_time: object,  # noqa: ARG002, likewise
+    ) -> None:
+        """The same for a synchronous call, which this callback cannot rewrite."""
+        self._log(kwargs, response_obj)
+
+    def _await(self, kwargs: dict[str, Any], shape: Shape) -> None:
+        name = kwargs.get("litellm_call_id")
+        if isinstance(name, str):
+            self._pending[name] = (self.rewriting.engine, kwargs, shape)
+            if len(self._pending) > _MOST_PENDING:
+                self._pending.popitem(last=False)
+
+    def _log(self, kwargs: dict[str, Any], response: object) -> None:
+        try:
+            usage = CacheUsage.from_response(response)
+            pending = self._pending.pop(str(kwargs.get("litellm_call_id")), None)
+            if usage is None or not (usage.read or usage.written):
+                return
+            if pending is None:
+                model, provider = str(kwargs.get("model")), str(kwargs.get("custom_llm_provider"))
+                log_usage(usage, model=model, provider=provider, route=None, rules=(), revision="")
+                return
+            engine, request, shape = pending
+            plan = engine.plan(request, shape=shape)
+            log_usage(
+                usage,
+                model=plan.route.model,
+                provider=plan.route.provider,
+                route=plan.route.name,
+                rules=tuple(dict.fromkeys(p.source.rule for p in plan.placements if p.reason in ACTED)),
+                revision=plan.policy[1],
+            )
+        except Exception as error:  # noqa: BLE001, a log must never fail a request
+            self.rewriting.fault(error)
