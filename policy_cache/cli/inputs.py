@@ -110,7 +110,7 @@ def request_options(command: Callable[..., None]) -> Callable[..., None]:
                 metavar="FILE",
                 help="A file that adds to the catalog of providers, or changes it.",
             ),
-            click.option("--provider", help="litellm's provider name, where the request does not say it."),
+            click.option("--provider", help="litellm's provider name, in place of what the request says."),
             click.option("--alias", help="The router's own name for the model."),
             click.option(
                 "--metadata",

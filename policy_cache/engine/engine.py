@@ -173,7 +173,7 @@ class Engine:
 
         Args:
             request: The keyword arguments of `litellm.completion` or `litellm.anthropic_messages`.
-            provider: litellm's provider name, where the request does not say it.
+            provider: litellm's provider name, in place of what the request says.
             alias: The router's own name for the model.
             metadata: What `metadata` conditions look at; by default what the request carries.
             headers: What `headers` conditions look at; by default what the request carries.

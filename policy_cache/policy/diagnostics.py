@@ -60,6 +60,7 @@ CODES = {
     "PC310": "a number that loses its spelling",
     "PC311": "a `ttl` without effect",
     "PC312": "a rule that never acts",
+    "PC319": "a model with its provider's prefix",
     "PC320": "an unknown provider",
     "PC321": "a marker that no provider takes",
     "PC322": "a TTL that no provider takes",

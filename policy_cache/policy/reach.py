@@ -23,6 +23,7 @@ Route: TypeAlias = "Mapping[str, Any]"
 def unreachable(source: Source, routes: Sequence[Route]) -> Iterator[Diagnostic]:
     """Say of a valid policy what can never reach the providers that its rules name.
 
+    PC319: a model glob that begins with the provider's own prefix, which is not part of a model's name.
     PC320: a provider that the catalog does not know. PC321: a marker for providers that take none.
     PC322: a TTL that none of them takes. PC323: a parameter, or a value of it, that none of them takes.
     """
@@ -35,6 +36,7 @@ def unreachable(source: Source, routes: Sequence[Route]) -> Iterator[Diagnostic]
         if not wanted:
             continue
         yield from _unknown(source, path, wanted, known)
+        yield from _prefixed(source, path, rule["match"].get("model") or (), wanted)
         names = Names(wanted)
         reached = [route for route in routes if any(map(names.match, route["providers"]))]
         if reached:
@@ -54,6 +56,17 @@ def _unknown(source: Source, path: Path, wanted: Sequence[str], known: Sequence[
             name,
             f"did you mean {quoted(close)}?" if close else "`policy-cache providers` lists them",
         )
+
+
+def _prefixed(
+    source: Source, path: Path, models: str | Sequence[str], wanted: Sequence[str]
+) -> Iterator[Diagnostic]:
+    for model in (models,) if isinstance(models, str) else models:
+        prefix, slash, rest = model.partition("/")
+        if slash and prefix in wanted:
+            message = f"a model is named without its provider, so {quoted(model)} never matches"
+            at = (*path, "match", "model")
+            yield _warning(source, "PC319", message, at, model, f'write "{rest}"')
 
 
 def _refused(

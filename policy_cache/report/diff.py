@@ -135,11 +135,17 @@ def name_at(plan: Plan, location: Location) -> str:
 
 def summary(plan: Plan) -> Iterator[Span]:
     """What was done in numbers, and how many of the route's breakpoints are then used."""
+    run = plan.route.run
     changes = Counter(kind for edit in plan.edits for kind in _kinds(edit))
     touched = {edit.location for edit in plan.edits if _kinds(edit) != ("split",)}
     effective = [marker for marker in plan.client_markers if marker.block is not None]
-    lost = len(plan.client_markers) - len(effective)
-    parts = [f"{counted(changes['added'], 'breakpoint')} added", f"{len(effective)} already present"]
+    lost = sum(1 for one in plan.client_markers if one.block is None and one.holder not in touched)
+    added = f"{counted(changes['added'], 'breakpoint')} added"
+    if run:
+        added = (
+            f"1 run of {counted(changes['added'], 'message')} added" if changes["added"] else "no run added"
+        )
+    parts = [added, f"{len(effective)} already present"]
     parts += [f"{changes[kind]} {kind}" for kind in ("replaced", "removed") if changes[kind]]
     parts += [counted(changes["split"], "text") + " split"] if changes["split"] else []
     parts += [counted(changes["set"], "parameter") + " set"] if changes["set"] else []
@@ -147,12 +153,13 @@ def summary(plan: Plan) -> Iterator[Span]:
     kept = sum(1 for marker in effective if marker.holder not in touched)
     used = kept + changes["added"] + changes["replaced"]
     limit = plan.route.breakpoints
-    of = f"; {used} of {limit} used" if limit else ""
+    of = f"; {min(used, 1) if run else used} of {limit} used" if limit else ""
     observed = "" if plan.changed or not plan.edits else " (observed only: the request is sent unchanged)"
     yield Span(f"{', '.join(parts)}{of}.{observed}\n", "strong")
-    if limit and used > limit:
+    if limit and used > limit and plan.route.is_plain:
         carried = f"The client placed {len(effective)} markers"
-        yield Span(f"{carried}; the provider refuses a request with more than {limit}.\n", "error")
+        fix = "`client_markers: replace` places the policy's instead"
+        yield Span(f"{carried}; the provider refuses a request with more than {limit}: {fix}.\n", "error")
 
 
 def _kinds(edit: Edit) -> tuple[str, ...]:

@@ -23,9 +23,9 @@ _FLAGS = {
 
 
 def routes_of(catalog: Catalog, name: str) -> list[RouteEntry]:
-    """The routes of a provider, or the one route of a name; none where it is neither."""
-    named = [route for route in catalog.routes if route.name == name.lower()]
-    return named or [route for route in catalog.routes if name.lower() in route.providers]
+    """The route of a name, and the routes of a provider of that name."""
+    wanted = name.lower()
+    return [route for route in catalog.routes if wanted == route.name or wanted in route.providers]
 
 
 def table(catalog: Catalog) -> list[Span]:
@@ -100,14 +100,15 @@ def _facts(catalog: Catalog, route: RouteEntry) -> Iterator[tuple[str, str]]:
         if route.run:
             yield "as", "a run of marked messages from the first one to a user's turn"
         if route.request_marker:
-            yield "on request", "  ".join(route.request_marker)
+            yield "also", "on the request itself"
     if route.lifetime:
         yield "lifetime", route.lifetime
     if route.lookback:
         yield "lookback", f"{route.lookback} positions"
     if route.minimum is not None:
         for row in catalog.minimums[route.minimum].models:
-            yield "from", f"{row.tokens:,} tokens: {'  '.join(row.match)}"
+            models = "any other model" if row.match == ("*",) else "  ".join(row.match)
+            yield "from", f"{row.tokens:,} tokens: {models}"
     for name, parameter in route.parameters.items():
         limits = [f"at most {parameter.longest} characters"] if parameter.longest else []
         limits += [" or ".join(parameter.values)] if parameter.values else []

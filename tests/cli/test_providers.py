@@ -28,7 +28,7 @@ converse/*amazon.nova-2-*  *amazon.nova-2-*
   marker       "cache_control": {"type": "ephemeral"}
   slots        4
   TTLs         5m
-  from         1,000 tokens: *
+  from         1,000 tokens: any other model
   in chat      calls and results only beside tools
   in chat      of an assistant's texts only the last
   in chat      system: text
@@ -68,7 +68,7 @@ def test_a_provider_is_all_of_its_routes(run):
 def test_every_route_can_be_shown(run):
     for route in packaged_catalog().routes:
         out = run("providers", route.name).out
-        assert out.startswith(f"{route.name}\n")
+        assert f"{route.name}\n" in out
         assert all(packaged_catalog().sources[source] in out for source in route.sources)
 
 
@@ -123,8 +123,50 @@ def test_where_each_marker_is_on_the_wire(run, save):
     ran = run("diff", "--wire", "--policy", policy, save("request.json", chat(max_tokens=16)))
     assert ran.code == 1
     _, wire = ran.out.split("\nwire, litellm ")
-    assert wire.splitlines()[0].endswith(": POST https://api.anthropic.com/v1/messages")
-    assert wire.splitlines()[1:] == ["  $['messages'][0]['content'][0]  -> $['system'][0]  r"]
+    assert wire.splitlines()[1:] == [
+        "  POST https://api.anthropic.com/v1/messages",
+        "  $['messages'][0]['content'][0]  -> $['system'][0]  r",
+    ]
+
+
+def test_what_litellm_adds_by_itself_and_what_it_sends_of_parameters(run, save):
+    points = [{"location": "message", "role": "system"}]
+    ran = run(
+        "diff", "--wire", save("request.json", chat(max_tokens=16, cache_control_injection_points=points))
+    )
+    assert ran.out.endswith("\n  litellm's own  -> $['system'][0]  litellm\n")
+    policy = save(
+        "p.yaml", "version: 1\nname: p\nrules:\n  - {name: r, action: {set: {prompt_cache_key: k}}}\n"
+    )
+    ran = run("diff", "--wire", "--policy", policy, save("request.json", chat(model="gpt-4o")))
+    assert "\n  prompt_cache_key  sent\n" in ran.out
+
+
+def test_a_run_has_two_calls(run, save):
+    policy = save(
+        "p.yaml",
+        """
+version: 1
+name: p
+rules:
+  - {name: r, match: {provider: gemini}, targets: [messages.last], action: {add_cache_control: {}}}
+""",
+    )
+    talk = [
+        {"role": "user", "content": "word " * 9_000},
+        {"role": "assistant", "content": "a"},
+        {"role": "user", "content": "q"},
+    ]
+    ran = run(
+        "diff", "--wire", "--policy", policy, save("request.json", chat(talk, model="gemini/gemini-2.5-pro"))
+    )
+    assert "\n1 run of 1 message added, 0 already present; 1 of 1 used.\n" in ran.out
+    host = "https://generativelanguage.googleapis.com/v1beta"
+    assert ran.out.split("\nwire, litellm ")[1].splitlines()[1:] == [
+        f"  [1] POST {host}/cachedContents",
+        f"  [2] POST {host}/models/gemini-2.5-pro:generateContent",
+        "  $['messages'][0]['content'][0]  -> [1] $['contents'][0] (300s)  r",
+    ]
 
 
 def test_a_client_marker_that_is_lost(run, save):

@@ -21,6 +21,11 @@ routes:
 """
 
 WARNED = {
+    "a prefixed model": (
+        '{provider: openrouter, model: ["*x*", "openrouter/claude*"]}',
+        MARK,
+        "5:50: warning[PC319]: a model is named without its provider, so `openrouter/claude*` never matches",
+    ),
     "a typo": (
         "{provider: [anthropic, anthropc]}",
         MARK,
@@ -81,6 +86,7 @@ def test_warns(run, save, case):
         ("{provider: [anthropic, openai]}", KEY),
         ("{provider: AZURE}", RETENTION),
         ("{provider: vertex_*}", MARK),
+        ('{provider: openrouter, model: "anthropic/claude*"}', MARK),
     ],
 )
 def test_is_silent(run, save, match, rest):

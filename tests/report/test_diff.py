@@ -147,7 +147,7 @@ def test_one_that_litellm_loses_was_never_used():
     message = {"role": "user", "content": [text("q")], "cache_control": BARE}
     request = chat([{"role": "system", "content": BIG}, message])
     assert lines(engine("action: {remove_cache_control: {}}").plan(request))[-1] == (
-        "0 breakpoints added, 0 already present, 1 removed, 1 lost by litellm; 0 of 4 used."
+        "0 breakpoints added, 0 already present, 1 removed; 0 of 4 used."
     )
     assert lines(engine(add("system")).plan(request))[-1] == (
         "1 breakpoint added, 0 already present, 1 lost by litellm; 1 of 4 used."
@@ -231,9 +231,10 @@ def test_observed():
 
 def test_five_of_the_clients():
     request = native([{"role": "user", "content": [text("q", cache_control=BARE) for _ in range(5)]}])
+    refused = "The client placed 5 markers; the provider refuses a request with more than 4"
     assert lines(engine(add("system")).plan(request)) == [
         "0 breakpoints added, 5 already present; 5 of 4 used.",
-        "The client placed 5 markers; the provider refuses a request with more than 4.",
+        f"{refused}: `client_markers: replace` places the policy's instead.",
         "Not placed: 1 over_budget; `policy-cache explain` says why.",
     ]
     replaced = engine(add("system"), client_markers="replace").plan(request)

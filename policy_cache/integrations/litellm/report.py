@@ -5,34 +5,58 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from policy_cache.policy.diagnostics import visible
 from policy_cache.report.diff import column
 from policy_cache.report.render import Span
 from policy_cache.report.values import place, word
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-    from policy_cache.integrations.litellm.wire import Check, Fate
+    from policy_cache.integrations.litellm.wire import Check, WireMarker
 
 
 def wire_report(check: Check) -> Iterator[Span]:
     """Where each marker of a request stands in the body that litellm sends, or that it was lost."""
-    last = check.wire.sent[-1]
-    yield Span(f"\nwire, litellm {version('litellm')}: ", "strong")
-    yield Span(f"{last.method} {word(last.url.partition('?')[0])}\n", "dim")
-    rows = [(place(fate.marker.holder), _found(fate), fate) for fate in check.fates]
+    sent = [one for one in check.wire.sent if one.method != "GET"]
+    yield Span(f"\nwire, litellm {version('litellm')}\n", "strong")
+    for number, one in enumerate(sent):
+        call = f"[{number + 1}] " if len(sent) > 1 else ""
+        yield Span(f"  {call}{one.method} {visible(one.url.partition('?')[0])}\n", "dim")
+    offset = len(check.wire.sent) - len(sent)
+    rows = [
+        (
+            place(fate.marker.holder),
+            _found(fate.places, offset, len(sent)),
+            _by(fate.source and fate.source.rule),
+        )
+        for fate in check.fates
+    ]
+    rows += [("litellm's own", _found([one], offset, len(sent)), "litellm") for one in check.added]
+    rows += [(name, "sent" if there else "not sent", "") for name, there in check.parameters.items()]
     widths = column(row[0] for row in rows), column(row[1] for row in rows)
-    for where, found, fate in rows:
+    for where, found, by in rows:
         yield Span(f"  {where:{widths[0]}}  ")
-        yield Span(f"{found:{widths[1]}}", "added" if len(fate.places) == 1 else "error")
-        yield Span(f"  {fate.source.rule if fate.source else 'the client'}\n", "note")
-    if not check.fates:
+        yield Span(f"{found:{widths[1]}}", "error" if found in {_LOST, "not sent"} else "added")
+        yield Span(f"  {by}\n" if by else "\n", "note")
+    if not check.wire.markers and not check.fates:
         yield Span("  no marker is sent\n", "dim")
     for name in check.wire.leaks:
         yield Span(f"  litellm passes `{name}` on to the provider\n", "error")
 
 
-def _found(fate: Fate) -> str:
-    if not fate.places:
-        return "lost by litellm"
-    return ", ".join(f"-> {place(one.location)}{f' ({one.ttl})' if one.ttl else ''}" for one in fate.places)
+_LOST = "lost by litellm"
+
+
+def _by(rule: str | None) -> str:
+    return word(rule) if rule else "the client"
+
+
+def _found(places: Iterable[WireMarker], offset: int, calls: int) -> str:
+    """The places, each with its call where there are several."""
+    found = [
+        f"-> {f'[{one.call - offset + 1}] ' if calls > 1 else ''}{place(one.location)}"
+        f"{f' ({one.ttl})' if one.ttl else ''}"
+        for one in places
+    ]
+    return ", ".join(found) or _LOST

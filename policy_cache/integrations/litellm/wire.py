@@ -97,10 +97,19 @@ class Fate:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A plan on the wire: what litellm would send for it, and what became of each marker."""
+    """A plan on the wire: what litellm would send for it.
+
+    Attributes:
+        wire: The HTTP requests, with every marker in them.
+        fates: What became of each marker of the request.
+        added: The markers that litellm adds by itself.
+        parameters: For each parameter that the plan sets, whether it is sent.
+    """
 
     wire: Wire
     fates: tuple[Fate, ...]
+    added: tuple[WireMarker, ...]
+    parameters: Mapping[str, bool]
 
 
 def wire(request: Mapping[str, object], *, provider: str | None = None, shape: Shape | None = None) -> Wire:
@@ -150,14 +159,22 @@ def check(plan: Plan) -> Check:
         Prompt(request, route.shape), route.key, in_results=bool(route.blocks.tool_content)
     )
     markers = [one for one in marked if one.key == route.key]
-    if route.run:  # the markers of a run act together
-        return Check(whole, tuple(Fate(one, _source(plan, one), whole.markers) for one in markers[-1:]))
     fates: list[Fate] = []
-    for one in markers:
-        rest = wire(_without(request, one), provider=route.provider or None, shape=route.shape)
-        lost = tuple(place for place in whole.markers if place not in rest.markers)
-        fates.append(Fate(one, _source(plan, one), lost))
-    return Check(whole, tuple(fates))
+    if route.run:  # the markers of a run act together
+        fates = [Fate(one, _source(plan, one), whole.markers) for one in markers[-1:]]
+    else:
+        for one in markers:
+            rest = wire(_without(request, one), provider=route.provider or None, shape=route.shape)
+            lost = tuple(place for place in whole.markers if place not in rest.markers)
+            fates.append(Fate(one, _source(plan, one), lost))
+    claimed = {place for fate in fates for place in fate.places}
+    body = whole.sent[-1].body or {}
+    return Check(
+        whole,
+        tuple(fates),
+        tuple(place for place in whole.markers if place not in claimed),
+        {name: name in body for name in (str(e.location[-1]) for e in plan.edits if e.change == "set")},
+    )
 
 
 def _source(plan: Plan, marker: ClientMarker) -> Source | None:
@@ -170,6 +187,8 @@ def _source(plan: Plan, marker: ClientMarker) -> Source | None:
 
 def _said(error: Exception) -> str:
     """An error without a word of the prompt, which litellm quotes in some."""
+    if type(error).__name__ == "LiteLLMUnknownProvider":
+        return "it does not know the provider; behind an `api_base`, a model is called as `openai/…`"
     if isinstance(error, (litellm.UnsupportedParamsError, litellm.AuthenticationError)):
         return str(error).splitlines()[0]
     return type(error).__name__
