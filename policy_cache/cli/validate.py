@@ -47,9 +47,9 @@ def command(files: tuple[str, ...], output_format: str, catalog_file: str | None
     found: list[Diagnostic] = []
     rules = 0
     unreadable = False
-    routes = _routes(catalog_file)
+    routes, providers = _catalog(catalog_file)
     for file in files or (str(packaged("policies", "default.yaml")),):
-        diagnostics, lines, count, readable = _check(file, routes)
+        diagnostics, lines, count, readable = _check(file, routes, providers)
         found += diagnostics
         rules += count
         unreadable = unreadable or not readable
@@ -66,20 +66,23 @@ def command(files: tuple[str, ...], output_format: str, catalog_file: str | None
     sys.exit(2 if unreadable else 1 if invalid and not exit_zero else 0)
 
 
-def _routes(catalog_file: str | None) -> list[Route]:
-    """The catalog's routes as plain data: its model is only built where an operator changes it."""
+def _catalog(catalog_file: str | None) -> tuple[list[Route], list[str]]:
+    """The catalog's routes and providers as plain data: its model is only built where a file changes it."""
     if catalog_file is None:
-        packaged_routes: list[Route] = packaged_data()["routes"]
-        return packaged_routes
+        data = packaged_data()
+        return data["routes"], list(data["providers"])
     from policy_cache.engine.catalog_file import load_catalog  # noqa: PLC0415, slow to import
 
     try:
-        return [route.model_dump() for route in load_catalog(catalog_file).routes]
+        catalog = load_catalog(catalog_file)
     except PolicyError as error:
         refuse(error)
+    return [route.model_dump() for route in catalog.routes], list(catalog.providers)
 
 
-def _check(file: str, routes: Sequence[Route]) -> tuple[Sequence[Diagnostic], Sequence[str], int, bool]:
+def _check(
+    file: str, routes: Sequence[Route], providers: Sequence[str]
+) -> tuple[Sequence[Diagnostic], Sequence[str], int, bool]:
     """What there is to say about a file, its lines, its rules, and whether it could be read."""
     try:
         examined = examine_content(sys.stdin.buffer.read(), "<stdin>") if file == "-" else examine(file)
@@ -89,7 +92,7 @@ def _check(file: str, routes: Sequence[Route]) -> tuple[Sequence[Diagnostic], Se
     rules = source.data.get("rules") if isinstance(source.data, dict) else None
     found = examined.diagnostics
     if examined.ok:
-        found = by_position([*found, *unreachable(source, routes)])
+        found = by_position([*found, *unreachable(source, routes, providers)])
     return found, source.lines, len(rules) if isinstance(rules, list) else 0, True
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from policy_cache.engine.plan import Placement, Source
-from policy_cache.engine.run import run_block, run_end, spread
+from policy_cache.engine.run import run_block, run_end, run_ends, spread
 from policy_cache.request.blocks import REQUEST, Block, Order
 from policy_cache.request.location import Location, normalized
 
@@ -48,6 +48,7 @@ class Arbiter:
         "_claimed",
         "_client_long",
         "_effective",
+        "_ends",
         "_halved",
         "_long",
         "_prefix",
@@ -81,6 +82,7 @@ class Arbiter:
         if () in self._claimed:
             self._claim_last(client=True)
         self._halved = halved
+        self._ends: list[int | None] | None = None
         self.placements = placements
         self.accepted: list[Accepted] = []
 
@@ -99,7 +101,9 @@ class Arbiter:
             if last is not None and last.location in self._claimed:
                 return self._refuse_claimed(source, named, ttl, last.location)
         elif route.run:
-            end = run_end(self._prefix.prompt, wanted)
+            if self._ends is None:
+                self._ends = run_ends(self._prefix.prompt)
+            end = run_end(self._ends, wanted)
             block = None if end is None else run_block(self._prefix.prompt, route.blocks, end)
         else:
             block = self._prefix.settle(wanted)
@@ -116,6 +120,8 @@ class Arbiter:
             detail = f"{route.model} caches from {route.minimum:,} tokens on"
             return self._refuse(source, named, ttl, "below_minimum", detail)
         in_place = order[0] == wanted[0] if depth == 1 else order[:depth] == wanted[:depth] and depth <= 4
+        if len(location) == 2 and len(named) == 4:  # a block inside a result, for which the result is marked
+            in_place = False
         reason: Reason = "applied" if in_place else "moved"
         detail = ""
         if ttl not in route.ttls:

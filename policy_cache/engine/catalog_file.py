@@ -47,10 +47,11 @@ def loads_catalog(content: str | bytes, name: str) -> Catalog:
     """
     source = parse(content, name)
     diagnostics = [*source.diagnostics, *validate(source, SCHEMA)]
-    if not diagnostics:
-        catalog, diagnostics = _merge(source)
+    if all(diagnostic.severity == "warning" for diagnostic in diagnostics):
+        catalog, wrong = _merge(source)
         if catalog is not None:
             return catalog
+        diagnostics += wrong
     raise PolicyError(by_position(diagnostics), lines=source.lines)
 
 

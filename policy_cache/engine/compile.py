@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
-from policy_cache.engine.match import Condition, Facts, Test, compile_match
+from policy_cache.engine.match import Condition, Facts, Test, compile_match, text_of
 from policy_cache.engine.plan import Source
 from policy_cache.request.targets import PLACES, Finder, Hit, compile_target
 
@@ -63,16 +63,16 @@ class Template:
     parts: tuple[str, ...]
 
     def fill(self, facts: Facts) -> tuple[str | None, str | None]:
-        """The filled text, or None and the name that is absent."""
+        """The filled text, or None and the name that is absent, or no text that can be sent."""
         out: list[str] = []
         for index, part in enumerate(self.parts):
             if index % 2 == 0:
                 out.append(part)
                 continue
-            value = facts.look_up(part)
-            if value is None or isinstance(value, (dict, list)):
+            text = text_of(facts.look_up(part))
+            if not text or not text.isprintable():
                 return None, part
-            out.append(str(value))
+            out.append(text)
         return "".join(out), None
 
 

@@ -101,11 +101,12 @@ class Decision:
         self._prompt = prompt
         self._conduct = conduct
         route = facts.route
-        self._client = client_markers(prompt, route.key, in_results=bool(route.blocks.tool_content))
+        rules = route.blocks if route.mechanism == "explicit" else None
+        self._client = client_markers(prompt, route.key, rules, run=route.run)
         self._prefix = Prefix(prompt, route.blocks)
         self._placements: list[Placement] = []
         self._removals: list[Removal] = []
-        self._gone: set[Location] = set()
+        self._gone: set[tuple[Location, str]] = set()
         self._stands_down = conduct.stand_down and bool(self._client)
         self._injection = injection(prompt.request)
         self._cuts: dict[Location, Cut] = {}
@@ -137,8 +138,8 @@ class Decision:
                 self._remove(source, hit.location, _markers_at(hit, places))
 
     def _remove(self, source: Source, location: Location | None, markers: list[ClientMarker]) -> None:
-        fresh = [one for one in markers if one.holder not in self._gone]
-        self._gone.update(one.holder for one in fresh)
+        fresh = [one for one in markers if (one.holder, one.key) not in self._gone]
+        self._gone.update((one.holder, one.key) for one in fresh)
         self._removals += [Removal(one, source) for one in fresh]
         reason: Reason = "applied" if fresh else "duplicate" if markers else "no_target"
         detail = f"{len(fresh)} removed" if fresh else "no marker there"
@@ -149,7 +150,7 @@ class Decision:
     def open_arbitration(self, marks: bool) -> None:
         """Count what the client marked, as far as it stays."""
         gone = self._gone
-        staying = [one for one in self._client if one.holder not in gone] if gone else self._client
+        staying = [m for m in self._client if (m.holder, m.key) not in gone] if gone else self._client
         if self._facts.route.key != KEY:
             staying = [one for one in staying if one.key != KEY]
         self._replacing = marks and self._conduct.replace and bool(staying)
@@ -264,7 +265,9 @@ class Decision:
             return Placement(source, location, None, None, "not_markable", "`extra_body` is not an object")
         if extra is not None and name in extra:
             location = ("extra_body", name)  # litellm lets it win over an argument
-        before = request.get(name) if location[0] == name else (extra or {}).get(name)
+        before = (extra or {}).get(name)
+        if before is None:
+            before = request.get(name)
         detail = ""
         new: object
         if isinstance(wanted, Template):
@@ -281,7 +284,8 @@ class Decision:
             return Placement(source, location, None, None, "kept_client_marker", kept)
         self._taken.add(name)
         if before != new:
-            steps: tuple[Step, ...] = (Step("add" if before is None else "replace", location, new),)
+            there = name in request if location == (name,) else name in (extra or {})
+            steps: tuple[Step, ...] = (Step("replace" if there else "add", location, new),)
             opened = any(edit.location[0] == "extra_body" for edit in self._parameters)
             if location[0] == "extra_body" and extra is None and not opened:
                 steps = (Step("add", ("extra_body",), {name: new}),)
@@ -299,7 +303,7 @@ class Decision:
             self._removals += [
                 Removal(one, source)
                 for one in self._client
-                if one.key == key and one.holder not in self._gone
+                if one.key == key and (one.holder, key) not in self._gone
             ]
         if self._conduct.observe:
             self._observe()

@@ -216,7 +216,8 @@ def _stream(*, wanted: bool) -> Condition:
     )
 
 
-def _text_of(value: object) -> str | None:
+def text_of(value: object) -> str | None:
+    """A text, a number or a truth value as a condition sees it; None for anything else."""
     if isinstance(value, bool):
         return str(value).lower()
     return str(value) if isinstance(value, (str, int, float)) else None
@@ -229,7 +230,7 @@ def _named(area: str, name: str, globs: tuple[str, ...]) -> Condition:
     def holds(facts: Facts) -> bool:
         value = facts.look_up(dotted)
         values = value if isinstance(value, (list, tuple)) else [value]
-        return any((text := _text_of(item)) is not None and pattern.match(text) for item in values)
+        return any((text := text_of(item)) is not None and pattern.match(text) for item in values)
 
     def seen(facts: Facts) -> str:
         value = facts.look_up(dotted)
@@ -242,7 +243,7 @@ def _sample(sample: Sample, rule: str) -> Condition:
     share = round(sample.percent * 100)
 
     def bucket(facts: Facts) -> int | None:
-        text = _text_of(facts.look_up(sample.by))
+        text = text_of(facts.look_up(sample.by))
         if text is None:
             return None
         digest = hashlib.blake2b(f"{rule}\0{text}".encode("utf-8", "surrogatepass"), digest_size=8).digest()

@@ -12,7 +12,7 @@ from policy_cache.policy.diagnostics import Diagnostic, listed, quoted, suggest
 from policy_cache.request.names import Names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from policy_cache.policy.source import Source
     from policy_cache.policy.span import Path
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Route: TypeAlias = "Mapping[str, Any]"
 
 
-def unreachable(source: Source, routes: Sequence[Route]) -> Iterator[Diagnostic]:
+def unreachable(source: Source, routes: Sequence[Route], providers: Iterable[str]) -> Iterator[Diagnostic]:
     """Say of a valid policy what can never reach the providers that its rules name.
 
     PC319: a model glob that begins with the provider's own prefix, which is not part of a model's name.
@@ -28,12 +28,12 @@ def unreachable(source: Source, routes: Sequence[Route]) -> Iterator[Diagnostic]
     PC322: a TTL that none of them takes. PC323: a parameter, or a value of it, that none of them takes.
     """
     data: Any = source.data
-    known = sorted({name for route in routes for name in route["providers"]})
+    known = sorted({*providers, *(name for route in routes for name in route["providers"])})
     for index, rule in enumerate(data["rules"] or ()):
         path: Path = ("rules", index)
         given = (rule.get("match") or {}).get("provider") or ()
         wanted = (given,) if isinstance(given, str) else tuple(given)
-        if not wanted:
+        if not wanted or "remove_cache_control" in rule["action"]:
             continue
         yield from _unknown(source, path, wanted, known)
         yield from _prefixed(source, path, rule["match"].get("model") or (), wanted)
@@ -51,7 +51,7 @@ def _unknown(source: Source, path: Path, wanted: Sequence[str], known: Sequence[
         yield _warning(
             source,
             "PC320",
-            f"the catalog has no provider {quoted(name)}, and markers for it are not sent",
+            f"the catalog has no provider {quoted(name)}, and nothing is done for it",
             (*path, "match", "provider"),
             name,
             f"did you mean {quoted(close)}?" if close else "`policy-cache providers` lists them",
@@ -93,7 +93,8 @@ def _refused(
             yield _warning(source, "PC323", message, at, None, "remove it, or the provider")
             continue
         values = [taken["values"] for taken in taking if taken.get("values")]
-        if len(values) == len(taking) and not any(value in some for some in values):
+        fixed = isinstance(value, str) and "{" not in value
+        if fixed and len(values) == len(taking) and not any(value in some for some in values):
             message = f"no route of {providers} takes {quoted(str(value))} for {quoted(name)}"
             allowed = listed(sorted({one for some in values for one in some}))
             yield _warning(source, "PC323", message, at, None, f"expected one of {allowed}")
@@ -101,7 +102,8 @@ def _refused(
 
 def _ttls(rule: Mapping[str, Any], path: Path) -> Iterator[tuple[Path, str]]:
     added = rule["action"].get("add_cache_control") or {}
-    if "ttl" in added:
+    own = [isinstance(target, dict) and "ttl" in target for target in rule.get("targets", ())]
+    if "ttl" in added and not all(own):
         yield (*path, "action", "add_cache_control", "ttl"), added["ttl"]
     for index, target in enumerate(rule.get("targets", ())):
         if isinstance(target, dict) and "ttl" in target:

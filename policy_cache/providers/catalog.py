@@ -96,6 +96,7 @@ class BlockTable(_Sourced):
         sorts_assistant: Texts are sorted before calls, and only the last text keeps its place.
         only_functions: Of the tools, only functions can; others lose theirs on the way.
         tool_content: Types of content blocks of a tool message that can, where the message cannot.
+        message_level: A client's marker on a message of text takes effect on the text.
         calls_break_text: Beside `tool_calls`, litellm sends a list of texts wrongly: it stays a text.
     """
 
@@ -111,6 +112,7 @@ class BlockTable(_Sourced):
     only_functions: bool = False
     tool_content: tuple[str, ...] = ()
     calls_break_text: bool = False
+    message_level: bool = True
 
 
 class RouteEntry(_Sourced):
@@ -198,6 +200,9 @@ def problems(catalog: Catalog) -> Iterator[Problem]:
     for part, entries in tables.items():
         for name, entry in entries.items():
             yield from _unknown((part, name, "sources"), "source", entry.sources, catalog.sources)
+    for name in catalog.providers:
+        if name != name.lower():
+            yield Problem(("providers", name), f"a provider is written in lower case, as `{name.lower()}`")
     for route in catalog.routes:
         here = ("routes", route.name)
         yield from _unknown((*here, "providers"), "provider", route.providers, catalog.providers)
@@ -210,6 +215,10 @@ def problems(catalog: Catalog) -> Iterator[Problem]:
             for name in ("breakpoints", "ttls", "blocks"):
                 if not getattr(route, name):
                     yield Problem((*here, "mechanism"), f"an explicit route needs `{name}`")
+            if route.ttls and "5m" not in route.ttls:
+                yield Problem((*here, "ttls"), "an explicit route takes `5m` at least")
+            if route.run and route.request_marker:
+                yield Problem((*here, "run"), "a run is of messages, so there is no `request_marker`")
 
 
 def _unknown(

@@ -106,7 +106,7 @@ def resolve(
         blocks=_block_rules(catalog, entry, shape) if explicit else BlockRules(),
         key=dialect.key,
         markers={ttl: _marker(dialect, ttl) for ttl in ttls},
-        only_when_named=entry.only_when_named,
+        only_when_named=entry.only_when_named.lower() if entry.only_when_named else None,
         run=entry.run,
     )
 
@@ -174,6 +174,7 @@ def _block_rules(catalog: Catalog, entry: RouteEntry, shape: Shape) -> BlockRule
         only_functions=table.only_functions,
         tool_content=frozenset(table.tool_content),
         calls_break_text=table.calls_break_text,
+        message_level=table.message_level,
     )
 
 

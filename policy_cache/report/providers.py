@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from policy_cache.policy.diagnostics import visible
 from policy_cache.report.render import Span
 
 if TYPE_CHECKING:
@@ -53,7 +54,10 @@ def table(catalog: Catalog) -> list[Span]:
 
 
 def _line(cells: tuple[str, ...], widths: list[int]) -> str:
-    return "  ".join(f"{cell:{width}}" for cell, width in zip(cells, widths, strict=True)).rstrip() + "\n"
+    return (
+        visible("  ".join(f"{cell:{width}}" for cell, width in zip(cells, widths, strict=True)).rstrip())
+        + "\n"
+    )
 
 
 def _ttls(route: RouteEntry) -> list[str]:
@@ -71,13 +75,13 @@ def _range(catalog: Catalog, route: RouteEntry) -> str:
 def details(catalog: Catalog, route: RouteEntry, *, first: bool) -> Iterator[Span]:
     """Everything about one route, with its sources."""
     yield Span("" if first else "\n")
-    yield Span(f"{route.name}\n", "strong")
+    yield Span(f"{visible(route.name)}\n", "strong")
     for name, value in _facts(catalog, route):
-        yield Span(f"  {name:13}", "dim")
-        yield Span(f"{value}\n")
+        yield Span(f"  {visible(name):13}", "dim")
+        yield Span(f"{visible(value)}\n")
     for source in _sources(catalog, route):
-        yield Span(f"  {source:13}", "location")
-        yield Span(f"{catalog.sources[source]}\n")
+        yield Span(f"  {visible(source):13}", "location")
+        yield Span(f"{visible(catalog.sources[source])}\n")
 
 
 def _facts(catalog: Catalog, route: RouteEntry) -> Iterator[tuple[str, str]]:

@@ -36,6 +36,7 @@ class BlockRules:
     only_functions: bool = False
     tool_content: frozenset[str] = field(default_factory=frozenset)
     calls_break_text: bool = False
+    message_level: bool = True
 
 
 # A NamedTuple's own constructor is a Python call, and blocks are made for every request.

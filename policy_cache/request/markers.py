@@ -11,6 +11,7 @@ from policy_cache.request.prompt import TOOL_ROLES
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from policy_cache.request.blocks import BlockRules
     from policy_cache.request.prompt import Prompt
 
 KEY = "cache_control"
@@ -37,7 +38,9 @@ class ClientMarker(NamedTuple):
     key: str = KEY
 
 
-def client_markers(prompt: Prompt, key: str = KEY, *, in_results: bool = False) -> Sequence[ClientMarker]:
+def client_markers(
+    prompt: Prompt, key: str = KEY, rules: BlockRules | None = None, *, run: bool = False
+) -> Sequence[ClientMarker]:
     """Find every marker: on tools, blocks, messages, tool calls, nested results and the request.
 
     A JSON-schema property that is called `cache_control` is none.
@@ -45,16 +48,13 @@ def client_markers(prompt: Prompt, key: str = KEY, *, in_results: bool = False) 
     Args:
         prompt: Where to look.
         key: The marker that takes effect. Where that is not `cache_control`, those are found too, as lost.
-        in_results: Whether a marker inside a tool message stays where it is, and is not the result's.
+        rules: What keeps a marker on the route; without them, all that a Claude route keeps.
+        run: Whether only markers on messages act, as a run.
     """
     if key != KEY:
         others = [one._replace(block=None) for one in client_markers(prompt)]
-        return [*_markers(prompt, key, in_results=in_results), *others]
-    return _markers(prompt, KEY, in_results=in_results) if may_hold_markers(prompt) else ()
-
-
-def _markers(prompt: Prompt, key: str, *, in_results: bool) -> list[ClientMarker]:
-    return _Search(prompt, key, in_results=in_results).run()
+        return [*_Search(prompt, key, rules, run=run).run(), *others]
+    return _Search(prompt, KEY, rules, run=run).run() if may_hold_markers(prompt) else ()
 
 
 def may_hold_markers(prompt: Prompt) -> bool:
@@ -101,26 +101,33 @@ def _may_hold_any(message: Mapping[str, Any]) -> bool:
 class _Search:
     """One look through a request for one kind of marker."""
 
-    def __init__(self, prompt: Prompt, key: str, *, in_results: bool) -> None:
+    def __init__(self, prompt: Prompt, key: str, rules: BlockRules | None, *, run: bool) -> None:
         self._prompt = prompt
         self._key = key
-        self._in_results = in_results
+        self._tools = not run and (rules is None or rules.tools)
+        self._calls = not run and (rules is None or rules.tool_calls)
+        self._request = not run
+        self._message_level = rules is None or rules.message_level
+        self._results = not run and (rules is None or bool(rules.tool_messages))
+        self._in_results = rules is not None and bool(rules.tool_content)
         self._found: list[ClientMarker] = []
 
     def run(self) -> list[ClientMarker]:
         prompt = self._prompt
         request = prompt.request
         order = (REQUEST, 0, 0, 0)
-        self._add(request, (), (), order)
+        whole = () if self._request else None
+        self._add(request, (), whole, order)
         extra = request.get("extra_body")
         if isinstance(extra, dict):
-            self._add(extra, ("extra_body",), (), order)
+            self._add(extra, ("extra_body",), whole, order)
         for index, tool in enumerate(prompt.tools):
             fields = fields_of(tool) or {}
-            block = ("tools", index)
+            holder: Location = ("tools", index)
+            block = holder if self._tools else None
             order = (TOOLS, index, 0, 0)
-            self._add(fields, block, block, order)
-            self._add(fields_of(fields.get("function")) or {}, (*block, "function"), block, order)
+            self._add(fields, holder, block, order)
+            self._add(fields_of(fields.get("function")) or {}, (*holder, "function"), block, order)
         system = request.get("system")
         if isinstance(system, (list, tuple)):
             self._add_content(system, ("system",), (SYSTEM, 0), effective=prompt.leading == 0)
@@ -144,16 +151,22 @@ class _Search:
         content = message.get("content")
         result = message.get("role") in TOOL_ROLES
         # litellm keeps a message's own marker for a tool result and for a text, and loses it on a list.
-        block = holder if result else (*holder, "content") if isinstance(content, str) else None
+        block: Location | None = None
+        if result:
+            block = holder if self._results else None
+        elif isinstance(content, str) and self._message_level:
+            block = (*holder, "content")
         self._add(message, holder, block, (section, index, 0, 0))
         if isinstance(content, (list, tuple)):
             within = holder if result and not self._in_results else None
-            self._add_content(content, (*holder, "content"), (section, index), within=within)
+            kept = within is None or self._results
+            self._add_content(content, (*holder, "content"), (section, index), within=within, effective=kept)
         calls = message.get("tool_calls")
         if isinstance(calls, (list, tuple)):
             for number, call in enumerate(calls):
                 location = (*holder, "tool_calls", number)
-                self._add(fields_of(call) or {}, location, location, (MESSAGES, index, 1, number))
+                block = location if self._calls else None
+                self._add(fields_of(call) or {}, location, block, (MESSAGES, index, 1, number))
 
     def _add_content(
         self,
@@ -176,4 +189,5 @@ class _Search:
             nested = fields.get("content")
             if isinstance(nested, (list, tuple)):
                 for inner, item in enumerate(nested):
-                    self._add(fields_of(item) or {}, (*holder, "content", inner), within or holder, order)
+                    block = (within or holder) if effective else None
+                    self._add(fields_of(item) or {}, (*holder, "content", inner), block, order)

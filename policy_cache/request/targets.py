@@ -74,7 +74,12 @@ def _in_tools(prompt: Prompt, location: Location, rest: list[str | int]) -> Hit:
 def _in_message(prompt: Prompt, location: Location, index: int, rest: list[str | int]) -> Hit:
     section = SYSTEM if index < prompt.leading else MESSAGES
     if prompt.messages[index].get("role") in TOOL_ROLES:
-        return Hit(location, (section, index, 0, 0), _BLOCK if len(rest) < 2 else _NEVER)
+        match rest:
+            case ["content", int(number), *deeper]:
+                return Hit(location, (section, index, 0, number), _NEVER if deeper else _BLOCK)
+            case ["content"] | []:
+                return Hit(location, (section, index, 0, END), _ELEMENT)
+        return Hit(location, (section, index, 0, END), _NEVER)
     match rest:
         case ["content", int(number), *deeper]:
             return Hit(location, (section, index, 0, number), _NEVER if deeper else _BLOCK)
@@ -158,7 +163,7 @@ def _last_tool_result(prompt: Prompt) -> list[Hit]:
     for index in range(len(prompt.messages) - 1, prompt.leading - 1, -1):
         message = prompt.messages[index]
         if message.get("role") in TOOL_ROLES:
-            return [_new(Hit, (("messages", index), (MESSAGES, index, 0, 0), _BLOCK))]
+            return [_new(Hit, (("messages", index), (MESSAGES, index, 0, END), _ELEMENT))]
         number = _last_part(message.get("content"), results=True) if message.get("role") == "user" else None
         if number is not None:
             location: Location = ("messages", index, "content", number)

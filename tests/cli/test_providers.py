@@ -98,6 +98,15 @@ def test_with_a_catalog_of_ones_own(run, save):
     assert ran.out.endswith("1 breakpoint added, 0 already present; 1 of 2 used.\n")
 
 
+def test_names_and_notes_cannot_steer_a_terminal(run, save):
+    evil = CATALOG.replace('note: "Ours."', 'note: "\\e]0;pwn\\a"').replace(
+        "name: acme", 'name: "a\\e[31m\\u202e"'
+    )
+    for arguments in ([], ["acme"]):
+        out = run("providers", *arguments, "--catalog", save("catalog.yaml", evil)).out
+        assert not {"\x1b", "\x07", "\u202e"} & set(out)
+
+
 def test_a_bad_catalog_stops_every_command(run, save):
     file = save("catalog.yaml", "version: 1\nroute: []\n")
     request = save("request.json", chat())

@@ -29,12 +29,12 @@ WARNED = {
     "a typo": (
         "{provider: [anthropic, anthropc]}",
         MARK,
-        "5:35: warning[PC320]: the catalog has no provider `anthropc`, and markers for it are not sent",
+        "5:35: warning[PC320]: the catalog has no provider `anthropc`, and nothing is done for it",
     ),
     "an unknown glob": (
         "{provider: acme*}",
         MARK,
-        "5:23: warning[PC320]: the catalog has no provider `acme*`, and markers for it are not sent",
+        "5:23: warning[PC320]: the catalog has no provider `acme*`, and nothing is done for it",
     ),
     "a marker": (
         "{provider: [groq, xai]}",
@@ -84,6 +84,11 @@ def test_warns(run, save, case):
         ("{provider: dashscope}", HOUR),
         ("{provider: [groq, anthropic]}", MARK),
         ("{provider: [anthropic, openai]}", KEY),
+        ("{provider: deepinfra}", "    action: {remove_cache_control: {}}\n"),
+        (
+            "{provider: snowflake}",
+            "    targets: [{at: system, ttl: 5m}]\n    action: {add_cache_control: {ttl: 1h}}\n",
+        ),
         ("{provider: AZURE}", RETENTION),
         ("{provider: vertex_*}", MARK),
         ('{provider: openrouter, model: "anthropic/claude*"}', MARK),

@@ -548,3 +548,41 @@ rules:
         "/extra_body",
         "/extra_body/prompt_cache_retention",
     ]
+
+
+@pytest.mark.parametrize(
+    ("values", "given"),
+    [
+        ("prompt_cache_retention: 24h", {"prompt_cache_retention": "in_memory"}),
+        ("prompt_cache_key: k", {"prompt_cache_key": "c", "extra_body": {"prompt_cache_key": None}}),
+    ],
+)
+def test_the_clients_value_stays_wherever_it_is(values, given):
+    request = chat(model="gpt-4o", **given)
+    engine = Engine.from_text(
+        f"version: 1\nname: p\nrules:\n  - {{name: r, action: {{set: {{{values}}}}}}}\n"
+    )
+    assert [one.reason for one in engine.plan(request).placements] == ["kept_client_marker"]
+    assert engine.rewrite(request) is request
+
+
+@pytest.mark.parametrize(
+    ("value", "key"),
+    [
+        ("acme", "acme"),
+        (7, "7"),
+        (True, "true"),
+        ("", None),
+        ("\ud800", None),
+        ((1, 2), None),
+        ({"a": 1}, None),
+        (object(), None),
+    ],
+)
+def test_what_a_placeholder_can_be(value, key):
+    engine = Engine.from_text(
+        "version: 1\nname: p\nrules:\n  - {name: r, action: {set: {prompt_cache_key: '{metadata.x}'}}}\n"
+    )
+    plan = engine.plan(chat(model="gpt-4o", metadata={"x": value}))
+    assert plan.request.get("prompt_cache_key") == key
+    assert [one.reason for one in plan.placements] == ["applied" if key else "no_target"]

@@ -127,3 +127,18 @@ def test_the_schema_wants_only_a_version_and_a_routes_name():
     assert schema["required"] == ["version"]
     assert schema["$defs"]["RouteEntry"]["required"] == ["name"]
     assert not {name for name, entry in schema["$defs"].items() if "sources" in entry.get("required", ())}
+
+
+def test_a_warning_does_not_refuse_a_catalog(catalog):
+    assert load_catalog(catalog("version: 1\nsources: {mine: yes}\n")).sources["mine"] == "yes"
+
+
+def test_a_word_to_be_named_by_is_compared_without_case(catalog):
+    path = catalog("version: 1\nroutes: [{name: anthropic, only_when_named: Claude}]\n")
+    named = POLICY.replace("name: all,", 'name: all, match: {model: "CLAUDE-*"},')
+    request = {"model": "anthropic/claude-sonnet-4-5", "messages": MESSAGES * 40}
+    assert Engine.from_text(named, catalog=path).plan(request).route.only_when_named == "claude"
+    reasons = {one.reason for one in Engine.from_text(named, catalog=path).plan(request).placements}
+    assert "provider_automatic" not in reasons
+    reasons = {one.reason for one in Engine.from_text(POLICY, catalog=path).plan(request).placements}
+    assert reasons == {"provider_automatic"}

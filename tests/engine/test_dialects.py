@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from policy_cache import Engine
+from policy_cache.engine import arbitrate
 from tests.engine.requests import add, engine, said, tool
 
 POINT = {"mode": "explicit"}
@@ -63,6 +64,96 @@ def test_a_tool_message_is_marked_inside():
     sent = engine(add("messages.last_tool_result")).rewrite(request)
     assert sent["messages"][-1]["content"] == [text("RESULT", prompt_cache_breakpoint=POINT)]
     assert engine(add("messages.last_tool_result")).rewrite(sent) is sent
+
+
+ROUTER = "openrouter/anthropic/claude-sonnet-4.5"
+
+
+def answered(model, content):
+    call = {"role": "assistant", "content": None, "tool_calls": [{"id": "c", "type": "function"}]}
+    return conversation(
+        model, call, {"role": "tool", "tool_call_id": "c", "content": content}, tools=[tool()]
+    )
+
+
+@pytest.mark.parametrize("model", ["openai/gpt-5.6", ROUTER, "dashscope/qwen3-max"])
+@pytest.mark.parametrize(
+    ("target", "block", "reason"),
+    [
+        ("messages.last_tool_result", 2, "applied"),
+        ("messages.last", 2, "applied"),
+        ("'$.messages[-1]'", 2, "applied"),
+        ("'$.messages[-1].content'", 2, "applied"),
+        ("'$.messages[-1].content[1]'", 1, "applied"),
+        ("'$.messages[-1].content[0].text'", 0, "moved"),
+    ],
+)
+def test_which_block_of_a_tool_message(model, target, block, reason):
+    request = answered(model, [text(words) for words in ("first", "second", "third")])
+    [placement] = engine(add(target)).plan(request).placements
+    assert (placement.at, placement.reason) == (("messages", 5, "content", block), reason)
+
+
+@pytest.mark.parametrize(
+    ("target", "reason"), [("'$.messages[-1]'", "applied"), ("'$.messages[-1].content[1]'", "moved")]
+)
+def test_on_anthropic_the_result_itself_is_marked(target, reason):
+    request = answered("anthropic/claude-sonnet-4-5", [text("first"), text("second")])
+    [placement] = engine(add(target)).plan(request).placements
+    assert (placement.at, placement.reason) == (("messages", 5), reason)
+
+
+def test_a_split_tool_message_is_marked_once():
+    rules = engine(
+        "targets: [messages.last_tool_result], action: {split_text: {at: '## T'}}", add("messages.last")
+    )
+    once = rules.rewrite(answered(ROUTER, "stable ## T volatile"))
+    assert once["messages"][5]["content"] == [text("stable ", cache_control=MARKER), text("## T volatile")]
+    assert rules.rewrite(once) is once
+
+
+def test_removing_one_marker_of_a_block_does_not_forget_the_other():
+    both = {"cache_control": MARKER, "prompt_cache_breakpoint": POINT}
+    request = conversation("openai/gpt-5.6")
+    request["messages"][1:] = [
+        {"role": role, "content": [text(str(number), **both)] if role == "user" else "a"}
+        for number, role in enumerate(["user", "assistant"] * 3)
+    ] + [{"role": "user", "content": "q"}]
+    rules = engine("action: {remove_cache_control: {}}", add("system, messages.previous_turn, messages.last"))
+    once = rules.rewrite(request)
+    assert str(once).count("prompt_cache_breakpoint") == 3
+    assert "cache_control" not in str(once)
+    assert rules.rewrite(once) is once
+    replaced = engine("action: {remove_cache_control: {}}", add("system"), client_markers="replace").rewrite(
+        request
+    )
+    assert str(replaced).count("prompt_cache_breakpoint") == 1
+
+
+@pytest.mark.parametrize(
+    ("model", "lost"),
+    [
+        ("databricks/databricks-claude-sonnet-4-5", {"tools": [tool(cache_control=MARKER)] * 4}),
+        ("snowflake/claude-sonnet-4-5", {"tools": [tool(cache_control=MARKER)] * 4}),
+        ("gemini/gemini-2.5-pro", {"tools": [tool(cache_control=MARKER)]}),
+        ("gemini/gemini-2.5-pro", {"cache_control": MARKER}),
+    ],
+)
+def test_a_clients_marker_that_is_lost_uses_no_slot(model, lost):
+    rules = Engine.from_text(
+        "version: 1\nname: p\nrules:\n  - name: r\n    match: {provider: ['*', gemini]}\n"
+        "    targets: [messages.last]\n    action: {add_cache_control: {}}\n"
+    )
+    plan = rules.plan(conversation(model, **lost))
+    assert [marker.block for marker in plan.client_markers] == [None] * len(plan.client_markers)
+    assert [one.reason for one in plan.placements] == ["applied"]
+
+
+def test_on_snowflake_a_marker_on_a_message_of_text_is_lost():
+    request = conversation("snowflake/claude-sonnet-4-5")
+    request["messages"][3]["cache_control"] = MARKER
+    plan = engine(add("messages.last_user")).plan(request)
+    assert [one.reason for one in plan.placements] == ["applied"]
 
 
 def test_the_clients_breakpoints_stay_and_count():
@@ -186,6 +277,16 @@ def test_a_later_system_message_would_move():
 def test_a_prefix_that_litellm_would_not_cache_is_left_alone():
     request = {"model": GEMINI, "messages": [{"role": "user", "content": str(n)} for n in range(3)]}
     assert [one.reason for one in gemini().plan(request).placements] == ["below_minimum"]
+
+
+def test_many_targets_of_a_long_conversation_are_settled_in_one_pass(monkeypatch):
+    looked = []
+    real = arbitrate.run_ends
+    monkeypatch.setattr(arbitrate, "run_ends", lambda prompt: looked.append(1) or real(prompt))
+    more = [{"role": role, "content": "x"} for role in ("assistant", "user") * 200]
+    plan = gemini("$.messages[*]").plan(conversation(GEMINI, *more))
+    assert len(plan.placements) == 404
+    assert looked == [1]
 
 
 def test_one_run_a_request():

@@ -31,7 +31,8 @@ def address():
 def clean():
     yield
     uninstall()
-    litellm.callbacks = []
+    # litellm copies a callback into lists of its own.
+    litellm.logging_callback_manager._reset_all_callbacks()
 
 
 def messages(turns=1):

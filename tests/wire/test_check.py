@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import socket
 import threading
 
 import httpx
@@ -12,6 +13,8 @@ import pytest
 from policy_cache import Engine
 from policy_cache.integrations.litellm import WireError, check, wire
 from policy_cache.integrations.litellm.capture import Caught, capture
+from policy_cache.integrations.litellm.report import wire_report
+from policy_cache.report.render import plain as render
 from tests.engine.requests import add, engine
 
 MARKER = {"type": "ephemeral"}
@@ -154,3 +157,59 @@ def test_what_litellm_refuses_is_said_without_the_prompt():
 
 def test_a_catch_is_no_exception_that_litellm_could_retry():
     assert not issubclass(Caught, Exception)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        "anthropic/claude-sonnet-4-5",
+        "bedrock/converse/us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+        "vertex_ai/claude-sonnet-4-5@20250929",
+        "gemini/gemini-2.5-pro",
+    ],
+)
+@pytest.mark.parametrize("url", ["http://images.invalid/a.png", {"url": "https://images.invalid/a.png"}])
+def test_no_image_is_fetched(model, url, monkeypatch):
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: pytest.fail("a name was looked up"))
+    given = request(model)
+    given["messages"][1]["content"] = [{"type": "text", "text": "Q"}, {"type": "image_url", "image_url": url}]
+    sent = wire(given)
+    assert [one.method for one in sent.sent] == ["POST"]
+    assert "images.invalid" not in str(sent.sent)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"max_retries": 2},
+        {"acompletion": True},
+        {"mock_response": "hi"},
+        {"mock_tool_calls": []},
+        {"mock_timeout": True},
+        {"model_list": [{}]},
+        {"logger_fn": threading.Lock()},
+        {"fallbacks": ["gpt-4o"]},
+    ],
+)
+def test_what_would_answer_or_retry_instead_is_left_out(more):
+    assert wire(request(**more)).sent == wire(request()).sent
+
+
+def test_what_cannot_be_copied_is_an_error_like_any_other():
+    with pytest.raises(WireError, match="TypeError"):
+        wire(request(timeout=threading.Lock()))
+
+
+def test_nothing_is_printed(capsys):
+    with pytest.raises(WireError):
+        wire(request("x"))
+    assert capsys.readouterr() == ("", "")
+
+
+def test_no_secret_of_an_address_is_shown():
+    plan = engine(add("system")).plan(
+        request("openai/claude-x", api_base="https://user:sk-secret@proxy.example/v1?key=sk")
+    )
+    shown = render(wire_report(check(plan)))
+    assert "POST https://proxy.example/v1" in shown
+    assert "sk" not in shown.replace("task", "")

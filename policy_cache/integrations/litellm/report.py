@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import version
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from policy_cache.policy.diagnostics import visible
 from policy_cache.report.diff import column
@@ -22,7 +23,7 @@ def wire_report(check: Check) -> Iterator[Span]:
     yield Span(f"\nwire, litellm {version('litellm')}\n", "strong")
     for number, one in enumerate(sent):
         call = f"[{number + 1}] " if len(sent) > 1 else ""
-        yield Span(f"  {call}{one.method} {visible(one.url.partition('?')[0])}\n", "dim")
+        yield Span(f"  {call}{one.method} {visible(_address(one.url))}\n", "dim")
     offset = len(check.wire.sent) - len(sent)
     rows = [
         (
@@ -46,6 +47,12 @@ def wire_report(check: Check) -> Iterator[Span]:
 
 
 _LOST = "lost by litellm"
+
+
+def _address(url: str) -> str:
+    """Where a request goes, without what an `api_base` may hold of secrets."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def _by(rule: str | None) -> str:

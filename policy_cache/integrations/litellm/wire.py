@@ -39,12 +39,28 @@ _STAND_INS: dict[str, dict[str, str]] = {
     "vertex_ai": {"vertex_project": "project", "vertex_location": "us-east5"},
 }
 _PLATFORM = {"aws_bedrock_runtime_endpoint": "https://wire.amazonaws.com", "workspace_id": "none"}
-# What would answer, retry or reroute in place of sending.
-_NOT_SENT = ("mock_response", "fallbacks", "context_window_fallback_dict", "num_retries", "api_key", "client")
-# Members whose content is the caller's own, and may have any name.
-_OPAQUE = frozenset(
-    {"parameters", "input_schema", "inputSchema", "input", "arguments", "properties", "metadata"}
+# What would answer, retry, reroute or call back in place of sending.
+_NOT_SENT = frozenset(
+    {
+        "acompletion",
+        "api_key",
+        "client",
+        "context_window_fallback_dict",
+        "fallbacks",
+        "logger_fn",
+        "max_retries",
+        "mock_response",
+        "mock_timeout",
+        "mock_tool_calls",
+        "model_list",
+        "num_retries",
+        "shared_session",
+    }
 )
+# litellm fetches what some providers want inline.
+_PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+# Objects whose members the caller names.
+_OPAQUE = frozenset({"parameters", "input_schema", "inputSchema", "input", "properties", "metadata"})
 
 
 class WireError(PolicyCacheError):
@@ -115,6 +131,9 @@ class Check:
 def wire(request: Mapping[str, object], *, provider: str | None = None, shape: Shape | None = None) -> Wire:
     """Run the installed litellm up to the HTTP body, with no network and no key.
 
+    What the process has registered with litellm as callbacks sees the call. Images at a URL are sent
+    inline as one pixel, since litellm would fetch them for some providers.
+
     Args:
         request: The keyword arguments of `litellm.completion` or `litellm.anthropic_messages`.
         provider: litellm's provider name, where the request does not say it.
@@ -123,24 +142,25 @@ def wire(request: Mapping[str, object], *, provider: str | None = None, shape: S
     Raises:
         WireError: litellm refuses the request, or sends nothing for it.
     """
-    given = {name: value for name, value in request.items() if name not in _NOT_SENT}
-    # litellm changes what it is given.
-    given = copy.deepcopy(given)
-    if provider is not None:
-        given["custom_llm_provider"] = provider
-    given = {**_stand_ins(given), **given, "api_key": "none"}
     log = logging.getLogger("LiteLLM")
     level, banner = log.level, litellm.suppress_debug_info
     log.setLevel(logging.CRITICAL)
     litellm.suppress_debug_info = True
     try:
+        # litellm changes what it is given.
+        given: dict[str, Any] = copy.deepcopy(
+            {name: _inline(value) for name, value in request.items() if name not in _NOT_SENT}
+        )
+        if provider is not None:
+            given["custom_llm_provider"] = provider
+        given = {**_stand_ins(given), **given, "api_key": "none"}
         sent = capture(lambda: _call(given, shape or detect_shape(request)))
     except Exception as error:  # noqa: BLE001, whatever litellm raises before it sends
         raise WireError(f"litellm builds no body for this request: {_said(error)}") from None
     finally:
         log.setLevel(level)
         litellm.suppress_debug_info = banner
-    if not sent:
+    if not sent or not isinstance(sent[-1].body, dict):
         raise WireError("litellm sends nothing for this request")
     markers = tuple(marker for call, one in enumerate(sent) for marker in _markers(call, one))
     leaks = tuple(name for name in ("cache_control_injection_points",) if name in (sent[-1].body or ()))
@@ -155,9 +175,8 @@ def check(plan: Plan) -> Check:
     """
     request, route = plan.request, plan.route
     whole = wire(request, provider=route.provider or None, shape=route.shape)
-    marked = client_markers(
-        Prompt(request, route.shape), route.key, in_results=bool(route.blocks.tool_content)
-    )
+    rules = route.blocks if route.mechanism == "explicit" else None
+    marked = client_markers(Prompt(request, route.shape), route.key, rules, run=route.run)
     markers = [one for one in marked if one.key == route.key]
     fates: list[Fate] = []
     if route.run:  # the markers of a run act together
@@ -183,6 +202,26 @@ def _source(plan: Plan, marker: ClientMarker) -> Source | None:
         if edit.change == "mark" and marker.holder in {edit.location, (*edit.location, 0)}:
             return edit.source
     return None
+
+
+def _inline(value: object) -> object:
+    """A part of a request with one pixel for every image at a URL."""
+    if isinstance(value, dict):
+        if value.get("type") == "url" and isinstance(value.get("url"), str):
+            return {"type": "base64", "media_type": "image/png", "data": _PIXEL}
+        return {name: _pixel(item) if name == "image_url" else _inline(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_inline(item) for item in value]
+    fields = fields_of(value)
+    return value if fields is None else _inline(fields)
+
+
+def _pixel(image: object) -> object:
+    url = image.get("url") if isinstance(image, dict) else image
+    if not isinstance(url, str) or not url.startswith(("http:", "https:")):
+        return image
+    inline = f"data:image/png;base64,{_PIXEL}"
+    return {**image, "url": inline} if isinstance(image, dict) else inline
 
 
 def _said(error: Exception) -> str:
