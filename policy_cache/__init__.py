@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from policy_cache.engine.plan import Edit, Placement, Plan
     from policy_cache.engine.watch import LiveEngine
     from policy_cache.errors import PathError, PolicyCacheError, PolicyError, RequestError
+    from policy_cache.integrations.recorder import TraceRecorder
     from policy_cache.integrations.usage import CacheUsage
 
 __version__ = "0.1.0"
@@ -25,6 +26,7 @@ __all__ = [
     "PolicyCacheError",
     "PolicyError",
     "RequestError",
+    "TraceRecorder",
 ]
 
 _HOMES = {
@@ -38,6 +40,7 @@ _HOMES = {
     "PolicyCacheError": "errors",
     "PolicyError": "errors",
     "RequestError": "errors",
+    "TraceRecorder": "integrations.recorder",
 }
 
 

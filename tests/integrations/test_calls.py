@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import json
 import logging
 
 import httpx
@@ -11,7 +12,7 @@ import litellm
 import pytest
 from litellm.litellm_core_utils.logging_worker import GLOBAL_LOGGING_WORKER
 
-from policy_cache import Engine
+from policy_cache import CacheUsage, Engine, TraceRecorder
 from policy_cache.emulator import create_app, serve
 from policy_cache.integrations.litellm import Calls, PolicyCacheHandler, install, uninstall
 from policy_cache.integrations.litellm.capture import capture
@@ -216,6 +217,23 @@ def test_a_handler_logs_what_was_written_and_read(address, caplog):
     }
     assert second["revision"].startswith("sha256:")
     assert "word" not in caplog.text
+
+
+def test_a_handler_hands_each_answered_request_to_a_recorder(address, tmp_path):
+    with TraceRecorder(tmp_path / "trace.jsonl") as recorder:
+        litellm.callbacks = [PolicyCacheHandler(Engine.default(), recorder=recorder)]
+
+        async def turns():
+            for turn in (1, 2):
+                await litellm.acompletion(**request(address, turn))
+            await GLOBAL_LOGGING_WORKER.flush()
+            await litellm.close_litellm_async_clients()
+
+        asyncio.run(turns())
+    lines = [json.loads(line) for line in (tmp_path / "trace.jsonl").read_text().splitlines()]
+    assert [line["request"]["messages"] for line in lines] == [messages(1), messages(2)]
+    assert [CacheUsage.from_response(line["usage"]).read > 0 for line in lines] == [False, True]
+    assert "api_key" not in str(lines)
 
 
 @pytest.mark.parametrize("response", [None, {}, {"usage": None}, {"usage": {"prompt_tokens": "many"}}, 3])

@@ -13,6 +13,7 @@ from policy_cache.integrations.usage import CacheUsage, log_usage
 
 if TYPE_CHECKING:
     from policy_cache.integrations.litellm.rewriting import Rewriter
+    from policy_cache.integrations.recorder import TraceRecorder
     from policy_cache.request.prompt import Shape
 
 _SHAPES: dict[str, Shape] = {
@@ -36,9 +37,11 @@ class PolicyCacheHandler(CustomLogger):  # type: ignore[misc]  # litellm's own c
         rewriting: The engine, and what it met with.
     """
 
-    def __init__(self, engine: Rewriter) -> None:
+    def __init__(self, engine: Rewriter, *, recorder: TraceRecorder | None = None) -> None:
+        """Put an engine in front of litellm; a recorder gets each answered request, as it came."""
         super().__init__()
         self.rewriting = Rewriting(engine)
+        self._recorder = recorder
         # Requests whose response is awaited: the engine that saw each, and the request as it came.
         self._pending: OrderedDict[str, tuple[Rewriter, dict[str, Any], Shape]] = OrderedDict()
 
@@ -89,6 +92,8 @@ class PolicyCacheHandler(CustomLogger):  # type: ignore[misc]  # litellm's own c
         try:
             usage = CacheUsage.from_response(response)
             pending = self._pending.pop(str(kwargs.get("litellm_call_id")), None)
+            if pending is not None and self._recorder is not None:
+                self._recorder.record(pending[1], response=response)
             if usage is None or not (usage.read or usage.written):
                 return
             if pending is None:
