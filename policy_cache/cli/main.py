@@ -21,6 +21,7 @@ COMMANDS = {
     "rewrite": "Print the request that a policy makes of a request.",
     "explain": "Say why each rule did or did not act on a request.",
     "providers": "Show what each provider takes, and where that is said.",
+    "stats": "Sum up what a recorded trace read from the cache and wrote to it.",
     "schema": "Print the JSON Schema of policy files.",
     "demo": "Show what the default policy saves, against a provider on this machine.",
     "emulate": "Serve the Anthropic Messages API on this machine, with its caching rules.",

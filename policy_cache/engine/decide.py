@@ -361,7 +361,7 @@ def _by_place(markers: Sequence[ClientMarker]) -> dict[Location, list[ClientMark
     """Markers by every location that holds them; those on the request by the empty one."""
     places: dict[Location, list[ClientMarker]] = {}
     for one in markers:
-        if one.block == ():
+        if one.holder in {(), ("extra_body",)}:
             places.setdefault((), []).append(one)
         for length in range(1, len(one.holder) + 1):
             places.setdefault(one.holder[:length], []).append(one)

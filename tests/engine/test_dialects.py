@@ -179,6 +179,11 @@ def test_a_clients_cache_control_does_not_count_and_can_be_removed():
     assert sent["messages"][0]["content"] == [text(f"SYSTEM {LONG}")]
 
 
+def test_a_marker_on_the_request_is_removed_though_it_takes_no_effect():
+    request = conversation("openai/gpt-5.6", cache_control=MARKER)
+    assert Engine.default().rewrite(request) == conversation("openai/gpt-5.6")
+
+
 def test_removing_leaves_openais_breakpoints_alone():
     request = conversation("azure/gpt-5.6")
     request["messages"][0]["content"] = [text(f"SYSTEM {LONG}", prompt_cache_breakpoint=POINT)]
