@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from policy_cache.integrations.litellm.rewriting import Rewriter
+    from policy_cache.integrations.metrics import Metrics
 
 _REFUSALS = (litellm.BadRequestError, litellm.UnprocessableEntityError)
 
@@ -32,8 +33,8 @@ class Calls:
         acompletion: Takes and returns what `litellm.acompletion` does.
     """
 
-    def __init__(self, engine: Rewriter) -> None:
-        self.rewriting = Rewriting(engine)
+    def __init__(self, engine: Rewriter, *, metrics: Metrics | None = None) -> None:
+        self.rewriting = Rewriting(engine, metrics=metrics)
         self.completion = through(self.rewriting, litellm.completion)
         self.acompletion = through_async(self.rewriting, litellm.acompletion)
 

@@ -12,7 +12,9 @@ from policy_cache.integrations.litellm.rewriting import Rewriting
 from policy_cache.integrations.usage import CacheUsage, log_usage
 
 if TYPE_CHECKING:
+    from policy_cache.integrations.collapse import CollapseAlarm
     from policy_cache.integrations.litellm.rewriting import Rewriter
+    from policy_cache.integrations.metrics import Metrics
     from policy_cache.integrations.recorder import TraceRecorder
     from policy_cache.request.prompt import Shape
 
@@ -37,11 +39,27 @@ class PolicyCacheHandler(CustomLogger):  # type: ignore[misc]  # litellm's own c
         rewriting: The engine, and what it met with.
     """
 
-    def __init__(self, engine: Rewriter, *, recorder: TraceRecorder | None = None) -> None:
-        """Put an engine in front of litellm; a recorder gets each answered request, as it came."""
+    def __init__(
+        self,
+        engine: Rewriter,
+        *,
+        recorder: TraceRecorder | None = None,
+        metrics: Metrics | None = None,
+        alarm: CollapseAlarm | None = None,
+    ) -> None:
+        """Put an engine in front of litellm.
+
+        Args:
+            engine: The engine.
+            recorder: Gets each answered request, as it came.
+            metrics: Gets what was rewritten, answered, and went wrong.
+            alarm: Warns when a session stops reading its cache.
+        """
         super().__init__()
-        self.rewriting = Rewriting(engine)
+        self.rewriting = Rewriting(engine, metrics=metrics)
         self._recorder = recorder
+        self._metrics = metrics
+        self._alarm = alarm
         # Requests whose response is awaited: the engine that saw each, and the request as it came.
         self._pending: OrderedDict[str, tuple[Rewriter, dict[str, Any], Shape]] = OrderedDict()
 
@@ -94,14 +112,21 @@ class PolicyCacheHandler(CustomLogger):  # type: ignore[misc]  # litellm's own c
             pending = self._pending.pop(str(kwargs.get("litellm_call_id")), None)
             if pending is not None and self._recorder is not None:
                 self._recorder.record(pending[1], response=response)
-            if usage is None or not (usage.read or usage.written):
-                return
+            told = usage is not None and bool(usage.read or usage.written)
             if pending is None:
+                if not told:
+                    return
                 model, provider = str(kwargs.get("model")), str(kwargs.get("custom_llm_provider"))
                 log_usage(usage, model=model, provider=provider, route=None, rules=(), revision="")
                 return
             engine, request, shape = pending
+            if not told and self._metrics is None and self._alarm is None:
+                return
             plan = engine.plan(request, shape=shape)
+            if self._metrics is not None:
+                self._metrics.answered(plan, usage)
+            if self._alarm is not None:
+                self._alarm.answered(plan, usage)
             log_usage(
                 usage,
                 model=plan.route.model,

@@ -6,6 +6,7 @@ import logging
 import re
 import time
 from collections import Counter
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 from policy_cache.engine.caching import is_disabled
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from policy_cache.engine.plan import Plan
+    from policy_cache.integrations.metrics import Metrics
     from policy_cache.request.prompt import Shape
 
 _log = logging.getLogger("policy_cache")
@@ -52,6 +54,7 @@ class Rewriting:
         self,
         engine: Rewriter,
         *,
+        metrics: Metrics | None = None,
         unmarked_for: float = 300.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -59,18 +62,29 @@ class Rewriting:
 
         Args:
             engine: The engine.
+            metrics: Gets each rewrite, and what went wrong.
             unmarked_for: How many seconds a route stays unmarked after it refused a marker.
             clock: The time in seconds.
         """
         self.engine = engine
         self.refused: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()
+        self._metrics = metrics
         self._unmarked_for = unmarked_for
         self._clock = clock
         self._unmarked: dict[tuple[str, str, str], float] = {}
 
     def rewrite(self, request: dict[str, object], shape: Shape | None = None) -> dict[str, object]:
         """The request to send; the very one that was given where nothing changes. Never raises."""
+        if self._metrics is None:
+            return self._rewrite(request, shape)
+        started = time.perf_counter()
+        sent = self._rewrite(request, shape)
+        with suppress(Exception):
+            self._metrics.rewritten(time.perf_counter() - started, changed=sent is not request)
+        return sent
+
+    def _rewrite(self, request: dict[str, object], shape: Shape | None) -> dict[str, object]:
         try:
             if is_disabled():
                 return request
@@ -135,6 +149,9 @@ class Rewriting:
         self.faults[kind] += 1
         if self.faults[kind] == 1:
             _log.warning("a request was passed on unchanged after %s (logged once)", kind)
+        if self._metrics is not None:
+            with suppress(Exception):
+                self._metrics.failed(kind)
 
 
 def _route(request: dict[str, object]) -> tuple[str, str, str]:

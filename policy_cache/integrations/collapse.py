@@ -1,0 +1,145 @@
+"""The alarm for a cache that stops being read: which block of the prefix changed, and never its text."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections import OrderedDict
+from hashlib import blake2b
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
+
+from policy_cache.engine.match import carried_metadata
+from policy_cache.request.location import Location, fields_of, normalized
+from policy_cache.request.markers import MARKER_KEYS
+from policy_cache.request.prompt import Prompt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from policy_cache.engine.plan import Plan
+    from policy_cache.integrations.usage import CacheUsage
+
+_log = logging.getLogger("policy_cache")
+_MOST_BLOCKS = 2_000
+# An entry lives for five minutes at least; what is older may have expired by itself.
+_LIFETIME = 300.0
+
+
+class _Session(NamedTuple):
+    """What is kept of a session's last request: a hash of eight bytes for each block, and no text."""
+
+    blocks: list[tuple[Location, bytes]]
+    cached: bool
+    at: float
+    told: bool
+
+
+class CollapseAlarm:
+    """Warns once a session whose prompt was cached reads nothing any more, though it soon follows.
+
+    Hand it to `PolicyCacheHandler(engine, alarm=…)`. A session is `metadata.session_id`, or else requests to
+    one model that begin with the same turn of a user.
+
+    Attributes:
+        alarms: How many sessions it warned of.
+    """
+
+    def __init__(self, *, sessions: int = 1_000, clock: Callable[[], float] = time.monotonic) -> None:
+        """Keep hashes of at most so many sessions, the ones seen last.
+
+        Args:
+            sessions: How many; each takes some 100 bytes a block, of 2,000 blocks at the most.
+            clock: The time in seconds.
+        """
+        self.alarms = 0
+        self._most = sessions
+        self._clock = clock
+        self._sessions: OrderedDict[bytes, _Session] = OrderedDict()
+
+    def answered(self, plan: Plan, usage: CacheUsage | None) -> None:
+        """Look at an answered request and its usage."""
+        if usage is None or plan.route.mechanism != "explicit":
+            return
+        prompt = Prompt(plan.original, plan.route.shape)
+        blocks = list(_hashes(prompt))
+        key = _session_of(prompt, plan.route.model)
+        before, now = self._sessions.pop(key, None), self._clock()
+        told = before is not None and before.told
+        if (
+            before is not None
+            and before.cached
+            and not usage.read
+            and not told
+            and now - before.at < _LIFETIME
+        ):
+            changed = _first_change(before.blocks, blocks)
+            if changed is not None:
+                told = True
+                self.alarms += 1
+                _log.warning(
+                    "%s stopped reading its cache: %s differs from the request before it in this session "
+                    "(said once a session)",
+                    plan.route.name,
+                    normalized(changed),
+                )
+        cached = bool(usage.read or usage.written)
+        self._sessions[key] = _Session(blocks, cached, now, told)
+        if len(self._sessions) > self._most:
+            self._sessions.popitem(last=False)
+
+
+def _first_change(before: list[tuple[Location, bytes]], now: list[tuple[Location, bytes]]) -> Location | None:
+    """The first block that is not what it was; None where the earlier prompt is all there."""
+    for (location, old), (_, new) in zip(before, now, strict=False):
+        if old != new:
+            return location
+    return before[len(now)][0] if len(now) < len(before) else None
+
+
+def _session_of(prompt: Prompt, model: str) -> bytes:
+    session = carried_metadata(prompt.request).get("session_id")
+    if isinstance(session, str) and session:
+        return _hash(["session", model, session])
+    first = next((m.get("content") for m in prompt.messages if m.get("role") == "user"), None)
+    return _hash(["first", model, _plain(first)])
+
+
+def _hashes(prompt: Prompt) -> Iterator[tuple[Location, bytes]]:
+    """A hash for each block, in prefix order; markers do not count."""
+    for location, value in islice(_blocks(prompt), _MOST_BLOCKS):
+        yield location, _hash(_plain(value))
+
+
+def _blocks(prompt: Prompt) -> Iterator[tuple[Location, object]]:
+    for index, tool in enumerate(prompt.tools):
+        yield ("tools", index), tool
+    if prompt.system is not None:
+        yield from _content(("system",), prompt.system)
+    for index, message in enumerate(prompt.messages):
+        rest = {name: value for name, value in message.items() if name != "content"}
+        yield from _content(("messages", index, "content"), message.get("content"))
+        yield ("messages", index), rest
+
+
+def _content(location: Location, content: object) -> Iterator[tuple[Location, object]]:
+    """The blocks of a content; a text is what its one-block list is."""
+    if isinstance(content, str):
+        yield location, {"type": "text", "text": content}
+    elif isinstance(content, (list, tuple)):
+        for number, block in enumerate(content):
+            yield (location if len(content) == 1 else (*location, number)), block
+
+
+def _plain(value: object) -> object:
+    """A value without markers, as JSON has it."""
+    fields = fields_of(value)
+    if fields is not None:
+        return {name: _plain(item) for name, item in fields.items() if name not in MARKER_KEYS}
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _hash(value: object) -> bytes:
+    text = json.dumps(value, default=repr, ensure_ascii=True)
+    return blake2b(text.encode(), digest_size=8).digest()
