@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export LITELLM_LOCAL_MODEL_COST_MAP := True
 
-.PHONY: demo test test-all test-oldest test-proxy lint types imports pytest bench fuzz schema docs build clean
+.PHONY: demo test test-all test-oldest test-proxy load lint types imports pytest bench fuzz schema docs build clean
 
 demo: $(VENV)/.installed
 	$(BIN)/policy-cache demo
@@ -40,6 +40,10 @@ test-oldest:
 # A real litellm proxy; its requirements are many, and of one release only.
 test-proxy: .venv-proxy/.installed
 	.venv-proxy/bin/pytest tests/proxy
+
+# What a litellm proxy takes for 200 requests at once, and its memory over 20,000; takes some minutes.
+load: .venv-proxy/.installed
+	.venv-proxy/bin/python -m benchmarks.load
 
 .venv-proxy/.installed: pyproject.toml
 	$(PYTHON) -m venv .venv-proxy
