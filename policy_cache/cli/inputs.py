@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass, fields
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TextIO, TypedDict
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 import click
 
@@ -22,19 +22,10 @@ from policy_cache.request.location import kind_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from policy_cache.engine.context import Context
     from policy_cache.engine.match import Facts
     from policy_cache.engine.plan import Plan
     from policy_cache.request.prompt import Shape
-
-
-class Context(TypedDict):
-    """What the router would say beside a request; `Engine.plan` takes it."""
-
-    provider: str | None
-    alias: str | None
-    metadata: dict[str, object] | None
-    headers: dict[str, object] | None
-    shape: Shape | None
 
 
 @dataclass(frozen=True, slots=True)

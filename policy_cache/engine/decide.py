@@ -10,12 +10,12 @@ from policy_cache.engine.arbitrate import Arbiter
 from policy_cache.engine.compile import SetParameters, Split, Template, Unmark
 from policy_cache.engine.edits import Cut, Removal, prompt_edits
 from policy_cache.engine.injection import MEANING, injection
-from policy_cache.engine.plan import Edit, Placement, Plan, Source, Step, steps_of
+from policy_cache.engine.plan import Edit, Placement, Plan, Source, Step, edited
 from policy_cache.engine.reasons import ACTED
 from policy_cache.request.blocks import REQUEST, Block
-from policy_cache.request.edit import Draft, marked
+from policy_cache.request.edit import marked
 from policy_cache.request.location import Location, fields_of, value_at
-from policy_cache.request.markers import KEY, ClientMarker, client_markers
+from policy_cache.request.markers import KEY, ClientMarker
 from policy_cache.request.prefix import Prefix
 
 if TYPE_CHECKING:
@@ -100,10 +100,8 @@ class Decision:
         self._facts = facts
         self._prompt = prompt
         self._conduct = conduct
-        route = facts.route
-        rules = route.blocks if route.mechanism == "explicit" else None
-        self._client = client_markers(prompt, route.key, rules, run=route.run)
-        self._prefix = Prefix(prompt, route.blocks)
+        self._client = facts.route.markers_of(prompt)
+        self._prefix = Prefix(prompt, facts.route.blocks)
         self._placements: list[Placement] = []
         self._removals: list[Removal] = []
         self._gone: set[tuple[Location, str]] = set()
@@ -308,18 +306,11 @@ class Decision:
         if self._conduct.observe:
             self._observe()
         elif self._removals or self._cuts or self._parameters:
-            self._apply(self.edits())
+            self.request = edited(self.request, self.edits())
         elif accepted:
             route = self._facts.route
             marks = {location: dict(route.markers[ttl]) for _, location, ttl, _ in accepted}
             self.request = marked(self.request, marks, route.key)
-
-    def _apply(self, edits: list[Edit]) -> None:
-        if edits:
-            draft = Draft(self.request)
-            for step in steps_of(edits):
-                draft.apply(step.op, step.location, step.value)
-            self.request = draft.request
 
     def edits(self) -> list[Edit]:
         """The changes as values, in prefix order; parameters come last."""

@@ -24,7 +24,9 @@ from policy_cache.request.prompt import Prompt, Shape, detect_shape
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from os import PathLike
+    from typing import Unpack
 
+    from policy_cache.engine.context import Context
     from policy_cache.engine.plan import Plan
     from policy_cache.engine.watch import LiveEngine
     from policy_cache.providers.catalog import Catalog
@@ -194,52 +196,34 @@ class Engine:
             return request
         return decision.request  # type: ignore[return-value]
 
-    def plan(
-        self,
-        request: dict[str, object],
-        *,
-        provider: str | None = None,
-        alias: str | None = None,
-        metadata: Mapping[str, object] | None = None,
-        headers: Mapping[str, object] | None = None,
-        shape: Shape | None = None,
-    ) -> Plan:
+    def plan(self, request: dict[str, object], **context: Unpack[Context]) -> Plan:
         """Decide a request and say why; takes what `rewrite` takes.
 
         Raises:
             RequestError: It is not a request that can be planned.
         """
-        facts, program = self._enter(request, provider, alias, metadata, headers, shape)
+        facts, program = self._enter(request, **context)
         matched = self._matching(facts, program)
         return decide(matched, facts, self._conduct).plan(tuple(rule.source.rule for rule in matched))
 
-    def facts(
-        self,
-        request: dict[str, object],
-        *,
-        provider: str | None = None,
-        alias: str | None = None,
-        metadata: Mapping[str, object] | None = None,
-        headers: Mapping[str, object] | None = None,
-        shape: Shape | None = None,
-    ) -> Facts:
+    def facts(self, request: dict[str, object], **context: Unpack[Context]) -> Facts:
         """What conditions see of a request; takes what `rewrite` takes.
 
         Raises:
             RequestError: It is not a request that can be planned.
         """
-        facts, program = self._enter(request, provider, alias, metadata, headers, shape)
+        facts, program = self._enter(request, **context)
         facts.prompt = Prompt(facts.request, program.route.shape)
         return facts
 
     def _enter(
         self,
         request: dict[str, object],
-        provider: str | None,
-        alias: str | None,
-        metadata: Mapping[str, object] | None,
-        headers: Mapping[str, object] | None,
-        shape: Shape | None,
+        provider: str | None = None,
+        alias: str | None = None,
+        metadata: Mapping[str, object] | None = None,
+        headers: Mapping[str, object] | None = None,
+        shape: Shape | None = None,
     ) -> tuple[Facts, _Program]:
         if not isinstance(request, dict):
             raise RequestError((), found=kind_of(request), expected="a request, as a dict")

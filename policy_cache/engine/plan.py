@@ -99,6 +99,16 @@ def steps_of(edits: Sequence[Edit]) -> list[Step]:
     return [step for edit in (*reversed(prompt), *parameters) for step in edit.steps]
 
 
+def edited(request: Mapping[str, object], edits: Sequence[Edit]) -> Mapping[str, object]:
+    """A copy of a request with edits applied; without any, the very request."""
+    if not edits:
+        return request
+    draft = Draft(request)
+    for step in steps_of(edits):
+        draft.apply(step.op, step.location, step.value)
+    return draft.request
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
     """The engine's decision for one request.
@@ -132,13 +142,8 @@ class Plan:
 
     def without_markers(self) -> Mapping[str, object]:
         """The request with all that the plan changes, but the markers that it adds."""
-        steps = steps_of([edit for edit in self.edits if edit.change != "mark"]) if self.changed else []
-        if not steps:
-            return self.original
-        draft = Draft(self.original)
-        for step in steps:
-            draft.apply(step.op, step.location, step.value)
-        return draft.request
+        kept = [edit for edit in self.edits if edit.change != "mark"] if self.changed else []
+        return edited(self.original, kept)
 
     def json_patch(self) -> list[PatchOperation]:
         """The changes as a JSON Patch (RFC 6902): applied to the original, it gives the request."""

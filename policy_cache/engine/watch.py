@@ -27,15 +27,14 @@ from policy_cache.policy.load import loads
 from policy_cache.policy.text import MAX_BYTES, read_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from os import PathLike
-    from typing import Self
+    from typing import Self, Unpack
 
     from policy_cache.engine.compile import CompiledRule
+    from policy_cache.engine.context import Context
     from policy_cache.engine.match import Facts
     from policy_cache.engine.plan import Plan
     from policy_cache.policy.load import LoadedPolicy
-    from policy_cache.request.prompt import Shape
 
 _log = logging.getLogger("policy_cache")
 _SHORTEST = 0.1
@@ -97,58 +96,25 @@ class LiveEngine:
         """The compiled rules in force, in file order."""
         return self.engine.rules
 
-    def rewrite(
-        self,
-        request: dict[str, object],
-        *,
-        provider: str | None = None,
-        alias: str | None = None,
-        metadata: Mapping[str, object] | None = None,
-        headers: Mapping[str, object] | None = None,
-        shape: Shape | None = None,
-    ) -> dict[str, object]:
+    def rewrite(self, request: dict[str, object], **context: Unpack[Context]) -> dict[str, object]:
         """Return the request to send; see `Engine.rewrite`."""
-        return self.engine.rewrite(
-            request, provider=provider, alias=alias, metadata=metadata, headers=headers, shape=shape
-        )
+        return self.engine.rewrite(request, **context)
 
-    def plan(
-        self,
-        request: dict[str, object],
-        *,
-        provider: str | None = None,
-        alias: str | None = None,
-        metadata: Mapping[str, object] | None = None,
-        headers: Mapping[str, object] | None = None,
-        shape: Shape | None = None,
-    ) -> Plan:
+    def plan(self, request: dict[str, object], **context: Unpack[Context]) -> Plan:
         """Decide a request and say why; see `Engine.plan`.
 
         Raises:
             RequestError: It is not a request that can be planned.
         """
-        return self.engine.plan(
-            request, provider=provider, alias=alias, metadata=metadata, headers=headers, shape=shape
-        )
+        return self.engine.plan(request, **context)
 
-    def facts(
-        self,
-        request: dict[str, object],
-        *,
-        provider: str | None = None,
-        alias: str | None = None,
-        metadata: Mapping[str, object] | None = None,
-        headers: Mapping[str, object] | None = None,
-        shape: Shape | None = None,
-    ) -> Facts:
+    def facts(self, request: dict[str, object], **context: Unpack[Context]) -> Facts:
         """What conditions see of a request; see `Engine.facts`.
 
         Raises:
             RequestError: It is not a request that can be planned.
         """
-        return self.engine.facts(
-            request, provider=provider, alias=alias, metadata=metadata, headers=headers, shape=shape
-        )
+        return self.engine.facts(request, **context)
 
     def refresh(self) -> bool:
         """Look at the files now, and return whether another engine is in force.

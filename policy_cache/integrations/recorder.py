@@ -12,19 +12,18 @@ import threading
 import time
 import traceback
 from collections import Counter
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from queue import Full, Queue
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
-from urllib.parse import urlsplit
 from weakref import WeakSet
 
-from policy_cache.engine.match import carried_metadata
 from policy_cache.integrations.hashed import Hasher, kept_key
-from policy_cache.request.location import fields_of
+from policy_cache.integrations.recorded import named, numbers, plain, recorded, usage_of
+from policy_cache.integrations.rotating import RotatingFile
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from os import PathLike
     from types import TracebackType
     from typing import Self
@@ -32,37 +31,6 @@ if TYPE_CHECKING:
 Text: TypeAlias = Literal["plain", "hashed"]
 
 _log = logging.getLogger("policy_cache")
-
-_CACHE_PARAMETERS = (
-    "cache_control",
-    "prompt_cache_key",
-    "prompt_cache_options",
-    "prompt_cache_retention",
-)
-# What decides a prompt and its route; a member that is not named here is never written.
-_MEMBERS = (
-    "model",
-    "custom_llm_provider",
-    "messages",
-    "system",
-    "tool_choice",
-    "thinking",
-    "reasoning_effort",
-    "output_config",
-    "speed",
-    "response_format",
-    *_CACHE_PARAMETERS,
-    "cache_control_injection_points",
-    "enable_prompt_caching",
-    "temperature",
-    "max_tokens",
-    "max_completion_tokens",
-    "stream",
-)
-# A remote tool server's, which stand on its tool.
-_TOOL_SECRETS = frozenset(
-    {"api_key", "authorization", "authorization_token", "extra_headers", "headers", "server_url"}
-)
 
 
 class TraceRecorder:
@@ -128,7 +96,7 @@ class TraceRecorder:
         self._text = text
         self._hasher = None if key is None else Hasher(key)
         self._metadata = metadata
-        self._file = _File(self.path, rotate_bytes, keep)
+        self._file = RotatingFile(self.path, rotate_bytes, keep)
         self._waiting = queue
         self._closed = False
         self._begin()
@@ -168,8 +136,8 @@ class TraceRecorder:
             record = {
                 "v": 1,
                 "ts": time.time() if ts is None else float(ts),
-                "request": _recorded(request, self._metadata),
-                "usage": _numbers(_usage(response) if usage is None else usage) or None,
+                "request": recorded(request, self._metadata),
+                "usage": numbers(usage_of(response) if usage is None else usage) or None,
                 "scope": scope,
                 "session": session,
             }
@@ -246,7 +214,7 @@ class TraceRecorder:
             for name in ("scope", "session"):
                 if record[name] is not None:
                     record[name] = hasher.id(str(record[name]))
-        return json.dumps(record, separators=(",", ":"), allow_nan=False, default=_named).encode() + b"\n"
+        return json.dumps(record, separators=(",", ":"), allow_nan=False, default=named).encode() + b"\n"
 
     def _failed(self, error: Exception) -> None:
         if isinstance(error, OSError):
@@ -265,148 +233,12 @@ class TraceRecorder:
             _log.warning("a request was not recorded in %s: %s%s (logged once)", self.path, kind, said)
 
 
-class _File:
-    """A file that is appended to and rotated. For one thread; other processes may append to it too."""
-
-    def __init__(self, path: Path, rotate_bytes: int, keep: int) -> None:
-        self._path = path
-        self._most = rotate_bytes
-        self._keep = keep
-        self._handle: int | None = None
-
-    def append(self, line: bytes) -> None:
-        try:
-            handle = self._opened()
-            size = os.fstat(handle).st_size
-            if size and size + len(line) > self._most:
-                self._rotate()
-                handle = self._opened()
-            self._write(handle, line)
-        except OSError:
-            # Opened again, it is looked at again: it may end in the middle of a line.
-            self.close()
-            raise
-
-    def close(self) -> None:
-        handle, self._handle = self._handle, None
-        if handle is not None:
-            with suppress(OSError):
-                os.close(handle)
-
-    def _opened(self) -> int:
-        """The file at the path, which another process may have rotated, or a person removed."""
-        if self._handle is not None:
-            with suppress(FileNotFoundError):
-                if os.path.samestat(os.fstat(self._handle), self._path.stat()):
-                    return self._handle
-            self.close()
-        self._handle = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
-        if os.fstat(self._handle).st_size:
-            os.lseek(self._handle, -1, os.SEEK_END)
-            if os.read(self._handle, 1) != b"\n":
-                os.write(self._handle, b"\n")
-        return self._handle
-
-    def _write(self, handle: int, line: bytes) -> None:
-        if os.write(handle, line) < len(line):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
-
-    def _rotate(self) -> None:
-        # Two processes that do this at once shift an older file twice; none loses a line of the newest.
-        self.close()
-        for number in range(self._keep, 0, -1):
-            with suppress(FileNotFoundError):
-                self._numbered(number - 1).replace(self._numbered(number))
-
-    def _numbered(self, number: int) -> Path:
-        return self._path.with_name(f"{self._path.name}.{number}") if number else self._path
-
-
-def _recorded(request: Mapping[str, object], metadata: tuple[str, ...]) -> dict[str, object]:
-    """The members of a request that are written; no secret among them."""
-    recorded = {name: request[name] for name in _MEMBERS if request.get(name) is not None}
-    messages = request.get("messages")
-    if isinstance(messages, (list, tuple)):
-        # Those that are objects, as litellm answers with them, so that the rest need not be walked.
-        recorded["messages"] = [one if type(one) is dict else _plain(one) for one in messages]
-    tools = request.get("tools")
-    if tools is not None:
-        recorded["tools"] = [_tool(tool) for tool in tools] if isinstance(tools, (list, tuple)) else None
-    base = request.get("api_base") or request.get("base_url")
-    if isinstance(base, str) and (host := _host(base)):
-        recorded["api_base"] = f"https://{host}"
-    body = request.get("extra_body")
-    if isinstance(body, dict):
-        recorded["extra_body"] = {name: body[name] for name in _CACHE_PARAMETERS if name in body}
-    if metadata:
-        carried = carried_metadata(request)
-        recorded["metadata"] = {
-            name: value
-            for name in metadata
-            if isinstance(value := carried.get(name), (str, bool, int, float))
-        }
-    return recorded
-
-
-def _tool(tool: object) -> object:
-    fields = fields_of(tool)
-    if fields is None or _TOOL_SECRETS.isdisjoint(fields):
-        return tool
-    return {name: value for name, value in fields.items() if name not in _TOOL_SECRETS}
-
-
-def _host(base: str) -> str | None:
-    try:
-        host = urlsplit(base).hostname
-    except ValueError:
-        return None
-    return f"[{host}]" if host and ":" in host else host
-
-
-def _usage(response: object) -> object:
-    return response.get("usage") if isinstance(response, Mapping) else getattr(response, "usage", None)
-
-
-def _numbers(usage: object) -> dict[str, object]:
-    """The counts of a usage, at any depth."""
-    counts: dict[str, object] = {}
-    for name, value in (fields_of(usage) or {}).items():
-        if isinstance(value, (int, float)):
-            counts[name] = value
-        elif nested := _numbers(value):
-            counts[name] = nested
-    return counts
-
-
 def _taken(record: dict[str, object]) -> bytes:
     """A record as it is now, whatever becomes of the caller's objects."""
     try:
         return marshal.dumps(record)
     except ValueError:  # it holds more than JSON's own types
-        return marshal.dumps(_plain(record))
-
-
-def _plain(value: object) -> Any:  # noqa: ANN401, JSON
-    """A value in JSON's types; of an object, what is not None of its dict form."""
-    if isinstance(value, str):
-        return str.__str__(value)
-    if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, (int, float)):
-        return int(value) if isinstance(value, int) else float(value)
-    fields = None if isinstance(value, type) else fields_of(value)
-    if fields is None:
-        return _named(value)
-    return {name: _plain(item) for name, item in fields.items() if item is not None}
-
-
-def _named(value: object) -> str:
-    """What stands for a value that JSON has no form for: the name of its type."""
-    return f"<{type(value).__name__}>"
+        return marshal.dumps(plain(record))
 
 
 _RECORDERS: WeakSet[TraceRecorder] = WeakSet()

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from policy_cache.request.blocks import BlockRules
+from policy_cache.request.markers import client_markers
 from policy_cache.request.names import Names
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from policy_cache.providers.catalog import (
         Catalog,
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
         Shape,
         Ttl,
     )
+    from policy_cache.request.markers import ClientMarker
+    from policy_cache.request.prompt import Prompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,11 @@ class Route:
     def is_plain(self) -> bool:
         """Whether a breakpoint is one `cache_control`, for any rule that asks for it."""
         return self.key == "cache_control" and self.only_when_named is None and not self.run
+
+    def markers_of(self, prompt: Prompt) -> Sequence[ClientMarker]:
+        """The markers that a request carries already, each with where it takes effect on this route."""
+        rules = self.blocks if self.mechanism == "explicit" else None
+        return client_markers(prompt, self.key, rules, run=self.run)
 
 
 def resolve(

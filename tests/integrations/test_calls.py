@@ -189,18 +189,20 @@ def test_a_handler_takes_anthropics_own_shape():
     assert sent["system"][0]["cache_control"] == {"type": "ephemeral"}
 
 
+async def two_turns(address):
+    """Two turns of a conversation, and the callbacks of both."""
+    for turn in (1, 2):
+        await litellm.acompletion(**request(address, turn))
+    # litellm tells its callbacks from a task of its own.
+    await GLOBAL_LOGGING_WORKER.flush()
+    await litellm.close_litellm_async_clients()
+
+
 def test_a_handler_logs_what_was_written_and_read(address, caplog):
     caplog.set_level(logging.INFO, "policy_cache")
     litellm.callbacks = [PolicyCacheHandler(Engine.default())]
 
-    async def turns():
-        for turn in (1, 2):
-            await litellm.acompletion(**request(address, turn))
-        # litellm tells its callbacks from a task of its own.
-        await GLOBAL_LOGGING_WORKER.flush()
-        await litellm.close_litellm_async_clients()
-
-    asyncio.run(turns())
+    asyncio.run(two_turns(address))
     records = [record for record in caplog.records if record.name == "policy_cache"]
     first, second = [record.policy_cache for record in records]
     created = "[cache] Created cache: {} tokens".format
@@ -222,14 +224,7 @@ def test_a_handler_logs_what_was_written_and_read(address, caplog):
 def test_a_handler_hands_each_answered_request_to_a_recorder(address, tmp_path):
     with TraceRecorder(tmp_path / "trace.jsonl") as recorder:
         litellm.callbacks = [PolicyCacheHandler(Engine.default(), recorder=recorder)]
-
-        async def turns():
-            for turn in (1, 2):
-                await litellm.acompletion(**request(address, turn))
-            await GLOBAL_LOGGING_WORKER.flush()
-            await litellm.close_litellm_async_clients()
-
-        asyncio.run(turns())
+        asyncio.run(two_turns(address))
     lines = [json.loads(line) for line in (tmp_path / "trace.jsonl").read_text().splitlines()]
     assert [line["request"]["messages"] for line in lines] == [messages(1), messages(2)]
     assert [CacheUsage.from_response(line["usage"]).read > 0 for line in lines] == [False, True]

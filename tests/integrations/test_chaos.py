@@ -68,7 +68,10 @@ def test_a_broken_sink_alarm_and_recorder_leave_the_markers(monkeypatch, caplog,
         Engine.from_text(POLICY), recorder=recorder, metrics=Metrics(Sink()), alarm=alarm
     )
     assert all(is_marked(through(handler, request(str(number)))) for number in range(5))
-    assert handler.rewriting.faults == {"RuntimeError": 5}
+    assert handler.rewriting.faults == {"RuntimeError": 10}  # of each, the rewrite and the answer
+    assert [record.message for record in caplog.records if record.name == "policy_cache"] == [
+        "a rewrite was not measured after RuntimeError (logged once)"
+    ]
     assert "SECRET" not in caplog.text
 
 

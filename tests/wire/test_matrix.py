@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from policy_cache import Engine
 from policy_cache.engine.reasons import ACTED
 from policy_cache.integrations.litellm import WireError, wire
+from policy_cache.providers.catalog import packaged_catalog
 from tests.conftest import REPOSITORY
 from tests.policies import policies
 from tests.prompts import chat_requests
-from tests.wire.matrix import KINDS, ORDER, at, bare, cell, seen
+from tests.wire.matrix import KINDS, ORDER, at, bare, cell
 from tests.wire.routes import ROUTES
 from tests.wire.routes_page import page
 
@@ -68,11 +69,10 @@ def check_run(sent, plain, marker):
     assert cached["contents"][-1]["role"] == "user"
 
 
-EXPLICIT = [
-    case
-    for case in ROUTES
-    if case.shape == "chat" and seen(cell(case, "user")) == "✓" and "claude" not in case.request["model"]
-] + [case for case in ROUTES if case.route and case.route.endswith("-claude") and case.shape == "chat"]
+MARKED = {
+    route.name for route in packaged_catalog().routes if route.mechanism == "explicit" and not route.run
+}
+EXPLICIT = [case for case in ROUTES if case.shape == "chat" and case.route in MARKED]
 
 
 @pytest.mark.property

@@ -79,22 +79,15 @@ class PolicyCacheHandler(CustomLogger):  # type: ignore[misc]  # litellm's own c
             return None
         return None if sent is kwargs else sent
 
+    # litellm passes the times, too, by name.
     async def async_log_success_event(
-        self,
-        kwargs: dict[str, Any],
-        response_obj: object,
-        start_time: object,  # noqa: ARG002, litellm passes it by name
-        end_time: object,  # noqa: ARG002, likewise
+        self, kwargs: dict[str, Any], response_obj: object, *_: object, **__: object
     ) -> None:
         """Log what a response says of the cache."""
         self._log(kwargs, response_obj)
 
     def log_success_event(
-        self,
-        kwargs: dict[str, Any],
-        response_obj: object,
-        start_time: object,  # noqa: ARG002, litellm passes it by name
-        end_time: object,  # noqa: ARG002, likewise
+        self, kwargs: dict[str, Any], response_obj: object, *_: object, **__: object
     ) -> None:
         """The same for a synchronous call, which this callback cannot rewrite."""
         self._log(kwargs, response_obj)
@@ -136,4 +129,4 @@ class PolicyCacheHandler(CustomLogger):  # type: ignore[misc]  # litellm's own c
                 revision=plan.policy[1],
             )
         except Exception as error:  # noqa: BLE001, a log must never fail a request
-            self.rewriting.fault(error)
+            self.rewriting.fault(error, "an answer was not accounted for")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import litellm
 
+from policy_cache.engine.engine import Engine
 from policy_cache.integrations.litellm.calls import through, through_async
 from policy_cache.integrations.litellm.rewriting import Rewriting
 
@@ -55,18 +56,8 @@ def uninstall() -> None:
     with _LOCK:
         if _installed is None:
             return
-        _installed.engine = _Passing()
+        _installed.engine = Engine.from_config(None)  # which changes nothing
         _installed = None
         for name in _NAMES:
             if getattr(litellm, name) is _ours[name]:
                 setattr(litellm, name, _originals[name])
-
-
-class _Passing:
-    """An engine that changes nothing."""
-
-    def rewrite(self, request: dict[str, object], **_: object) -> dict[str, object]:
-        return request
-
-    def plan(self, request: dict[str, object], **_: object) -> Any:  # noqa: ANN401, never asked
-        raise NotImplementedError

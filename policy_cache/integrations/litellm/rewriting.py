@@ -80,8 +80,10 @@ class Rewriting:
             return self._rewrite(request, shape)
         started = time.perf_counter()
         sent = self._rewrite(request, shape)
-        with suppress(Exception):
+        try:
             self._metrics.rewritten(time.perf_counter() - started, changed=sent is not request)
+        except Exception as error:  # noqa: BLE001, a router must never fail because of its metrics
+            self.fault(error, "a rewrite was not measured")
         return sent
 
     def _rewrite(self, request: dict[str, object], shape: Shape | None) -> dict[str, object]:
@@ -126,13 +128,12 @@ class Rewriting:
         return again
 
     def _is_unmarked(self, request: dict[str, object]) -> bool:
-        until = self._unmarked.get(_route(request))
-        if until is None:
+        key = _route(request)
+        until = self._unmarked.get(key)
+        if until is not None and self._clock() >= until:
+            self._unmarked.pop(key, None)
             return False
-        if self._clock() < until:
-            return True
-        self._unmarked.pop(_route(request), None)
-        return False
+        return until is not None
 
     def _without_markers(self, request: dict[str, object], shape: Shape | None) -> dict[str, object]:
         try:
@@ -143,14 +144,14 @@ class Rewriting:
             self.fault(error)
             return request
 
-    def fault(self, error: Exception) -> None:
+    def fault(self, error: Exception, what: str = "a request was passed on unchanged") -> None:
         """Count something that went wrong, and log its kind once."""
         kind = type(error).__name__
         self.faults[kind] += 1
         if self.faults[kind] == 1:
-            _log.warning("a request was passed on unchanged after %s (logged once)", kind)
+            _log.warning("%s after %s (logged once)", what, kind)
         if self._metrics is not None:
-            with suppress(Exception):
+            with suppress(Exception):  # counted and logged above; the metrics may be what failed
                 self._metrics.failed(kind)
 
 

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import litellm
 
+from policy_cache.engine.injection import POINTS
 from policy_cache.errors import PolicyCacheError
 from policy_cache.integrations.litellm.capture import Sent, capture
 from policy_cache.request.location import Location, fields_of
-from policy_cache.request.markers import MARKER_KEYS, client_markers
+from policy_cache.request.markers import MARKER_KEYS
 from policy_cache.request.prompt import Prompt, detect_shape
 
 if TYPE_CHECKING:
@@ -163,8 +164,7 @@ def wire(request: Mapping[str, object], *, provider: str | None = None, shape: S
     if not sent or not isinstance(sent[-1].body, dict):
         raise WireError("litellm sends nothing for this request")
     markers = tuple(marker for call, one in enumerate(sent) for marker in _markers(call, one))
-    leaks = tuple(name for name in ("cache_control_injection_points",) if name in (sent[-1].body or ()))
-    return Wire(tuple(sent), markers, leaks)
+    return Wire(tuple(sent), markers, (POINTS,) if POINTS in sent[-1].body else ())
 
 
 def check(plan: Plan) -> Check:
@@ -175,9 +175,7 @@ def check(plan: Plan) -> Check:
     """
     request, route = plan.request, plan.route
     whole = wire(request, provider=route.provider or None, shape=route.shape)
-    rules = route.blocks if route.mechanism == "explicit" else None
-    marked = client_markers(Prompt(request, route.shape), route.key, rules, run=route.run)
-    markers = [one for one in marked if one.key == route.key]
+    markers = [one for one in route.markers_of(Prompt(request, route.shape)) if one.key == route.key]
     fates: list[Fate] = []
     if route.run:  # the markers of a run act together
         fates = [Fate(one, _source(plan, one), whole.markers) for one in markers[-1:]]
@@ -187,7 +185,7 @@ def check(plan: Plan) -> Check:
             lost = tuple(place for place in whole.markers if place not in rest.markers)
             fates.append(Fate(one, _source(plan, one), lost))
     claimed = {place for fate in fates for place in fate.places}
-    body = whole.sent[-1].body or {}
+    body = whole.sent[-1].body
     return Check(
         whole,
         tuple(fates),
@@ -234,13 +232,10 @@ def _said(error: Exception) -> str:
 
 
 def _stand_ins(given: Mapping[str, Any]) -> dict[str, str]:
-    """What the provider needs beside the request, as far as litellm can tell who that is."""
-    try:
-        model, provider, _, _ = litellm.get_llm_provider(
-            given["model"], given.get("custom_llm_provider"), given.get("api_base")
-        )
-    except Exception:  # noqa: BLE001, the call itself will say what is wrong
-        return {}
+    """What the provider needs beside the request; litellm raises where it cannot tell who that is."""
+    model, provider, _, _ = litellm.get_llm_provider(
+        given["model"], given.get("custom_llm_provider"), given.get("api_base")
+    )
     stand_ins = dict(_STAND_INS.get(provider, {}))
     if provider == "azure_ai" and "claude" not in model:
         stand_ins["api_base"] = "https://wire.services.ai.azure.com"

@@ -1,0 +1,120 @@
+"""What is kept of a request and its usage: by an allow-list, and in JSON's own types."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from policy_cache.engine.match import carried_metadata
+from policy_cache.request.location import fields_of
+
+_CACHE_PARAMETERS = (
+    "cache_control",
+    "prompt_cache_key",
+    "prompt_cache_options",
+    "prompt_cache_retention",
+)
+# What decides a prompt and its route; a member that is not named here is never written.
+_MEMBERS = (
+    "model",
+    "custom_llm_provider",
+    "messages",
+    "system",
+    "tool_choice",
+    "thinking",
+    "reasoning_effort",
+    "output_config",
+    "speed",
+    "response_format",
+    *_CACHE_PARAMETERS,
+    "cache_control_injection_points",
+    "enable_prompt_caching",
+    "temperature",
+    "max_tokens",
+    "max_completion_tokens",
+    "stream",
+)
+# A remote tool server's, which stand on its tool.
+_TOOL_SECRETS = frozenset(
+    {"api_key", "authorization", "authorization_token", "extra_headers", "headers", "server_url"}
+)
+
+
+def recorded(request: Mapping[str, object], metadata: tuple[str, ...]) -> dict[str, object]:
+    """The members of a request that are written; no secret among them."""
+    recorded = {name: request[name] for name in _MEMBERS if request.get(name) is not None}
+    messages = request.get("messages")
+    if isinstance(messages, (list, tuple)):
+        # Those that are objects, as litellm answers with them, so that the rest need not be walked.
+        recorded["messages"] = [one if type(one) is dict else plain(one) for one in messages]
+    tools = request.get("tools")
+    if tools is not None:
+        recorded["tools"] = [_tool(tool) for tool in tools] if isinstance(tools, (list, tuple)) else None
+    base = request.get("api_base") or request.get("base_url")
+    if isinstance(base, str) and (host := _host(base)):
+        recorded["api_base"] = f"https://{host}"
+    body = request.get("extra_body")
+    if isinstance(body, dict):
+        recorded["extra_body"] = {name: body[name] for name in _CACHE_PARAMETERS if name in body}
+    if metadata:
+        carried = carried_metadata(request)
+        recorded["metadata"] = {
+            name: value
+            for name in metadata
+            if isinstance(value := carried.get(name), (str, bool, int, float))
+        }
+    return recorded
+
+
+def _tool(tool: object) -> object:
+    fields = fields_of(tool)
+    if fields is None or _TOOL_SECRETS.isdisjoint(fields):
+        return tool
+    return {name: value for name, value in fields.items() if name not in _TOOL_SECRETS}
+
+
+def _host(base: str) -> str | None:
+    try:
+        host = urlsplit(base).hostname
+    except ValueError:
+        return None
+    return f"[{host}]" if host and ":" in host else host
+
+
+def usage_of(response: object) -> object:
+    return response.get("usage") if isinstance(response, Mapping) else getattr(response, "usage", None)
+
+
+def numbers(usage: object) -> dict[str, object]:
+    """The counts of a usage, at any depth."""
+    counts: dict[str, object] = {}
+    for name, value in (fields_of(usage) or {}).items():
+        if isinstance(value, (int, float)):
+            counts[name] = value
+        elif nested := numbers(value):
+            counts[name] = nested
+    return counts
+
+
+def plain(value: object) -> Any:  # noqa: ANN401, JSON
+    """A value in JSON's types; of an object, what is not None of its dict form."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, dict):
+        return {name: plain(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, (int, float)):
+        return int(value) if isinstance(value, int) else float(value)
+    fields = None if isinstance(value, type) else fields_of(value)
+    if fields is None:
+        return named(value)
+    return {name: plain(item) for name, item in fields.items() if item is not None}
+
+
+def named(value: object) -> str:
+    """What stands for a value that JSON has no form for: the name of its type."""
+    return f"<{type(value).__name__}>"
