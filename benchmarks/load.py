@@ -1,7 +1,11 @@
 """`make load`: what policy-cache adds to a real litellm proxy under load, beside litellm's own injection.
 
 Each variant is a proxy of its own in front of the emulator, both on loopback, with many requests at once
-for a bounded time; then one proxy serves many more requests while its memory is watched.
+for a bounded time. Then two proxies, without policy-cache and with it, serve many more requests in turn,
+while the memory of both is watched.
+
+The environment shortens it: LOAD_SECONDS of each measurement, LOAD_AT_ONCE requests, LOAD_ROUNDS (0 leaves
+the times out) and LOAD_REQUESTS (0 leaves the memory out).
 """
 
 from __future__ import annotations
@@ -17,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,11 +54,13 @@ model_list:
 {callback}
 general_settings: {{master_key: os.environ/LITELLM_MASTER_KEY}}
 """
+NONE, OURS = "no caching", "policy-cache"
 VARIANTS = {
-    "no caching": ("", ""),
+    NONE: ("", ""),
     "litellm's injection": (INJECTION, ""),
-    "policy-cache": ("", CALLBACK),
+    OURS: ("", CALLBACK),
 }
+PARTS = 10
 FUNCTION = {"name": "look_up", "description": "d", "parameters": {"type": "object", "properties": {}}}
 BODY = json.dumps(
     {
@@ -163,24 +169,30 @@ def memory(pid: int) -> float:
 
 def measure(variant: str) -> tuple[list[float], int]:
     with tempfile.TemporaryDirectory() as folder, proxy(variant, Path(folder)) as (url, key, _):
-        asyncio.run(load(url, key, seconds=10, requests=10**9))
+        asyncio.run(load(url, key, seconds=min(10, SECONDS), requests=10**9))
         return asyncio.run(load(url, key, seconds=SECONDS, requests=10**9))
 
 
-def soak() -> list[tuple[int, float]]:
-    """The memory of one proxy after each fifth of many requests."""
-    found: list[tuple[int, float]] = []
-    with tempfile.TemporaryDirectory() as folder, proxy("policy-cache", Path(folder)) as (url, key, pid):
-        for part in range(1, 6):
-            _, failed = asyncio.run(load(url, key, seconds=3_600, requests=REQUESTS // 5))
-            found.append((part * REQUESTS // 5, memory(pid)))
-            if failed:
-                sys.exit(f"{failed} requests failed")
-    return found
+def soak() -> Iterator[tuple[int, list[float]]]:
+    """The memory of a proxy without policy-cache and of one with it, as each has served more requests."""
+    with ExitStack() as stack:
+        proxies = [
+            stack.enter_context(proxy(variant, Path(stack.enter_context(tempfile.TemporaryDirectory()))))
+            for variant in (NONE, OURS)
+        ]
+        yield 0, [memory(pid) for _, _, pid in proxies]
+        for part in range(1, PARTS + 1):
+            found: list[float] = []
+            for url, key, pid in proxies:
+                _, failed = asyncio.run(load(url, key, seconds=3_600, requests=REQUESTS // PARTS))
+                if failed:
+                    sys.exit(f"{failed} requests failed")
+                found.append(memory(pid))
+            yield part * REQUESTS // PARTS, found
 
 
-def main() -> None:
-    print(f"Python {platform.python_version()}, {os.cpu_count()} cores, {AT_ONCE} requests at once")
+def times() -> None:
+    """Print how long requests take with each variant, the variants in turn."""
     rounds: dict[str, list[tuple[list[float], int]]] = {variant: [] for variant in VARIANTS}
     for _ in range(ROUNDS):
         for variant, found in rounds.items():
@@ -188,15 +200,32 @@ def main() -> None:
     print(f"{'':24}{'requests':>10}{'errors':>8}{'median ms':>11}{'beside none':>13}")
     base = 0.0
     for variant, found in rounds.items():
-        times = [one for times, _ in found for one in times]
-        median = statistics.median(times)
+        taken = [one for some, _ in found for one in some]
+        median = statistics.median(taken)
         base = base or median
         errors = sum(failed for _, failed in found)
-        print(f"{variant:24}{len(times):10,}{errors:8}{median:11.0f}{median / base - 1:13.1%}", flush=True)
+        print(f"{variant:24}{len(taken):10,}{errors:8}{median:11.0f}{median / base - 1:13.1%}", flush=True)
+
+
+def growth() -> None:
+    """Print the memory of both proxies, and what it grew by since the first part, which warms them up."""
+    first = REQUESTS // PARTS
+    print(f"\nmemory in MB over {REQUESTS:,} requests to each proxy; growth since the first {first:,}")
+    print(f"{'requests':>10}{NONE:>14}{'growth':>9}{OURS:>14}{'growth':>9}")
+    warm: list[float] | None = None
+    for part, (requests, found) in enumerate(soak()):
+        warm = found if part == 1 else warm
+        cells = zip(found, warm or found, strict=True)
+        row = "".join(f"{now:14.0f}{now - then:+9.1f}" for now, then in cells)
+        print(f"{requests:10,}{row}", flush=True)
+
+
+def main() -> None:
+    print(f"Python {platform.python_version()}, {os.cpu_count()} cores, {AT_ONCE} requests at once")
+    if ROUNDS:
+        times()
     if REQUESTS:
-        print(f"\nmemory of a proxy with policy-cache over {REQUESTS:,} requests")
-        for requests, megabytes in soak():
-            print(f"{requests:10,} {megabytes:8.0f} MB", flush=True)
+        growth()
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from policy_cache.engine.watch import LiveEngine
     from policy_cache.errors import PathError, PolicyCacheError, PolicyError, RequestError
     from policy_cache.integrations.recorder import TraceRecorder
-    from policy_cache.integrations.usage import CacheUsage
+    from policy_cache.simulate.usage import CacheUsage
 
 __version__ = "0.1.0"
 
@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "CacheUsage": "integrations.usage",
+    "CacheUsage": "simulate.usage",
     "Edit": "engine.plan",
     "Engine": "engine.engine",
     "LiveEngine": "engine.watch",

@@ -124,7 +124,11 @@ class Engine:
 
     @staticmethod
     def watch(
-        path: str | PathLike[str], *, catalog: str | PathLike[str] | None = None, every: float = 2.0
+        path: str | PathLike[str],
+        *,
+        catalog: str | PathLike[str] | None = None,
+        every: float = 2.0,
+        providers: Sequence[str] = (),
     ) -> LiveEngine:
         """An engine that follows its policy file: what is edited is in force at the next look.
 
@@ -134,29 +138,36 @@ class Engine:
             path: The policy: a file, or a URL that fsspec can read.
             catalog: A file that adds to the packaged catalog of providers, or changes it; watched too.
             every: Seconds from one look to the next, at least 0.1.
+            providers: Globs over the providers whose requests may change; all if left out.
 
         Raises:
             PolicyError: A file cannot be read or is not valid now; see its `diagnostics`.
         """
         from policy_cache.engine.watch import watch  # noqa: PLC0415, which is made of engines
 
-        return watch(path, catalog=catalog, every=every)
+        return watch(path, catalog=catalog, every=every, providers=providers)
 
     @classmethod
-    def from_config(cls, config: Mapping[str, object] | None) -> Engine:
+    def from_config(cls, config: Mapping[str, object] | None) -> Engine | LiveEngine:
         """The engine of a router's own `caching:` block.
 
         Args:
-            config: `enabled` (true if left out), `policy` (a file; the packaged default policy if left
-                out), `providers` (names or globs; all if left out) and `catalog` (a file). None is
-                a block that was left out: nothing is changed.
+            config: `enabled` (true if left out; false looks at no file, and changes nothing), `policy` (a
+                file; the packaged default policy if left out), `providers` (names or globs; all if left
+                out), `catalog` (a file) and `watch` (true follows the files, as `watch` does; false if left
+                out). None is a block that was left out: nothing is changed.
 
         Raises:
             PolicyError: A member is unknown or of the wrong type, or a file is not valid.
         """
         caching = read_config(config)
-        policy = load(caching.policy or packaged("policies", "default.yaml"))
-        return cls(policy, _catalog(caching.catalog), enabled=caching.enabled, providers=caching.providers)
+        default = packaged("policies", "default.yaml")
+        if not caching.enabled:
+            return cls(load(default), enabled=False)
+        policy = caching.policy or default
+        if caching.watch:
+            return cls.watch(policy, catalog=caching.catalog, providers=caching.providers)
+        return cls(load(policy), _catalog(caching.catalog), providers=caching.providers)
 
     def rewrite(
         self,

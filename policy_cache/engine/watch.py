@@ -27,6 +27,7 @@ from policy_cache.policy.load import loads
 from policy_cache.policy.text import MAX_BYTES, read_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from os import PathLike
     from typing import Self, Unpack
 
@@ -61,6 +62,7 @@ class LiveEngine:
         "_every",
         "_lock",
         "_paths",
+        "_providers",
         "_seen",
         "_stop",
         "_thread",
@@ -71,17 +73,23 @@ class LiveEngine:
     )
 
     def __init__(
-        self, path: str | PathLike[str], *, catalog: str | PathLike[str] | None = None, every: float = 2.0
+        self,
+        path: str | PathLike[str],
+        *,
+        catalog: str | PathLike[str] | None = None,
+        every: float = 2.0,
+        providers: Sequence[str] = (),
     ) -> None:
         """Load a policy file; see `watch`."""
         self._paths = tuple(os.fspath(given) for given in (path, catalog) if given is not None)
+        self._providers = tuple(providers)
         self._every = min(max(_SHORTEST, every), threading.TIMEOUT_MAX)
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         contents = _read(self._paths)
         self._seen: object = contents
-        self.engine = _load(self._paths, contents)
+        self.engine = _load(self._paths, contents, self._providers)
         self.failures = self.engine.failures
         self.faults: Counter[str] = Counter()
         self.error: PolicyError | None = None
@@ -170,7 +178,7 @@ class LiveEngine:
         if contents == self._seen:
             return False
         try:
-            engine = _load(self._paths, contents)
+            engine = _load(self._paths, contents, self._providers)
         except PolicyError as error:
             self._refuse(error, contents)
             return False
@@ -200,6 +208,7 @@ def watch(
     *,
     catalog: str | PathLike[str] | None = None,
     every: float = 2.0,
+    providers: Sequence[str] = (),
     start: bool = True,
 ) -> LiveEngine:
     """Load a policy file, and load it again whenever it changes.
@@ -208,12 +217,13 @@ def watch(
         path: The policy: a file, or a URL that fsspec can read.
         catalog: A file that adds to the packaged catalog of providers, or changes it; watched too.
         every: Seconds from one look to the next, at least 0.1.
+        providers: Globs over the providers whose requests may change; all if left out.
         start: Look from a thread; without it, only `refresh` looks.
 
     Raises:
         PolicyError: A file cannot be read or is not valid now; see its `diagnostics`.
     """
-    live = LiveEngine(path, catalog=catalog, every=every)
+    live = LiveEngine(path, catalog=catalog, every=every, providers=providers)
     if start:
         live.start()
     return live
@@ -247,11 +257,11 @@ def _unreadable(url: str, message: str, help: str | None = None) -> PolicyError:
     return PolicyError([Diagnostic("PC102", "error", message, help=help, file=_shown(url))])
 
 
-def _load(paths: tuple[str, ...], contents: list[bytes]) -> Engine:
+def _load(paths: tuple[str, ...], contents: list[bytes], providers: tuple[str, ...]) -> Engine:
     """Compile exactly what has been read."""
     names = [_shown(path) for path in paths]
     catalog = loads_catalog(contents[1], names[1]) if len(contents) > 1 else None
-    return Engine(loads(contents[0], names[0]), catalog)
+    return Engine(loads(contents[0], names[0]), catalog, providers=providers)
 
 
 def _shown(path: str) -> str:

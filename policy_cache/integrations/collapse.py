@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections import OrderedDict
-from hashlib import blake2b
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from policy_cache.engine.match import carried_metadata
-from policy_cache.request.location import Location, fields_of, normalized
-from policy_cache.request.markers import MARKER_KEYS
+from policy_cache.integrations.sessions import hashed, session_of, unmarked
+from policy_cache.request.location import Location, normalized
 from policy_cache.request.prompt import Prompt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from policy_cache.engine.plan import Plan
-    from policy_cache.integrations.usage import CacheUsage
+    from policy_cache.simulate.usage import CacheUsage
 
 _log = logging.getLogger("policy_cache")
 _MOST_BLOCKS = 2_000
@@ -64,7 +61,7 @@ class CollapseAlarm:
             return
         prompt = Prompt(plan.original, plan.route.shape)
         blocks = list(_hashes(prompt))
-        key = _session_of(prompt, plan.route.model)
+        key = session_of(prompt, plan.route.model)
         before, now = self._sessions.pop(key, None), self._clock()
         told = before is not None and before.told
         if (
@@ -98,18 +95,10 @@ def _first_change(before: list[tuple[Location, bytes]], now: list[tuple[Location
     return before[len(now)][0] if len(now) < len(before) else None
 
 
-def _session_of(prompt: Prompt, model: str) -> bytes:
-    session = carried_metadata(prompt.request).get("session_id")
-    if isinstance(session, str) and session:
-        return _hash(["session", model, session])
-    first = next((m.get("content") for m in prompt.messages if m.get("role") == "user"), None)
-    return _hash(["first", model, _plain(first)])
-
-
 def _hashes(prompt: Prompt) -> Iterator[tuple[Location, bytes]]:
     """A hash for each block, in prefix order; markers do not count."""
     for location, value in islice(_blocks(prompt), _MOST_BLOCKS):
-        yield location, _hash(_plain(value))
+        yield location, hashed(unmarked(value))
 
 
 def _blocks(prompt: Prompt) -> Iterator[tuple[Location, object]]:
@@ -130,16 +119,3 @@ def _content(location: Location, content: object) -> Iterator[tuple[Location, ob
     elif isinstance(content, (list, tuple)):
         for number, block in enumerate(content):
             yield (location if len(content) == 1 else (*location, number)), block
-
-
-def _plain(value: object) -> object:
-    """A value without markers, as JSON has it."""
-    fields = fields_of(value)
-    if fields is not None:
-        return {name: _plain(item) for name, item in fields.items() if name not in MARKER_KEYS}
-    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
-
-
-def _hash(value: object) -> bytes:
-    text = json.dumps(value, default=repr, ensure_ascii=True)
-    return blake2b(text.encode(), digest_size=8).digest()

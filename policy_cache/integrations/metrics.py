@@ -1,7 +1,8 @@
 """Metrics of a router: what was rewritten, what the providers' caches did, and what went wrong.
 
-Labels are bounded: routes are the catalog's names, and nothing is named after a model, a client or a
-prompt. Needs the `metrics` extra, or either of the two libraries.
+Labels are bounded: routes are the catalog's names, of rules there are at most a hundred and then `other`,
+of revisions the one in force, and nothing is named after a model, a client or a prompt. Needs the `metrics`
+extra, or either of the two libraries.
 """
 
 from __future__ import annotations
@@ -10,24 +11,52 @@ from collections import Counter as Count
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-    from opentelemetry.metrics import Meter
+    from opentelemetry.metrics import CallbackOptions, Meter, Observation
     from prometheus_client import CollectorRegistry
 
     from policy_cache.engine.plan import Plan
-    from policy_cache.integrations.usage import CacheUsage
+    from policy_cache.integrations.account import Account
+    from policy_cache.simulate.attribution import Share
 
 _COUNTERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "policy_cache_requests": ("Requests that an engine saw, by whether it changed them.", ("changed",)),
     "policy_cache_placements": ("What rules wanted, by how it ended.", ("route", "reason")),
-    "policy_cache_tokens": ("Tokens of answered requests, by kind.", ("route", "kind")),
+    "policy_cache_answers": (
+        "Answered requests, by whether their session was cold or warm, and whether they read from the cache.",
+        ("route", "start", "read"),
+    ),
+    "policy_cache_tokens": (
+        "Tokens of answered requests, by kind, and by whether their session was cold or warm.",
+        ("route", "kind", "start"),
+    ),
+    "policy_cache_cached_tokens": (
+        "Tokens read from the cache and written to it, by who caused that.",
+        ("route", "source", "kind"),
+    ),
+    "policy_cache_rule_tokens": (
+        "Tokens read from the cache and written to it, by the rule that caused that.",
+        ("rule", "kind"),
+    ),
+    "policy_cache_saved_usd": (
+        "What caching saved where it saved, by who caused that.",
+        ("route", "source"),
+    ),
+    "policy_cache_lost_usd": (
+        "What caching cost where it cost more than it saved, by who caused that.",
+        ("route", "source"),
+    ),
+    "policy_cache_odd_usages": ("Answers whose usage is missing or cannot be true.", ("kind",)),
     "policy_cache_errors": ("What went wrong and left a request unchanged.", ("kind",)),
 }
 _SECONDS = "policy_cache_rewrite_seconds"
 _SECONDS_HELP = "How long an engine took for a request."
 _BUCKETS = (0.000_02, 0.000_05, 0.000_1, 0.000_2, 0.000_5, 0.001, 0.005, 0.02, 0.1)
+_POLICY = "policy_cache_policy_info"
+_POLICY_HELP = "The policy in force: always 1."
 _MOST_KINDS = 50
+_MOST_RULES = 100
 
 
 class Sink(Protocol):
@@ -39,6 +68,9 @@ class Sink(Protocol):
     def observe(self, seconds: float) -> None:
         """Note how long a rewrite took."""
 
+    def in_force(self, revision: str) -> None:
+        """Note the policy's revision; it takes the place of the one before."""
+
 
 class Metrics:
     """What a plug-in reports; hand it to `PolicyCacheHandler(engine, metrics=…)`."""
@@ -46,21 +78,53 @@ class Metrics:
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
         self._kinds: Count[str] = Count()
+        self._rules: set[str] = set()
+        self._revision: str | None = None
 
     def rewritten(self, seconds: float, *, changed: bool) -> None:
         """An engine saw a request."""
         self._sink.observe(seconds)
         self._sink.add("policy_cache_requests", 1, {"changed": str(changed).lower()})
 
-    def answered(self, plan: Plan, usage: CacheUsage | None) -> None:
-        """A request was answered."""
+    def answered(self, plan: Plan, account: Account | None) -> None:
+        """A request was answered; `account` is None where the answer came without usage."""
+        revision = plan.policy[1]
+        if revision != self._revision:
+            self._revision = revision
+            self._sink.in_force(revision)
         route = plan.route.name or "unknown"
         for reason, number in Count(one.reason for one in plan.placements).items():
             self._sink.add("policy_cache_placements", number, {"route": route, "reason": reason})
-        if usage is not None:
-            for kind in ("read", "write_5m", "write_1h", "uncached", "output"):
-                if tokens := getattr(usage, kind):
-                    self._sink.add("policy_cache_tokens", tokens, {"route": route, "kind": kind})
+        if account is None:
+            return
+        usage, start = account.usage, account.start
+        read = str(usage.read > 0).lower()
+        self._sink.add("policy_cache_answers", 1, {"route": route, "start": start, "read": read})
+        for kind in ("read", "write_5m", "write_1h", "uncached", "output"):
+            if tokens := getattr(usage, kind):
+                self._sink.add("policy_cache_tokens", tokens, {"route": route, "kind": kind, "start": start})
+        for share in account.shares:
+            self._caused(route, share)
+
+    def _caused(self, route: str, share: Share) -> None:
+        source, rule = share.owner
+        if rule and rule not in self._rules and len(self._rules) >= _MOST_RULES:
+            rule = "other"
+        elif rule:
+            self._rules.add(rule)
+        for kind in ("read", "write_5m", "write_1h"):
+            if tokens := getattr(share, kind):
+                labels = {"route": route, "source": source, "kind": kind}
+                self._sink.add("policy_cache_cached_tokens", tokens, labels)
+                if rule:
+                    self._sink.add("policy_cache_rule_tokens", tokens, {"rule": rule, "kind": kind})
+        if share.saved:
+            name = "policy_cache_saved_usd" if share.saved > 0 else "policy_cache_lost_usd"
+            self._sink.add(name, float(abs(share.saved)), {"route": route, "source": source})
+
+    def odd(self, kind: str) -> None:
+        """The usage of an answer is missing, or cannot be true."""
+        self._sink.add("policy_cache_odd_usages", 1, {"kind": kind})
 
     def failed(self, kind: str) -> None:
         """Something went wrong; after some fifty kinds, further ones count as `other`."""
@@ -75,13 +139,14 @@ class Prometheus:
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         """Register the metrics; in the process's own registry if none is given."""
-        from prometheus_client import REGISTRY, Counter, Histogram  # noqa: PLC0415, an extra
+        from prometheus_client import REGISTRY, Counter, Gauge, Histogram  # noqa: PLC0415, an extra
 
         where = REGISTRY if registry is None else registry
         self._counters = {
             name: Counter(name, said, labels, registry=where) for name, (said, labels) in _COUNTERS.items()
         }
         self._seconds = Histogram(_SECONDS, _SECONDS_HELP, buckets=_BUCKETS, registry=where)
+        self._policy = Gauge(_POLICY, _POLICY_HELP, ("revision",), registry=where)
 
     def add(self, name: str, amount: float, labels: Mapping[str, str]) -> None:
         """Add to a counter."""
@@ -90,6 +155,11 @@ class Prometheus:
     def observe(self, seconds: float) -> None:
         """Note how long a rewrite took."""
         self._seconds.observe(seconds)
+
+    def in_force(self, revision: str) -> None:
+        """Note the policy's revision; it takes the place of the one before."""
+        self._policy.clear()
+        self._policy.labels(revision).set(1)
 
 
 class OpenTelemetry:
@@ -106,6 +176,8 @@ class OpenTelemetry:
         self._seconds = meter.create_histogram(
             _SECONDS, unit="s", description=_SECONDS_HELP, explicit_bucket_boundaries_advisory=_BUCKETS
         )
+        self._revision: str | None = None
+        meter.create_observable_gauge(_POLICY, [self._policy], description=_POLICY_HELP)
 
     def add(self, name: str, amount: float, labels: Mapping[str, str]) -> None:
         """Add to a counter."""
@@ -114,3 +186,12 @@ class OpenTelemetry:
     def observe(self, seconds: float) -> None:
         """Note how long a rewrite took."""
         self._seconds.record(seconds)
+
+    def in_force(self, revision: str) -> None:
+        """Note the policy's revision; it takes the place of the one before."""
+        self._revision = revision
+
+    def _policy(self, _: CallbackOptions) -> Iterable[Observation]:
+        from opentelemetry.metrics import Observation  # noqa: PLC0415, an extra
+
+        return [] if self._revision is None else [Observation(1, {"revision": self._revision})]

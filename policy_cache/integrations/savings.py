@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import re
-import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from policy_cache.simulate.cache import CacheOutcome
 from policy_cache.simulate.cost import cost
+from policy_cache.simulate.price_map import bands_of, entry_of, imported_map, price_of
 from policy_cache.simulate.prices import list_prices
 
 if TYPE_CHECKING:
-    from policy_cache.integrations.usage import CacheUsage
+    from collections.abc import Mapping
+    from decimal import Decimal
 
-_LONG_PROMPT = re.compile(r"input_cost_per_token(_above_(\d+)k_tokens)")
+    from policy_cache.simulate.usage import CacheUsage
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +35,7 @@ class Saving:
         return self.without_cache - self.paid
 
 
-def savings(usage: CacheUsage, model: str) -> Saving | None:
+def savings(usage: CacheUsage, model: str, *, prompt: int | None = None) -> Saving | None:
     """What caching saved on a request; None where a price is unknown, never a guess.
 
     Claude's list prices are known here; other models' are litellm's, in a process that has imported it.
@@ -46,19 +44,23 @@ def savings(usage: CacheUsage, model: str) -> Saving | None:
     Args:
         usage: The usage of the request.
         model: The model as litellm spells it, best with its provider prefix.
+        prompt: The size in tokens of the prompt that the usage is a part of, where it is not all of it.
     """
+    prompt = usage.prompt if prompt is None else prompt
     prices = list_prices(model)
     if prices is None:
-        return _by_price_map(usage, _entry(model))
+        return _by_price_map(usage, entry_of(model, imported_map() or {}), prompt)
+    prices = prices.for_prompt(prompt)
     outcome = CacheOutcome(usage.read, usage.write_5m, usage.write_1h, usage.uncached)
     return Saving(cost(outcome, 0, prices), cost(CacheOutcome(uncached=usage.prompt), 0, prices))
 
 
-def _by_price_map(usage: CacheUsage, entry: Mapping[str, object]) -> Saving | None:
+def _by_price_map(usage: CacheUsage, entry: Mapping[str, object], prompt: int) -> Saving | None:
     if entry.get("tiered_pricing"):
         return None
-    band = _band(entry, usage.prompt)
-    uncached = _price(entry, f"input_cost_per_token{band}")
+    # The last one is the largest.
+    band = next((band for above, band in reversed(bands_of(entry)) if prompt > above), "")
+    uncached = price_of(entry, f"input_cost_per_token{band}")
     if uncached is None:
         return None
     paid = usage.uncached * uncached
@@ -68,38 +70,8 @@ def _by_price_map(usage: CacheUsage, entry: Mapping[str, object]) -> Saving | No
         (usage.write_1h, "cache_creation_input_token_cost_above_1hr"),
     ):
         if tokens:
-            price = _price(entry, name + band)
+            price = price_of(entry, name + band)
             if price is None:
                 return None
             paid += tokens * price
     return Saving(paid, usage.prompt * uncached)
-
-
-def _entry(model: str) -> Mapping[str, object]:
-    """The model in litellm's price map; empty where it has none, or litellm was never imported."""
-    prices = getattr(sys.modules.get("litellm"), "model_cost", None)
-    if not isinstance(prices, Mapping):
-        return {}
-    entry = prices.get(model)
-    if entry is None:
-        # The map has some models without their provider, who must then be the same.
-        provider, _, name = model.partition("/")
-        entry = prices.get(name)
-        if isinstance(entry, Mapping) and entry.get("litellm_provider") != provider:
-            return {}
-    return entry if isinstance(entry, Mapping) else {}
-
-
-def _band(entry: Mapping[str, object], prompt: int) -> str:
-    """How the names of the prices end that apply to a prompt of this size."""
-    bands = (_LONG_PROMPT.fullmatch(name) for name in entry)
-    above = [(int(band[2]), band[1]) for band in bands if band and prompt > int(band[2]) * 1_000]
-    return max(above)[1] if above else ""
-
-
-def _price(entry: Mapping[str, object], name: str) -> Decimal | None:
-    """USD for one token; None where it is not known. The map has a 0 for some that it does not know."""
-    price = entry.get(name)
-    if isinstance(price, bool) or not isinstance(price, int | float):
-        return None
-    return Decimal(str(price)) if 0 < price < 1 else None

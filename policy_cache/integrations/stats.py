@@ -1,54 +1,25 @@
-"""Totals of a recorded trace: what each model read from its cache and wrote to it."""
+"""Totals of a recorded trace."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from policy_cache.errors import RequestError
+from policy_cache.integrations.account import Account, priced
 from policy_cache.integrations.savings import savings
-from policy_cache.integrations.usage import CacheUsage
+from policy_cache.integrations.sessions import Sessions, hashed, session_of
+from policy_cache.integrations.totals import Book
+from policy_cache.request.prompt import Prompt, detect_shape
+from policy_cache.simulate.attribution import SOURCES, UNRECORDED, Owner, Share
+from policy_cache.simulate.usage import CacheUsage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-
-@dataclass(slots=True)
-class Totals:
-    """Sums over the requests of one model, in tokens.
-
-    Attributes:
-        requests: How many requests said what they used.
-        hits: How many of them read from the cache.
-        read: Tokens read from the cache.
-        written: Tokens written to it.
-        uncached: Tokens that were neither.
-        saved: USD against no caching; None once a price is unknown.
-    """
-
-    requests: int = 0
-    hits: int = 0
-    read: int = 0
-    written: int = 0
-    uncached: int = 0
-    saved: Decimal | None = Decimal(0)
-
-    def add(self, usage: CacheUsage, model: str) -> None:
-        """Add one request."""
-        self.requests += 1
-        self.hits += usage.read > 0
-        self.read += usage.read
-        self.written += usage.written
-        self.uncached += usage.uncached
-        saving = savings(usage, model)
-        self.saved = None if saving is None or self.saved is None else self.saved + saving.saved
-
-    @property
-    def share_read(self) -> float:
-        """The share of all prompt tokens that was read from the cache."""
-        prompt = self.read + self.written + self.uncached
-        return self.read / prompt if prompt else 0.0
+_UNRECORDED = str(UNRECORDED)
 
 
 @dataclass(slots=True)
@@ -56,25 +27,33 @@ class Stats:
     """What a trace holds.
 
     Attributes:
-        models: The totals by model, as the requests name it.
+        book: The totals.
         without_usage: How many requests came without usage.
         broken: The numbers of the lines that are no record, from 1.
     """
 
-    models: dict[str, Totals] = field(default_factory=dict)
+    book: Book = field(default_factory=Book)
     without_usage: int = 0
     broken: list[int] = field(default_factory=list)
 
 
-def stats(lines: Iterable[bytes]) -> Stats:
-    """Sum up the lines of a trace, one at a time; a line that is no record is counted and passed over."""
-    found = Stats()
+def stats(lines: Iterable[bytes], book: Book | None = None) -> Stats:
+    """Sum up the lines of a trace, one at a time; a line that is no record is counted and passed over.
+
+    What a line does not say, such as one that no plug-in recorded, is summed up as `(unrecorded)`.
+
+    Args:
+        lines: The lines, as bytes of UTF-8.
+        book: Where to add; a new one if left out.
+    """
+    found = Stats(Book() if book is None else book)
+    sessions = Sessions()
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
             record = json.loads(line)
-            model = record["request"]["model"]
+            request, model = record["request"], record["request"]["model"]
         except (ValueError, TypeError, KeyError, RecursionError):
             found.broken.append(number)
             continue
@@ -82,5 +61,57 @@ def stats(lines: Iterable[bytes]) -> Stats:
         if usage is None or not isinstance(model, str):
             found.without_usage += 1
             continue
-        found.models.setdefault(model, Totals()).add(usage, model)
+        ts = record.get("ts")
+        at = float(ts) if isinstance(ts, int | float) else 0.0
+        start = sessions.start(_session(record.get("session"), request, model), at, usage)
+        saving = savings(usage, model)
+        policy = record.get("policy")
+        policy = policy if isinstance(policy, dict) else {}
+        account = Account(
+            model,
+            _text(policy.get("route", _UNRECORDED)),
+            _text(policy.get("revision")) or _UNRECORDED,
+            (),
+            usage,
+            None if saving is None else saving.saved,
+            priced(_shares(policy.get("shares"), usage), usage, model),
+            start,
+        )
+        found.book.add(account)
     return found
+
+
+def _session(named: object, request: dict[str, object], model: str) -> bytes:
+    if isinstance(named, str):
+        return hashed(["named", named])
+    try:
+        return session_of(Prompt(request, detect_shape(request)), model)
+    except (RequestError, RecursionError):
+        return hashed(["none", model])
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _shares(written: object, usage: CacheUsage) -> list[Share]:
+    """The shares of a line; one that does not add up to its usage is nobody's."""
+    shares = [_share(one) for one in written] if isinstance(written, list) else []
+    read = sum(share.read for share in shares)
+    short, long = sum(share.write_5m for share in shares), sum(share.write_1h for share in shares)
+    if (read, short, long) == (usage.read, usage.write_5m, usage.write_1h):
+        return shares
+    return [Share(UNRECORDED, usage.read, usage.write_5m, usage.write_1h)]
+
+
+def _share(written: object) -> Share:
+    if not isinstance(written, Mapping):
+        return Share(UNRECORDED)
+    source = next((known for known in SOURCES if known == written.get("source")), UNRECORDED.source)
+    rule = _text(written.get("rule")) if source == "policy" else None
+    read, short, long = (_count(written.get(name)) for name in ("read", "write_5m", "write_1h"))
+    return Share(Owner(source, rule or ""), read, short, long)
+
+
+def _count(written: object) -> int:
+    return written if type(written) is int and written > 0 else 0

@@ -1,12 +1,15 @@
 """The provider's prompt cache, as a model: what a prompt reads, what it writes, and for how long.
 
 The rules are Anthropic's (platform.claude.com, "Prompt caching"). Time is always passed in.
+
+One rule is not documented: how long an entry for an hour lives whose beginning was read from one for five
+minutes. Only what was written for an hour is taken to live for one, so such an entry lives for five minutes:
+a forecast must not promise what nobody has paid for.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from policy_cache.simulate.minimums import minimum_tokens
@@ -37,9 +40,9 @@ class CacheOutcome:
         return self.read + self.write_5m + self.write_1h + self.uncached
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class EntryRef:
-    """A cache entry that a prompt reads or writes: the block its prefix ends with, and its lifetime."""
+    """A cache entry that a prompt reads or writes: the block its prefix ends with, and how long it lives."""
 
     index: int
     digest: bytes
@@ -92,9 +95,7 @@ class CacheModel:
 
     def plan(self, prompt: Prompt, now: float) -> CachePlan:
         """Work out what a prompt would read and write if its request started now; change nothing."""
-        digests = prompt.digests()
-        positions = prompt.positions()
-        ends = list(accumulate(block.tokens for block in prompt.blocks))
+        digests, positions, ends = prompt.prefix
         minimum = self._minimum(prompt.model)
         reads: list[EntryRef] = []
         writes: list[EntryRef] = []
@@ -108,6 +109,8 @@ class CacheModel:
             if found is None or found.index < index:
                 writes.append(EntryRef(index, digests[index], block.ttl))
         outcome = _outcome(prompt, ends, reads, writes)
+        if reads and max(reads).ttl == "5m":
+            writes = [EntryRef(write.index, write.digest, "5m") for write in writes]
         return CachePlan(now, outcome, tuple(reads), tuple(writes))
 
     def refresh(self, plan: CachePlan) -> None:

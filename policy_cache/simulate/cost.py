@@ -20,7 +20,11 @@ _MILLION = Decimal(1_000_000)
 
 def cost(outcome: CacheOutcome, output_tokens: int, prices: Prices) -> Decimal:
     """The cost of one request in USD, unrounded."""
-    rates = prices.for_prompt(outcome.total)
+    return billed(outcome, output_tokens, prices.for_prompt(outcome.total))
+
+
+def billed(outcome: CacheOutcome, output_tokens: int, rates: Prices) -> Decimal:
+    """The cost in USD, unrounded, at the rates that apply; of one request, or of the sum of several."""
     input_tokens = (
         outcome.uncached
         + outcome.read * rates.read_multiplier

@@ -6,12 +6,12 @@ What the cache of each level depends on is from platform.claude.com, "What inval
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from policy_cache.request.tokens import tokens
-from policy_cache.simulate.prompt import Level, Prompt, PromptBlock, Ttl
+from policy_cache.simulate.prompt import Level, Prompt, PromptBlock, Ttl, digest
 
 if TYPE_CHECKING:
     from policy_cache.request.location import Location
@@ -22,6 +22,7 @@ REPLY_OPENING = 3
 """Tokens after the last breakpoint in recorded usage: 3 on Claude Sonnet 4.5, 2 on Opus 4.8."""
 
 _NEVER_MARKED = frozenset({"thinking", "redacted_thinking"})
+_IMAGES = ("image", "image_url")
 _TURNS_ON_SYSTEM = ("web_search_", "web_fetch_")
 _MARKER = "cache_control"
 
@@ -31,16 +32,51 @@ def messages_prompt(request: Fields, *, scope: str = "") -> Prompt:
 
     The request is taken as the API would accept it; what it would refuse is passed over.
     """
-    blocks = (*_tools(request), *_system(request), *_messages(request))
+    tools = [tool_block(tool, index) for index, tool in enumerate(_list(request.get("tools")))]
+    messages = enumerate(_list(request.get("messages")))
     prompt = Prompt(
         model=str(request.get("model", "")),
         scope=scope,
-        blocks=blocks,
-        parameters=_parameters(request),
+        blocks=(
+            *in_prefix_order(tools),
+            *system_blocks(request.get("system")),
+            *(block for index, message in messages for block in message_blocks(message, index)),
+        ),
+        parameters=parameters(request),
         tail=REPLY_OPENING,
     )
     automatic = marker_ttl(request)
     return prompt if automatic is None else prompt.mark_last(automatic)
+
+
+def in_prefix_order(tools: Iterable[PromptBlock | None]) -> Iterator[PromptBlock]:
+    """The tools that are in the prefix. Web search and web fetch change the system prompt, so they follow."""
+    present = [tool for tool in tools if tool is not None]
+    yield from (tool for tool in present if tool.level == "tools")
+    yield from (tool for tool in present if tool.level != "tools")
+
+
+def tool_block(tool: object, index: int) -> PromptBlock | None:
+    """A tool's definition; None for a deferred one: it is not in the prefix until a search brings it in."""
+    if not isinstance(tool, Mapping) or tool.get("defer_loading") is True:
+        return None
+    searches = str(tool.get("type", "")).startswith(_TURNS_ON_SYSTEM)
+    block = content_block("tools", tool, ("tools", index), kind="tool")
+    return replace(block, level="system") if searches else block
+
+
+def system_blocks(system: object) -> Iterator[PromptBlock]:
+    """The blocks of a top-level `system`."""
+    for location, block in _content_blocks(system, ("system",)):
+        yield content_block("system", block, location)
+
+
+def message_blocks(message: object, index: int) -> Iterator[PromptBlock]:
+    """The blocks of a message."""
+    if isinstance(message, Mapping):
+        role = str(message.get("role", ""))
+        for location, block in _content_blocks(message.get("content"), ("messages", index, "content")):
+            yield content_block("messages", block, location, role=role)
 
 
 def marker_ttl(fields: Fields) -> Ttl | None:
@@ -58,34 +94,6 @@ def nested_blocks(block: Fields) -> list[Any]:
     return content if isinstance(content, list) else []
 
 
-def _tools(request: Fields) -> Iterator[PromptBlock]:
-    """Tool definitions. Web search and web fetch change the system prompt instead, so they follow."""
-    turned_on: list[PromptBlock] = []
-    for index, tool in enumerate(_list(request.get("tools"))):
-        # A deferred tool is not in the prefix until a search brings it in.
-        if not isinstance(tool, Mapping) or tool.get("defer_loading") is True:
-            continue
-        block = _block("tools", tool, ("tools", index), kind="tool")
-        if str(tool.get("type", "")).startswith(_TURNS_ON_SYSTEM):
-            turned_on.append(replace(block, level="system"))
-        else:
-            yield block
-    yield from turned_on
-
-
-def _system(request: Fields) -> Iterator[PromptBlock]:
-    for location, block in _content_blocks(request.get("system"), ("system",)):
-        yield _block("system", block, location)
-
-
-def _messages(request: Fields) -> Iterator[PromptBlock]:
-    for index, message in enumerate(_list(request.get("messages"))):
-        if isinstance(message, Mapping):
-            role = str(message.get("role", ""))
-            for location, block in _content_blocks(message.get("content"), ("messages", index, "content")):
-                yield _block("messages", block, location, role=role)
-
-
 def _content_blocks(content: object, location: Location) -> Iterator[tuple[Location, Fields]]:
     if isinstance(content, str):
         yield location, {"type": "text", "text": content}
@@ -95,9 +103,10 @@ def _content_blocks(content: object, location: Location) -> Iterator[tuple[Locat
             yield (*location, index), block
 
 
-def _block(
+def content_block(
     level: Level, fields: Fields, location: Location, *, role: str = "", kind: str | None = None
 ) -> PromptBlock:
+    """One block, as it stands on the wire."""
     kind = kind or str(fields.get("type", "text"))
     hashed = _hashed(fields)
     cacheable = kind not in _NEVER_MARKED and not (kind == "text" and not fields.get("text"))
@@ -108,7 +117,7 @@ def _block(
     return PromptBlock(
         level=level,
         kind=kind,
-        content=json.dumps([level, role, hashed], separators=(",", ":"), default=str).encode(),
+        content=digest(json.dumps([level, role, hashed], separators=(",", ":"), default=str).encode()),
         tokens=tokens(hashed),
         ttl=ttl if cacheable else None,
         location=location,
@@ -131,7 +140,8 @@ def _hashed(fields: Fields) -> dict[str, Any]:
     return hashed
 
 
-def _parameters(request: Fields) -> dict[Level, bytes]:
+def parameters(request: Fields) -> dict[Level, bytes]:
+    """What each level of the prompt depends on beside its blocks."""
     speed = request.get("speed")
     tool_choice = request.get("tool_choice")
     thinking = request.get("thinking")
@@ -162,7 +172,7 @@ def _features(request: Fields) -> Iterator[str]:
                 continue
             for item in (block, *nested_blocks(block)):
                 if isinstance(item, Mapping):
-                    if item.get("type") == "image":
+                    if item.get("type") in _IMAGES:
                         yield "image"
                     citations = item.get("citations")
                     if isinstance(citations, Mapping) and citations.get("enabled") is True:

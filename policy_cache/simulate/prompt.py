@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from itertools import accumulate
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +27,7 @@ class PromptBlock:
     Attributes:
         level: The part of the prompt it belongs to.
         kind: Its type: `text`, `tool_use`, `tool` for a tool definition.
-        content: What is hashed of it; never its marker.
+        content: What is hashed of it, or a hash of that; never its marker.
         tokens: Its size.
         ttl: The lifetime its marker asks for, or None without a marker.
         location: Where it stands in the request it was read from.
@@ -40,6 +41,20 @@ class PromptBlock:
     ttl: Ttl | None = None
     location: Location = ()
     cacheable: bool = True
+
+
+class Prefix(NamedTuple):
+    """What the cache sees of a prompt, for each of its blocks; markers change none of it.
+
+    Attributes:
+        digests: The hash of the prefix that ends with the block.
+        positions: Its lookback position: a run of tool calls is one, as is a run of results.
+        ends: The tokens up to its end.
+    """
+
+    digests: list[bytes]
+    positions: list[int]
+    ends: list[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +74,16 @@ class Prompt:
     blocks: tuple[PromptBlock, ...]
     parameters: Mapping[Level, bytes] = field(default_factory=dict)
     tail: int = 0
+    _prefix: Prefix | None = field(default=None, init=False, repr=False, compare=False)
+
+    @property
+    def prefix(self) -> Prefix:
+        """The hashes, positions and sizes of its prefixes, worked out once."""
+        if self._prefix is None:
+            ends = list(accumulate(block.tokens for block in self.blocks))
+            object.__setattr__(self, "_prefix", Prefix(self._digests(), self._positions(), ends))
+        assert self._prefix is not None
+        return self._prefix
 
     @property
     def tokens(self) -> int:
@@ -75,29 +100,35 @@ class Prompt:
         last = self.last_cacheable
         if last is None or self.blocks[last].ttl is not None:
             return self
-        marked = replace(self.blocks[last], ttl=ttl)
-        return replace(self, blocks=(*self.blocks[:last], marked, *self.blocks[last + 1 :]))
+        return self.mark({last: ttl})
 
-    def digests(self) -> list[bytes]:
-        """For each block, the hash of the prefix that ends with it.
+    def mark(self, breakpoints: Mapping[int, Ttl]) -> Prompt:
+        """The same prompt with breakpoints on these blocks, by their index, beside those it has."""
+        if not breakpoints:
+            return self
+        blocks = list(self.blocks)
+        for index, ttl in breakpoints.items():
+            blocks[index] = replace(blocks[index], ttl=ttl)
+        marked = replace(self, blocks=tuple(blocks))
+        object.__setattr__(marked, "_prefix", self.prefix)
+        return marked
 
-        A level's parameters enter the chain where the level starts, even when it has no blocks, so
-        that they reach every later block and no earlier one.
-        """
-        chain = _digest(b"", json.dumps([self.model, self.scope]).encode())
+    def _digests(self) -> list[bytes]:
+        # A level's parameters enter the chain where the level starts, even when it has no blocks, so
+        # that they reach every later block and no earlier one.
+        chain = digest(json.dumps([self.model, self.scope]).encode())
         found = []
         entered = 0
         for block in self.blocks:
             level = LEVELS.index(block.level)
             while entered <= level:
-                chain = _digest(chain, self.parameters.get(LEVELS[entered], b""))
+                chain = digest(chain + self.parameters.get(LEVELS[entered], b""))
                 entered += 1
-            chain = _digest(chain, block.content)
+            chain = digest(chain + block.content)
             found.append(chain)
         return found
 
-    def positions(self) -> list[int]:
-        """For each block, its lookback position: a run of tool calls is one, as is a run of results."""
+    def _positions(self) -> list[int]:
         found: list[int] = []
         previous = None
         for block in self.blocks:
@@ -107,5 +138,6 @@ class Prompt:
         return found
 
 
-def _digest(chain: bytes, content: bytes) -> bytes:
-    return blake2b(chain + content, digest_size=16).digest()
+def digest(content: bytes) -> bytes:
+    """A hash of 16 bytes."""
+    return blake2b(content, digest_size=16).digest()

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from policy_cache import TraceRecorder
+from policy_cache.integrations.stats import stats
+from policy_cache.integrations.totals import Book
 
 
 def usage(uncached, read=0, written=0):
@@ -33,6 +37,9 @@ TABLE = """\
 model                        requests  hits       read    written  uncached  read share    saved
 acme/large                          1     0          0          0        10          0%  unknown
 anthropic/claude-sonnet-4-5         2     1  1,000,000  1,000,000       200         50%    $1.95
+  cold                              1     0          0  1,000,000       100          0%   -$0.75
+  warm                              1     1  1,000,000          0       100        100%    $2.70
+read because of what is not recorded: 100%
 1 request came without usage
 """
 
@@ -51,16 +58,120 @@ def test_lines_that_are_no_records(run, folder):
 
 def test_as_json(run, folder):
     found = json.loads(run("stats", "--output-format", "json", trace(folder / "trace.jsonl")).out)
-    assert found["models"]["anthropic/claude-sonnet-4-5"] == {
-        "requests": 2,
-        "hits": 1,
-        "read": 1_000_000,
+    cold = {
+        "requests": 1,
+        "hits": 0,
+        "read": 0,
         "written": 1_000_000,
-        "uncached": 200,
+        "write_5m": 1_000_000,
+        "write_1h": 0,
+        "uncached": 100,
+        "output": 5,
+        "saved_usd": -0.75,
+        "unpriced": 0,
+    }
+    warm = cold | {"hits": 1, "read": 1_000_000, "written": 0, "write_5m": 0, "saved_usd": 2.7}
+    whole = cold | {"requests": 2, "hits": 1, "read": 1_000_000, "uncached": 200, "output": 10}
+    assert found["models"]["anthropic/claude-sonnet-4-5"] == {
+        **whole,
         "saved_usd": 1.95,
+        "cold": cold,
+        "warm": warm,
     }
     assert found["models"]["acme/large"]["saved_usd"] is None
     assert (found["without_usage"], found["broken_lines"]) == (1, [])
+
+
+# What a plug-in records beside the request
+
+CLAUDE = "anthropic/claude-sonnet-4-5"
+
+
+def share(source, rule=None, **figures):
+    return {"source": source} | ({"rule": rule} if rule else {}) | figures
+
+
+def attributed(path, text="plain"):
+    """Two sessions, of two revisions, and a line whose shares do not add up."""
+    talk = {"model": CLAUDE, "messages": [{"role": "user", "content": "SECRET"}]}
+    turns = [
+        ("s", "r1", usage(0, written=100_000), [share("policy", "prefix", write_5m=100_000)]),
+        (
+            "s",
+            "r1",
+            usage(0, read=100_000, written=10_000),
+            [share("policy", "prefix", read=90_000), share("client", read=10_000, write_5m=10_000)],
+        ),
+        ("t", "r2", usage(0, read=300_000), [share("policy", "talk", read=300_000)]),
+        ("t", "r2", usage(0, read=7), [share("policy", "prefix", read=8)]),
+    ]
+    with TraceRecorder(path, text=text) as recorder:
+        for session, revision, used, shares in turns:
+            policy = {"revision": revision, "route": "anthropic", "rules": ["prefix"], "shares": shares}
+            recorder.record(talk, usage=used, session=session, policy=policy)
+    return path
+
+
+BY = {
+    "rule": """\
+rule          requests  hits     read  written     saved
+(client)             1     1   10,000   10,000   $0.0195
+(unrecorded)         1     1        7        0   $0.0000
+prefix               2     1   90,000  100,000     $0.17
+  cold               1     0        0  100,000  -$0.0750
+  warm               1     1   90,000        0     $0.24
+talk                 1     1  300,000        0     $0.81
+""",
+    "revision": """\
+revision  requests  hits     read  written  uncached  read share     saved
+r1               2     1  100,000  110,000         0         48%     $0.19
+  cold           1     0        0  100,000         0          0%  -$0.0750
+  warm           1     1  100,000   10,000         0         91%     $0.26
+r2               2     2  300,007        0         0        100%     $0.81
+  cold           1     1  300,000        0         0        100%     $0.81
+  warm           1     1        7        0         0        100%   $0.0000
+""",
+}
+CAUSED = "read because of policy-cache: 97%, the client's markers: 2%, what is not recorded: 0%\n"
+
+
+@pytest.mark.parametrize("text", ["plain", "hashed"])
+@pytest.mark.parametrize("by", BY)
+def test_by_rule_and_by_revision(run, folder, by, text):
+    ran = run("stats", "--by", by, attributed(folder / "trace.jsonl", text))
+    assert (ran.code, ran.out, ran.err) == (0, BY[by] + CAUSED, "")
+
+
+def test_every_dimension_of_the_json_adds_up(run, folder):
+    found = json.loads(run("stats", "--output-format", "json", attributed(folder / "trace.jsonl")).out)
+    names = ("models", "routes", "rules", "revisions", "sources")
+    sums = [
+        [sum(one[kind] for one in found[name].values()) for kind in ("read", "written")] for name in names
+    ]
+    assert sums == [[400_007, 110_000]] * 5
+    assert list(found["routes"]) == ["anthropic"]
+    assert list(found["sources"]) == ["client", "policy", "unrecorded"]
+
+
+@pytest.mark.parametrize(
+    "policy", [None, 3, {}, {"shares": 3}, {"shares": [3]}, {"shares": [{"source": [], "read": "many"}]}]
+)
+def test_what_a_line_says_wrongly_is_not_recorded(run, save, policy):
+    request = {"model": CLAUDE, "messages": 3}
+    line = {"request": request, "usage": usage(1, read=9), "ts": "x", "policy": policy}
+    found = json.loads(run("stats", "--output-format", "json", save("t.jsonl", json.dumps(line))).out)
+    assert {name: one["read"] for name, one in found["rules"].items()} == {"(unrecorded)": 9}
+    assert list(found["revisions"]) == ["(unrecorded)"]
+
+
+def test_each_line_is_summed_up_before_the_next_is_read():
+    def lines():
+        for number in range(3):
+            assert sum(entry.whole.requests for entry in book.by["model"].values()) == number
+            yield json.dumps({"request": {"model": "m"}, "usage": usage(1)}).encode()
+
+    book = Book()
+    assert stats(lines(), book).book.by["model"]["m"].whole.requests == 3
 
 
 def test_a_trace_from_standard_input_and_one_that_is_not_there(run, folder):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from policy_cache import Engine, PolicyError
+from policy_cache.engine.watch import LiveEngine
 from tests.engine.requests import chat, tool
 
 POLICY = "version: 1\nname: p\nrules:\n  - {name: r, targets: [system], action: {add_cache_control: {}}}\n"
@@ -51,6 +52,41 @@ def test_providers_may_be_globs_or_one_name(policy):
         assert marked(Engine.from_config({"policy": policy, "providers": providers}), request) == edits
 
 
+def test_a_block_that_is_switched_off_looks_at_no_file(tmp_path):
+    (tmp_path / "broken.yaml").write_text("rules: 3")
+    for name in ("nowhere.yaml", "broken.yaml"):
+        for watch in (False, True):
+            config = {"enabled": False, "policy": tmp_path / name, "catalog": tmp_path / name, "watch": watch}
+            engine = Engine.from_config(config)
+            assert isinstance(engine, Engine)
+            assert engine.rewrite(REQUEST) is REQUEST
+
+
+def test_a_block_that_is_switched_off_is_still_read():
+    with pytest.raises(PolicyError, match="unknown field `polcy`"):
+        Engine.from_config({"enabled": False, "polcy": "policy.yaml"})
+
+
+def test_a_block_that_follows_its_policy(policy):
+    vertex = {**REQUEST, "model": "vertex_ai/claude-sonnet-4-5"}
+    with Engine.from_config({"watch": True, "policy": policy, "providers": "anthropic"}) as live:
+        assert isinstance(live, LiveEngine)
+        assert (marked(live), marked(live, vertex)) == (1, 0)
+        policy.write_text(POLICY.replace("[system]", "[system, tools]"))
+        assert live.refresh()
+        assert (marked(live), marked(live, vertex)) == (2, 0)
+
+
+def test_a_block_that_follows_the_default_policy():
+    with Engine.from_config({"watch": True}) as live:
+        assert marked(live) == marked(Engine.default())
+
+
+def test_a_block_that_follows_nothing(policy):
+    assert isinstance(Engine.from_config({"policy": policy}), Engine)
+    assert isinstance(Engine.from_config({"policy": policy, "watch": False}), Engine)
+
+
 @pytest.mark.parametrize(
     ("config", "said"),
     [
@@ -58,6 +94,10 @@ def test_providers_may_be_globs_or_one_name(policy):
         (
             {"enabled": "yes"},
             "caching: error[PC122]: expected true or false for `enabled` in `caching`, found a text",
+        ),
+        (
+            {"watch": 1},
+            "caching: error[PC122]: expected true or false for `watch` in `caching`, found a number",
         ),
         (
             {"providers": [1]},

@@ -6,6 +6,7 @@ import asyncio
 import copy
 import json
 import logging
+from collections import OrderedDict
 
 import httpx
 import litellm
@@ -14,7 +15,7 @@ from litellm.litellm_core_utils.logging_worker import GLOBAL_LOGGING_WORKER
 
 from policy_cache import CacheUsage, Engine, TraceRecorder
 from policy_cache.emulator import create_app, serve
-from policy_cache.integrations.litellm import Calls, PolicyCacheHandler, install, uninstall
+from policy_cache.integrations.litellm import Calls, PolicyCacheHandler, answers, install, uninstall
 from policy_cache.integrations.litellm.capture import capture
 from policy_cache.integrations.litellm.rewriting import Rewriting
 
@@ -242,12 +243,13 @@ def test_a_handler_logs_nothing_of_a_response_without_usage(response, caplog):
 
 
 def test_a_handler_forgets_what_is_never_answered(monkeypatch):
-    monkeypatch.setattr("policy_cache.integrations.litellm.handler._MOST_PENDING", 3)
+    monkeypatch.setattr(answers, "_MOST_AWAITED", 3)
+    monkeypatch.setattr(answers, "_awaited", OrderedDict())
     handler = PolicyCacheHandler(Engine.default())
     for number in range(9):
         given = {"model": MODEL, "messages": messages(), "litellm_call_id": str(number)}
         asyncio.run(handler.async_pre_call_deployment_hook(given, "acompletion"))
-    assert list(handler._pending) == ["6", "7", "8"]
+    assert list(answers._awaited) == ["6", "7", "8"]
 
 
 @pytest.mark.parametrize("call_type", ["embedding", "aresponses", None, 3])
@@ -401,7 +403,7 @@ def test_a_refused_marker_is_left_out_and_not_sent_again(provider, refusal, capl
     assert ["cache_control" in body for body in one.bodies] == [True, False, False, False]
     assert calls.rewriting.refused == {MODEL: 1}
     assert [record.message for record in caplog.records if record.name == "policy_cache"] == [
-        f"{MODEL} refused a cache marker; sent again without, and unmarked for 300 seconds (logged once)"
+        f"{MODEL} refused a cache marker, and gets none for 300 seconds (logged once)"
     ]
 
 

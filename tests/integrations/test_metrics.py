@@ -36,38 +36,55 @@ def request(name="1"):
     }
 
 
-def answer(handler, given):
+def answer(handler, given, usage=USAGE):
     """A request that goes through, as litellm tells its callbacks."""
     asyncio.run(handler.async_pre_call_deployment_hook(given, "acompletion"))
     asyncio.run(
         handler.async_log_success_event(
-            {"litellm_call_id": given["litellm_call_id"]}, {"usage": USAGE}, None, None
+            {"litellm_call_id": given["litellm_call_id"]}, {"usage": usage}, None, None
         )
     )
 
 
 EXPECTED = {
-    ("policy_cache_requests", "changed=true"): 2,
+    ("policy_cache_requests", "changed=true"): 4,
     ("policy_cache_requests", "changed=false"): 1,
-    ("policy_cache_placements", "reason=below_minimum,route=anthropic"): 2,
-    ("policy_cache_placements", "reason=applied,route=anthropic"): 2,
-    ("policy_cache_tokens", "kind=read,route=anthropic"): 10_000,
-    ("policy_cache_tokens", "kind=write_5m,route=anthropic"): 200,
-    ("policy_cache_tokens", "kind=write_1h,route=anthropic"): 40,
-    ("policy_cache_tokens", "kind=uncached,route=anthropic"): 14,
-    ("policy_cache_tokens", "kind=output,route=anthropic"): 6,
+    ("policy_cache_placements", "reason=below_minimum,route=anthropic"): 4,
+    ("policy_cache_placements", "reason=applied,route=anthropic"): 4,
+    ("policy_cache_answers", "read=false,route=anthropic,start=cold"): 1,
+    ("policy_cache_answers", "read=true,route=anthropic,start=warm"): 2,
+    ("policy_cache_answers", "read=false,route=anthropic,start=warm"): 1,
+    ("policy_cache_tokens", "kind=write_5m,route=anthropic,start=cold"): 1_000_000,
+    ("policy_cache_tokens", "kind=read,route=anthropic,start=warm"): 10_000,
+    ("policy_cache_tokens", "kind=write_5m,route=anthropic,start=warm"): 200,
+    ("policy_cache_tokens", "kind=write_1h,route=anthropic,start=warm"): 40,
+    ("policy_cache_tokens", "kind=uncached,route=anthropic,start=warm"): 14,
+    ("policy_cache_tokens", "kind=output,route=anthropic,start=warm"): 6,
+    ("policy_cache_cached_tokens", "kind=read,route=anthropic,source=policy"): 10_000,
+    ("policy_cache_cached_tokens", "kind=write_5m,route=anthropic,source=policy"): 1_000_200,
+    ("policy_cache_cached_tokens", "kind=write_1h,route=anthropic,source=policy"): 40,
+    ("policy_cache_rule_tokens", "kind=read,rule=agent-prefix"): 10_000,
+    ("policy_cache_rule_tokens", "kind=write_5m,rule=agent-prefix"): 1_000_200,
+    ("policy_cache_rule_tokens", "kind=write_1h,rule=agent-prefix"): 40,
+    # Twice 5,000 tokens read for a tenth of $3 a million, 100 written for 1.25 of it and 20 for double.
+    ("policy_cache_saved_usd", "route=anthropic,source=policy"): pytest.approx(0.02673),
+    ("policy_cache_lost_usd", "route=anthropic,source=policy"): pytest.approx(0.75),
+    ("policy_cache_odd_usages", "kind=negative"): 1,
     ("policy_cache_errors", "kind=RuntimeError"): 1,
 }
 
 
 def drive(sink):
-    """Two answered requests, one that needs nothing, and one fault."""
+    """Four answered requests, one that needs nothing, and one fault."""
     metrics = Metrics(sink)
     handler = PolicyCacheHandler(Engine.default(), metrics=metrics)
-    answer(handler, request("1"))
+    answer(handler, request("1"), {"input_tokens": 0, "cache_creation_input_tokens": 1_000_000})
     answer(handler, request("2"))
+    answer(handler, request("3"))
+    answer(handler, request("4"), {"input_tokens": -1})
     asyncio.run(handler.async_pre_call_deployment_hook({"model": "gpt-4o", "messages": []}, "acompletion"))
     handler.rewriting.fault(RuntimeError("SECRET"))
+    return handler
 
 
 def labels(pairs):
@@ -84,7 +101,7 @@ def test_prometheus():
         if sample.name.endswith("_total")
     }
     assert found == EXPECTED
-    assert registry.get_sample_value("policy_cache_rewrite_seconds_count") == 3
+    assert registry.get_sample_value("policy_cache_rewrite_seconds_count") == 5
     assert b"SECRET" not in generate_latest(registry)
 
 
@@ -96,7 +113,9 @@ def test_opentelemetry():
         metric.name: metric.data.data_points for scope in resource.scope_metrics for metric in scope.metrics
     }
     [seconds] = metrics.pop("policy_cache_rewrite_seconds")
-    assert seconds.count == 3
+    assert seconds.count == 5
+    [policy] = metrics.pop("policy_cache_policy_info")
+    assert (policy.attributes, policy.value) == ({"revision": Engine.default().policy.revision}, 1)
     found = {
         (name, labels(point.attributes)): point.value for name, points in metrics.items() for point in points
     }
@@ -107,7 +126,7 @@ class Broken:
     def add(self, *_):
         raise RuntimeError("disk full")
 
-    observe = add
+    observe = in_force = add
 
 
 def test_a_broken_sink_never_reaches_a_request():
@@ -139,6 +158,39 @@ def test_kinds_of_errors_are_bounded():
     assert registry.get_sample_value("policy_cache_errors_total", {"kind": "other"}) == 150
 
 
+def test_names_of_rules_are_bounded():
+    rules = "".join(
+        f"  - {{name: r{number}, match: {{alias: a{number}}}, targets: [system], "
+        "action: {add_cache_control: {}}}\n"
+        for number in range(120)
+    )
+    registry = CollectorRegistry()
+    engine = Engine.from_text(f"version: 1\nname: p\nrules:\n{rules}")
+    handler = PolicyCacheHandler(engine, metrics=Metrics(Prometheus(registry)))
+    for number in range(120):
+        given = {**request(str(number)), "metadata": {"model_group": f"a{number}"}}
+        answer(handler, given, {"input_tokens": 0, "cache_read_input_tokens": 10})
+    read = {
+        sample.labels["rule"]: sample.value
+        for family in registry.collect()
+        for sample in family.samples
+        if sample.name == "policy_cache_rule_tokens_total"
+    }
+    assert len(read) == 101
+    assert read["other"] == 200
+
+
+def test_only_the_revision_in_force_is_shown():
+    registry = CollectorRegistry()
+    metrics = Metrics(Prometheus(registry))
+    text = "version: 1\nname: p\nrules:\n  - {name: r, targets: [system], action: {add_cache_control: {}}}\n"
+    for policy in (text, text + "    # edited\n"):
+        engine = Engine.from_text(policy)
+        answer(PolicyCacheHandler(engine, metrics=metrics), request())
+        [family] = [one for one in registry.collect() if one.name == "policy_cache_policy_info"]
+        assert [sample.labels for sample in family.samples] == [{"revision": engine.policy.revision}]
+
+
 def test_a_second_registration_is_refused_by_prometheus_itself():
     registry = CollectorRegistry()
     Prometheus(registry)
@@ -157,5 +209,5 @@ def test_the_dashboard_asks_for_what_there_is():
         for target in panel["targets"]
         for name in re.findall(r"policy_cache_\w+", target["expr"])
     }
-    assert len(asked) == 5
+    assert len(asked) == 12
     assert [name for name in asked if f"\n{name}{{" not in exposed] == []

@@ -82,6 +82,22 @@ def test_a_line(path):
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+@pytest.mark.parametrize("text", ["plain", "hashed"])
+def test_what_the_policy_did_is_written_as_it_is(path, text):
+    policy = {
+        "revision": "sha256:9fd09ae330f2",
+        "route": "anthropic",
+        "rules": ["shared prefix"],
+        "shares": [{"source": "policy", "rule": "shared prefix", "read": 5}],
+    }
+    with TraceRecorder(path, text=text) as recorder:
+        recorder.record({"model": "m", "messages": []}, policy=policy)
+        recorder.record({"model": "m", "messages": []})
+    first, second = records(path)
+    assert first["policy"] == policy
+    assert "policy" not in second
+
+
 @pytest.mark.parametrize(
     "response",
     [

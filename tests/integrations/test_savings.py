@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policy_cache.integrations.savings import Saving, savings
-from policy_cache.integrations.usage import CacheUsage
+from policy_cache.simulate.usage import CacheUsage
 
 MILLION = 1_000_000
 counts = st.integers(0, 100_000)
@@ -54,6 +54,28 @@ def test_claude(model, usage, paid, without, saved):
     saving = savings(usage, model)
     assert (saving.paid, saving.without_cache) == (Decimal(paid), Decimal(without))
     assert saving.saved == Decimal(saved)
+
+
+def test_a_part_costs_what_it_does_in_its_prompt():
+    """Above 100,000 tokens, Haiku 5.5 costs five times as much, and so does each part of such a prompt."""
+    part = CacheUsage(read=1_000)
+    short, long = (savings(part, "claude-haiku-5-5", prompt=prompt).saved for prompt in (100_000, 100_001))
+    assert long == 5 * short > 0
+
+
+@pytest.mark.parametrize(
+    ("model", "named", "priced"),
+    [
+        ("bedrock/large", "bedrock_converse", True),
+        ("vertex_ai/large", "vertex_ai-language-models", True),
+        ("openai/large", "openai", True),
+        ("azure/large", "azure_ai", False),
+        ("bedrock/large", None, False),
+    ],
+)
+def test_parts_of_a_provider_are_the_provider(price_map, model, named, priced):
+    price_map(large={**PRICES, "litellm_provider": named})
+    assert (savings(ONE_OF_EACH, model) is not None) == priced
 
 
 def test_a_long_prompt_costs_its_own_price_either_way():

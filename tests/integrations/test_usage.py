@@ -7,6 +7,7 @@ import logging
 import subprocess
 import sys
 from dataclasses import replace
+from decimal import Decimal
 
 import anthropic.types
 import litellm
@@ -20,7 +21,8 @@ from litellm.llms.bedrock.chat.converse_transformation import AmazonConverseConf
 from litellm.llms.vertex_ai.gemini.vertex_and_google_ai_studio_gemini import VertexGeminiConfig
 
 from policy_cache.emulator import create_app, serve
-from policy_cache.integrations.usage import _FIGURES, _USAGES, CacheUsage, log_usage
+from policy_cache.integrations.log import log_usage
+from policy_cache.simulate.usage import _FIGURES, _USAGES, CacheUsage
 
 from_response = CacheUsage.from_response
 
@@ -375,7 +377,7 @@ def test_nothing_raises_and_nothing_is_negative(response):
         assert all(type(figure) is int and figure >= 0 for figure in figures)
 
 
-def log(usage):
+def log(usage, saved=None):
     log_usage(
         usage,
         model="claude-sonnet-4-5",
@@ -383,6 +385,7 @@ def log(usage):
         route="anthropic",
         rules=["shared-prefix"],
         revision="sha256:9fd09ae330f2",
+        saved=saved,
     )
 
 
@@ -405,7 +408,7 @@ def test_one_record_says_what_the_cache_did(caplog, usage, message):
 
 def test_the_record_has_the_figures(caplog):
     with caplog.at_level(logging.INFO, logger="policy_cache"):
-        log(CacheUsage(read=5, write_5m=3, write_1h=4, uncached=2, output=1))
+        log(CacheUsage(read=5, write_5m=3, write_1h=4, uncached=2, output=1), Decimal("-0.0125"))
     assert caplog.records[0].policy_cache == {
         "model": "claude-sonnet-4-5",
         "provider": "anthropic",
@@ -417,7 +420,14 @@ def test_the_record_has_the_figures(caplog):
         "write_1h": 4,
         "uncached": 2,
         "output": 1,
+        "saved_usd": -0.0125,
     }
+
+
+def test_an_unknown_price_is_none(caplog):
+    with caplog.at_level(logging.INFO, logger="policy_cache"):
+        log(CacheUsage(read=5))
+    assert caplog.records[0].policy_cache["saved_usd"] is None
 
 
 @pytest.mark.parametrize("usage", [None, CacheUsage(), CacheUsage(uncached=9, output=9)])
@@ -431,7 +441,7 @@ def test_litellm_is_not_imported():
     program = """
 import sys
 from policy_cache.integrations.savings import savings
-from policy_cache.integrations.usage import CacheUsage
+from policy_cache.simulate.usage import CacheUsage
 usage = CacheUsage.from_response({"usage": {"prompt_tokens": 5, "cached_tokens": 2}})
 print(usage.read, savings(usage, "gpt-5"), "litellm" in sys.modules)
 """

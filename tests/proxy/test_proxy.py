@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import secrets
-import socket
-import subprocess
-import sys
-import time
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from policy_cache.emulator import create_app, serve
-from tests.conftest import REPOSITORY
+from tests.proxy.running import LONG, running
 
-pytest.importorskip("fastapi_sso", reason="litellm[proxy] is not installed here; `make test-proxy` runs this")
-
-import anthropic
-import httpx
-import openai
-
-CONFIG = REPOSITORY / "examples" / "proxy" / "config.yaml"
 POLICY = """
 version: 1
 name: proxied
@@ -31,80 +19,12 @@ rules:
 """
 NOTHING = "version: 1\nname: proxied\nrules: []\n"
 BROKEN = "version: 1\nname: proxied\nrules: [{name: r, target: [system]}]\n"
-LONG = "word " * 4_000
-FUNCTION = {"name": "look_up", "description": "d", "parameters": {"type": "object", "properties": {}}}
-DEADLINE = 120
-
-
-class Proxy:
-    """A running proxy, its policy file and its log."""
-
-    def __init__(self, url, key, policy, log):
-        self.url, self.key, self.policy, self.log = url, key, policy, log
-        self.openai = openai.OpenAI(api_key=key, base_url=f"{url}/v1", max_retries=0)
-        self.anthropic = anthropic.Anthropic(api_key=key, base_url=url, max_retries=0)
-
-    def chat(self, talk, **more):
-        return self.openai.chat.completions.create(
-            model="smart",
-            messages=talk,
-            tools=[{"type": "function", "function": FUNCTION}],
-            max_tokens=16,
-            **more,
-        )
-
-    def until(self, holds):
-        """Ask again until something holds, or the time is over."""
-        end = time.monotonic() + DEADLINE
-        while not (found := holds()):
-            assert time.monotonic() < end, Path(self.log).read_text()[-2_000:]
-        return found
-
-
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
 
 
 @pytest.fixture(scope="module")
 def proxy(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("proxy")
-    policy, log, port, key = (
-        folder / "policy.yaml",
-        folder / "log",
-        free_port(),
-        f"sk-{secrets.token_hex(24)}",
-    )
-    policy.write_text(POLICY)
-    command = [Path(sys.executable).with_name("litellm"), "--config", CONFIG, "--host", "127.0.0.1"]
-    with serve(create_app()) as provider, log.open("w") as out:
-        environment = {
-            **os.environ,
-            "ANTHROPIC_API_BASE": provider,
-            "ANTHROPIC_API_KEY": "any",
-            "LITELLM_MASTER_KEY": key,
-            "POLICY_CACHE_POLICY": str(policy),
-            "PYTHONPATH": str(REPOSITORY),
-            "NO_PROXY": "*",
-        }
-        process = subprocess.Popen(
-            [*map(str, command), "--port", str(port)], env=environment, stdout=out, stderr=subprocess.STDOUT
-        )
-        try:
-            running = Proxy(f"http://127.0.0.1:{port}", key, policy, log)
-            running.until(lambda: process.poll() is None and is_up(running.url))
-            yield running
-        finally:
-            process.terminate()
-            process.wait()
-
-
-def is_up(url):
-    try:
-        return httpx.get(f"{url}/health/liveliness", trust_env=False).status_code == 200
-    except httpx.TransportError:
-        return False
+    with serve(create_app()) as provider, running(tmp_path_factory.mktemp("proxy"), POLICY, provider) as one:
+        yield one
 
 
 def conversation(mark):
@@ -134,27 +54,14 @@ def test_chat_completions_as_a_stream(proxy):
 
 
 def test_anthropic_messages(proxy):
-    tool = {"name": "look_up", "description": "d", "input_schema": {"type": "object", "properties": {}}}
-    reads = []
-    for system, *talk in conversation("messages"):
-        answer = proxy.anthropic.messages.create(
-            model="smart", system=system["content"], messages=talk, tools=[tool], max_tokens=16
-        )
-        reads.append(answer.usage.cache_read_input_tokens or 0)
+    reads = [proxy.messages(talk).usage.cache_read_input_tokens or 0 for talk in conversation("messages")]
     assert grows(reads)
 
 
 def test_responses(proxy):
-    reads = []
-    for system, *talk in conversation("responses"):
-        answer = proxy.openai.responses.create(
-            model="smart",
-            instructions=system["content"],
-            input=talk,
-            tools=[{"type": "function", **FUNCTION}],
-            max_output_tokens=16,
-        )
-        reads.append(answer.usage.input_tokens_details.cached_tokens)
+    reads = [
+        proxy.responses(talk).usage.input_tokens_details.cached_tokens for talk in conversation("responses")
+    ]
     assert grows(reads)
 
 

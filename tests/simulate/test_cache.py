@@ -62,11 +62,11 @@ class TestLookback:
     def test_calls_and_their_results_are_two_positions(self):
         calls = [block(f"call {n}", kind="tool_use") for n in range(2)]
         results = [block(f"result {n}", kind="tool_result") for n in range(3)]
-        assert prompt(block("ask"), *calls, *results, block("end")).positions() == [0, 1, 1, 2, 2, 2, 3]
+        assert prompt(block("ask"), *calls, *results, block("end")).prefix.positions == [0, 1, 1, 2, 2, 2, 3]
 
     def test_other_kinds_do_not_run_together(self):
         searches = [block(f"search {n}", kind="server_tool_use") for n in range(3)]
-        assert prompt(*searches).positions() == [0, 1, 2]
+        assert prompt(*searches).prefix.positions == [0, 1, 2]
 
     def test_a_breakpoint_on_the_way_carries_the_read_further(self):
         cache = no_minimum()
@@ -221,8 +221,8 @@ class TestIsolation:
 
     def test_a_separator_cannot_be_forged(self):
         assert (
-            prompt(block("a"), model='x", "y', scope="z").digests()
-            != prompt(block("a"), model="x", scope='y", "z').digests()
+            prompt(block("a"), model='x", "y', scope="z").prefix.digests
+            != prompt(block("a"), model="x", scope='y", "z').prefix.digests
         )
 
 
@@ -238,7 +238,9 @@ class TestParameters:
         assert outcome == CacheOutcome(read=read, write_5m=300 - read)
 
     def test_a_level_without_blocks_counts_for_the_next(self):
-        one, other = (prompt(block("a"), parameters={"system": value}).digests() for value in (b"1", b"2"))
+        one, other = (
+            prompt(block("a"), parameters={"system": value}).prefix.digests for value in (b"1", b"2")
+        )
         assert one != other
 
 

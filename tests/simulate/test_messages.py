@@ -29,7 +29,7 @@ def tool(name, **fields):
 
 
 def digest(**fields):
-    return messages_prompt(request(**fields)).digests()[-1]
+    return messages_prompt(request(**fields)).prefix.digests[-1]
 
 
 def test_the_prefix_order_is_tools_system_messages():

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import litellm
 
+from policy_cache.integrations.litellm.answers import expect_from
 from policy_cache.integrations.litellm.rewriting import Rewriting
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from typing import Unpack
 
+    from policy_cache.integrations.accounting import Told
     from policy_cache.integrations.litellm.rewriting import Rewriter
-    from policy_cache.integrations.metrics import Metrics
 
 _REFUSALS = (litellm.BadRequestError, litellm.UnprocessableEntityError)
 
@@ -33,8 +35,14 @@ class Calls:
         acompletion: Takes and returns what `litellm.acompletion` does.
     """
 
-    def __init__(self, engine: Rewriter, *, metrics: Metrics | None = None) -> None:
-        self.rewriting = Rewriting(engine, metrics=metrics)
+    def __init__(self, engine: Rewriter, **told: Unpack[Told]) -> None:
+        """Put an engine in front of litellm.
+
+        Args:
+            engine: The engine.
+            told: Who is told of rewrites and answers: `recorder`, `metrics`, `alarm`, `ledger`.
+        """
+        self.rewriting = Rewriting(engine, **told)
         self.completion = through(self.rewriting, litellm.completion)
         self.acompletion = through_async(self.rewriting, litellm.acompletion)
 
@@ -45,7 +53,10 @@ def through(rewriting: Rewriting, call: Callable[..., Any]) -> Callable[..., Any
 
     @functools.wraps(call)
     def completion(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401, litellm's own signature
+        if rewriting.retired:
+            return call(*args, **kwargs)
         request = dict(zip(names, args, strict=False), **kwargs)
+        expect_from(rewriting, request)
         sent = rewriting.rewrite(request)
         try:
             return call(**sent)
@@ -53,6 +64,7 @@ def through(rewriting: Rewriting, call: Callable[..., Any]) -> Callable[..., Any
             again = rewriting.after(error, request, sent)
             if again is None:
                 raise
+        expect_from(rewriting, request)
         return call(**again)
 
     return completion
@@ -64,7 +76,10 @@ def through_async(rewriting: Rewriting, call: Callable[..., Awaitable[Any]]) -> 
 
     @functools.wraps(call)
     async def acompletion(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401, litellm's own signature
+        if rewriting.retired:
+            return await call(*args, **kwargs)
         request = dict(zip(names, args, strict=False), **kwargs)
+        expect_from(rewriting, request)
         sent = rewriting.rewrite(request)
         try:
             return await call(**sent)
@@ -72,6 +87,7 @@ def through_async(rewriting: Rewriting, call: Callable[..., Awaitable[Any]]) -> 
             again = rewriting.after(error, request, sent)
             if again is None:
                 raise
+        expect_from(rewriting, request)
         return await call(**again)
 
     return acompletion

@@ -1,25 +1,56 @@
-"""The handler that a litellm proxy's `config.yaml` names, set up from the environment.
-
-- `POLICY_CACHE_POLICY`: the policy, a file or a URL, which is watched; the packaged default if left out.
-- `POLICY_CACHE_CATALOG`: a catalog file.
-"""
+"""The handler that a litellm proxy's `config.yaml` names, set up from its settings and the environment."""
 
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from policy_cache.engine.engine import Engine
+from policy_cache.errors import PolicyError
+from policy_cache.integrations.collapse import CollapseAlarm
 from policy_cache.integrations.litellm.handler import PolicyCacheHandler
+from policy_cache.integrations.litellm.options import BLOCK, read_options, settings
+from policy_cache.integrations.metrics import Metrics, OpenTelemetry, Prometheus
+from policy_cache.integrations.recorder import TraceRecorder
+from policy_cache.policy.diagnostics import Diagnostic
+
+if TYPE_CHECKING:
+    from policy_cache.integrations.accounting import Told
+    from policy_cache.integrations.litellm.options import Options
+    from policy_cache.integrations.metrics import Sink
+
+_SINKS: dict[str, type[Prometheus | OpenTelemetry]] = {
+    "prometheus": Prometheus,
+    "opentelemetry": OpenTelemetry,
+}
 
 
 def proxy_handler() -> PolicyCacheHandler:
-    """The handler for this process.
+    """The handler for this process; see `options.read_options` for what it is set up from.
 
     Raises:
-        PolicyError: The policy or the catalog is not valid; the proxy then does not start.
+        PolicyError: An option, the policy or the catalog is not valid; the proxy then does not start.
     """
-    policy = os.environ.get("POLICY_CACHE_POLICY")
-    catalog = os.environ.get("POLICY_CACHE_CATALOG")
-    if policy is None:
-        return PolicyCacheHandler(Engine.default(catalog=catalog))
-    return PolicyCacheHandler(Engine.watch(policy, catalog=catalog))
+    options = read_options(settings(), os.environ)
+    return PolicyCacheHandler(Engine.from_config(options.caching._asdict()), **_told(options))
+
+
+def _told(options: Options) -> Told:
+    told: Told = {}
+    if options.record is not None:
+        path, text, metadata = options.record
+        told["recorder"] = TraceRecorder(path, text=text, metadata=metadata)
+    if options.metrics is not None:
+        told["metrics"] = Metrics(_sink(options.metrics))
+    if options.alarm:
+        told["alarm"] = CollapseAlarm()
+    return told
+
+
+def _sink(name: str) -> Sink:
+    try:
+        return _SINKS[name]()
+    except ModuleNotFoundError as error:
+        said = f"`metrics: {name}` needs {error.name}, which is not installed"
+        fix = "pip install 'policy-cache[metrics]'"
+        raise PolicyError([Diagnostic("PC129", "error", said, help=fix, file=BLOCK)]) from None

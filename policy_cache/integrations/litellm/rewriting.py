@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Protocol
 
 from policy_cache.engine.caching import is_disabled
 from policy_cache.errors import RequestError
+from policy_cache.integrations.accounting import Accounting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Unpack
 
     from policy_cache.engine.plan import Plan
-    from policy_cache.integrations.metrics import Metrics
+    from policy_cache.integrations.accounting import Told
     from policy_cache.request.prompt import Shape
 
 _log = logging.getLogger("policy_cache")
@@ -46,7 +48,9 @@ class Rewriting:
 
     Attributes:
         engine: The engine.
-        refused: How many requests were sent again without markers, by route.
+        accounting: Looks at each answer.
+        retired: Whether it was taken away from in front of litellm, and is not to be asked any more.
+        refused: How many requests were refused for their markers, by route.
         faults: What went wrong here, by kind; never raised into a request.
     """
 
@@ -54,25 +58,31 @@ class Rewriting:
         self,
         engine: Rewriter,
         *,
-        metrics: Metrics | None = None,
         unmarked_for: float = 300.0,
         clock: Callable[[], float] = time.monotonic,
+        **told: Unpack[Told],
     ) -> None:
         """Put an engine in front of litellm.
 
         Args:
             engine: The engine.
-            metrics: Gets each rewrite, and what went wrong.
             unmarked_for: How many seconds a route stays unmarked after it refused a marker.
             clock: The time in seconds.
+            told: Who is told of rewrites and answers.
         """
-        self.engine = engine
+        self.replace(engine, **told)
+        self.retired = False
         self.refused: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()
-        self._metrics = metrics
         self._unmarked_for = unmarked_for
         self._clock = clock
         self._unmarked: dict[tuple[str, str, str], float] = {}
+
+    def replace(self, engine: Rewriter, **told: Unpack[Told]) -> None:
+        """Put another engine in the place of this one, and others who are told."""
+        self.engine = engine
+        self.accounting = Accounting(**told)
+        self._metrics = told.get("metrics")
 
     def rewrite(self, request: dict[str, object], shape: Shape | None = None) -> dict[str, object]:
         """The request to send; the very one that was given where nothing changes. Never raises."""
@@ -117,15 +127,20 @@ class Rewriting:
         if len(self._unmarked) >= _MOST_ROUTES:
             self._unmarked.clear()
         self._unmarked[key] = self._clock() + self._unmarked_for
-        name = "/".join(filter(None, key[:2]))
+        provider, model, _ = key
+        name = f"{provider}/{model.removeprefix(f'{provider}/')}" if provider else model
         self.refused[name] += 1
         if self.refused[name] == 1:
             _log.warning(
-                "%s refused a cache marker; sent again without, and unmarked for %.0f seconds (logged once)",
+                "%s refused a cache marker, and gets none for %.0f seconds (logged once)",
                 name,
                 self._unmarked_for,
             )
         return again
+
+    def leaves_unmarked(self, request: dict[str, object]) -> bool:
+        """Whether the route of a request refused a marker a while ago, so that it gets none now."""
+        return bool(self._unmarked) and self._is_unmarked(request)
 
     def _is_unmarked(self, request: dict[str, object]) -> bool:
         key = _route(request)

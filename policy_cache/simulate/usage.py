@@ -13,15 +13,14 @@ Providers name these figures differently, and differ in which of them include wh
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from policy_cache.simulate.cache import CacheOutcome
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-_log = logging.getLogger("policy_cache")
 
 Unreadable: TypeAlias = Literal["negative", "not_a_whole_number", "parts_exceed_prompt", "too_large"]
 """Why a figure was not taken as it stands."""
@@ -128,6 +127,11 @@ class CacheUsage:
         """The size of the whole prompt in tokens."""
         return self.read + self.written + self.uncached
 
+    @property
+    def outcome(self) -> CacheOutcome:
+        """The prompt's tokens, by what happened to them."""
+        return CacheOutcome(self.read, self.write_5m, self.write_1h, self.uncached)
+
     @classmethod
     def from_response(cls, response: object) -> CacheUsage | None:
         """The usage that a response reports; None where it reports none. Never raises.
@@ -214,50 +218,3 @@ def _tokens(value: object) -> int | Unreadable:
     if value < 0:
         return "negative"
     return value if value <= _MOST_TOKENS else "too_large"
-
-
-def log_usage(
-    usage: CacheUsage | None,
-    *,
-    model: str,
-    provider: str,
-    route: str | None,
-    rules: Sequence[str],
-    revision: str,
-    logger: logging.Logger = _log,
-) -> None:
-    """Log at INFO, in one record, what a request wrote to the cache and read from it; nothing if neither.
-
-    The record's `policy_cache` is a dict of the names given here and of the usage's figures, in tokens.
-
-    Args:
-        usage: The usage; None where the response reported none.
-        model: The model, without its provider prefix.
-        provider: litellm's name for the provider.
-        route: The catalog's name for the route; None for a provider it does not know.
-        rules: The names of the rules that matched, in file order.
-        revision: The policy's revision.
-        logger: Where to.
-    """
-    if usage is None:
-        return
-    messages = []
-    if usage.written:
-        messages.append(f"[cache] Created cache: {usage.written} tokens")
-    if usage.read:
-        messages.append(f"[cache] Cache HIT: {usage.read} tokens saved")
-    if not messages:
-        return
-    record = {
-        "model": model,
-        "provider": provider,
-        "route": route,
-        "rules": list(rules),
-        "revision": revision,
-        "read": usage.read,
-        "write_5m": usage.write_5m,
-        "write_1h": usage.write_1h,
-        "uncached": usage.uncached,
-        "output": usage.output,
-    }
-    logger.info("%s", "; ".join(messages), extra={"policy_cache": record})

@@ -1,0 +1,108 @@
+"""A second try for what a handler marked: a callback hears of a refusal, but cannot send anything again."""
+
+from __future__ import annotations
+
+import functools
+import threading
+import weakref
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+import litellm
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from policy_cache.integrations.litellm.rewriting import Rewriting
+    from policy_cache.request.prompt import Shape
+
+_REFUSALS = frozenset({400, 422})
+# What `Router` and proxy send prompts through; the Responses API of a marked route goes through the first.
+_NAMES = ("acompletion", "anthropic_messages")
+_LOCK = threading.RLock()  # a handler may be collected while another one is made
+_handlers: weakref.WeakSet[object] = weakref.WeakSet()
+_ours: dict[str, Callable[..., Any]] = {}
+
+
+class Attempt:
+    """One call of a deployment that a handler marked.
+
+    Attributes:
+        refused: Whether the provider refused a marker; the route is then left unmarked.
+    """
+
+    def __init__(
+        self,
+        rewriting: Rewriting,
+        request: dict[str, Any],
+        sent: dict[str, Any],
+        shape: Shape | None,
+    ) -> None:
+        self._rewriting = rewriting
+        self._request = request
+        self._sent = sent
+        self._shape = shape
+        self.refused = False
+
+    def failed(self, error: Exception) -> None:
+        """Note why the call failed."""
+        if getattr(error, "status_code", None) in _REFUSALS:
+            again = self._rewriting.after(error, self._request, self._sent, self._shape)
+            self.refused = again is not None
+
+
+# The innermost call of a deployment that is under way here: a handler's hooks run inside it.
+ATTEMPT: ContextVar[Attempt | None] = ContextVar("attempt", default=None)
+
+
+def retry_while_alive(handler: object) -> None:
+    """Call litellm's functions once more after a refusal that a handler noted, until it is collected.
+
+    The second call finds the route unmarked. A `Router` of litellm before 1.110 binds one of them
+    when it is made, so the handler must come first; a refusal is noted even where no second call is made.
+    """
+    with _LOCK:
+        weakref.finalize(handler, _release).atexit = False
+        _handlers.add(handler)
+        for name in _NAMES:
+            call = getattr(litellm, name)
+            if not _stands_before(name, call):
+                _ours[name] = _retrying(call)
+                setattr(litellm, name, _ours[name])
+
+
+def _release() -> None:
+    """Undo it with the last handler. What another library put before ours stays, and ours does nothing."""
+    with _LOCK:
+        if list(_handlers):
+            return
+        for name, ours in list(_ours.items()):
+            if getattr(litellm, name) is ours:
+                setattr(litellm, name, ours.__wrapped__)
+                del _ours[name]
+
+
+def _stands_before(name: str, call: Callable[..., Any] | None) -> bool:
+    while call is not None:
+        if call is _ours.get(name):
+            return True
+        call = getattr(call, "__wrapped__", None)
+    return False
+
+
+def _retrying(call: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    @functools.wraps(call)
+    async def once_more(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401, litellm's own signature
+        outer = ATTEMPT.get()
+        ATTEMPT.set(None)
+        try:
+            return await call(*args, **kwargs)
+        except Exception:
+            attempt = ATTEMPT.get()
+            if attempt is None or not attempt.refused:
+                raise
+        finally:
+            ATTEMPT.set(outer)
+        return await call(*args, **kwargs)
+
+    return once_more

@@ -1,0 +1,110 @@
+"""What an operator says of policy-cache in a litellm proxy: a block of its settings, and the environment."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, NamedTuple, cast, get_args
+
+from policy_cache.engine.block import Block
+from policy_cache.engine.caching import ON, Caching
+from policy_cache.integrations.recorder import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+BLOCK = "litellm_settings.policy_cache"
+_OWN = ("record", "metrics", "alarm")
+_RECORD = ("path", "text", "metadata")
+_SINKS = ("prometheus", "opentelemetry")
+_OFF = frozenset({"0", "false", "no", "off"})
+_VARIABLES = tuple(
+    f"POLICY_CACHE_{name}" for name in ("POLICY", "CATALOG", "RECORD", "RECORD_TEXT", "METRICS", "ALARM")
+)
+
+
+class Record(NamedTuple):
+    """What is recorded.
+
+    Attributes:
+        path: The file.
+        text: How texts are written.
+        metadata: The names of metadata to write.
+    """
+
+    path: str
+    text: Text = "plain"
+    metadata: tuple[str, ...] = ()
+
+
+class Options(NamedTuple):
+    """What the handler of a proxy does.
+
+    Attributes:
+        caching: The policy, and where it applies.
+        record: What is recorded; None for nothing.
+        metrics: Where figures go: `prometheus` or `opentelemetry`; None for nowhere.
+        alarm: Whether a session that stops reading its cache is warned of.
+    """
+
+    caching: Caching
+    record: Record | None
+    metrics: str | None
+    alarm: bool
+
+
+def read_options(block: object, environment: Mapping[str, str]) -> Options:
+    """Read the options of a proxy; the environment has the last word.
+
+    Args:
+        block: `litellm_settings.policy_cache`: what a `caching:` block takes, with `watch` true if left out,
+            and `record: {path:, text: plain | hashed, metadata: []}`, `metrics: prometheus | opentelemetry`
+            and `alarm: true | false`. None where there is none.
+        environment: `POLICY_CACHE_POLICY`, `_CATALOG`, `_RECORD` (a path), `_RECORD_TEXT`, `_METRICS` and
+            `_ALARM`.
+
+    Raises:
+        PolicyError: An option is unknown or of the wrong type.
+    """
+    given = Block(BLOCK, {} if block is None else block, (*Caching._fields, *_OWN))
+    over = Block("environment", _of_environment(environment), _VARIABLES)
+    caching = Caching.of(given, watch=True)
+    return Options(
+        caching._replace(
+            policy=over.file("POLICY_CACHE_POLICY") or caching.policy,
+            catalog=over.file("POLICY_CACHE_CATALOG") or caching.catalog,
+        ),
+        _record(given.block("record", _RECORD), over),
+        over.choice("POLICY_CACHE_METRICS", _SINKS) or given.choice("metrics", _SINKS),
+        over.flag("POLICY_CACHE_ALARM", default=given.flag("alarm", default=False)),
+    )
+
+
+def settings() -> object:
+    """The block of the proxy that runs in this process; None without one.
+
+    litellm sets its settings one after the other, so that a callback may be made before its own: the proxy's
+    configuration is there as a whole.
+    """
+    server = sys.modules.get("litellm.proxy.proxy_server")
+    if server is None:
+        return None
+    said = server.proxy_config.get_config_state().get("litellm_settings") or {}
+    return cast("object", said.get("policy_cache"))
+
+
+def _record(given: Block | None, over: Block) -> Record | None:
+    path = over.file("POLICY_CACHE_RECORD")
+    text = over.choice("POLICY_CACHE_RECORD_TEXT", get_args(Text))
+    metadata: tuple[str, ...] = ()
+    if given is not None:
+        path = path or given.file("path") or given.missing("path")
+        text = text or given.choice("text", get_args(Text))
+        metadata = given.names("metadata")
+    return None if path is None else Record(path, cast("Text", text or "plain"), metadata)
+
+
+def _of_environment(environment: Mapping[str, str]) -> dict[str, object]:
+    """The variables that say something; one that is empty says nothing."""
+    found: dict[str, object] = {name: environment[name] for name in _VARIABLES if environment.get(name)}
+    alarm = str(found.get("POLICY_CACHE_ALARM")).lower()
+    return found | {"POLICY_CACHE_ALARM": alarm in ON} if alarm in ON | _OFF else found

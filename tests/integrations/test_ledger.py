@@ -1,0 +1,164 @@
+"""Sessions and totals: what is cold, that totals add up, and that memory stays bounded."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policy_cache import CacheUsage
+from policy_cache.integrations.account import Account
+from policy_cache.simulate.attribution import CLIENT, PROVIDER, Owner, Share
+from policy_cache.integrations.ledger import Ledger
+from policy_cache.integrations.sessions import Sessions
+from policy_cache.integrations.totals import OTHER, Book, Entry
+
+READ, SHORT, HOUR = CacheUsage(read=1), CacheUsage(write_5m=1), CacheUsage(write_1h=1)
+
+
+@pytest.mark.parametrize(
+    ("requests", "expected"),
+    [
+        ([(0, SHORT), (299, READ), (598, READ)], "cold warm warm"),
+        ([(0, SHORT), (300, READ)], "cold cold"),
+        ([(0, HOUR), (3_599, READ), (7_198, READ), (10_798, READ)], "cold warm warm cold"),
+        # An entry for an hour that has expired is none any more.
+        ([(0, HOUR), (3_600, SHORT), (3_900, SHORT)], "cold cold cold"),
+    ],
+)
+def test_a_session_is_warm_as_long_as_its_cache_lives(requests, expected):
+    sessions = Sessions()
+    assert " ".join(sessions.start(b"s", at, usage) for at, usage in requests) == expected
+
+
+def test_sessions_are_bounded_and_the_last_ones_seen_stay():
+    sessions = Sessions(most=2)
+    seen = [sessions.start(name, 0.0, READ) for name in (b"a", b"b", b"a", b"c", b"a", b"b")]
+    assert seen == ["cold", "cold", "warm", "cold", "warm", "cold"]
+    assert len(sessions._seen) == 2
+
+
+counts = st.integers(0, 10_000)
+money = st.none() | st.decimals(-10, 10, places=4)
+shares = st.builds(
+    Share,
+    st.sampled_from([Owner("policy", "a"), Owner("policy", "b"), CLIENT, PROVIDER]),
+    counts,
+    counts,
+    counts,
+    money,
+)
+
+
+@st.composite
+def accounts(draw):
+    parts = draw(st.lists(shares, max_size=4, unique_by=lambda share: share.owner))
+    usage = CacheUsage(
+        read=sum(share.read for share in parts),
+        write_5m=sum(share.write_5m for share in parts),
+        write_1h=sum(share.write_1h for share in parts),
+        uncached=draw(counts),
+        output=draw(counts),
+    )
+    unknown = any(share.saved is None for share in parts)
+    return Account(
+        draw(st.sampled_from(["m1", "m2", "m3"])),
+        draw(st.sampled_from([None, "anthropic"])),
+        draw(st.sampled_from(["r1", "r2"])),
+        (),
+        usage,
+        None if unknown else sum((share.saved for share in parts), Decimal(0)),
+        tuple(parts),
+        draw(st.sampled_from(["cold", "warm"])),
+    )
+
+
+def added(book, dimension):
+    whole = Entry()
+    for entry in book.by[dimension].values():
+        whole.cold.add(entry.cold)
+        whole.warm.add(entry.warm)
+    return whole
+
+
+@pytest.mark.property
+@given(given=st.lists(accounts(), max_size=12), most=st.integers(1, 3))
+def test_every_dimension_adds_up_to_the_same_whole(given, most):
+    book = Book(most)
+    for account in given:
+        book.add(account)
+    whole = added(book, "model")
+    assert added(book, "route") == added(book, "revision") == whole
+    for dimension in ("rule", "source"):
+        found = added(book, dimension)
+        for one, other in ((found.cold, whole.cold), (found.warm, whole.warm)):
+            assert (one.read, one.write_5m, one.write_1h) == (other.read, other.write_5m, other.write_1h)
+            if not other.unpriced:
+                assert one.priced == other.priced
+    assert whole.whole.requests == len(given)
+    assert all(len(entries) <= most + 1 for entries in book.by.values())
+
+
+def account(model="m", **usage):
+    saved = Decimal("0.5")
+    found = CacheUsage(**usage)
+    return Account(
+        model, "anthropic", "r", (), found, saved, (Share(PROVIDER, found.read, saved=saved),), "warm"
+    )
+
+
+def test_the_oldest_names_are_added_up():
+    book = Book(2)
+    for model in ("a", "b", "a", "c", "d"):
+        book.add(account(model, read=1))
+    assert {name: entry.whole.requests for name, entry in book.by["model"].items()} == {
+        OTHER: 3,
+        "c": 1,
+        "d": 1,
+    }
+
+
+def test_a_snapshot():
+    ledger = Ledger()
+    ledger.add(account(read=3, write_5m=1, uncached=2, output=4))
+    found = ledger.snapshot()
+    nothing = dict.fromkeys(["requests", "hits", "read", "written", "write_5m", "write_1h"], 0)
+    nothing |= {"uncached": 0, "output": 0, "saved_usd": 0.0, "unpriced": 0}
+    warm = nothing | {"requests": 1, "hits": 1, "read": 3, "written": 1, "write_5m": 1, "uncached": 2}
+    warm |= {"output": 4, "saved_usd": 0.5}
+    assert found["models"] == {"m": {**warm, "cold": nothing, "warm": warm}}
+    assert list(found) == ["models", "routes", "rules", "revisions", "sources"]
+    assert list(found["rules"]) == ["(provider)"]
+    assert list(found["sources"]) == ["provider"]
+
+
+def test_an_unknown_price_makes_no_sum():
+    ledger = Ledger()
+    ledger.add(account(read=1))
+    ledger.add(Account("m", "anthropic", "r", (), READ, None, (), "warm"))
+    assert ledger.snapshot()["models"]["m"]["saved_usd"] is None
+    assert ledger.snapshot()["models"]["m"]["unpriced"] == 1
+
+
+def test_many_threads_lose_nothing():
+    ledger, one = Ledger(), account(read=1)
+    switching = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=lambda: [ledger.add(one) for _ in range(200)]) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(switching)
+    assert ledger.snapshot()["models"]["m"]["requests"] == 1_600
+
+
+def test_a_bound_without_meaning():
+    with pytest.raises(ValueError, match="most: expected at least 1, found 0"):
+        Ledger(most=0)

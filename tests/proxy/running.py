@@ -1,0 +1,123 @@
+"""A real litellm proxy in a process of its own, and clients for it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import REPOSITORY
+
+pytest.importorskip("fastapi_sso", reason="litellm[proxy] is not installed here; `make test-proxy` runs this")
+
+import anthropic
+import httpx
+import openai
+
+CONFIG = REPOSITORY / "examples" / "proxy" / "config.yaml"
+LONG = "word " * 4_000
+FUNCTION = {"name": "look_up", "description": "d", "parameters": {"type": "object", "properties": {}}}
+TOOL = {"name": "look_up", "description": "d", "input_schema": FUNCTION["parameters"]}
+DEADLINE = 120
+
+
+class Proxy:
+    """A running proxy, its policy file and its log."""
+
+    def __init__(self, url, key, policy, log):
+        self.url, self.key, self.policy, self.log = url, key, policy, log
+        self.openai = openai.OpenAI(api_key=key, base_url=f"{url}/v1", max_retries=0)
+        self.anthropic = anthropic.Anthropic(api_key=key, base_url=url, max_retries=0)
+
+    def chat(self, talk, model="smart", **more):
+        return self.openai.chat.completions.create(
+            model=model,
+            messages=talk,
+            tools=[{"type": "function", "function": FUNCTION}],
+            max_tokens=16,
+            **more,
+        )
+
+    def messages(self, talk, model="smart", **more):
+        system, *rest = talk
+        return self.anthropic.messages.create(
+            model=model, system=system["content"], messages=rest, tools=[TOOL], max_tokens=16, **more
+        )
+
+    def responses(self, talk, model="smart", **more):
+        system, *rest = talk
+        return self.openai.responses.create(
+            model=model,
+            instructions=system["content"],
+            input=rest,
+            tools=[{"type": "function", **FUNCTION}],
+            max_output_tokens=16,
+            **more,
+        )
+
+    def until(self, holds):
+        """Ask again until something holds, or the time is over."""
+        end = time.monotonic() + DEADLINE
+        while not (found := holds()):
+            assert time.monotonic() < end, Path(self.log).read_text()[-2_000:]
+        return found
+
+
+@contextmanager
+def started(folder, policy, provider, *, config=CONFIG, **environment):
+    """A process that serves a proxy in front of a provider, and the proxy, which may not be up yet."""
+    file, log, port, key = folder / "policy.yaml", folder / "log", free_port(), f"sk-{secrets.token_hex(24)}"
+    file.write_text(policy)
+    command = [Path(sys.executable).with_name("litellm"), "--config", config, "--host", "127.0.0.1"]
+    environment = {
+        **os.environ,
+        "ANTHROPIC_API_BASE": provider,
+        "ANTHROPIC_API_KEY": "any",
+        "LITELLM_MASTER_KEY": key,
+        "POLICY_CACHE_POLICY": str(file),
+        "PYTHONPATH": str(REPOSITORY),
+        "NO_PROXY": "*",
+        **environment,
+    }
+    with log.open("w") as out:
+        process = subprocess.Popen(
+            [*map(str, command), "--port", str(port)],
+            cwd=folder,
+            env={name: value for name, value in environment.items() if value is not None},
+            stdout=out,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            yield process, Proxy(f"http://127.0.0.1:{port}", key, file, log)
+        finally:
+            process.terminate()
+            process.wait()
+
+
+@contextmanager
+def running(folder, policy, provider, **more):
+    """The same, once it answers."""
+    with started(folder, policy, provider, **more) as (process, proxy):
+        proxy.until(lambda: process.poll() is not None or is_up(proxy.url))
+        assert process.poll() is None, proxy.log.read_text()[-2_000:]
+        yield proxy
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+def is_up(url):
+    try:
+        return httpx.get(f"{url}/health/liveliness", trust_env=False).status_code == 200
+    except httpx.TransportError:
+        return False
