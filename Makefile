@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export LITELLM_LOCAL_MODEL_COST_MAP := True
 
-.PHONY: demo test test-all test-oldest test-proxy load lint types imports pytest bench fuzz schema docs build clean
+.PHONY: demo test test-all test-oldest test-proxy test-ray load lint types imports pytest bench fuzz schema docs build clean
 
 demo: $(VENV)/.installed
 	$(BIN)/policy-cache demo
@@ -41,6 +41,16 @@ test-oldest:
 test-proxy: .venv-proxy/.installed
 	.venv-proxy/bin/pytest tests/proxy
 
+# The simulator's partitions on a local Ray, which is a large package.
+test-ray: .venv-ray/.installed
+	.venv-ray/bin/pytest tests/simulate/test_ray.py
+
+.venv-ray/.installed: pyproject.toml
+	$(PYTHON) -m venv .venv-ray
+	.venv-ray/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	.venv-ray/bin/python -m pip install --quiet --editable '.[litellm,emulator,ray]' hypothesis pytest
+	touch $@
+
 # What a litellm proxy takes for 200 requests at once, and its memory over 20,000; takes some minutes.
 load: .venv-proxy/.installed
 	.venv-proxy/bin/python -m benchmarks.load
@@ -54,18 +64,23 @@ load: .venv-proxy/.installed
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.simulate
 
-# The property tests again, with many more examples.
+# The property tests again, with many more examples, and policies mutated at random.
 fuzz: $(VENV)/.installed
 	$(BIN)/pytest -m property --hypothesis-profile=fuzz
+	$(BIN)/python -m tests.policy.fuzz
 
 schema: $(VENV)/.installed
 	$(BIN)/policy-cache schema > schema/policy.schema.json
 	$(BIN)/policy-cache schema --catalog > schema/catalog.schema.json
+	$(BIN)/policy-cache schema --tests > schema/test.schema.json
 
-# The table of what survives on each route, from litellm itself.
+# The table of what survives on each route and the known models, from litellm itself; and every diagnostic.
 docs: $(VENV)/.installed
 	$(BIN)/python -m tests.wire.routes_page > docs/routes.md
+	$(BIN)/policy-cache rule --output-format markdown > docs/diagnostics.md
+	$(BIN)/python -m tests.policy.known_models > policy_cache/policy/models.txt
 
 build: $(VENV)/.installed
 	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .

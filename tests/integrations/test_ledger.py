@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from policy_cache import CacheUsage
 from policy_cache.integrations.account import Account
-from policy_cache.simulate.attribution import CLIENT, PROVIDER, Owner, Share
 from policy_cache.integrations.ledger import Ledger
 from policy_cache.integrations.sessions import Sessions
 from policy_cache.integrations.totals import OTHER, Book, Entry
+from policy_cache.simulate.attribution import CLIENT, PROVIDER, Owner, Share
 
 READ, SHORT, HOUR = CacheUsage(read=1), CacheUsage(write_5m=1), CacheUsage(write_1h=1)
 

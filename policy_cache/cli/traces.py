@@ -1,0 +1,116 @@
+"""What commands on a trace take: its files, how to read them, and policies."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+import tempfile
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from policy_cache.cli.inputs import give_up
+from policy_cache.cli.output import refuse
+from policy_cache.errors import PolicyError
+from policy_cache.policy.diagnostics import visible
+from policy_cache.policy.load import load
+from policy_cache.policy.packaged import packaged
+from policy_cache.report.diff import counted
+from policy_cache.simulate.compare import PolicyText, TraceOptions
+from policy_cache.simulate.trace import ASSUMED_GAP
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_KEPT = "policy-cache-standard-input"
+_GROUPS = re.compile(r"session|model|rule|metadata\..+")
+
+
+def trace_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the files of a trace and how to read them; it is called with a `TraceOptions` first."""
+
+    @wraps(command)
+    def run(trace: tuple[str, ...], gap: float, broken: str, model: str | None, **options: Any) -> None:  # noqa: ANN401, click passes what the options parse to
+        with _files(trace) as paths:
+            command(
+                TraceOptions(paths, gap=gap, broken="fail" if broken == "fail" else "skip", model=model),
+                **options,
+            )
+
+    decorated: Callable[..., None] = run
+    for decorate in reversed(
+        (
+            click.argument("trace", nargs=-1, required=True, type=click.Path(allow_dash=True)),
+            click.option(
+                "--gap",
+                type=click.FloatRange(min=0),
+                default=ASSUMED_GAP,
+                show_default=True,
+                metavar="SECONDS",
+                help="From one request to the next, where the trace says no time.",
+            ),
+            click.option(
+                "--broken",
+                type=click.Choice(["skip", "fail"]),
+                default="skip",
+                show_default=True,
+                help="What a line that is no record does.",
+            ),
+            click.option("--model", help="Take every request to ask for this model, as litellm spells it."),
+        )
+    ):
+        decorated = decorate(decorated)
+    return decorated
+
+
+@contextmanager
+def _files(trace: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """The files of a trace, which is read more than once; standard input is kept in one meanwhile."""
+    if "-" not in trace:
+        yield trace
+        return
+    with tempfile.TemporaryDirectory(prefix="policy-cache-") as folder:
+        kept = Path(folder) / _KEPT
+        with kept.open("wb") as file:
+            if sys.stdin is None:
+                give_up("<stdin>: standard input is closed")
+            shutil.copyfileobj(sys.stdin.buffer, file)
+        yield tuple(str(kept) if path == "-" else path for path in trace)
+
+
+def read_policies(files: tuple[str, ...]) -> list[PolicyText]:
+    """Policies by their text, checked; the packaged default policy where no file is given."""
+    found = []
+    for file in files or (packaged("policies", "default.yaml"),):
+        try:
+            loaded = load(file)
+        except PolicyError as error:
+            refuse(error)
+        name = str(file) if files else "default policy"
+        found.append(PolicyText(name, loaded.source.text))
+    return found
+
+
+def check_grouping(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    """What to group by."""
+    if value is not None and not _GROUPS.fullmatch(value):
+        raise click.BadParameter("expected session, model, rule, or metadata. and a name")
+    return value
+
+
+def nothing_evaluated(name: str, read: int, broken: int) -> None:
+    """Give up where no request could be evaluated."""
+    if read == 0:
+        said = f"none of its {counted(broken, 'line')} is a request" if broken else "it is empty"
+        give_up(f"{name}: nothing to evaluate: {said}")
+
+
+def called(options: TraceOptions) -> str:
+    """What a trace is called."""
+    if len(options.paths) > 1:
+        return f"{len(options.paths)} files"
+    return "<stdin>" if options.paths[0].endswith(_KEPT) else visible(options.paths[0])

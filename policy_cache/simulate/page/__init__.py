@@ -1,0 +1,1 @@
+"""A simulation as one page: its values, its figures, and its HTML."""

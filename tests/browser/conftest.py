@@ -1,0 +1,75 @@
+"""Headless Chromium, as Debian packages it; tests that need it are skipped where it is absent."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from contextlib import suppress
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+
+FLAGS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+)
+
+
+class Browser:
+    """A browser that remembers what was asked of the network, and what its console said."""
+
+    def __init__(self, driver):
+        self.driver = driver
+
+    def open(self, file, *, scheme="light", width=1280):
+        """Open a file from disk, as a person with this screen does."""
+        self.driver.get("about:blank")
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        self.tell("Emulation.setEmulatedMedia", features=features)
+        screen = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+        self.tell("Emulation.setDeviceMetricsOverride", **screen)
+        self.tell("Emulation.setFocusEmulationEnabled", enabled=True)
+        self.requests()
+        self.console()
+        self.driver.get(file.as_uri())
+
+    def tell(self, command, **parameters):
+        return self.driver.execute_cdp_cmd(command, parameters)
+
+    def run(self, script, *arguments):
+        return self.driver.execute_script(script, *arguments)
+
+    def requests(self):
+        """What was asked of the network, or of the disk, since it was last looked at."""
+        events = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
+        sent = [event["params"] for event in events if event["method"] == "Network.requestWillBeSent"]
+        return [one["request"]["url"] for one in sent]
+
+    def console(self):
+        """What the console said since it was last looked at."""
+        return [entry["message"] for entry in self.driver.get_log("browser")]
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory):
+    """A browser with a profile of its own."""
+    chromium, chromedriver = shutil.which("chromium"), shutil.which("chromedriver")
+    if chromium is None or chromedriver is None:
+        pytest.skip("no Chromium here; on Debian: apt-get install chromium chromium-driver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(chromedriver))
+    yield Browser(driver)
+    with suppress(OSError):
+        driver.quit()

@@ -1,0 +1,183 @@
+"""`policy-cache simulate` and `policy-cache tune`: what they print, and how they fail."""
+
+import json
+
+import pytest
+
+from policy_cache import Engine
+from tests.simulate.test_compare import agent
+
+RECORDS = [
+    {"ts": 100.0 + 20 * number + minute, "request": request, "session": f"s{minute}"}
+    for minute in (0, 1)
+    for number, request in enumerate(agent(4))
+]
+
+FULL = """\
+trace.jsonl: 8 requests in 2 sessions, 1 model, over 0:01:01
+sizes are estimates by characters; no usage was recorded to fit them to
+
+                cold hits  warm hits    read  written 5m  written 1h  uncached     cost  saved  x optimum
+no caching             0%         0%       0           0           0    47,580  $0.1427              4.01
+default policy        50%       100%  41,398       6,150           0        32  $0.0356    75%       1.00
+optimum                                                                         $0.0356    75%       1.00
+"""
+
+
+@pytest.fixture
+def trace(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def write(records=RECORDS, name="trace.jsonl"):
+        lines = [one if isinstance(one, str) else json.dumps(one) for one in records]
+        (tmp_path / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        return name
+
+    return write
+
+
+class TestSimulate:
+    def test_the_table(self, run, trace):
+        ran = run("simulate", trace())
+        assert (ran.code, ran.err) == (0, "")
+        assert ran.out == FULL
+
+    def test_json_has_every_figure(self, run, trace):
+        ran = run("simulate", trace(), "--output-format", "json", "--by", "session")
+        found = json.loads(ran.out)
+        assert (found["format_version"], found["requests"], found["sessions"]) == (1, 8, 2)
+        none, policy = found["rows"]
+        assert (none["name"], policy["name"]) == ("no caching", "default policy")
+        assert none["total"]["cost_usd"] > policy["total"]["cost_usd"] > found["optimum_usd"] > 0
+        assert set(policy["groups"]) == {"s0", "s1"}
+        assert policy["cold"]["requests"] + policy["warm"]["requests"] == 8
+
+    @pytest.mark.parametrize("by", ["session", "model", "rule", "metadata.team"])
+    def test_groups(self, run, trace, by):
+        ran = run("simulate", trace(), "--by", by)
+        assert ran.code == 0
+        assert f"\n{by} " in ran.out
+
+    def test_a_group_that_is_none(self, run, trace):
+        ran = run("simulate", trace(), "--by", "moon")
+        assert ran.code == 2
+        assert "expected session, model, rule, or metadata. and a name" in ran.err
+
+    def test_several_policies_by_their_files(self, run, trace, tmp_path):
+        (tmp_path / "none.yaml").write_text("version: 1\nname: none\nrules: []\n")
+        (tmp_path / "tail.yaml").write_text(
+            "version: 1\nname: tail\nrules:\n"
+            "  - {name: t, targets: [messages.last], action: {add_cache_control: {}}}\n"
+        )
+        ran = run("simulate", trace(), "--policy", "none.yaml", "--policy", "tail.yaml")
+        rows = [line.split()[0] for line in ran.out.splitlines()[3:]]
+        assert rows == ["cold", "no", "none.yaml", "tail.yaml", "optimum"]
+
+    def test_a_policy_with_a_mistake(self, run, trace, tmp_path):
+        (tmp_path / "bad.yaml").write_text("version: 1\nname: bad\nrulez: []\n")
+        ran = run("simulate", trace(), "--policy", "bad.yaml")
+        assert (ran.code, ran.out) == (2, "")
+        assert "did you mean `rules`?" in ran.err
+
+    def test_standard_input(self, run):
+        lines = "".join(json.dumps(record) + "\n" for record in RECORDS)
+        ran = run("simulate", "-", stdin=lines)
+        assert ran.code == 0
+        assert ran.out.splitlines()[1:] == FULL.splitlines()[1:]
+        assert ran.out.startswith("<stdin>: 8 requests ")
+
+    def test_broken_lines_are_named_and_passed_over(self, run, trace):
+        name = trace([*RECORDS, "{", "[]"])
+        ran = run("simulate", name)
+        assert ran.code == 0
+        assert "2 lines left out as no record: trace.jsonl:9: not valid JSON: Input data was trunc" in ran.out
+        ran = run("simulate", name, "--broken", "fail")
+        assert (ran.code, ran.out) == (2, "")
+        assert ran.err.startswith("policy-cache: trace.jsonl:9: not valid JSON: ")
+
+    @pytest.mark.parametrize(
+        ("records", "said"),
+        [
+            ([], "policy-cache: trace.jsonl: nothing to evaluate: it is empty\n"),
+            (
+                ["{}x", "x"],
+                "policy-cache: trace.jsonl: nothing to evaluate: none of its 2 lines is a request\n",
+            ),
+        ],
+    )
+    def test_nothing_to_evaluate(self, run, trace, records, said):
+        ran = run("simulate", trace(records))
+        assert (ran.code, ran.out, ran.err) == (2, "", said)
+
+    def test_what_cannot_be_read(self, run, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        ran = run("simulate", "none.jsonl")
+        assert (ran.code, ran.err) == (2, "policy-cache: none.jsonl: No such file or directory\n")
+        (tmp_path / "folder").mkdir()
+        ran = run("simulate", "folder")
+        assert ran.err == (
+            "policy-cache: folder: expected a file, found a directory; name its files: folder/*.jsonl\n"
+        )
+        assert ran.code == 2
+
+    def test_one_request(self, run, trace):
+        ran = run("simulate", trace(RECORDS[:1]))
+        assert ran.code == 0
+        assert ran.out.startswith("trace.jsonl: 1 request in 1 session, 1 model, over 0:00:00\n")
+
+    def test_no_text_of_a_prompt_is_printed(self, run, trace):
+        records = [{"ts": 1.0, "request": request} for request in agent(2, system="SECRET " * 3_000)]
+        for by in ("session", "model", "rule"):
+            ran = run("simulate", trace(records), "--by", by)
+            assert "SECRET" not in ran.out + ran.err
+
+
+class TestTune:
+    def test_it_writes_a_policy_that_is_valid_and_says_why(self, run, trace, tmp_path):
+        ran = run("tune", trace(), "-o", "tuned.yaml")
+        assert (ran.code, ran.out, ran.err) == (0, "", "wrote tuned.yaml\n")
+        text = (tmp_path / "tuned.yaml").read_text()
+        assert text.startswith("# Proposed by `policy-cache tune` from trace.jsonl.\n")
+        assert "of the 6 that follow another one,\n  # 100% do within five minutes" in text
+        assert "The trace is too small to hold a part of it back" in text
+        assert run("validate", "tuned.yaml").code == 0
+        assert Engine.from_text(text).plan(RECORDS[0]["request"]).changed
+
+    def test_it_prints_the_policy_without_a_file(self, run, trace):
+        ran = run("tune", trace())
+        assert ran.code == 0
+        assert Engine.from_text(ran.out)
+
+    def test_it_writes_over_nothing(self, run, trace, tmp_path):
+        (tmp_path / "tuned.yaml").write_text("mine")
+        ran = run("tune", trace(), "-o", "tuned.yaml")
+        assert ran.code == 2
+        assert "tuned.yaml exists; --force writes over it" in ran.err
+        assert (tmp_path / "tuned.yaml").read_text() == "mine"
+        assert run("tune", trace(), "-o", "tuned.yaml", "--force").code == 0
+
+    def test_long_pauses_ask_for_an_hour(self, run, trace):
+        slow = [{"ts": 600.0 * n, "request": request, "session": "s"} for n, request in enumerate(agent(8))]
+        assert "ttl: 1h" in run("tune", trace(slow)).out
+        quick = [{"ts": 6.0 * n, "request": request, "session": "s"} for n, request in enumerate(agent(8))]
+        assert "ttl: 1h" not in run("tune", trace(quick)).out
+
+    def test_requests_that_nothing_follows_get_no_markers(self, run, trace):
+        alone = [
+            {"ts": 7_200.0 * n, "request": request, "session": f"s{n}"}
+            for n, request in enumerate(next(agent(1, system=f"{n} " + "word " * 4_000)) for n in range(6))
+        ]
+        ran = run("tune", trace(alone))
+        assert "rules: []" in ran.out
+        assert "# anthropic/claude-sonnet-4-5: no markers." in ran.out
+        assert run("tune", trace(alone), "-o", "none.yaml").code == 0
+        assert run("validate", "none.yaml").code == 0
+
+    def test_a_later_part_is_held_back(self, run, trace):
+        records = [
+            {"ts": 30.0 * n + 1_000 * s, "request": request, "session": f"s{s}"}
+            for s in range(6)
+            for n, request in enumerate(agent(5))
+        ]
+        ran = run("tune", trace(records))
+        assert "# Held back: its first requests alone lead to the same choice, which saves " in ran.out
