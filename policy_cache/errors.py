@@ -55,6 +55,10 @@ class PathError(PolicyCacheError):
         self.code = code
 
 
+class RequestFileError(PolicyCacheError):
+    """A file that holds no request; says which, where in it, and what was found."""
+
+
 class RequestError(PolicyCacheError):
     """A request that cannot be planned.
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
-import math
 import sys
 from dataclasses import dataclass, fields
 from functools import wraps
@@ -15,9 +13,9 @@ import click
 
 from policy_cache.cli.output import refuse
 from policy_cache.engine.engine import Engine
-from policy_cache.errors import PolicyError, RequestError
+from policy_cache.errors import PolicyError, RequestError, RequestFileError
 from policy_cache.policy.diagnostics import visible
-from policy_cache.request.location import kind_of
+from policy_cache.request.file import loads_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -139,23 +137,11 @@ def read_request(file: Path) -> dict[str, object]:
     """A request from a JSON file, or from standard input for `-`."""
     name = _called(file)
     try:
-        content = _standard_input() if str(file) == "-" else file.read_bytes()
-        request = json.loads(content.decode("utf-8-sig"), parse_float=_finite, parse_constant=_not_a_number)
+        return loads_request(_standard_input() if str(file) == "-" else file.read_bytes(), name)
+    except RequestFileError as error:
+        give_up(str(error))
     except OSError as error:
         give_up(f"{name}: {error.strerror or type(error).__name__}")
-    except UnicodeDecodeError as error:
-        give_up(f"{name}: not UTF-8: byte 0x{content[error.start]:02X} at offset {error.start}")
-    except json.JSONDecodeError as error:
-        give_up(f"{name}:{error.lineno}:{error.colno}: not JSON: {error.msg}")
-    except RecursionError:
-        give_up(f"{name}: nested too deeply")
-    except ValueError:
-        give_up(f"{name}: not JSON: a number is out of range")
-    if not isinstance(request, dict):
-        give_up(
-            f"{name}: expected a request, an object with `model` and `messages`; found {kind_of(request)}"
-        )
-    return request
 
 
 def _called(file: Path) -> str:
@@ -167,17 +153,6 @@ def _standard_input() -> bytes:
     if stream is None:
         raise OSError(errno.EBADF, "standard input is closed")
     return stream.buffer.read()
-
-
-def _finite(number: str) -> float:
-    value = float(number)
-    if math.isinf(value):
-        raise ValueError(number)
-    return value
-
-
-def _not_a_number(word: str) -> NoReturn:
-    raise ValueError(word)
 
 
 def give_up(message: str) -> NoReturn:

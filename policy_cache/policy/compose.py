@@ -2,6 +2,95 @@
 
 Nothing is composed by PyYAML: aliases, depth and size are refused while they are read, and no
 function here calls itself, so that no policy can exhaust memory or the stack.
+
+PC107: the file is not YAML.
+
+The message says what was found, and what would fit there.
+
+Bad:
+    match: {model: "*claude*"
+Good:
+    match: {model: "*claude*"}
+
+PC108: a bare `*` or `&` begins a text, which makes it an alias or an anchor in YAML.
+
+Policies have neither: a glob that begins with `*` is quoted, and a value that is used twice is written twice.
+
+Bad:
+    match: {model: *claude*}
+Good:
+    match: {model: "*claude*"}
+
+PC109: `<<` merges mappings in YAML, and policies have no merge keys.
+
+Bad:
+    match: {<<: {model: "*claude*"}}
+Good:
+    match: {model: "*claude*"}
+
+PC110: the file nests deeper than 32 levels.
+
+Bad:
+    rules: [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]
+Good:
+    version: 1
+    name: example
+    rules: []
+
+PC111: the file has more than 20,000 values.
+
+Bad:
+    $ (echo 'version: 1'; echo 'rules:'; yes ' - a' | head -n 20000) | policy-cache validate -
+Good:
+    $ policy-cache validate
+
+PC112: a tag asks for a type that policies do not have, or that the value is not of.
+
+Bad:
+    match: {model: !glob claude}
+Good:
+    match: {model: claude}
+
+PC113: a second document begins in the file.
+
+Bad:
+    version: 1
+    name: example
+    rules: []
+    ---
+    version: 1
+Good:
+    version: 1
+    name: example
+    rules: []
+
+PC114: a key is written twice in one mapping, and YAML would drop the first.
+
+Bad:
+    match: {model: "*opus*", model: "*sonnet*"}
+Good:
+    match: {model: ["*opus*", "*sonnet*"]}
+
+PC115: a key is not text.
+
+Bad:
+    match: {metadata: {404: "yes"}}
+Good:
+    match: {metadata: {"404": "yes"}}
+
+PC116: a number has more than 18 digits, or is out of range.
+
+Bad:
+    match: {metadata: {tenant: 12345678901234567890}}
+Good:
+    match: {metadata: {tenant: "12345678901234567890"}}
+
+PC118: a bare yes, no, on or off, which older YAML reads as true or false, is text here.
+
+Bad:
+    match: {metadata: {beta: yes}}
+Good:
+    match: {metadata: {beta: "yes"}}
 """
 
 from __future__ import annotations
@@ -12,7 +101,7 @@ from typing import TypeAlias, Union
 import yaml
 
 from policy_cache.errors import PolicyError
-from policy_cache.policy.diagnostics import Diagnostic, Label, quoted
+from policy_cache.policy.diagnostics import Diagnostic, Fix, Label, quoted
 from policy_cache.policy.scalars import TAGS, NumberRangeError, Scalar, old_boolean, resolve, resolve_as
 from policy_cache.policy.span import Path, Positions, Span, split_lines
 from policy_cache.policy.syntax import syntax_error
@@ -289,7 +378,8 @@ class _Composer:
             else:
                 message = f"{quoted('*' + anchor)} begins with `*`, which means an alias in YAML"
                 labels, fix = (), f'quote it: "*{anchor}"'
-            self._add("PC108", message, span, fix, labels)
+            certain = None if labels else Fix(span, f'"*{anchor}"')
+            self._add("PC108", message, span, fix, labels, certain)
         for anchor, span in self._anchors.items():
             if anchor not in used:
                 message = f"{quoted('&' + anchor)} begins with `&`, which means an anchor in YAML"
@@ -299,10 +389,17 @@ class _Composer:
         self._add(code, message, self._positions.span(start, end), fix)
 
     def _add(
-        self, code: str, message: str, span: Span, fix: str | None, labels: tuple[Label, ...] = ()
+        self,
+        code: str,
+        message: str,
+        span: Span,
+        help: str | None,
+        labels: tuple[Label, ...] = (),
+        fix: Fix | None = None,
     ) -> None:
-        diagnostic = Diagnostic(code, "error", message, span=span, labels=labels, help=fix, file=self._name)
-        self._result.diagnostics.append(diagnostic)
+        self._result.diagnostics.append(
+            Diagnostic(code, "error", message, span=span, labels=labels, help=help, file=self._name, fix=fix)
+        )
 
     def _fatal(self, code: str, message: str, start: int, end: int, fix: str | None = None) -> None:
         self._error(code, message, start, end, fix)

@@ -44,6 +44,8 @@ CODES = {
     "PC129": "a value the model refuses",
     "PC130": "a catalog entry that refers to nothing",
     "PC131": "an incomplete catalog entry",
+    "PC132": "a catalog file in place of a policy",
+    "PC133": "a test file in place of a policy",
     "PC201": "an invalid JSONPath",
     "PC202": "a path that can never match",
     "PC203": "a path outside the subset",
@@ -60,13 +62,27 @@ CODES = {
     "PC310": "a number that loses its spelling",
     "PC311": "a `ttl` without effect",
     "PC312": "a rule that never acts",
+    "PC313": "conditions that exclude each other",
+    "PC314": "a rule behind a `stop`",
+    "PC315": "a place that an earlier rule claims",
+    "PC316": "more breakpoints than a provider takes",
+    "PC317": "a target without a bound",
+    "PC318": "a one-hour marker behind a shorter one",
     "PC319": "a model with its provider's prefix",
     "PC320": "an unknown provider",
     "PC321": "a marker that no provider takes",
     "PC322": "a TTL that no provider takes",
     "PC323": "a parameter that no provider takes",
+    "PC324": "a field that no request has",
+    "PC325": "a target that no route keeps",
+    "PC326": "a model that no provider has",
+    "PC327": "a sample that is not stable",
+    "PC328": "a path that no message or tool meets",
+    "PC401": "names that differ in case alone",
+    "PC402": "a value that another one covers",
+    "PC403": "a `stop` that stops nothing",
 }
-"""Every code and its short title. 1xx: the file and its schema; 2xx: paths; 3xx: meaning."""
+"""Every code and its short title. 1xx: the file and its schema; 2xx: paths; 3xx: meaning; 4xx: style."""
 
 UNREADABLE = frozenset({"PC100", "PC101", "PC102"})
 """The codes of a file that could not be read at all."""
@@ -77,6 +93,19 @@ _QUOTE_LIMIT = 60
 @dataclass(frozen=True, slots=True)
 class Label:
     """A further place that explains a diagnostic; on its own span, the text beside the caret."""
+
+    span: Span
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """A change to the text that certainly mends what a diagnostic is about.
+
+    Attributes:
+        span: What to replace; empty to insert.
+        text: What to write there.
+    """
 
     span: Span
     text: str
@@ -96,6 +125,7 @@ class Diagnostic:
         help: The likely fix.
         note: Background that explains the rule.
         file: The name of the policy file, as the user gave it.
+        fix: The change that mends it, where that is certain.
     """
 
     code: str
@@ -107,6 +137,7 @@ class Diagnostic:
     help: str | None = None
     note: str | None = None
     file: str = "<policy>"
+    fix: Fix | None = None
 
     @property
     def unreadable(self) -> bool:
@@ -119,9 +150,11 @@ class Diagnostic:
 
 
 def by_position(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
-    """Sort diagnostics the way a reader meets them: by file, place, severity and code."""
+    """Sort diagnostics the way a reader meets them: by file, place, severity and code; each once."""
     nowhere = Span(0, 0, 0, 0)
-    return tuple(sorted(diagnostics, key=lambda d: (d.file, d.span or nowhere, d.severity, d.code)))
+    return tuple(
+        sorted(dict.fromkeys(diagnostics), key=lambda d: (d.file, d.span or nowhere, d.severity, d.code))
+    )
 
 
 def visible(text: str) -> str:
@@ -146,3 +179,8 @@ def suggest(word: str, options: Iterable[str], *, cutoff: float = 0.65) -> str |
     """The option that was probably meant, or None when none is close enough."""
     matches = difflib.get_close_matches(word.lower(), list(options), n=1, cutoff=cutoff)
     return matches[0] if matches else None
+
+
+def meant(word: str, options: Iterable[str], *, cutoff: float = 0.65) -> list[str]:
+    """Every option that may have been meant, the closest first; at most three."""
+    return difflib.get_close_matches(word.lower(), list(options), n=3, cutoff=cutoff)

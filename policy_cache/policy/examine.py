@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 
 from policy_cache.policy.checks import check
 from policy_cache.policy.diagnostics import by_position
+from policy_cache.policy.kind import other_kind
 from policy_cache.policy.source import parse
 from policy_cache.policy.text import read_bytes
 from policy_cache.policy.validate import validate
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Iterable
 
     from policy_cache.policy.diagnostics import Diagnostic
     from policy_cache.policy.source import Source
@@ -58,16 +60,16 @@ def examine_content(content: str | bytes, name: str) -> Examined:
         PolicyError: It is not one YAML document.
     """
     source = parse(content, name)
-    return Examined(source, by_position(_diagnose(source)))
+    if other := other_kind(source):
+        return Examined(source, (other,))
+    return examined(source, validate(source), check(source))
 
 
-def _diagnose(source: Source) -> list[Diagnostic]:
-    """One thing about one value: the schema before the checks, errors before warnings."""
-    schema = list(validate(source))
+def examined(source: Source, schema: Iterable[Diagnostic], checks: Iterable[Diagnostic]) -> Examined:
+    """One thing about one value: what the schema says before the checks, errors before warnings."""
+    schema = list(schema)
     said = {diagnostic.path for diagnostic in schema if diagnostic.path}
-    checked = [d for d in check(source) if d.path not in said and source.is_told(d.path)]
+    checked = [d for d in checks if d.path not in said and source.is_told(d.path)]
     wrong = said | {diagnostic.path for diagnostic in checked if diagnostic.severity == "error"}
     both = [*source.diagnostics, *schema, *checked]
-    return [
-        diagnostic for diagnostic in both if diagnostic.severity == "error" or diagnostic.path not in wrong
-    ]
+    return Examined(source, by_position(d for d in both if d.severity == "error" or d.path not in wrong))

@@ -1,4 +1,9 @@
-"""From a file to a policy, or to everything that is wrong with it."""
+"""From a file to a policy, or to everything that is wrong with it.
+
+PC129: the model refuses a value that every check let pass.
+
+This is a net below the checks, and no policy is known that falls into it: please report one that does.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,14 @@
-"""A policy as text: its data, and where each part of it is written."""
+"""A policy as text: its data, and where each part of it is written.
+
+PC117: the file is empty, or holds comments alone.
+
+Bad:
+    # rules will follow
+Good:
+    version: 1
+    name: example
+    rules: []
+"""
 
 from __future__ import annotations
 

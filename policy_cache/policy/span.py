@@ -38,19 +38,23 @@ def split_lines(text: str) -> tuple[str, ...]:
 class Positions:
     """Turns offsets into a text into spans."""
 
-    __slots__ = ("_ends", "_starts", "_text")
+    __slots__ = ("_ends", "_last", "_length", "_starts")
 
     def __init__(self, text: str) -> None:
-        self._text = text
+        self._length = len(text)
+        self._last = len(text.rstrip())
         breaks = [match.span() for match in LINE_BREAK.finditer(text)]
         self._starts = (0, *(end for _, end in breaks))
         self._ends = (*(start for start, _ in breaks), len(text))
 
     def span(self, start: int, end: int) -> Span:
         """The span of `text[start:end]`, or of the last thing before it when it lies past the end."""
-        start = min(start, len(self._text.rstrip()))
+        start = min(start, self._last)
+        end = max(start, min(end, self._length))
         line, column = self._place(start)
-        end_line, end_column = self._place(max(start, min(end, len(self._text))))
+        if start <= end <= self._ends[line - 1]:  # on the same line, as most are
+            return Span(line, column, line, column + end - start)
+        end_line, end_column = self._place(end)
         return Span(line, column, end_line, end_column)
 
     def offset(self, line: int, column: int) -> int:

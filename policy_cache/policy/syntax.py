@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from policy_cache.policy.diagnostics import Diagnostic, Label, quoted
+from policy_cache.policy.diagnostics import Diagnostic, Fix, Label, quoted
 
 if TYPE_CHECKING:
     from policy_cache.policy.span import Positions
 
 _WORD = re.compile(r"[^\s,\]}]*")
+_STANDS_ALONE = re.compile(r"[^\"\\:\x00-\x1f]+")
+_NOTHING_MORE = re.compile(r"[ \t]*(?:[,\]}\r\n]|$|[ \t]#)")
 _PATH_BEFORE = re.compile(r"\$[^\s\[{,]*$")
 
 
@@ -84,14 +86,21 @@ def _explain(
 
 def _unquoted(text: str, start: int, kind: str, positions: Positions, file: str) -> Diagnostic:
     word = _word(text, start)
+    span = positions.span(start, start + len(word))
     return Diagnostic(
         "PC108",
         "error",
         f"{quoted(word)} begins with `{word[:1]}`, which means {kind} in YAML",
-        span=positions.span(start, start + len(word)),
+        span=span,
         help=f'quote it: "{word}"',
         file=file,
+        fix=Fix(span, f'"{word}"') if _STANDS_ALONE.fullmatch(word) and _is_last(text, start, word) else None,
     )
+
+
+def _is_last(text: str, start: int, word: str) -> bool:
+    """Whether nothing but a comment or a bracket follows on the line, so that the word is all there is."""
+    return _NOTHING_MORE.match(text, start + len(word)) is not None
 
 
 def _word(text: str, start: int) -> str:

@@ -1,4 +1,56 @@
-"""From a path to text: what is refused before YAML is looked at."""
+r"""From a path to text: what is refused before YAML is looked at.
+
+PC100: there is no file of that name.
+
+Bad:
+    $ policy-cache validate missing.yaml
+Good:
+    $ policy-cache validate
+
+PC101: the path is a directory, and one policy is one file.
+
+`policy-cache validate` searches a directory; a command that applies a policy takes a file.
+
+Bad:
+    $ echo '{"model": "claude-sonnet-4-5", "messages": []}' | policy-cache diff --policy . -
+Good:
+    $ policy-cache validate
+
+PC102: the file exists, and cannot be read.
+
+Bad:
+    $ ln -s policy.yaml policy.yaml; policy-cache validate policy.yaml
+Good:
+    $ policy-cache validate
+
+PC103: the file is larger than 256 KiB, which no one has written by hand.
+
+Bad:
+    $ yes '# a comment' | head -n 30000 | policy-cache validate -
+Good:
+    $ policy-cache validate
+
+PC104: the file is not UTF-8.
+
+Bad:
+    $ printf 'version: 1\nname: caf\351\nrules: []\n' | policy-cache validate -
+Good:
+    $ printf 'version: 1\nname: caf\303\251\nrules: []\n' | policy-cache validate -
+
+PC105: the file is UTF-16 or UTF-32.
+
+Bad:
+    $ printf '\377\376v\000e\000' | policy-cache validate -
+Good:
+    $ policy-cache validate
+
+PC106: a control character stands in the file, where YAML allows none.
+
+Bad:
+    $ printf 'version: 1\nname: a\007\nrules: []\n' | policy-cache validate -
+Good:
+    $ printf 'version: 1\nname: "a\\x07"\nrules: []\n' | policy-cache validate -
+"""
 
 from __future__ import annotations
 
@@ -29,7 +81,7 @@ def read_bytes(path: FilePath) -> bytes:
         with path.open("rb") as file:
             return file.read(MAX_BYTES + 1)
     except (FileNotFoundError, NotADirectoryError, ValueError):
-        _refuse("PC100", "no such file", file=str(path), help=_sibling(path))
+        _refuse("PC100", "no such file", file=str(path), help=sibling(path))
     except IsADirectoryError:
         _refuse("PC101", "this is a directory; a policy is one YAML file", file=str(path))
     except OSError as error:
@@ -51,7 +103,7 @@ def decode(data: bytes, name: str) -> str:
     if data.startswith(_WIDE_BOMS) or (b"\x00" in data[:2] and len(data) > 1):
         _refuse("PC105", "the file is UTF-16 or UTF-32", file=name, help="save it as UTF-8")
     try:
-        return data.decode("utf-8-sig")
+        return data.decode().removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         _refuse_byte(data, error.start, name)
 
@@ -73,9 +125,14 @@ def check_characters(text: str, name: str) -> str:
             file=name,
             lines=lines,
             span=Span(line, column, line, column + 1),
-            help='remove it, or escape it in double quotes: "\\x07"',
+            help=f'remove it, or escape it in double quotes: "{_escaped(match.group())}"',
         )
     return text
+
+
+def _escaped(character: str) -> str:
+    number = ord(character)
+    return f"\\x{number:02X}" if number < 0x100 else f"\\u{number:04X}"
 
 
 def _refuse_byte(data: bytes, start: int, name: str) -> NoReturn:
@@ -109,7 +166,7 @@ def _refuse(
     raise PolicyError([diagnostic], lines=lines) from None
 
 
-def _sibling(path: FilePath) -> str | None:
+def sibling(path: FilePath) -> str | None:
     """Suggest a file of the same folder, for a name that is almost right."""
     try:
         names = [entry.name for entry in path.parent.iterdir()]

@@ -111,6 +111,7 @@ def _as_dict(diagnostic: Diagnostic) -> dict[str, object]:
         "labels": [{"text": label.text, **_as_place(label.span)} for label in diagnostic.labels],
         "help": diagnostic.help,
         "note": diagnostic.note,
+        "fix": {"text": diagnostic.fix.text, **_as_place(diagnostic.fix.span)} if diagnostic.fix else None,
     }
 
 

@@ -47,7 +47,16 @@ def test_every_command_has_help(run, command):
 
 def test_every_command_is_listed():
     modules = {path.stem for path in (REPOSITORY / "policy_cache" / "cli").glob("*.py")}
-    assert modules - set(COMMANDS) == {"__init__", "inputs", "main", "output", "progress", "traces"}
+    assert modules - set(COMMANDS) == {
+        "__init__",
+        "fixing",
+        "inputs",
+        "main",
+        "output",
+        "progress",
+        "traces",
+        "watching",
+    }
     assert cli.list_commands(None) == list(COMMANDS)
 
 

@@ -1,10 +1,11 @@
 """`policy-cache validate`: what it prints, where, and its exit code."""
 
 import json
-from pathlib import Path
+import os
 
 import pytest
 
+from policy_cache.cli import fixing, watching
 from tests.conftest import REPOSITORY
 
 GOOD = "version: 1\nname: good\nrules:\n  - {name: a, targets: [system], action: {add_cache_control: {}}}\n"
@@ -149,7 +150,7 @@ def test_exit_zero(run, save):
     ("name", "content", "code", "said"),
     [
         ("missing.yaml", None, 2, "missing.yaml: error[PC100]: no such file\n"),
-        (".", None, 2, ".: error[PC101]: this is a directory; a policy is one YAML file\n"),
+        (".", None, 2, ".: error[PC101]: no policy in this folder\n"),
         ("latin.yaml", b"name: \xe9", 1, "latin.yaml:1:7: error[PC104]: byte 0xE9 on line 1 is not UTF-8\n"),
         ("deep.yaml", b"[" * 30_000, 1, "deep.yaml:1:33: error[PC110]: a policy may nest 32 levels\n"),
         ("empty.yaml", b"", 1, "empty.yaml:1:1: error[PC117]: the file is empty\n"),
@@ -180,9 +181,243 @@ def test_what_a_policy_says_is_not_obeyed_by_the_terminal(run, save):
     assert "\x1b" not in ran.out
 
 
-def test_a_case_of_the_policy_tests(save, run):
-    """They are printed letter by letter, and so this stands for all of them."""
-    cases = Path(__file__).parent.parent / "policy" / "cases" / "invalid"
-    save("open-list.yaml", (cases / "open-list.yaml").read_bytes())
-    ran = run("validate", "open-list.yaml")
-    assert ran.out.startswith((cases / "open-list.txt").read_text(encoding="utf-8"))
+@pytest.fixture
+def tree(folder):
+    """A folder with policies, and with files that are none."""
+    (folder / "team" / "deep").mkdir(parents=True)
+    (folder / "team" / ".hidden").mkdir()
+    for name, text in {
+        "team/b.yml": GOOD,
+        "team/a.yaml": GOOD,
+        "team/deep/c.yaml": WARNED,
+        "team/.hidden/d.yaml": FIVE,
+        "team/a.test.yaml": "version: 1\ntests: []\n",
+        "team/config.yaml": "model_list: []\n",
+        "team/notes.txt": GOOD,
+        "team/broken.yaml": "version: 1\nname: [\nrules: []\n",
+    }.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return folder
+
+
+def files_of(ran):
+    return sorted({line.split(":")[0] for line in ran.out.splitlines()})
+
+
+@pytest.mark.usefixtures("tree")
+def test_a_folder_is_searched_for_policies(run):
+    ran = run("validate", "--output-format", "concise", "team")
+    assert files_of(ran) == ["team/broken.yaml", "team/deep/c.yaml"]
+    assert ran.err == "Found 1 error and 1 warning in 4 files.\n"
+    assert ran.code == 1
+
+
+@pytest.mark.usefixtures("tree")
+@pytest.mark.parametrize(
+    ("glob", "count"), [("team/*.y*ml", 4), ("team/**/*.yaml", 4), ("team/[ab].y*ml", 2), ("**/c.yaml", 1)]
+)
+def test_a_glob_is_expanded(run, glob, count):
+    ran = run("validate", "--output-format", "concise", glob)
+    assert f" in {count} file" in ran.err or f" in {count} file" in ran.out
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_glob_without_a_match_is_no_file(run):
+    ran = run("validate", "--output-format", "concise", "*.yaml")
+    assert (ran.code, ran.out) == (2, "*.yaml: error[PC100]: no such file\n")
+
+
+@pytest.mark.usefixtures("tree")
+def test_a_file_is_checked_once(run):
+    assert run("validate", "team/a.yaml", "team/a.yaml").out == "Valid: 1 rule in 1 file.\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "code", "option"),
+    [
+        ("catalog.yaml", "version: 1\nroutes: []\n", "PC132", "validate --catalog catalog.yaml"),
+        ("a.test.yaml", "version: 1\npolicy: a.yaml\ntests: []\n", "PC133", "test a.test.yaml"),
+    ],
+)
+def test_another_file_of_ours_is_told_from_a_policy(run, save, name, text, code, option):
+    ran = run("validate", save(name, text))
+    assert ran.code == 1
+    assert ran.out.startswith(f"error[{code}]")
+    assert f"`policy-cache {option}`" in ran.out
+
+
+def test_github_annotations(run, save):
+    ran = run("validate", "--output-format", "github", save("five.yaml", FIVE))
+    assert ran.out.splitlines()[1] == (
+        "::error file=five.yaml,line=7,col=7,endLine=7,endColumn=12,"
+        "title=PC120%3A an unknown field::unknown field `modle` in `match`: did you mean `model`?"
+    )
+    assert ran.err == "Found 5 errors in 1 file.\n"
+    assert ran.code == 1
+
+
+def test_annotations_are_escaped(run, save):
+    save("a,b:%.yaml", "version: 1\nname: t\nrules: []\n'100%\x3a': 1\n")
+    (line,) = run("validate", "--output-format", "github", "a,b:%.yaml").out.splitlines()
+    assert line.startswith("::error file=a%2Cb%3A%25.yaml,line=4,col=1,")
+    assert "::unknown field `100%25:` in the policy%0Ahelp: allowed here: `version`" in line
+
+
+def test_auto_is_github_there_alone(run, save, monkeypatch):
+    five = save("five.yaml", FIVE)
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    assert run("validate", five).out.startswith("::error file=five.yaml,")
+    assert run("validate", "--output-format", "full", five).out == FULL
+    monkeypatch.delenv("GITHUB_ACTIONS")
+    assert run("validate", five).out == FULL
+
+
+FIXABLE = """\
+# A team's policy.
+version: 1
+name: team
+rules:
+  - name: a   # the first
+    match:
+      modle:   "*claude*"
+      stream: yes
+      metadata: {release: 1.10}
+    targets: [{at: Tools, take: Last}]
+    action: {add_cache_control: {ttl: 1h}}
+"""
+FIXED = (
+    FIXABLE.replace("modle", "model")
+    .replace("yes", "true")
+    .replace("1.10", '"1.10"')
+    .replace("Tools", "tools")
+    .replace("Last", "last")
+)
+
+
+def test_fix_writes_what_is_certain_and_nothing_else(run, save, folder):
+    name = save("team.yaml", FIXABLE)
+    ran = run("validate", "--fix", name)
+    assert (folder / name).read_text() == FIXED
+    assert ran == (0, "Valid: 1 rule in 1 file.\n", "Fixed 5 problems in 1 file.\n")
+    assert run("validate", "--fix", name) == (0, "Valid: 1 rule in 1 file.\n", "")
+
+
+def test_fix_keeps_byte_order_mark_line_ends_and_mode(run, save, folder):
+    name = save("team.yaml", b"\xef\xbb\xbf" + FIXABLE.replace("\n", "\r\n").encode())
+    (folder / name).chmod(0o640)
+    run("validate", "--fix", name)
+    assert (folder / name).read_bytes() == b"\xef\xbb\xbf" + FIXED.replace("\n", "\r\n").encode()
+    assert (folder / name).stat().st_mode & 0o777 == 0o640
+    assert [path.name for path in folder.iterdir()] == [name]
+
+
+def test_fix_writes_through_a_link(run, save, folder):
+    save("team.yaml", FIXABLE)
+    (folder / "link.yaml").symlink_to("team.yaml")
+    run("validate", "--fix", "link.yaml")
+    assert (folder / "link.yaml").is_symlink()
+    assert (folder / "team.yaml").read_text() == FIXED
+
+
+def test_a_failed_write_leaves_the_file_and_nothing_else(run, save, folder, monkeypatch):
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(fixing.os, "replace", fail)
+    name = save("team.yaml", FIXABLE)
+    ran = run("validate", "--fix", name)
+    assert (ran.code, ran.err) == (2, "policy-cache: No space left on device\n")
+    assert (folder / name).read_text() == FIXABLE
+    assert [path.name for path in folder.iterdir()] == [name]
+
+
+def test_fix_goes_on_where_one_fix_shows_another(run, save, folder):
+    name = save("t.yaml", GOOD.replace("- {name: a,", "- {name: a, mach: {modle: x},"))
+    assert run("validate", "--fix", name).err == "Fixed 2 problems in 1 file.\n"
+    assert "match: {model: x}" in (folder / name).read_text()
+
+
+def test_what_is_not_certain_is_left(run, save, folder):
+    name = save("five.yaml", FIVE)
+    ran = run("validate", "--fix", name)
+    assert ran.err == "Fixed 1 problem in 1 file.\n"
+    assert ran.out.endswith("Found 4 errors in 1 file.\n")
+    assert (folder / name).read_text() == FIVE.replace("modle", "model")
+
+
+def test_diff_shows_the_fixes_and_writes_nothing(run, save, folder):
+    name = save("five.yaml", FIVE)
+    ran = run("validate", "--diff", name)
+    assert ran.code == 1
+    assert ran.out.splitlines()[:2] == ["--- five.yaml", "+++ five.yaml"]
+    assert "-      modle: claude-*\n+      model: claude-*\n" in ran.out
+    assert ran.err == "Would fix 1 problem in 1 file.\n"
+    assert (folder / name).read_text() == FIVE
+    assert run("validate", "--diff", save("a.yaml", GOOD)) == (0, "", "Nothing to fix in 1 file.\n")
+    assert run("validate", "--diff", "-", stdin=FIVE).out.startswith("--- <stdin>")
+
+
+@pytest.mark.parametrize("options", [["--fix", "-"], ["--watch", "-"], ["--watch", "--diff", "a.yaml"]])
+def test_what_cannot_be_combined(run, options):
+    ran = run("validate", *options)
+    assert (ran.code, ran.out) == (2, "")
+    assert "Error: " in ran.err
+
+
+def test_watch_checks_again_when_a_file_changes(run, save, folder, monkeypatch):
+    name = save("team.yaml", GOOD)
+    steps = iter(
+        [
+            lambda: None,
+            lambda: save(name, WARNED),
+            lambda: save("more.yaml", GOOD),
+            (folder / "more.yaml").unlink,
+            lambda: os.utime(name, (1, 1)),
+        ]
+    )
+
+    def pause():
+        step = next(steps, None)
+        if step is None:
+            raise KeyboardInterrupt
+        step()
+
+    monkeypatch.setattr(watching, "pause", pause)
+    ran = run("validate", "--watch", "--output-format", "concise", ".")
+    warned = "team.yaml:5:16: warning[PC204]: `..` looks at the whole request, every time\n"
+    assert ran.out == warned * 4
+    assert ran.err.split("\n--- ")[1:] == [
+        "team.yaml ---\nValid: 1 rule in 1 file.\n",
+        "team.yaml ---\nValid, with 1 warning: 1 rule in 1 file.\n",
+        "more.yaml ---\nValid, with 1 warning: 2 rules in 2 files.\n",
+        "more.yaml ---\nValid, with 1 warning: 1 rule in 1 file.\n",
+        "team.yaml ---\nValid, with 1 warning: 1 rule in 1 file.\n",
+    ]
+    assert ran.code == 0
+
+
+def test_watch_looks_again_for_a_file_that_is_missing(run, save, monkeypatch):
+    steps = iter([lambda: save("team.yaml", GOOD)])
+
+    def pause():
+        for step in steps:
+            return step()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(watching, "pause", pause)
+    ran = run("validate", "--watch", "--output-format", "concise", "team.yaml")
+    assert ran.out == "team.yaml: error[PC100]: no such file\n"
+    assert ran.err.endswith("Valid: 1 rule in 1 file.\n")
+    assert ran.code == 0
+
+
+def test_many_files_are_checked_in_their_order(run, folder):
+    good = "version: 1\nname: good\nrules: []\n"
+    for number in range(150):
+        text = good if number % 10 else good.replace("name", "nam")
+        (folder / f"{number:03}.yaml").write_text(text)
+    ran = run("validate", folder, "--output-format", "concise")
+    named = [line.split(":")[0][-8:] for line in ran.out.splitlines()]
+    assert ran.code == 1
+    assert list(dict.fromkeys(named)) == [f"{number:03}.yaml" for number in range(0, 150, 10)]
+    assert ran.err.endswith("in 150 files.\n")

@@ -26,7 +26,7 @@ from policy_cache.policy.model import (
 )
 from policy_cache.policy.names import RULE_FIELDS
 
-CASES = Path(__file__).parent / "cases"
+CASES = Path(__file__).parent.parent / "cases"
 
 
 @pytest.fixture(scope="module")

@@ -9,16 +9,23 @@ from hypothesis import strategies as st
 
 from policy_cache.errors import PolicyError
 from policy_cache.policy.diagnostics import CODES
+from policy_cache.policy.examine import examine_content
 from policy_cache.policy.load import LoadedPolicy, loads
+from policy_cache.policy.mend import mend
 from policy_cache.policy.model import Policy
 from policy_cache.policy.names import NAMED_TARGETS
+from policy_cache.policy.reach import Catalog
+from policy_cache.policy.review import reviewed
 from policy_cache.policy.validate import _validator
+from policy_cache.providers.data import packaged_data
+from policy_cache.report.github import annotation
 from policy_cache.report.render import as_json, full, plain
 
 pytestmark = pytest.mark.property
 
-CASES = Path(__file__).parent / "cases"
-TEXTS = [path.read_text(encoding="utf-8") for path in sorted(CASES.glob("*/*.yaml"))]
+CATALOG = Catalog(packaged_data())
+CASES = Path(__file__).parent.parent / "cases"
+TEXTS = [path.read_bytes().decode(errors="replace") for path in sorted(CASES.glob("*/*.yaml"))]
 SEEDS = [path.read_text(encoding="utf-8") for path in sorted((CASES / "valid").glob("*.yaml"))]
 
 PIECES = [
@@ -70,8 +77,18 @@ def outcome(text):
     return loaded.warnings, loaded.source.lines
 
 
+def reported(text):
+    """What `validate` says, which reviews what has no errors."""
+    try:
+        return reviewed(examine_content(text, "<policy>"), CATALOG)
+    except PolicyError as error:
+        return error.diagnostics
+
+
 def check(text):
-    diagnostics, lines = outcome(text)
+    loaded, lines = outcome(text)
+    diagnostics = reported(text)
+    assert set(loaded) <= set(diagnostics)
     assert len(set(diagnostics)) == len(diagnostics)
     for diagnostic in diagnostics:
         assert diagnostic.code in CODES
@@ -82,7 +99,11 @@ def check(text):
                 assert 1 <= span.end_column <= len(lines[span.end_line - 1]) + 1
                 assert (span.line, span.column) <= (span.end_line, span.end_column)
         assert plain(full(diagnostic, lines)).replace("\n", "").isprintable()
+        assert annotation(diagnostic).count("\n") == 1
     as_json(diagnostics)
+    content = text.encode(errors="surrogatepass")
+    mended = mend(content, lambda data: reported(data.decode(errors="surrogatepass")))
+    assert (mended.fixes == 0) is (mended.content == content)
 
 
 @given(st.text() | st.text(st.characters(codec="utf-8")) | st.lists(st.sampled_from(PIECES)).map("".join))

@@ -103,6 +103,7 @@ def test_json():
                 ],
                 "help": "expected one of `enforce`, `observe`",
                 "note": None,
+                "fix": None,
             }
         ],
     }

@@ -1,0 +1,57 @@
+"""From what a user names to the files to check: folders are searched, and globs expanded."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_ENDINGS = (".yaml", ".yml")
+_TESTS = (".test.yaml", ".test.yml")
+_FIELD = re.compile(rb"^(?:\xef\xbb\xbf)?[\"']?(version|name|rules)[\"']?[ \t]*:", re.MULTILINE)
+_BEGINNING = 64 * 1024
+
+
+def search(names: Iterable[str]) -> tuple[str, ...]:
+    """The files that some names mean, each once, in the order of the names.
+
+    A file is taken as it is named, and so is a name that leads nowhere. In a folder, and where a glob leads,
+    it is taken if it looks like a policy: YAML with `rules`, and no `*.test.yaml`. A folder without any
+    stands for itself.
+    """
+    return tuple(dict.fromkeys(file for name in names for file in _files(name)))
+
+
+def _files(name: str) -> Iterator[str]:
+    if Path(name).is_dir():
+        found = [file for file in _below(name) if _is_policy(file)]
+        yield from found or [name]
+    elif glob.has_magic(name) and not os.path.lexists(name):
+        expanded = sorted(glob.glob(name, recursive=True))  # noqa: PTH207, names are kept as written
+        found = [file for file in expanded if not Path(file).is_dir()]
+        yield from [file for file in found if not file.endswith(_TESTS)] or [name]
+    else:
+        yield name
+
+
+def _below(folder: str) -> Iterator[str]:
+    for here, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            if name.endswith(_ENDINGS) and not name.endswith(_TESTS):
+                yield str(Path(here, name))
+
+
+def _is_policy(file: str) -> bool:
+    """Whether a file begins as policies do; one that cannot be read is left to whoever checks it."""
+    try:
+        with Path(file).open("rb") as opened:
+            fields = set(_FIELD.findall(opened.read(_BEGINNING)))
+    except OSError:
+        return True
+    return b"rules" in fields and len(fields) > 1

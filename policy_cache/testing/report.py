@@ -1,0 +1,145 @@
+"""How tests ended, for people and for machines."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from policy_cache.policy.diagnostics import visible
+from policy_cache.report.diff import counted, diff
+from policy_cache.report.render import FORMAT_VERSION, Span, as_json, concise, full
+from policy_cache.report.values import place, word
+from policy_cache.testing.checks import location_of
+from policy_cache.testing.compare import shown, unified
+from policy_cache.testing.coverage import percent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from policy_cache.policy.diagnostics import Diagnostic
+    from policy_cache.report.render import Style
+    from policy_cache.testing.coverage import Coverage
+    from policy_cache.testing.run import Outcome
+
+
+def failure(outcome: Outcome) -> list[Span]:
+    """A test that failed or could not be run: what, where, both lists compared, and the diff view."""
+    spans: list[Span] = []
+    lines = outcome.suite.source.lines
+    for problem in outcome.problems:
+        spans += [*full(problem, lines), Span("\n")]
+        compared = list(_compared(outcome, problem))
+        spans += compared
+        spans += [Span("\n")] if compared else []
+    if outcome.finding is not None:
+        spans += [*diff(outcome.finding.plan), Span("\n")]
+    return spans
+
+
+def brief(outcome: Outcome) -> list[Span]:
+    """The same, a line for each problem."""
+    return [span for problem in outcome.problems for span in concise(problem)]
+
+
+def _compared(outcome: Outcome, problem: Diagnostic) -> Iterator[Span]:
+    expect, finding = outcome.case.expect, outcome.finding
+    if finding is None:
+        return
+    if problem.code == "PC511" and expect.breakpoints is not None:
+        lists = shown(expect.breakpoints, finding.breakpoints)
+    elif problem.code == "PC510":
+        lists = shown((), finding.breakpoints)
+    elif problem.code == "PC515" and expect.wire is not None:
+        wanted = [place(location_of(text)) for text in expect.wire]
+        lists = wanted, [place(location) for location in finding.wire or ()]
+    else:
+        return
+    for line in unified(*lists):
+        added, taken = line.startswith("+"), line.startswith("-")
+        yield Span(f"{visible(line)}\n", "added" if added else "removed" if taken else "")
+
+
+def skips(outcomes: Sequence[Outcome]) -> Iterator[Span]:
+    """What was skipped, and why."""
+    for outcome in outcomes:
+        if outcome.note:
+            where = f"{outcome.suite.source.name}:{outcome.suite.line(outcome.number)}"
+            yield Span(f"{visible(where)}: ", "location")
+            yield Span(f"skipped {word(outcome.case.name)!r}: {outcome.note}\n", "warning")
+
+
+def summary(outcomes: Sequence[Outcome], files: int, broken: int) -> Span:
+    """One line: how many tests ended how; `broken` files could not be used."""
+    counts = Counter(outcome.status for outcome in outcomes)
+    parts = [f"{counts[status]} {status}" for status in ("failed", "passed", "skipped") if counts[status]]
+    parts += [counted(counts["error"], "error")] if counts["error"] else []
+    said = [f"{', '.join(parts)} in {counted(files, 'file')}"] if parts else []
+    said += [f"{counted(broken, 'file')} not usable"] if broken else []
+    bad = counts["failed"] + counts["error"] + broken
+    style: Style = "error" if bad else "added" if parts else "warning"
+    return Span(f"{'; '.join(said) or 'No tests found'}.\n", style)
+
+
+def coverage_table(covered: Sequence[Coverage]) -> Iterator[Span]:
+    """For each policy its rules, and in how many tests each matched and acted."""
+    for one in covered:
+        yield Span(f"\n{visible(str(one.policy))}", "strong")
+        yield Span(f": {one.acted} of {counted(len(one.rules), 'rule')} acted in a test\n")
+        width = max(map(len, one.rules), default=0)
+        for rule, (matched, acted) in one.rules.items():
+            yield Span(f"  {word(rule):{width}}  matched {matched:>3}  acted {acted:>3}")
+            missed = "" if acted else "  never acted" if matched else "  exercised by no test"
+            yield Span(f"{missed}\n", "warning")
+    if covered:
+        yield Span(f"\nCoverage: {percent(covered):.0f}% of the rules.\n", "strong")
+
+
+def tests_json(
+    outcomes: Sequence[Outcome], broken: Sequence[Diagnostic], covered: Sequence[Coverage] | None
+) -> dict[str, object]:
+    """Everything as JSON data; lines and columns count from 1."""
+    counts = Counter(outcome.status for outcome in outcomes)
+    result: dict[str, object] = {
+        "format_version": FORMAT_VERSION,
+        "summary": {status: counts[status] for status in ("passed", "failed", "skipped", "error")},
+        "tests": [_test(outcome) for outcome in outcomes],
+        "diagnostics": as_json(broken)["diagnostics"],
+    }
+    if covered is not None:
+        result["coverage"] = {
+            "percent": round(percent(covered), 2),
+            "policies": [
+                {
+                    "policy": str(one.policy),
+                    "rules": [
+                        {"rule": rule, "matched": matched, "acted": acted}
+                        for rule, (matched, acted) in one.rules.items()
+                    ],
+                }
+                for one in covered
+            ],
+        }
+    return result
+
+
+def _test(outcome: Outcome) -> dict[str, Any]:
+    finding = outcome.finding
+    return {
+        "file": visible(outcome.suite.source.name),
+        "line": outcome.suite.line(outcome.number),
+        "name": outcome.case.name,
+        "outcome": outcome.status,
+        "note": outcome.note or None,
+        "diagnostics": as_json(outcome.problems)["diagnostics"],
+        "found": None
+        if finding is None
+        else {
+            "breakpoints": [
+                {"at": place(one.at), "ttl": one.ttl, "rule": one.rule} for one in finding.breakpoints
+            ],
+            "unchanged": finding.unchanged,
+            "parameters": dict(finding.parameters),
+            "reasons": {rule: list(reasons) for rule, reasons in finding.reasons.items()},
+            "wire": None if finding.wire is None else [place(location) for location in finding.wire],
+        },
+    }

@@ -1,0 +1,208 @@
+"""Running tests: each request is planned and rewritten as a router would."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from policy_cache.engine.engine import Engine
+from policy_cache.engine.plan import Plan
+from policy_cache.errors import PolicyCacheError, RequestError, RequestFileError
+from policy_cache.policy.diagnostics import Diagnostic, visible
+from policy_cache.policy.text import sibling
+from policy_cache.request.file import loads_request
+from policy_cache.request.location import Location
+from policy_cache.testing.breakpoints import Found, breakpoints
+from policy_cache.testing.compare import differences
+from policy_cache.testing.repeat import expanded
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from policy_cache.engine.context import Context
+    from policy_cache.testing.load import Suite
+    from policy_cache.testing.model import Case
+
+Wire: TypeAlias = Callable[[Plan], Sequence[Location]]
+"""Where litellm puts the markers of a plan's request, in the HTTP body that it sends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What came of a request.
+
+    Attributes:
+        plan: The engine's plan.
+        breakpoints: Every marker of the request that is sent, in prefix order.
+        unchanged: Whether `Engine.rewrite` gave back the very request.
+        parameters: The parameters that were set, with their values.
+        reasons: How everything that each matching rule wanted ended, by rule.
+        wire: The markers in the HTTP body; None where that was not asked for, or not to be had.
+    """
+
+    plan: Plan
+    breakpoints: Sequence[Found]
+    unchanged: bool
+    parameters: Mapping[str, object]
+    reasons: Mapping[str, Sequence[str]]
+    wire: Sequence[Location] | None
+
+
+Status: TypeAlias = Literal["passed", "failed", "skipped", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a test ended.
+
+    Attributes:
+        suite: Its file.
+        number: Its place in the file, from 0.
+        status: `error` where it could not be run; `skipped` where all that could be looked at is as
+            expected.
+        problems: What was not as expected, or what was wrong.
+        finding: What came of the request; None for an error.
+        note: Why something was skipped.
+        rules: The names of the policy's rules, in file order.
+    """
+
+    suite: Suite
+    number: int
+    status: Status
+    problems: tuple[Diagnostic, ...] = ()
+    finding: Finding | None = None
+    note: str = ""
+    rules: tuple[str, ...] = ()
+
+    @property
+    def case(self) -> Case:
+        """The test."""
+        return self.suite.cases[self.number]
+
+
+NO_WIRE = "`wire` needs litellm: pip install 'policy-cache[litellm]'"
+
+
+class Runner:
+    """Runs tests, and compiles each policy once."""
+
+    def __init__(self, find_wire: Callable[[], Wire | None]) -> None:
+        """Take what finds the wire when a test first asks for it; None where litellm is not installed."""
+        self._wire = functools.cache(find_wire)
+        self._engines: dict[tuple[Path, Path | None], Engine] = {}
+
+    def engine(self, suite: Suite) -> Engine:
+        """The engine of the policy that a file tests.
+
+        Raises:
+            PolicyError: The policy or the catalog is not valid.
+        """
+        key = (suite.policy, suite.catalog)
+        if key not in self._engines:
+            self._engines[key] = Engine.from_file(suite.policy, catalog=suite.catalog)
+        return self._engines[key]
+
+    def run(self, suite: Suite, number: int) -> Outcome:
+        """Run one test.
+
+        Raises:
+            PolicyError: The policy or the catalog is not valid.
+        """
+        engine = self.engine(suite)
+        try:
+            finding = self._find(engine, suite, number)
+        except _UnusableError as error:
+            return Outcome(suite, number, "error", (error.diagnostic,))
+        rules = tuple(rule.name for rule in engine.policy.policy.rules)
+        problems = tuple(differences(suite, number, finding))
+        if problems:
+            return Outcome(suite, number, "failed", problems, finding, rules=rules)
+        if suite.cases[number].expect.wire is not None and finding.wire is None:
+            return Outcome(suite, number, "skipped", (), finding, NO_WIRE, rules)
+        return Outcome(suite, number, "passed", (), finding, rules=rules)
+
+    def _find(self, engine: Engine, suite: Suite, number: int) -> Finding:
+        case = suite.cases[number]
+        request = _request(suite, number)
+        context: Context = {
+            "provider": case.context.provider,
+            "alias": case.context.alias,
+            "metadata": case.context.metadata,
+            "headers": case.context.headers,
+            "shape": case.context.shape,
+        }
+        try:
+            plan = engine.plan(request, **context)
+        except RequestError as error:
+            raise _unplanned(suite, number, error) from None
+        places = None
+        wire = None if case.expect.wire is None else self._wire()
+        if wire is not None:
+            try:
+                places = wire(plan)
+            except PolicyCacheError as error:
+                raise _unusable(suite, number, "PC507", str(error)) from None
+        reasons: dict[str, list[str]] = {rule: [] for rule in plan.matched}
+        for placement in plan.placements:
+            reasons[placement.source.rule].append(placement.reason)
+        return Finding(
+            plan,
+            breakpoints(plan),
+            engine.rewrite(request, **context) is request,
+            {str(edit.location[-1]): edit.after for edit in plan.edits if edit.change == "set"}
+            if plan.changed
+            else {},
+            reasons,
+            places,
+        )
+
+
+class _UnusableError(Exception):
+    """A test that cannot be run."""
+
+    def __init__(self, diagnostic: Diagnostic) -> None:
+        super().__init__(str(diagnostic))
+        self.diagnostic = diagnostic
+
+
+def _request(suite: Suite, number: int) -> dict[str, object]:
+    """A test's request: its file's, or the one that is written out."""
+    given = suite.cases[number].request
+    if given.keys() != {"file"}:
+        request: dict[str, object] = expanded(given)
+        return request
+    name = given["file"]
+    if not isinstance(name, str) or not name:
+        raise _unusable(suite, number, "PC506", "`file` takes the path of a JSON file", "file")
+    path = suite.beside(name)
+    try:
+        return loads_request(path.read_bytes(), visible(str(path)))
+    except RequestFileError as error:
+        raise _unusable(suite, number, "PC506", str(error), "file") from None
+    except (OSError, ValueError) as error:
+        said = (error.strerror if isinstance(error, OSError) else None) or "no such file"
+        message = f"{visible(str(path))}: {said}"
+        raise _unusable(suite, number, "PC506", message, "file", help=sibling(path)) from None
+
+
+def _unplanned(suite: Suite, number: int, error: RequestError) -> _UnusableError:
+    """A request that the engine refuses, at the place in the file that comes nearest to its location."""
+    if suite.cases[number].request.keys() == {"file"}:
+        return _unusable(suite, number, "PC506", str(error), "file")
+    fix = "a request is `{file: request.json}`, or has `model` and `messages`"
+    return _unusable(suite, number, "PC506", str(error), *error.location, help=fix)
+
+
+def _unusable(
+    suite: Suite, number: int, code: str, message: str, *place: str | int, help: str | None = None
+) -> _UnusableError:
+    source = suite.source
+    path: tuple[str | int, ...] = ("tests", number, "request", *place)
+    while path not in source.values:
+        path = path[:-1]
+    span = source.values[path] if place and path[-1] == place[-1] else source.key_span(path)
+    return _UnusableError(
+        Diagnostic(code, "error", message, span=span, path=path, help=help, file=source.name)
+    )

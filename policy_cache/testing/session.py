@@ -1,0 +1,88 @@
+"""A session: the files that are asked for, their tests run, and what there is to say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from policy_cache.errors import PolicyError
+from policy_cache.testing.discover import files_below, is_named_test, is_ours, is_policy, tests_beside
+from policy_cache.testing.load import load_suite
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from policy_cache.policy.diagnostics import Diagnostic
+    from policy_cache.testing.load import Suite
+    from policy_cache.testing.run import Outcome, Runner
+    from policy_cache.testing.select import Chosen
+
+
+@dataclass(slots=True)
+class Session:
+    """What was run.
+
+    Attributes:
+        outcomes: The tests of each file, in its order.
+        broken: What is wrong with each file that could not be used, or with its policy.
+        untested: Policies that were asked for, or found, and have no tests.
+    """
+
+    outcomes: dict[str, list[Outcome]] = field(default_factory=dict)
+    broken: dict[str, PolicyError] = field(default_factory=dict)
+    untested: list[Path] = field(default_factory=list)
+
+    @property
+    def every(self) -> list[Outcome]:
+        """Every test that was run."""
+        return [outcome for outcomes in self.outcomes.values() for outcome in outcomes]
+
+    @property
+    def wrong(self) -> list[Diagnostic]:
+        """Everything that is wrong with files."""
+        return [diagnostic for error in self.broken.values() for diagnostic in error.diagnostics]
+
+    def run(self, runner: Runner, paths: Iterable[Path], chosen: Chosen) -> None:
+        """Run the tests of files, policies and folders whose names are chosen."""
+        files, policies = _files(paths)
+        tested: set[Path] = set()
+        for file in files:
+            try:
+                suite = load_suite(file)
+                tested.add(suite.policy.resolve())
+                self.rerun(runner, suite, chosen)
+            except PolicyError as error:
+                self.broken[str(file)] = error
+        self.untested = [path for path in policies if path.resolve() not in tested]
+
+    def rerun(self, runner: Runner, suite: Suite, chosen: Chosen) -> Sequence[Outcome]:
+        """Run the chosen tests of a file, in place of what was known of it.
+
+        Raises:
+            PolicyError: The policy or the catalog is not valid.
+        """
+        name = suite.source.name
+        numbers = [n for n, case in enumerate(suite.cases) if chosen(f"{name}::{case.name}")]
+        self.outcomes[name] = [runner.run(suite, number) for number in numbers]
+        return self.outcomes[name]
+
+
+def _files(paths: Iterable[Path]) -> tuple[list[Path], list[Path]]:
+    """The test files that paths stand for, each once, and the policies among them."""
+    files: dict[Path, None] = {}
+    policies: dict[Path, None] = {}
+    for path in paths:
+        if path.is_dir():
+            for file in files_below(path):
+                if is_named_test(file):
+                    files |= {file: None} if is_ours(file) else {}
+                elif is_policy(file):
+                    policies[file] = None
+        elif is_named_test(path) or not path.exists():
+            files[path] = None
+        else:
+            policies[path] = None
+            beside = tests_beside(path)
+            files |= {beside: None} if beside.is_file() else {}
+    return list(files), list(policies)

@@ -1,0 +1,92 @@
+"""Every code is explained, and its examples do as they say."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from policy_cache.engine.catalog_file import loads_catalog
+from policy_cache.errors import PolicyError
+from policy_cache.policy.diagnostics import CODES
+from policy_cache.policy.examine import examine_content
+from policy_cache.policy.explanation import completed, explanations
+from policy_cache.policy.kind import other_kind
+from policy_cache.policy.reach import Catalog
+from policy_cache.policy.review import review
+from policy_cache.providers.data import packaged_data
+from tests.conftest import REPOSITORY
+
+EXPLAINED = [one for one in explanations().values() if one.code != "PC129"]
+BIN = str(Path(sys.executable).parent)
+
+
+def codes(example, code):
+    """Every code that an example yields: a policy's, a catalog's, or a command's."""
+    if example.startswith("$ "):
+        return shown_by(example[2:])
+    if code in {"PC130", "PC131"}:
+        try:
+            loads_catalog(example, "catalog.yaml")
+        except PolicyError as error:
+            return {one.code for one in error.diagnostics}
+        return set()
+    try:
+        examined = examine_content(completed(example), "example.yaml")
+    except PolicyError as error:
+        return {one.code for one in error.diagnostics}
+    found = [*examined.diagnostics]
+    if other := other_kind(examined.source):
+        return {other.code}
+    if examined.ok:
+        found += review(examined.source, Catalog(packaged_data()))
+    return {one.code for one in found}
+
+
+def shown_by(command):
+    path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
+    ran = subprocess.run(
+        ["sh", "-c", command],
+        env={"PATH": path, "LC_ALL": "C.UTF-8"},
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert b"Traceback" not in ran.stderr
+    return set(re.findall(r"PC\d{3}", (ran.stdout + ran.stderr).decode()))
+
+
+def test_every_code_is_explained():
+    assert list(explanations()) == list(CODES)
+    for one in EXPLAINED:
+        assert one.text.endswith(".")
+        assert one.bad, one.code
+        assert one.good, one.code
+
+
+def test_the_net_below_the_checks_has_no_example():
+    assert explanations()["PC129"].bad == ""
+
+
+@pytest.mark.parametrize("one", EXPLAINED, ids=lambda one: one.code)
+def test_the_bad_example_yields_the_code(one, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert one.code in codes(one.bad, one.code)
+
+
+@pytest.mark.parametrize("one", EXPLAINED, ids=lambda one: one.code)
+def test_the_good_example_is_silent(one, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert codes(one.good, one.code) == set()
+
+
+def test_no_code_is_used_that_is_not_listed():
+    files = (REPOSITORY / "policy_cache").rglob("*.py")
+    used = {
+        code for file in files for code in re.findall(r"\"(PC[1-4]\d\d)\"", file.read_text(encoding="utf-8"))
+    }
+    assert used == set(CODES)
