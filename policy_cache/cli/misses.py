@@ -68,7 +68,7 @@ def command(
     if found.requests == 0 and summary.used:
         left_out = "; ".join(warnings(found, summary))
         give_up(f"{name}: nothing to evaluate: {left_out or 'no request is of that session'}")
-    nothing_evaluated(name, found.requests, summary.broken)
+    nothing_evaluated(name, found.requests, summary, found.unread)
     if output_format == "json":
         show_json(as_json(found, shown, summary))
     elif output_format == "concise":

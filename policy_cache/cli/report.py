@@ -68,7 +68,7 @@ def command(
     with _whole(output, force=force) as file:
         with progress(options.paths, passes=PASSES) as advance:
             page = collect(options, policies, name, sessions=sessions, text=text, progress=advance)
-        nothing_evaluated(name, page.found.requests, page.summary.broken)
+        nothing_evaluated(name, page.found.requests, page.summary, page.found.unread)
         file.write(document(page))
     click.echo(f"wrote {visible(str(output))}", err=True)
 

@@ -50,7 +50,7 @@ def command(
     names = [policy.name for policy in policies]
     with progress(options.paths) as advance:
         found, summary = compare(options, policies, by=by, workers=workers, progress=advance)
-    nothing_evaluated(called(options), found.requests, summary.broken)
+    nothing_evaluated(called(options), found.requests, summary, found.unread)
     if output_format == "json":
         show_json(as_json(found, summary, names))
         return

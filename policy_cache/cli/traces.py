@@ -19,12 +19,13 @@ from policy_cache.errors import PolicyError
 from policy_cache.policy.diagnostics import visible
 from policy_cache.policy.load import load
 from policy_cache.policy.packaged import packaged
-from policy_cache.report.diff import counted
 from policy_cache.simulate.compare import PolicyText, TraceOptions
 from policy_cache.simulate.trace import ASSUMED_GAP
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+
+    from policy_cache.simulate.trace import TraceSummary
 
 _KEPT = "policy-cache-standard-input"
 _GROUPS = re.compile(r"session|model|rule|metadata\..+")
@@ -102,11 +103,12 @@ def check_grouping(_: click.Context, __: click.Parameter, value: str | None) -> 
     return value
 
 
-def nothing_evaluated(name: str, read: int, broken: int) -> None:
-    """Give up where no request could be evaluated."""
-    if read == 0:
-        said = f"none of its {counted(broken, 'line')} is a request" if broken else "it is empty"
-        give_up(f"{name}: nothing to evaluate: {said}")
+def nothing_evaluated(name: str, read: int, summary: TraceSummary, unread: Iterable[str] = ()) -> None:
+    """Give up where no request could be evaluated, and say what is wrong with the first one."""
+    if read:
+        return
+    wrong = [*summary.first_broken, *unread]
+    give_up(f"{name}: nothing to evaluate: {visible(wrong[0]) if wrong else 'it is empty'}")
 
 
 def called(options: TraceOptions) -> str:

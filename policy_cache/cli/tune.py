@@ -31,7 +31,7 @@ def command(options: TraceOptions, *, output: Path | None, force: bool) -> None:
         raise click.UsageError(f"{output} exists; --force writes over it")
     with progress(options.paths, passes=2) as advance:
         choices, found, summary = tune(options, progress=advance)
-    nothing_evaluated(called(options), found.requests, summary.broken)
+    nothing_evaluated(called(options), found.requests, summary, found.unread)
     text = proposal(choices, called(options))
     if output is None:
         click.echo(text, nl=False)

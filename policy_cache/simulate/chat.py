@@ -129,7 +129,7 @@ def chat_parameters(request: Fields) -> Fields:
     }
     said["tool_choice"] = _choice(request.get("tool_choice"), parallel=request.get("parallel_tool_calls"))
     effort = request.get("reasoning_effort")
-    if effort not in {None, "none"} and said["thinking"] is None:
+    if effort not in (None, "none") and said["thinking"] is None:
         said["thinking"] = {"type": "enabled", "effort": effort}
     return said
 

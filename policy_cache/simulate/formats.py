@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 Fields: TypeAlias = "Mapping[str, msgspec.Raw]"
 
+# Thousands of years from now; milliseconds since 1970 are beyond.
+_LATEST = 1e11
 _PARAMETERS_LEFT_OUT = frozenset({"messages", "model"})
 
 
@@ -157,9 +159,14 @@ def _time(fields: Fields, name: str) -> float | None:
     if value is None or isinstance(value, bool):
         return None
     try:
-        return float(value) if isinstance(value, int | float) else _moment(str(value))
+        seconds = float(value) if isinstance(value, int | float) else _moment(str(value))
     except (ValueError, OverflowError):
         raise FormatError(f"expected a time for {quoted(name)}: seconds, or a date") from None
+    if not -_LATEST < seconds < _LATEST:
+        raise FormatError(
+            f"expected a time for {quoted(name)} in seconds since 1970: this one is out of range"
+        )
+    return seconds
 
 
 def _moment(text: str) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ def numbered(lines: Iterable[bytes], name: str) -> Iterator[tuple[str, bytes]]:
     """Each line that is not blank, with the name and its number from 1."""
     for number, line in enumerate(lines, 1):
         if not line.isspace():
-            yield f"{name}:{number}", line
+            yield f"{name}:{number}", line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
 
 
 def lines_of(paths: Iterable[str | Path]) -> Iterator[tuple[str, bytes]]:
@@ -50,11 +51,11 @@ def lines_of(paths: Iterable[str | Path]) -> Iterator[tuple[str, bytes]]:
 
 def _is_whole(line: bytes) -> bool:
     """Whether a file goes on after its first line with another object, or may as well."""
-    start = line.lstrip()[:1]
+    start = line.removeprefix(codecs.BOM_UTF8).lstrip()[:1]
     if start == b"[":
         return False
     try:
-        _raw.decode(line)
+        _raw.decode(line.removeprefix(codecs.BOM_UTF8))
     except msgspec.DecodeError:
         # The first line of a document opens an object, and leaves it at that.
         return line.strip() != b"{"
@@ -64,7 +65,7 @@ def _is_whole(line: bytes) -> bool:
 def _document(path: Path, name: str) -> Iterator[tuple[str, bytes]]:
     if path.stat().st_size > _LARGEST_DOCUMENT:
         raise TraceError(f"{name}: a document of over 256 MB; write one JSON object a line instead")
-    data = path.read_bytes()
+    data = path.read_bytes().removeprefix(codecs.BOM_UTF8)
     if data.lstrip()[:1] != b"[":
         yield f"{name}:1", data
         return

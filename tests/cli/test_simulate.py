@@ -101,13 +101,46 @@ class TestSimulate:
             ([], "policy-cache: trace.jsonl: nothing to evaluate: it is empty\n"),
             (
                 ["{}x", "x"],
-                "policy-cache: trace.jsonl: nothing to evaluate: none of its 2 lines is a request\n",
+                (
+                    "policy-cache: trace.jsonl: nothing to evaluate: trace.jsonl:1: not valid JSON: "
+                    "JSON is malformed: trailing characters (byte 3)\n"
+                ),
             ),
         ],
     )
     def test_nothing_to_evaluate(self, run, trace, records, said):
         ran = run("simulate", trace(records))
         assert (ran.code, ran.out, ran.err) == (2, "", said)
+
+    @pytest.mark.parametrize("command", ["simulate", "misses", "tune", "stats"])
+    def test_odd_values_are_no_internal_error(self, run, trace, command):
+        request = RECORDS[0]["request"]
+        odd = [
+            '{"ts": NaN, "request": {}}',
+            *({"ts": at, "request": request} for at in ("inf", "nan", 1e300, -1e300, 1_760_000_000_000)),
+            *(
+                request | {name: value}
+                for name in ("tools", "messages", "metadata", "thinking", "tool_choice", "reasoning_effort")
+                for value in (7, "x", [1], {"a": [1]}, [[]])
+            ),
+            *({"ts": 1, "request": request, "usage": usage} for usage in ([1], "x", {"input_tokens": -1})),
+            request,
+        ]
+        ran = run(command, trace(odd))
+        assert ran.code in {0, 1}
+        assert "internal error" not in ran.err
+
+    def test_milliseconds_are_no_seconds(self, run, trace):
+        ran = run("simulate", trace([{"ts": 1_760_000_000_000, "request": RECORDS[0]["request"]}]))
+        assert ran.refused() == (
+            "trace.jsonl: nothing to evaluate: trace.jsonl:1: expected a time for `ts` in seconds since "
+            "1970: this one is out of range"
+        )
+
+    def test_a_byte_order_mark(self, run, trace, tmp_path):
+        path = tmp_path / trace()
+        path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+        assert run("simulate", "trace.jsonl").out == FULL
 
     def test_what_cannot_be_read(self, run, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
