@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export LITELLM_LOCAL_MODEL_COST_MAP := True
 
-.PHONY: demo test test-all test-oldest test-proxy test-ray load lint types imports pytest bench fuzz schema docs build clean
+.PHONY: demo test test-all test-oldest test-proxy test-ray load lint types imports pytest bench fuzz schema docs site editors build clean
 
 demo: $(VENV)/.installed
 	$(BIN)/policy-cache demo
@@ -76,23 +76,33 @@ schema: $(VENV)/.installed
 	$(BIN)/policy-cache schema --catalog > schema/catalog.schema.json
 	$(BIN)/policy-cache schema --tests > schema/test.schema.json
 
-# The table of what survives on each route and the known models, from litellm itself; and every diagnostic.
+# What is generated from the code and from litellm itself, and the site.
 docs: $(VENV)/.installed
 	$(BIN)/python -m tests.wire.routes_page > docs/routes.md
 	$(BIN)/policy-cache rule --output-format markdown > docs/diagnostics.md
+	$(BIN)/python -m tests.policy.language_page > docs/language.md
 	$(BIN)/python -m tests.policy.known_models > policy_cache/policy/models.txt
+	$(MAKE) --no-print-directory site
+
+# The pages as they are, in site/.
+site: $(VENV)/.installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
+# What editors offer and show, asked of yaml-language-server; needs node and npm.
+editors: $(VENV)/.installed
+	$(BIN)/pytest tests/editors
 
 build: $(VENV)/.installed
 	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
 
 clean:
-	rm -rf $(VENV) .venv-* dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-* dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 14) else \
 	  f"policy-cache needs Python 3.11 to 3.13, and {sys.executable} is {sys.version.split()[0]}: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
-	$(BIN)/python -m pip install --quiet --editable '.[litellm,emulator]' --group dev
+	$(BIN)/python -m pip install --quiet --editable '.[litellm,emulator]' --group dev --group docs
 	$(BIN)/python -m pip install --quiet --group peers
 	touch $@

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,19 +18,29 @@ from policy_cache.policy.load import loads
 from policy_cache.policy.model import Match
 from policy_cache.policy.names import NAMED_TARGETS
 from policy_cache.request.targets import NAMED
+from tests.documents import DOCUMENTS, ROOT, blocks, fits, shown
+from tests.policy.language_page import page
 
-ROOT = Path(__file__).parent.parent
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+# What this one shows is checked, piece by piece, by the tests of explanations.
+PROSE = [file for file in DOCUMENTS if file.name != "diagnostics.md"]
+COMMANDS = [file for file in PROSE if any(block.commands for block in blocks(file.read_text()))]
+
+
+def name(file):
+    return file.relative_to(ROOT).as_posix()
 
 
 def policies():
-    for file in DOCUMENTS:
-        for number, text in enumerate(re.findall(r"```yaml\n(.*?)```", file.read_text(), re.DOTALL)):
-            if "version: 1" in text and "\nrules:" in text:
-                yield pytest.param(text, id=f"{file.name}-{number}")
+    """Every policy shown; of a file that a document writes more than once, the last."""
+    found = {}
+    for file in PROSE:
+        for number, block in enumerate(blocks(file.read_text())):
+            if block.language == "yaml" and "version: 1" in block.text and "\nrules:" in block.text:
+                found[f"{name(file)}-{block.title or number}"] = block.text
+    return [pytest.param(text, id=key) for key, text in found.items()]
 
 
-@pytest.mark.parametrize("text", list(policies()))
+@pytest.mark.parametrize("text", policies())
 def test_every_policy_shown_is_valid(text):
     assert loads(text).warnings == ()
 
@@ -49,5 +64,162 @@ def test_the_language_and_the_engine_know_the_same_targets():
 
 def test_every_file_that_a_document_links_to_exists():
     for file in DOCUMENTS:
-        links = re.findall(r"\]\((?!http)([^)#]+)\)", file.read_text())
+        links = re.findall(r"\]\((?!http)([^)#]+)(?:#[^)]*)?\)", file.read_text())
         assert [link for link in links if not (file.parent / link).exists()] == []
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder with the repository's files, and a trace of its example."""
+    for path in ("docs", "examples", "policies", "schema"):
+        (tmp_path / path).symlink_to(ROOT / path)
+    request = json.loads((ROOT / "examples" / "requests" / "agent.json").read_text())
+    turns = [
+        {"ts": 60 * end, "session": "one", "request": {**request, "messages": request["messages"][:end]}}
+        for end in (2, 4, 6, 8)
+    ]
+    (tmp_path / "trace.jsonl").write_text("".join(json.dumps(turn) + "\n" for turn in turns))
+    return tmp_path
+
+
+def run(command, folder):
+    here = {key: value for key, value in os.environ.items() if not key.endswith("_API_KEY")}
+    here |= {
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
+    merged = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    return subprocess.run(
+        ["bash", "-c", command], cwd=folder, env=here, text=True, timeout=120, check=False, **merged
+    )
+
+
+@pytest.mark.parametrize("file", COMMANDS, ids=name)
+def test_every_command_prints_what_is_shown(file, folder):
+    for title, command, text in shown(blocks(file.read_text())):
+        if title:
+            (folder / title).write_text(text)
+            continue
+        done = run(command, folder)
+        assert done.returncode in {0, 1}, (command, done.stdout)
+        assert "Traceback" not in done.stdout
+        # A command alone says how it is called, not what it prints.
+        if text.strip():
+            assert fits(text, done.stdout), f"$ {command}\n{done.stdout}"
+
+
+@pytest.mark.parametrize("file", DOCUMENTS, ids=name)
+def test_every_name_that_is_imported_exists(file):
+    for block in blocks(file.read_text()):
+        if block.language == "python":
+            tree = compile(block.text, name(file), "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+            imports = [part for part in tree.body if isinstance(part, ast.Import | ast.ImportFrom)]
+            exec(compile(ast.Module(imports, []), name(file), "exec"), {})
+
+
+def test_the_language_page_is_current():
+    assert (ROOT / "docs" / "language.md").read_text() == page(), "run `make docs`"
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory):
+    pytest.importorskip("material", reason="MkDocs is in the dependency group `docs`")
+    folder = tmp_path_factory.mktemp("site")
+    mkdocs = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "--site-dir", folder]
+    quiet = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
+    done = subprocess.run(mkdocs, cwd=ROOT, env=quiet, text=True, capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    return folder
+
+
+def test_the_site_has_every_page_and_what_they_link_to(site):
+    pages = {file.relative_to(ROOT / "docs").with_suffix(".html") for file in (ROOT / "docs").rglob("*.md")}
+    assert [page for page in pages if not (site / page).exists()] == []
+    assert (site / "files" / "examples" / "router.py.txt").read_text() == (
+        ROOT / "examples/router.py"
+    ).read_text()
+
+
+def test_the_site_loads_nothing_from_elsewhere(site):
+    loads = re.compile(
+        r"<(?:script|img|iframe|source)[^>]*src=[\"']?(?:https?:)?//|<link[^>]*href=[\"']?https?://"
+    )
+    styles = re.compile(r"(?:@import|url\()\s*[\"']?(?:https?:)?//")
+    wrong = []
+    for file in site.rglob("*"):
+        if file.suffix == ".html" and (found := loads.search(file.read_text())):
+            wrong.append((file.name, found[0]))
+        if file.suffix == ".css" and (found := styles.search(file.read_text())):
+            wrong.append((file.name, found[0]))
+    assert wrong == []
+
+
+TOOLS = [
+    {"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {}}}}
+]
+TURNS = [{"role": ("user", "assistant")[turn % 2], "content": f"turn {turn}"} for turn in range(11)]
+RESULT = [
+    {
+        "role": "assistant",
+        "tool_calls": [{"id": "1", "type": "function", "function": {"name": "look", "arguments": "{}"}}],
+    },
+    {"role": "tool", "tool_call_id": "1", "content": [{"type": "text", "text": "seen"}]},
+]
+CLAUDE = "anthropic/claude-sonnet-4-5"
+
+
+def marked(part, path="$"):
+    """Where a body has markers, and with which lifetime."""
+    if isinstance(part, dict):
+        if marker := part.get("cache_control"):
+            yield path, marker.get("ttl", "5m")
+        for key, value in part.items():
+            yield from marked(value, f"{path}.{key}")
+    elif isinstance(part, list):
+        for index, value in enumerate(part):
+            yield from marked(value, f"{path}[{index}]")
+
+
+def injected(points, *, model=CLAUDE, messages=TURNS, **more):
+    from policy_cache.integrations.litellm import wire
+
+    system = [{"role": "system", "content": "short"}]
+    points = {"cache_control_injection_points": points}
+    sent = wire({"model": model, "messages": system + messages, "tools": TOOLS, **points, **more}).sent[-1]
+    return sent.body
+
+
+def test_what_the_docs_say_of_litellms_own_injection():
+    """`docs/litellm.md`, row by row, on the wire of the litellm that is installed."""
+    oldest = injected([{"location": "message", "role": "user"}])
+    assert [path for path, _ in marked(oldest)] == [f"$.messages[{n}].content[0]" for n in (0, 2, 4, 6)]
+
+    hour = {"type": "ephemeral", "ttl": "7h"}
+    typos = [
+        {"location": "message", "rol": "system"},
+        {"locaton": "message", "role": "user"},
+        {"location": "tools"},
+    ]
+    system = {"location": "message", "role": "system"}
+    assert list(marked(injected([*typos, system | {"control": hour}]))) == [("$.system[0]", "7h")]
+
+    late = {"location": "message", "index": -1, "control": hour | {"ttl": "1h"}}
+    assert dict(marked(injected([system, late]))) == {"$.system[0]": "5m", "$.messages[10].content[0]": "1h"}
+
+    last = {"location": "message", "index": -1}
+    [(path, _)] = marked(injected([last], messages=TURNS + RESULT))
+    assert path.endswith("].content[0].content[0]")
+
+    tools = [{"location": "tool_config"}]
+    azure = {
+        "model": "azure_ai/claude-sonnet-4-5",
+        "api_base": "https://x.services.ai.azure.com",
+        "api_key": "any",
+    }
+    assert list(marked(injected(tools, **azure))) == []
+    router = injected(tools, model="openrouter/anthropic/claude-sonnet-4.5")
+    assert (list(marked(router)), router["cache_control_injection_points"]) == ([], tools)
+
+    mark = {"type": "text", "text": "seen", "cache_control": {"type": "ephemeral"}}
+    five = [turn | {"content": [mark]} for turn in TURNS[:5]]
+    assert len(list(marked(injected([system], messages=five)))) == 5

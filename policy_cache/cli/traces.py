@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from policy_cache.simulate.trace import TraceSummary
 
+_LONGEST_GAP = 10_000_000
 _KEPT = "policy-cache-standard-input"
 _GROUPS = re.compile(r"session|model|rule|metadata\..+")
 
@@ -48,7 +49,8 @@ def trace_options(command: Callable[..., None]) -> Callable[..., None]:
             click.argument("trace", nargs=-1, required=True, type=click.Path(allow_dash=True)),
             click.option(
                 "--gap",
-                type=click.FloatRange(min=0),
+                type=float,
+                callback=_check_gap,
                 default=ASSUMED_GAP,
                 show_default=True,
                 metavar="SECONDS",
@@ -68,19 +70,36 @@ def trace_options(command: Callable[..., None]) -> Callable[..., None]:
     return decorated
 
 
+def _check_gap(_: click.Context, __: click.Parameter, value: float) -> float:
+    if not 0 <= value <= _LONGEST_GAP:
+        raise click.BadParameter(f"expected 0 to {_LONGEST_GAP:,} seconds")
+    return value
+
+
 @contextmanager
 def _files(trace: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    """The files of a trace, which is read more than once; standard input is kept in one meanwhile."""
-    if "-" not in trace:
+    """The files of a trace, which is read more than once; what comes through a pipe is kept meanwhile."""
+    passing = [path for path in trace if path == "-" or _passes(path)]
+    if not passing:
         yield trace
         return
     with tempfile.TemporaryDirectory(prefix="policy-cache-") as folder:
-        kept = Path(folder) / _KEPT
-        with kept.open("wb") as file:
-            if sys.stdin is None:
+        kept = {path: str(Path(folder) / f"{number}-{_KEPT}") for number, path in enumerate(passing)}
+        for path, copy in kept.items():
+            if path == "-" and sys.stdin is None:
                 give_up("<stdin>: standard input is closed")
-            shutil.copyfileobj(sys.stdin.buffer, file)
-        yield tuple(str(kept) if path == "-" else path for path in trace)
+            with Path(copy).open("wb") as file:
+                if path == "-":
+                    shutil.copyfileobj(sys.stdin.buffer, file)
+                else:
+                    with Path(path).open("rb") as source:
+                        shutil.copyfileobj(source, file)
+        yield tuple(kept.get(path, path) for path in trace)
+
+
+def _passes(path: str) -> bool:
+    """Whether what can be read of a path can be read once only, as of a pipe."""
+    return Path(path).exists() and not Path(path).is_file() and not Path(path).is_dir()
 
 
 def read_policies(files: tuple[str, ...]) -> list[PolicyText]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from policy_cache.cli.inputs import give_up
 from policy_cache.cli.progress import progress
 from policy_cache.cli.traces import called, nothing_evaluated, trace_options
 from policy_cache.simulate.proposal import proposal
@@ -36,5 +37,8 @@ def command(options: TraceOptions, *, output: Path | None, force: bool) -> None:
     if output is None:
         click.echo(text, nl=False)
         return
-    output.write_text(text, encoding="utf-8")
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        give_up(f"{output}: {error.strerror or type(error).__name__}")
     click.echo(f"wrote {output}", err=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -155,10 +156,11 @@ class _Run:
         if len(files) < _MANY or "-" in files:
             yield from map(self._check, files)
             return
-        from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415, slow to import, and rarely needed
+        from multiprocessing import Pool  # noqa: PLC0415, slow to import, and rarely needed
 
-        with ProcessPoolExecutor() as pool:
-            yield from pool.map(self._check, files, chunksize=_MANY // 4)
+        # Ctrl-C reaches every process of a terminal; this one ends the others.
+        with Pool(None, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
+            yield from pool.imap(self._check, files, chunksize=_MANY // 4)
 
     def _print(self, checked: Checked) -> None:
         for diagnostic in checked.diagnostics:

@@ -18,6 +18,19 @@ from pydantic import (
 if TYPE_CHECKING:
     from pydantic_core import CoreSchema
 
+from policy_cache.policy.meaning import (
+    CACHE_MODES,
+    CLIENT_MARKERS,
+    MODES,
+    RETENTIONS,
+    SHAPES,
+    TAKES,
+    TARGETS,
+    TTLS,
+    explained,
+    listed,
+    offered,
+)
 from policy_cache.policy.names import NAMED_TARGETS, TAKE_WORDS
 
 Ttl: TypeAlias = Literal["5m", "1h"]
@@ -151,6 +164,7 @@ class Match(_Part):
         default=None,
         title="Request shape",
         description="`chat` for the OpenAI format, `messages` for the Anthropic Messages API.",
+        json_schema_extra=explained(SHAPES),
     )
     stream: bool | None = Field(
         default=None, title="Streaming", description="Whether the request asks for a stream."
@@ -217,6 +231,7 @@ class Target(_Part):
         description="A named target, or a JSONPath that begins with `$`.",
         examples=_TARGET_EXAMPLES,
         pattern=_TARGET_PATTERN,
+        json_schema_extra=offered(TARGETS),
     )
     take: Annotated[
         Literal["first", "last", "all"] | Annotated[int, Field(ge=1)],
@@ -226,9 +241,13 @@ class Target(_Part):
         title="Which of the hits",
         description="`first`, `last`, `all`, or a number: so many, those nearest the end first.",
         examples=[*TAKE_WORDS, 2],
+        json_schema_extra=offered(TAKES),
     )
     ttl: Ttl | None = Field(
-        default=None, title="Lifetime", description="The lifetime here, in place of the action's own."
+        default=None,
+        title="Lifetime",
+        description="The lifetime here, in place of the action's own.",
+        json_schema_extra=explained(TTLS),
     )
 
     @model_validator(mode="before")
@@ -240,6 +259,7 @@ class Target(_Part):
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         schema = handler.resolve_ref_schema(handler(core))
         schema |= {"type": ["string", "object"], "minLength": 1, "pattern": _TARGET_PATTERN}
+        schema |= offered(TARGETS) | {"description": f"{cls.__doc__}\n\n{listed(TARGETS)}"}
         return schema
 
 
@@ -253,6 +273,7 @@ class AddCacheControl(_Part):
         title="Lifetime",
         description="How long the provider keeps the entry; five minutes when left out.",
         examples=["1h"],
+        json_schema_extra=explained(TTLS),
     )
 
 
@@ -271,6 +292,7 @@ class PromptCacheOptions(_Part):
         default=None,
         title="Mode",
         description="`explicit` caches only at breakpoints, `implicit` where the provider chooses.",
+        json_schema_extra=explained(CACHE_MODES),
     )
     ttl: str | None = Field(
         default=None,
@@ -305,7 +327,10 @@ class SetParameters(_Part):
         examples=["{alias}-{metadata.tenant}"],
     )
     prompt_cache_retention: Literal["in_memory", "24h"] | None = Field(
-        default=None, title="Retention", description="How long OpenAI keeps the prefix."
+        default=None,
+        title="Retention",
+        description="How long OpenAI keeps the prefix, before GPT-5.6.",
+        json_schema_extra=explained(RETENTIONS),
     )
     prompt_cache_options: PromptCacheOptions | None = Field(
         default=None,
@@ -348,7 +373,9 @@ class Action(_Part):
     model_config = ConfigDict(
         json_schema_extra={
             "minProperties": 1,
-            "maxProperties": 1,
+            # One action forbids a second. `maxProperties` here would say the same, but editors that count
+            # the line being written offer nothing then.
+            "dependentSchemas": {name: {"maxProperties": 1} for name in get_args(ActionName)},
             "examples": [{"add_cache_control": {"ttl": "1h"}}, {"add_cache_control": {}}],
         }
     )
@@ -473,6 +500,7 @@ class Policy(_Part):
         default="enforce",
         title="Mode",
         description="`observe` plans, logs and counts, and sends every request untouched.",
+        json_schema_extra=explained(MODES),
     )
     client_markers: Literal["keep", "stand_down", "replace"] = Field(
         default="keep",
@@ -481,6 +509,7 @@ class Policy(_Part):
             "What to do when the request already has markers: `keep` them and add to them,"
             " `stand_down` and change nothing, or `replace` them."
         ),
+        json_schema_extra=explained(CLIENT_MARKERS),
     )
     rules: tuple[Rule, ...] = Field(
         title="Rules",

@@ -40,10 +40,24 @@ class Generate(GenerateJsonSchema):
         return generated
 
 
+def _taught(part: Any) -> Any:  # noqa: ANN401, JSON
+    """A schema whose texts an editor shows as the Markdown that they are."""
+    if isinstance(part, list):
+        return [_taught(one) for one in part]
+    if not isinstance(part, dict):
+        return part
+    taught: Schema = {}
+    for key, value in part.items():
+        taught[key] = _taught(value)
+        if key == "description" and isinstance(value, str) and "`" in value:
+            taught["markdownDescription"] = value
+    return taught
+
+
 def policy_schema() -> Schema:
     """Generate the JSON Schema (draft 2020-12) of a policy file."""
     schema = Policy.model_json_schema(by_alias=True, schema_generator=Generate)
-    return {"$schema": Generate.schema_dialect, **schema, "title": "policy-cache policy"}
+    return {"$schema": Generate.schema_dialect, **_taught(schema), "title": "policy-cache policy"}
 
 
 def schema_text() -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from policy_cache.policy.diagnostics import visible
 from policy_cache.report.diff import counted
 from policy_cache.report.render import FORMAT_VERSION, Span
+from policy_cache.report.values import word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -114,6 +115,10 @@ def usd(amount: Decimal | None) -> str:
     return f"${amount:,.2f}" if abs(amount) >= 100 else f"${amount:,.4f}"
 
 
+_FAR_OFF = 0.2
+"""An error of the sizes that a reader is warned of."""
+
+
 def opening(found: Simulation, summary: TraceSummary, name: str) -> Iterator[Span]:
     """What was read, and how sure the figures are."""
     start, end = found.span or (0.0, 0.0)
@@ -137,6 +142,12 @@ def opening(found: Simulation, summary: TraceSummary, name: str) -> Iterator[Spa
 
 def warnings(found: Simulation, summary: TraceSummary) -> Iterator[str]:
     """What a reader must know before relying on the figures."""
+    if found.sizes.requests and found.sizes.share(0.5) > _FAR_OFF:
+        yield "what was recorded of sizes does not fit the requests: figures may be far off"
+    least, recorded = least_cost(found), found.recorded.total
+    cost = recorded.cost if recorded.requests == found.requests else None
+    if cost is not None and least is not None and cost < least:
+        yield "what was recorded costs less than the optimum: caches were warm before, or lines are missing"
     if summary.broken:
         yield f"{counted(summary.broken, 'line')} left out as no record: {visible(summary.first_broken[0])}"
     for reason, number in sorted(found.unread.items()):
@@ -150,7 +161,8 @@ def warnings(found: Simulation, summary: TraceSummary) -> Iterator[str]:
     for said, number in sorted(found.approximate.items()):
         yield f"{counted(number, 'request')}: {said}"
     if found.unpriced:
-        yield f"no price is known for {', '.join(sorted(map(visible, found.unpriced)))}: costs are unknown"
+        names = ", ".join(word(name) or "(none)" for name in sorted(found.unpriced))
+        yield f"no price is known for {names}: costs are unknown"
     if found.optimum is not None and found.optimal < found.requests:
         yield (
             f"the optimum is known for {found.optimal:,} of {found.requests:,} requests, "
@@ -165,7 +177,7 @@ def groups(found: Simulation, names: Sequence[str], by: str) -> Iterator[Span]:
     head = (by, "requests", *(row.name for row in told))
     lines = [
         (
-            visible(group) or "(none)",
+            word(group) or "(none)",
             f"{totals.requests:,}",
             *(usd(row.column.groups[group].cost) if group in row.column.groups else "" for row in told),
         )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 from collections import defaultdict
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, NamedTuple
@@ -100,10 +101,10 @@ def compare(
     scales = calibrate(options)
     if workers == 1:
         return replay_part(options, policies, scales, by=by, progress=progress)
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        parts = [(number, workers) for number in range(workers)]
-        running = [pool.submit(replay_part, options, policies, scales, part, by=by) for part in parts]
-        return merged(part.result() for part in running)
+    part = partial(replay_part, options, policies, scales, by=by)
+    # Ctrl-C reaches every process of a terminal; this one ends the others.
+    with get_context("spawn").Pool(workers, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
+        return merged(pool.imap(part, [(number, workers) for number in range(workers)]))
 
 
 def merged(parts: Iterable[tuple[Simulation, TraceSummary]]) -> tuple[Simulation, TraceSummary]:

@@ -11,9 +11,10 @@ from policy_cache.simulate.reader import block_at
 from policy_cache.simulate.usage import CacheUsage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from policy_cache.engine.plan import Plan
+    from policy_cache.request.location import Location
     from policy_cache.simulate.prompt import Prompt
 
 
@@ -29,7 +30,7 @@ def shares(prompt: Prompt, outcome: CacheOutcome, plan: Plan | None) -> Iterator
     rules: dict[int, str] = {}
     for placement in plan.placements if plan is not None else ():
         if placement.reason in ACTED and placement.at is not None:
-            index = block_at(places, placement.at) if placement.at else prompt.last_cacheable
+            index = _placed(places, placement.at) if placement.at else prompt.last_cacheable
             if index is not None:
                 rules[index] = placement.source.rule
     segments: list[Segment] = []
@@ -43,3 +44,9 @@ def shares(prompt: Prompt, outcome: CacheOutcome, plan: Plan | None) -> Iterator
     usage = CacheUsage(outcome.read, outcome.write_5m, outcome.write_1h, outcome.uncached)
     for share in attribute(segments, usage, tail=prompt.tokens - start):
         yield share.owner, CacheOutcome(share.read, share.write_5m, share.write_1h)
+
+
+def _placed(places: Mapping[Location, int], at: Location) -> int | None:
+    """The block that a placement marked; of a text that was split, the first half."""
+    found = block_at(places, at)
+    return places.get((*at, 0)) if found is None else found

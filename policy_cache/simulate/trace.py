@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 import msgspec
 
 from policy_cache.errors import PolicyCacheError
+from policy_cache.request.markers import MARKER_KEYS
 from policy_cache.request.prompt import SYSTEM_ROLES
 from policy_cache.simulate.formats import FormatError, parts
 from policy_cache.simulate.memo import Memo
@@ -32,6 +34,9 @@ _MOST_LINES = 200_000
 _MOST_WAITING = 500
 _MOST_WAITING_BYTES = 16 * 1024 * 1024
 _MOST_TOLD = 100
+_HALF_PAIR = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..)\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+)
 
 
 class TraceError(PolicyCacheError):
@@ -158,7 +163,7 @@ class Trace:
     def _records(self) -> Iterator[tuple[TraceRecord, int]]:
         for number, (where, line) in enumerate(self._lines):
             try:
-                taken = parts(line)
+                taken = _parts(line)
                 at = self._time(taken)
                 if not self._is_mine(taken):
                     continue
@@ -254,6 +259,17 @@ class Trace:
         return element
 
 
+def _parts(line: bytes) -> Parts:
+    try:
+        return parts(line)
+    except msgspec.DecodeError:
+        # Half of a surrogate pair, as Python writes of a text that was cut in an emoji.
+        mended = _HALF_PAIR.sub(rb"\\ufffd", line)
+        if mended == line:
+            raise
+        return parts(mended)
+
+
 def _said(error: Exception, line: bytes) -> str:
     if isinstance(error, UnicodeDecodeError):
         return f"not valid JSON: not UTF-8: byte 0x{error.object[error.start]:02X}"
@@ -275,6 +291,12 @@ def _elements(raw: msgspec.Raw, name: str) -> list[msgspec.Raw]:
         raise FormatError(f"expected a list for `{name}`") from None
 
 
+def _unmarked(value: Any) -> Any:  # noqa: ANN401, JSON
+    if isinstance(value, dict):
+        return {name: _unmarked(item) for name, item in value.items() if name not in MARKER_KEYS}
+    return [_unmarked(item) for item in value] if isinstance(value, list) else value
+
+
 def _session(request: dict[str, Any]) -> str:
     metadata = request.get("metadata")
     session = metadata.get("session_id") if isinstance(metadata, dict) else None
@@ -287,5 +309,14 @@ def _beginning(raws: list[msgspec.Raw], messages: list[Any]) -> str:
         if not isinstance(message, dict):
             raise FormatError("expected a message, as an object, in `messages`")
         if message.get("role") not in SYSTEM_ROLES:
-            return digest(bytes(raw))[:6].hex()
+            said = (
+                _unmarked(message.get("content"))
+                if b"cache_control" in bytes(raw)
+                else message.get("content")
+            )
+            # A text is what its one-block list is.
+            match said:
+                case [{"type": "text", "text": str(text), **rest}] if not rest:
+                    said = text
+            return digest(msgspec.json.encode(said))[:6].hex()
     return ""

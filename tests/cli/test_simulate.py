@@ -1,6 +1,8 @@
 """`policy-cache simulate` and `policy-cache tune`: what they print, and how they fail."""
 
 import json
+import os
+import threading
 
 import pytest
 
@@ -85,6 +87,28 @@ class TestSimulate:
         assert ran.code == 0
         assert ran.out.splitlines()[1:] == FULL.splitlines()[1:]
         assert ran.out.startswith("<stdin>: 8 requests ")
+
+    def test_a_pipe(self, run, trace, tmp_path):
+        trace()
+        pipe = tmp_path / "pipe"
+        os.mkfifo(pipe)
+        lines = "".join(json.dumps(record) + "\n" for record in RECORDS)
+        writer = threading.Thread(target=lambda: pipe.write_text(lines))
+        writer.start()
+        ran = run("simulate", pipe)
+        writer.join()
+        assert ran.out.splitlines()[1:] == FULL.splitlines()[1:]
+
+    @pytest.mark.parametrize("gap", ["nan", "inf", "-1", "1e15"])
+    def test_a_gap_that_is_none(self, run, trace, gap):
+        ran = run("simulate", trace(), "--gap", gap)
+        assert ran.code == 2
+        assert "expected 0 to 10,000,000 seconds" in ran.err
+
+    def test_a_recorded_run_that_began_warm_is_told(self, run, trace):
+        warm = {"input_tokens": 3, "cache_read_input_tokens": 5_900}
+        ran = run("simulate", trace([record | {"usage": warm} for record in RECORDS]))
+        assert "what was recorded costs less than the optimum: caches were warm before" in ran.out
 
     def test_broken_lines_are_named_and_passed_over(self, run, trace):
         name = trace([*RECORDS, "{", "[]"])
@@ -180,6 +204,11 @@ class TestTune:
         ran = run("tune", trace())
         assert ran.code == 0
         assert Engine.from_text(ran.out)
+
+    def test_where_it_cannot_write(self, run, trace):
+        assert run("tune", trace(), "-o", "none/tuned.yaml").refused() == (
+            "none/tuned.yaml: No such file or directory"
+        )
 
     def test_it_writes_over_nothing(self, run, trace, tmp_path):
         (tmp_path / "tuned.yaml").write_text("mine")

@@ -1,11 +1,14 @@
 """The shipped schema: current, and made for good messages."""
 
+import itertools
 import json
 
 import jsonschema
 import pytest
 
-from policy_cache.policy.names import NAMED_TARGETS
+from policy_cache.policy import meaning
+from policy_cache.policy.model import Action
+from policy_cache.policy.names import NAMED_TARGETS, TAKE_WORDS
 from policy_cache.policy.packaged import packaged
 from policy_cache.policy.schema import policy_schema, schema_text
 
@@ -66,6 +69,31 @@ def test_defaults_are_valid():
 
 def test_targets_are_offered():
     assert set(NAMED_TARGETS) < set(policy_schema()["$defs"]["Target"]["examples"])
+
+
+def test_every_word_has_its_meaning():
+    assert (tuple(meaning.TARGETS), tuple(meaning.TAKES)) == (NAMED_TARGETS, TAKE_WORDS)
+    words = {
+        tuple(field["enum"]): field["enumDescriptions"]
+        for _, field in fields(policy_schema())
+        if "enum" in field
+    }
+    explained = (meaning.MODES, meaning.CLIENT_MARKERS, meaning.SHAPES, meaning.TTLS, meaning.RETENTIONS)
+    assert words == {tuple(one): list(one.values()) for one in (*explained, meaning.CACHE_MODES)}
+
+
+@pytest.mark.parametrize("count", range(len(Action.model_fields) + 1))
+def test_an_action_is_exactly_one(count):
+    schema = policy_schema()
+    action = jsonschema.Draft202012Validator({"$defs": schema["$defs"], "$ref": "#/$defs/Action"})
+    whole = {
+        "add_cache_control": {},
+        "remove_cache_control": {},
+        "set": {"prompt_cache_key": "x"},
+        "split_text": {"at": "x"},
+    }
+    for names in itertools.combinations(whole, count):
+        assert action.is_valid({name: whole[name] for name in names}) == (count == 1)
 
 
 def test_it_is_json():

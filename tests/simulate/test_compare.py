@@ -143,6 +143,16 @@ class TestParts:
         assert sum(t.tokens.read for t in column.groups.values()) == column.total.tokens.read
         assert sum(t.tokens.write_5m for t in column.groups.values()) == column.total.tokens.write_5m
 
+    def test_what_follows_a_split_belongs_to_the_rule_that_marked_it(self, options):
+        policy = PolicyText(
+            "split",
+            "version: 1\nname: s\nrules:\n"
+            '  - {name: split, targets: [system], action: {split_text: {at: "rd w"}}}\n'
+            "  - {name: mark, targets: [system, messages.last], action: {add_cache_control: {}}}\n",
+        )
+        found, _ = compare(options, [policy], by="rule")
+        assert set(found.policies[0].groups) == {"mark"}
+
     def test_cold_and_warm_are_apart(self, options):
         found, _ = compare(options, [DEFAULT])
         [column] = found.policies

@@ -496,3 +496,16 @@ def test_a_conversation_that_only_grows_misses_nothing(grown, gaps):
         number += 2 * more
         misses.add(record(request(number), at, index))
     assert misses.found == ()
+
+
+def test_a_message_without_content_is_no_error():
+    system = {"role": "system", "content": "tools and rules " * 3_000}
+    talks = [
+        [system, {"role": "user", "content": "hi " * 900}],
+        [system, {}, {"role": "assistant", "content": "x"}, {"role": "user", "content": "y"}],
+    ]
+    looked = Misses(Engine.default())
+    for number, messages in enumerate(talks):
+        request = {"model": "anthropic/claude-sonnet-4-5", "messages": messages}
+        looked.add(TraceRecord(str(number), float(number), request, None, 0.0, "", "s"))
+    assert looked.requests == 2

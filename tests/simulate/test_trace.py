@@ -184,6 +184,29 @@ class TestDamage:
             list(lines_of([tmp_path / "none.jsonl"]))
 
 
+class TestSessions:
+    SAID = "the first turn"
+
+    def sessions(self, *contents):
+        messages = [[{"role": "system", "content": "s"}, {"role": "user", "content": c}] for c in contents]
+        records, _ = read(*({"model": "m", "messages": one} for one in messages))
+        return [record.session for record in records]
+
+    def test_a_conversation_is_told_by_its_first_turn_whether_or_not_that_is_marked(self):
+        block = {"type": "text", "text": self.SAID}
+        marked = block | {"cache_control": {"type": "ephemeral"}}
+        assert len(set(self.sessions(self.SAID, [block], [marked]))) == 1
+        assert len(set(self.sessions([block, block], [marked, block]))) == 1
+        assert len(set(self.sessions(self.SAID, "another", [block, block]))) == 3
+
+    def test_half_a_surrogate_pair_is_read_as_a_replacement(self):
+        line = b'{"model": "m", "messages": [{"role": "user", "content": "cut \\ud83d"}]}\n'
+        whole = b'{"model": "m", "messages": [{"role": "user", "content": "whole \\ud83d\\ude00"}]}\n'
+        records, summary = read(line, whole)
+        assert summary.broken == 0
+        assert [r.request["messages"][0]["content"] for r in records] == ["cut \ufffd", "whole \U0001f600"]
+
+
 class TestFiles:
     def test_one_object_over_many_lines(self, tmp_path):
         path = tmp_path / "request.json"
