@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from typing import TYPE_CHECKING
 
 import click
 
-from policy_cache.cli.inputs import Given, give_up, request_options
+from policy_cache.cli.inputs import Given, request_options
 from policy_cache.cli.output import show, show_json
+from policy_cache.cli.wire import wire_of
 from policy_cache.report.diff import diff, unified
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from policy_cache.engine.plan import Plan
-    from policy_cache.report.render import Span
 
 
 @click.command("diff")
@@ -48,15 +41,5 @@ def command(
     else:
         show(diff(plan))
     if on_wire:
-        show(_wire(plan))
+        show(wire_of(plan)[0])
     sys.exit(0 if exit_zero or not plan.changed else 1)
-
-
-def _wire(plan: Plan) -> Iterable[Span]:
-    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # else importing litellm asks the network
-    try:
-        from policy_cache.integrations.litellm import check  # noqa: PLC0415, slow to import, and optional
-        from policy_cache.integrations.litellm.report import wire_report  # noqa: PLC0415
-    except ModuleNotFoundError:
-        give_up("--wire needs litellm: pip install 'policy-cache[litellm]'")
-    return wire_report(check(plan))

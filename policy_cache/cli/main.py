@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COMMANDS = {
+    "init": "Write a first policy and its tests.",
     "validate": "Check policy files.",
     "diff": "Show what a policy changes in a request.",
     "rewrite": "Print the request that a policy makes of a request.",

@@ -1,96 +1,33 @@
-"""Why each rule did or did not act on a request: every condition, target and placement."""
+"""Why each rule did or did not act on a request, as a person reads it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from policy_cache.engine.compile import Split
 from policy_cache.engine.injection import MEANING as INJECTION
 from policy_cache.engine.reasons import ACTED, MEANING
-from policy_cache.report.diff import column, heading, place_of, summary
+from policy_cache.report.arbitration import arbitration, holders
+from policy_cache.report.diff import column, counted, heading, name_at, place_of, summary
+from policy_cache.report.miss import why_missed
+from policy_cache.report.prefix import Breakpoint, draw
 from policy_cache.report.render import Span
 from policy_cache.report.values import place, word
-from policy_cache.request.jsonpath import compile_path
-from policy_cache.request.location import fields_of
+from policy_cache.report.verdicts import verdicts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from policy_cache.engine.compile import CompiledRule
-    from policy_cache.engine.match import Condition, Facts
-    from policy_cache.engine.plan import Placement, Plan
+    from policy_cache.engine.match import Facts
+    from policy_cache.engine.plan import Placement, Plan, Source
+    from policy_cache.report.arbitration import Arbitration, Step
+    from policy_cache.report.prefix import Drawing
+    from policy_cache.report.verdicts import RuleVerdict, Verdict
+    from policy_cache.report.why import Answer
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What one condition came to.
-
-    Attributes:
-        name: The condition.
-        expected: What it wants.
-        seen: What the request has.
-        holds: Whether it is met.
-    """
-
-    name: str
-    expected: str
-    seen: str
-    holds: bool
-
-
-@dataclass(frozen=True, slots=True)
-class RuleVerdict:
-    """What one rule came to.
-
-    Attributes:
-        rule: The rule.
-        outcome: `match`, `no match`, `excepted` or `not reached`.
-        match: Its conditions, up to and with the first that failed.
-        veto: The conditions of its `except`, up to and with the first that failed.
-        placements: What became of its wishes.
-        stopper: The earlier rule that ended the list, where this one was not reached.
-    """
-
-    rule: CompiledRule
-    outcome: str
-    match: tuple[Verdict, ...]
-    veto: tuple[Verdict, ...]
-    placements: tuple[Placement, ...]
-    stopper: CompiledRule | None = None
-
-
-def verdicts(rules: Sequence[CompiledRule], facts: Facts, plan: Plan) -> list[RuleVerdict]:
-    """Every rule's verdict, in file order."""
-    found: list[RuleVerdict] = []
-    stopper: CompiledRule | None = None
-    for rule in rules:
-        if stopper is not None:
-            found.append(RuleVerdict(rule, "not reached", (), (), (), stopper))
-            continue
-        match = _judged(rule.match, facts)
-        veto = _judged(rule.veto, facts) if all(verdict.holds for verdict in match) else ()
-        matched = rule.source.rule in plan.matched
-        outcome = "match" if matched else "excepted" if veto and all(v.holds for v in veto) else "no match"
-        placements = tuple(p for p in plan.placements if p.source.rule == rule.source.rule)
-        found.append(RuleVerdict(rule, outcome, match, veto, placements))
-        if matched and rule.stop:
-            stopper = rule
-    return found
-
-
-def _judged(conditions: Sequence[Condition], facts: Facts) -> tuple[Verdict, ...]:
-    judged: list[Verdict] = []
-    for condition in conditions:
-        holds = condition.holds(facts)
-        judged.append(Verdict(condition.name, condition.expected, condition.seen(facts), holds))
-        if not holds:
-            break
-    return tuple(judged)
-
-
-_QUOTING = ".[]'\""
 _SPLIT = (
     "a split changes what is sent: begun in mid-conversation, it fails the provider's check of the "
     "prefix before thinking blocks"
@@ -111,7 +48,42 @@ def explain(rules: Sequence[CompiledRule], facts: Facts, plan: Plan) -> list[Spa
         spans.append(Span("\nthe policy has no rules, or is not enabled\n", "warning"))
     for verdict in verdicts(rules, facts, plan):
         spans += _rule(verdict, facts, plan)
+    spans += _arbitration(arbitration(rules, facts, plan))
+    spans += _prefix(draw(plan), plan)
     return [*spans, Span("\nresult: "), *summary(plan)]
+
+
+def explain_place(answer: Answer, plan: Plan) -> list[Span]:
+    """The answer to `why` as a person reads it."""
+    name = name_at(plan, answer.location)
+    size = f"prefix up to it about {_tokens(answer.tokens)}" if answer.tokens is not None else ""
+    about = ", ".join(filter(None, (name, size)))
+    spans = [
+        *heading(plan),
+        Span("\nwhy "),
+        Span(place(answer.location), "strong"),
+        Span(f"  {about}".rstrip() + "\n", "dim"),
+    ]
+    rows = [(_asked(one.source), _ending(one), _wish(one), one.source) for one in answer.wishes]
+    rows += [(_asked(one.source), "idle", one.why, one.source) for one in answer.idle]
+    widths = column(row[0] for row in rows), column(row[1] for row in rows)
+    for asked, ending, said, source in rows:
+        spans.append(Span(f"      {asked:{widths[0]}}  {ending:{widths[1]}}  {said}"))
+        spans.append(Span(f"  ({place_of(plan, source)})\n", "location"))
+    if not rows:
+        spans.append(Span("      no target names it\n", "dim"))
+    good = answer.verdict in {"marked", "client", "observed"}
+    return [*spans, Span("result: "), Span(f"{answer.conclusion}.\n", "added" if good else "warning")]
+
+
+def _wish(wish: Placement) -> str:
+    """What a wish came to, in a line about one place."""
+    where = _place(wish)
+    if wish.reason == "moved":
+        return f"moved to {where}"
+    return ": ".join(
+        filter(None, (where, wish.detail or ("" if wish.reason == "applied" else MEANING[wish.reason])))
+    )
 
 
 def _rule(verdict: RuleVerdict, facts: Facts, plan: Plan) -> Iterator[Span]:
@@ -183,30 +155,92 @@ def _detail(placement: Placement, facts: Facts) -> str:
     return placement.detail or MEANING[placement.reason]
 
 
-def why_missed(target: str, facts: Facts) -> str:
-    """Why a target named nothing: for a path, the segment at which it stopped and what stood there."""
-    miss = compile_path(target).miss(facts.request) if target.startswith("$") else None
-    if miss is None:
-        return MEANING["no_target"]
-    here = place(miss.location) if miss.location else "the request"
-    return f"stopped at `{word(miss.segment)}`: {here} {_lack(miss.segment, miss.value)}"
+def _asked(source: Source) -> str:
+    return f"{word(source.rule)} / {word(source.target)}"
 
 
-def _lack(segment: str, value: object) -> str:
-    """What a value is that a segment of a path finds nothing in."""
-    name = segment.startswith((".", "['", '["'))
-    index = segment[1:-1].lstrip("-").isdigit()
-    if isinstance(value, (list, tuple)):
-        if name and not segment.startswith(".."):
-            return f"is a list of {len(value)}, not an object: add an index, as in `[-1]`"
-        if index or not value:
-            return f"has {len(value)} elements" if value else "is an empty list"
-        return f"is a list of {len(value)}, and none matches"
-    if fields_of(value) is not None:
-        if segment.startswith(".."):
-            return "has no such name at any depth"
-        if name:
-            return f"has no `{word(segment.strip(_QUOTING))}`"
-        return "is an object, not a list" if index else "has no member that matches"
-    kind = "a text" if isinstance(value, str) else "null" if value is None else type(value).__name__
-    return f"is {kind}, not {'an object' if name else 'a list'}"
+def _arbitration(found: Arbitration) -> Iterator[Span]:
+    """Every wish for a marker in the order in which they were decided."""
+    if not found.steps:
+        return
+    wishes = f"{len(found.steps)} wish{'' if len(found.steps) == 1 else 'es'}"
+    yield Span(f"\narbitration: {wishes} for {counted(found.limit, 'breakpoint')}\n", "strong")
+    if found.client:
+        yield Span(f"      the client has {found.client} of {found.limit}\n", "dim")
+    rows = [(str(step.number), _asked(step.placement.source), _wanted(step)) for step in found.steps]
+    widths = [column(row[number] for row in rows) for number in range(3)]
+    at = 0
+    for _, group in groupby(found.steps, key=_alike):
+        alike = list(group)
+        shown = alike if len(alike) <= _MOST_ALIKE else alike[: _MOST_ALIKE - 1]
+        for step, row in zip(shown, rows[at : at + len(shown)], strict=True):
+            yield Span(f"      {row[0]:>{widths[0]}}  {row[1]:{widths[1]}}  {row[2]:{widths[2]}}  ")
+            yield Span(f"{_fate(step, found)}\n", "warning" if step.slot is None else "added")
+        if left := len(alike) - len(shown):
+            yield Span(f"      {'':{widths[0]}}  {rows[at][1]:{widths[1]}}  … and {left} more\n")
+        at += len(alike)
+
+
+def _alike(step: Step) -> tuple[object, ...]:
+    one = step.placement
+    return one.source, one.reason, one.detail
+
+
+def _wanted(step: Step) -> str:
+    location = step.placement.location if step.wanted is None else step.wanted
+    return "" if location is None else place(location)
+
+
+def _fate(step: Step, found: Arbitration) -> str:
+    one = step.placement
+    if step.slot is not None:
+        ttl = (
+            f"{one.ttl}: {one.detail}"
+            if one.detail and one.reason in {"ttl_lowered", "ttl_unsupported"}
+            else one.ttl
+        )
+        verb = "would take" if one.reason == "observed" else "takes"
+        moved = one.location if one.reason == "moved" else None
+        said = "" if moved is None else f", moved from {place(moved)}"
+        return f"{verb} {step.slot} of {found.limit} ({ttl}){said}"
+    if step.holder is not None:
+        return f"dropped: step {step.holder} has it"
+    if one.reason == "over_budget":
+        return f"dropped: {one.detail}, by {' and '.join(holders(found))}"
+    return f"dropped: {one.detail or MEANING[one.reason]}"
+
+
+def _prefix(drawing: Drawing, plan: Plan) -> Iterator[Span]:
+    """The prefix from its first tool to its last message, with a line at each breakpoint."""
+    route = plan.route
+    minimum = f"; {word(route.model)} caches from {route.minimum:,} on" if route.minimum else ""
+    marked = f", marked with {route.key}" if drawing.breakpoints else ", no breakpoint"
+    sent = "as sent" if plan.changed or not plan.edits else "as it would be sent"
+    yield Span(f"\nprefix {sent}: about {_tokens(drawing.tokens)}{marked}{minimum}\n", "strong")
+    if not drawing.breakpoints:
+        return
+    rows = [
+        _breakpoint(one, plan)
+        if isinstance(one, Breakpoint)
+        else (f"  {one.name}", "", f"{one.tokens:,}", "")
+        for one in drawing.pieces
+    ]
+    widths = [column(row[number] for row in rows) for number in range(3)]
+    for row in rows:
+        line = f"      {row[0]:{widths[0]}}  {row[1]:{widths[1]}}  {row[2]:>{widths[2]}}"
+        yield Span(line, "added" if row[3] else "")
+        yield Span(f"  {row[3]}\n" if row[3] else "\n", "note")
+
+
+def _breakpoint(one: Breakpoint, plan: Plan) -> tuple[str, str, str, str]:
+    by = "the client" if one.source is None else _asked(one.source)
+    return (
+        f"-- {one.slot} of {plan.route.breakpoints} --",
+        f"{place(one.at)} ({word(one.ttl)})",
+        f"= {one.tokens:,}",
+        by,
+    )
+
+
+def _tokens(number: int) -> str:
+    return f"{number:,} token{'' if number == 1 else 's'}"

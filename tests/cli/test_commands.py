@@ -56,6 +56,7 @@ def test_every_command_is_listed():
         "progress",
         "traces",
         "watching",
+        "wire",
     }
     assert cli.list_commands(None) == list(COMMANDS)
 

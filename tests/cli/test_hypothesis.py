@@ -20,7 +20,14 @@ from tests.prompts import broken_requests, requests
 HALF = settings(max_examples=settings.default.max_examples // 2)
 """Every example runs five commands."""
 
-COMMANDS = [["diff"], ["diff", "--unified"], ["diff", "--json-patch"], ["explain"], ["rewrite"]]
+COMMANDS = [
+    ["diff"],
+    ["diff", "--unified"],
+    ["diff", "--json-patch"],
+    ["explain"],
+    ["explain", "--output-format", "json"],
+    ["rewrite"],
+]
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: (

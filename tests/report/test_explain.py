@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 
 from policy_cache.engine.reasons import REASONS
-from policy_cache.report.explain import explain, verdicts, why_missed
+from policy_cache.report.explain import explain
+from policy_cache.report.miss import why_missed
 from policy_cache.report.render import plain
+from policy_cache.report.verdicts import verdicts
+from policy_cache.request.targets import NAMED
 from tests.engine.requests import (
     BARE,
     BEDROCK_37,
@@ -53,7 +56,7 @@ CASES = {
         native(),
         "system  duplicate  $['system']: $['system'] is marked already",
     ),
-    "no_target": (engine(add("tools")), chat(), "tools  no_target  the target is not in this request"),
+    "no_target": (engine(add("tools")), chat(), "tools  no_target  the request has no tools"),
     "not_markable": (
         engine(add("'$.model'")),
         chat(),
@@ -161,11 +164,26 @@ REQUEST = {
         ("$.number[0]", "stopped at `[0]`: $['number'] is int, not a list"),
         ("$..absent", "stopped at `..absent`: the request has no such name at any depth"),
         ("$.model", "the target is not in this request"),
-        ("system", "the target is not in this request"),
+        ("tools", "the request has no tools"),
+        ("system", "the request has no system prompt"),
+        ("messages.last", "no message follows the system prompt"),
+        ("messages.last_user", "no user turn that is more than tool results"),
+        ("messages.last_tool_result", "the conversation has no tool result"),
+        (
+            "messages.previous_turn",
+            "nothing stands before an assistant turn: the conversation begins here",
+        ),
     ],
 )
 def test_why_a_path_missed(path, said):
     assert why_missed(path, engine(add("system")).facts(REQUEST)) == said
+
+
+def test_every_named_target_that_can_miss_says_why():
+    facts = engine(add("system")).facts({"model": "m", "messages": []})
+    missing = {name for name, find in NAMED.items() if not find(facts.prompt)}
+    assert missing == set(NAMED) - {"request"}
+    assert len({why_missed(name, facts) for name in missing}) == len(missing)
 
 
 def test_many_alike_are_counted():

@@ -46,6 +46,29 @@ def wire_report(check: Check) -> Iterator[Span]:
         yield Span(f"  litellm passes `{name}` on to the provider\n", "error")
 
 
+def wire_json(check: Check) -> dict[str, object]:
+    """The same as JSON data: every marker of the request with its places in the bodies that are sent."""
+    return {
+        "litellm": version("litellm"),
+        "requests": [{"method": one.method, "url": _address(one.url)} for one in check.wire.sent],
+        "markers": [
+            {
+                "at": place(fate.marker.holder),
+                "rule": None if fate.source is None else fate.source.rule,
+                "places": [_marker_json(one) for one in fate.places],
+            }
+            for fate in check.fates
+        ],
+        "added": [_marker_json(one) for one in check.added],
+        "parameters": dict(check.parameters),
+        "leaks": list(check.wire.leaks),
+    }
+
+
+def _marker_json(one: WireMarker) -> dict[str, object]:
+    return {"request": one.call, "at": place(one.location), "ttl": one.ttl}
+
+
 _LOST = "lost by litellm"
 
 

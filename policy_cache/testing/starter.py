@@ -1,0 +1,116 @@
+"""The tests of a first policy, and a request to look at with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from policy_cache.policy.answers import PROVIDERS
+from policy_cache.testing.repeat import expanded
+from policy_cache.testing.spell import spell
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from policy_cache.policy.answers import Answers
+
+_LONG = {"repeat": "Be brief. ", "times": 1_000}
+_NAMES = {
+    "agent": "an agent goes on",
+    "chat": "a chat goes on",
+    "one-shot": "a question that nothing follows",
+}
+
+
+def starter_tests(answers: Answers) -> str:
+    """The text of a test file that stands beside the first policy for these answers."""
+    lines = ["version: 1", "tests:"]
+    for name in sorted(set(answers.providers)):
+        other = PROVIDERS[name].family == "other"
+        said = "what a client marked is taken away" if other else _NAMES[answers.kind]
+        lines += _case(f"{name}, {said}", _request(answers, name), _expected(answers, name))
+    lines += _untouched(answers)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def starter_request(answers: Answers) -> dict[str, object]:
+    """A request such as the tests have, for the first provider, with its texts written out."""
+    request: dict[str, object] = expanded(_request(answers, answers.providers[0]))
+    return request
+
+
+def _case(name: str, request: dict[str, object], expect: Sequence[str]) -> Iterator[str]:
+    yield f"  - name: {name}"
+    yield "    request:"
+    for field, value in request.items():
+        if isinstance(value, list):
+            yield f"      {field}:"
+            yield from (f"        - {spell(item)}" for item in value)
+        else:
+            yield f"      {field}: {spell(value)}"
+    yield "    expect:"
+    yield from (f"      {line}" for line in expect)
+    yield ""
+
+
+def _request(answers: Answers, name: str) -> dict[str, object]:
+    model = PROVIDERS[name].model
+    if PROVIDERS[name].family == "other":
+        marked = {"type": "text", "text": "Hello", "cache_control": {"type": "ephemeral"}}
+        return {"model": model, "messages": [{"role": "user", "content": [marked]}]}
+    request: dict[str, object] = {"model": model}
+    if answers.kind != "chat":
+        read = {"name": "read_file", "description": _LONG}
+        request["tools"] = [{"type": "function", "function": one} for one in (read, {"name": "run_tests"})]
+    return {**request, "messages": [{"role": "system", "content": _LONG}, *_turns(answers)]}
+
+
+def _turns(answers: Answers) -> Iterator[dict[str, object]]:
+    yield {"role": "user", "content": "Why does the build fail?"}
+    if answers.kind == "agent":
+        function = {"name": "run_tests", "arguments": "{}"}
+        call = {"id": "call-1", "type": "function", "function": function}
+        yield {"role": "assistant", "content": None, "tool_calls": [call]}
+        yield {"role": "tool", "tool_call_id": "call-1", "content": "2 failed"}
+        yield {"role": "user", "content": "Go on."}
+    elif answers.kind == "chat":
+        yield {"role": "assistant", "content": "A test expects the old name."}
+        yield {"role": "user", "content": "Which one?"}
+
+
+def _expected(answers: Answers, name: str) -> list[str]:
+    provider = PROVIDERS[name]
+    family = provider.family
+    if family == "other":
+        return ["breakpoints: []"]
+    places = [("$['messages'][0]['content'][0]", "prefix")]
+    if provider.tools and answers.tools(family):
+        places.insert(0, ("$['tools'][1]", "prefix"))
+    if answers.kind != "one-shot" and family != "openai":
+        last = 4 if answers.kind == "agent" else 3
+        places += [(f"$['messages'][{number}]['content'][0]", "conversation") for number in (1, last)]
+    ttl = ", ttl: 1h" if answers.hour(family) and provider.hour else ""
+    lines = ["breakpoints:"]
+    lines += [f'  - {{at: "{at}"{ttl}, rule: {family}-{rule}}}' for at, rule in places]
+    if family == "openai" and answers.kind == "one-shot":
+        lines.append("parameters: {prompt_cache_options: {mode: explicit}}")
+    return lines
+
+
+def _untouched(answers: Answers) -> Iterator[str]:
+    """What a policy must leave alone: a prefix that is too small, and a chat's first request."""
+    marking = [name for name in answers.providers if PROVIDERS[name].family in {"claude", "qwen", "minimax"}]
+    if not marking:
+        return
+    model = PROVIDERS[marking[0]].model
+    small: list[object] = [
+        {"role": "system", "content": "You are terse."},
+        {"role": "user", "content": "Hello"},
+    ]
+    yield from _case("a small prompt is left alone", {"model": model, "messages": small}, ["unchanged: true"])
+    if answers.kind == "chat":
+        first: list[object] = [{"role": "system", "content": _LONG}, {"role": "user", "content": "Hello"}]
+        yield from _case(
+            "the first request of a chat is left alone",
+            {"model": model, "messages": first},
+            ["unchanged: true"],
+        )
