@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from policy_cache.request.location import Location
     from policy_cache.request.targets import Hit
 
+_GIVEN = ACTED | {"observed"}
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -65,7 +67,7 @@ def arbitration(rules: Sequence[CompiledRule], facts: Facts, plan: Plan) -> Arbi
     wishes = [one for one in plan.placements if one.source in targets and one.location is not None]
     for number, one in enumerate(wishes, 1):
         wanted = one.at or _wanted(targets[one.source], facts, plan, prefix, one)
-        if one.reason in ACTED or one.reason == "observed":
+        if one.reason in _GIVEN:
             used += 1
             steps.append(Step(number, one, wanted, used))
             if wanted is not None:
@@ -77,10 +79,14 @@ def arbitration(rules: Sequence[CompiledRule], facts: Facts, plan: Plan) -> Arbi
 
 
 def _staying(plan: Plan) -> int:
-    """How many of the client's markers took a breakpoint: those that take effect and stay."""
+    """How many of the client's markers took a breakpoint: those that take effect and stay.
+
+    One that was removed and is set anew, the same, is no edit; the place tells whose it is now.
+    """
     gone = {edit.location for edit in plan.edits if edit.change == "unmark" or edit.before is not None}
+    given = {one.at for one in plan.placements if one.reason in _GIVEN and one.ttl is not None}
     effective = [marker for marker in plan.client_markers if marker.block is not None]
-    return sum(1 for marker in effective if marker.holder not in gone)
+    return sum(1 for marker in effective if marker.holder not in gone and marker.block not in given)
 
 
 def _wanted(

@@ -61,6 +61,14 @@ def test_markers_that_are_replaced_are_not_the_clients_any_more():
     assert (found.client, steps(found)) == (0, [("system", 1, None, "applied")])
 
 
+def test_a_marker_that_is_removed_and_set_anew_is_the_policys():
+    request = native(system=[text(BIG, cache_control=BARE)])
+    rules = engine("action: {remove_cache_control: {}}", add("system"))
+    found = arbitration(*planned(rules, request))
+    assert not rules.plan(request).edits
+    assert (found.client, steps(found)) == (0, [("system", 1, None, "applied")])
+
+
 @pytest.mark.property
 @given(policies(splitting=True), requests(3))
 def test_breakpoints_are_numbered_from_the_clients_on(policy, request):
