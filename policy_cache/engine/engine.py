@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from policy_cache.engine.caching import is_disabled, read_config
 from policy_cache.engine.catalog_file import load_catalog
-from policy_cache.engine.compile import Candidate, CompiledRule, candidates, compile_policy
+from policy_cache.engine.compile import Candidate, CompiledRule, Split, candidates, compile_policy
 from policy_cache.engine.decide import Conduct, decide
 from policy_cache.engine.direct import direct
 from policy_cache.engine.match import Facts, carried_metadata
@@ -168,6 +168,11 @@ class Engine:
         if caching.watch:
             return cls.watch(policy, catalog=caching.catalog, providers=caching.providers)
         return cls(load(policy), _catalog(caching.catalog), providers=caching.providers)
+
+    @property
+    def edits_text(self) -> bool:
+        """Whether any rule changes what a prompt says, beside its markers and parameters."""
+        return any(isinstance(rule.action, Split) for rule in self.rules)
 
     def rewrite(
         self,

@@ -73,11 +73,11 @@ def account_of(plan: Plan, usage: CacheUsage, start: Start, *, unmarked: bool = 
         start: How it found its session.
         unmarked: Whether it was sent without the policy's markers, since its route refuses them.
     """
-    model = "/".join(filter(None, (plan.route.provider, plan.route.model)))
+    model = plan.route.qualified
     parts: tuple[Share, ...] = ()
     if usage.read or usage.written:
         found, tail = segments(plan, unmarked=unmarked)
-        parts = attribute(found, usage, tail=tail)
+        parts = attribute(found, usage.outcome, tail=tail)
     rules = (
         one.source.rule
         for one in plan.placements

@@ -8,8 +8,9 @@ from collections import OrderedDict
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from policy_cache.integrations.sessions import hashed, session_of, unmarked
+from policy_cache.integrations.sessions import hashed, session_of
 from policy_cache.request.location import Location, normalized
+from policy_cache.request.markers import unmarked
 from policy_cache.request.prompt import Prompt
 
 if TYPE_CHECKING:

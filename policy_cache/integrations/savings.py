@@ -51,7 +51,7 @@ def savings(usage: CacheUsage, model: str, *, prompt: int | None = None) -> Savi
     if prices is None:
         return _by_price_map(usage, entry_of(model, imported_map() or {}), prompt)
     prices = prices.for_prompt(prompt)
-    outcome = CacheOutcome(usage.read, usage.write_5m, usage.write_1h, usage.uncached)
+    outcome = usage.outcome
     return Saving(cost(outcome, 0, prices), cost(CacheOutcome(uncached=usage.prompt), 0, prices))
 
 

@@ -9,8 +9,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from policy_cache.engine.match import carried_metadata
-from policy_cache.request.location import fields_of
-from policy_cache.request.markers import MARKER_KEYS
+from policy_cache.request.markers import unmarked
 
 if TYPE_CHECKING:
     from policy_cache.request.prompt import Prompt
@@ -65,14 +64,6 @@ def session_of(prompt: Prompt, model: str) -> bytes:
         return hashed(["session", model, session])
     first = next((m.get("content") for m in prompt.messages if m.get("role") == "user"), None)
     return hashed(["first", model, unmarked(first)])
-
-
-def unmarked(value: object) -> object:
-    """A value without markers, as JSON has it."""
-    fields = fields_of(value)
-    if fields is not None:
-        return {name: unmarked(item) for name, item in fields.items() if name not in MARKER_KEYS}
-    return [unmarked(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def hashed(value: object) -> bytes:

@@ -29,6 +29,11 @@ if TYPE_CHECKING:
     from policy_cache.request.prompt import Prompt
 
 
+def qualified(provider: str, model: str) -> str:
+    """A model as litellm spells it, with its provider's prefix; without one where that cannot be told."""
+    return f"{provider}/{model}" if provider else model
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """Where a request goes, and what survives on the way.
@@ -66,6 +71,11 @@ class Route:
     markers: Mapping[Ttl, dict[str, str]] = field(default_factory=dict)
     only_when_named: str | None = None
     run: bool = False
+
+    @property
+    def qualified(self) -> str:
+        """The model as litellm spells it, with its provider's prefix."""
+        return qualified(self.provider, self.model)
 
     @property
     def is_plain(self) -> bool:

@@ -58,7 +58,7 @@ def heading(plan: Plan) -> list[Span]:
         Span("policy "),
         Span(file_name(name), "strong"),
         Span(f"@{revision}", "dim"),
-        Span(f"  {word(f'{route.provider}/{route.model}' if route.provider else route.model)}"),
+        Span(f"  {word(route.qualified)}"),
         Span(f"  {way}, {route.shape}\n", "dim"),
     ]
 

@@ -20,6 +20,14 @@ KEY = "cache_control"
 MARKER_KEYS = (KEY, "prompt_cache_breakpoint")
 
 
+def unmarked(value: object) -> object:
+    """A value without markers, in JSON's types where it is an object's."""
+    fields = fields_of(value)
+    if fields is not None:
+        return {name: unmarked(item) for name, item in fields.items() if name not in MARKER_KEYS}
+    return [unmarked(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
 class ClientMarker(NamedTuple):
     """A marker that was there before the policy acted.
 

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from decimal import Decimal
 
-    from policy_cache.simulate.usage import CacheUsage
+    from policy_cache.simulate.cache import CacheOutcome
 
 Source: TypeAlias = Literal["policy", "client", "litellm", "provider", "unrecorded"]
 """Whose a breakpoint is; `unrecorded` where a trace does not say."""
@@ -66,17 +66,17 @@ class Share(NamedTuple):
     saved: Decimal | None = None
 
 
-def attribute(segments: Sequence[Segment], usage: CacheUsage, *, tail: int = 0) -> tuple[Share, ...]:
+def attribute(segments: Sequence[Segment], outcome: CacheOutcome, *, tail: int = 0) -> tuple[Share, ...]:
     """Divide what was read and written among the owners of the prompt's breakpoints.
 
     Every token belongs to the first breakpoint at or after it. What was read fills the segments from the
     front, then what was written for an hour, then what was written for less: the order in which a provider
     bills them. Sizes are estimates, so they are scaled to the prompt that was reported, and what reaches
-    past the last breakpoint is counted with it. The shares add up to the usage.
+    past the last breakpoint is counted with it. The shares add up to the outcome.
 
     Args:
         segments: In prefix order; without any, all is the provider's own doing.
-        usage: What was reported.
+        outcome: What became of the prompt.
         tail: The size of what stands behind the last breakpoint.
 
     Returns:
@@ -84,13 +84,13 @@ def attribute(segments: Sequence[Segment], usage: CacheUsage, *, tail: int = 0) 
     """
     segments = segments or (Segment(PROVIDER, 1),)
     whole = sum(segment.size for segment in segments) + tail
-    read, hour = usage.read, usage.read + usage.write_1h
-    cached = hour + usage.write_5m
+    read, hour = outcome.read, outcome.read + outcome.write_1h
+    cached = hour + outcome.write_5m
     found: dict[Owner, Share] = {}
     passed = start = 0
     for number, (owner, size) in enumerate(segments, 1):
         passed += size
-        end = cached if number == len(segments) else min(cached, passed * usage.prompt // max(whole, 1))
+        end = cached if number == len(segments) else min(cached, passed * outcome.total // max(whole, 1))
         if end > start:
             had = found.get(owner, Share(owner))
             found[owner] = Share(

@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from policy_cache.simulate.cache import CacheOutcome, CachePlan, EntryRef
-from policy_cache.simulate.entries import Entries
+from policy_cache.simulate.entries import EntryModel
 
 if TYPE_CHECKING:
     from policy_cache.simulate.prompt import Prompt
@@ -150,7 +150,7 @@ def automatic_rules(provider: str, model: str, *, retention: object = None) -> A
     return None
 
 
-class AutomaticModel:
+class AutomaticModel(EntryModel):
     """The prefixes that a provider keeps by itself. Not for several threads at once.
 
     Every block of a prompt ends a prefix that a later one can share. Of a block only its hash and its size
@@ -160,11 +160,8 @@ class AutomaticModel:
 
     def __init__(self, rules: AutomaticRules) -> None:
         """Begin with an empty cache."""
+        super().__init__(rules.seconds)
         self._rules = rules
-        self._entries = Entries(rules.seconds)
-
-    def __len__(self) -> int:
-        return len(self._entries)
 
     def plan(self, prompt: Prompt, now: float) -> CachePlan:
         """Work out what a prompt would read if its request started now; change nothing.
@@ -189,13 +186,3 @@ class AutomaticModel:
             reads=tuple(found[:shared]),
             writes=tuple(found[shared:]),
         )
-
-    def refresh(self, plan: CachePlan) -> None:
-        """The request starts: the prefixes that it shares live on from then."""
-        self._entries.keep(plan.reads, started=plan.started, available=plan.started)
-
-    def commit(self, plan: CachePlan, available: float) -> None:
-        """The reply begins: the request's other prefixes become readable. Refreshes its reads too."""
-        self.refresh(plan)
-        self._entries.keep(plan.writes, started=plan.started, available=available)
-        self._entries.purge(plan.started)

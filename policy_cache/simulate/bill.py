@@ -6,10 +6,10 @@ from bisect import bisect_left
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
-from policy_cache.simulate.cache import CacheOutcome
 from policy_cache.simulate.cost import WRITE_MULTIPLIERS
 
 if TYPE_CHECKING:
+    from policy_cache.simulate.cache import CacheOutcome
     from policy_cache.simulate.prices import Prices
     from policy_cache.simulate.shortfall import Turn
     from policy_cache.simulate.usage import CacheUsage
@@ -55,7 +55,7 @@ def modelled(turn: Turn) -> Bill:
 
 def reported(turn: Turn, usage: CacheUsage) -> Bill:
     """The bill that a provider reported, of a prompt that is not empty."""
-    outcome = CacheOutcome(usage.read, usage.write_5m, usage.write_1h, usage.uncached)
+    outcome = usage.outcome
     ends = turn.prompt.prefix.ends
     if not usage.read or not ends:
         return Bill(outcome, -1, usage.prompt / turn.prompt.tokens)

@@ -12,11 +12,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from policy_cache.request.markers import KEY
 from policy_cache.simulate.minimums import minimum_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from policy_cache.providers.resolve import Route
     from policy_cache.simulate.prompt import Prompt, Ttl
 
 LOOKBACK = 20
@@ -76,6 +78,11 @@ class _Entry:
     ttl: Ttl
     available: float
     expires: float
+
+
+def is_modelled(route: Route) -> bool:
+    """Whether this is how a route's provider caches: at breakpoints that `cache_control` marks."""
+    return route.mechanism == "explicit" and route.key == KEY and not route.run
 
 
 class CacheModel:

@@ -62,7 +62,8 @@ def chat_message_blocks(message: object, index: int, *, leading: bool) -> Iterat
     else:
         blocks = list(_turn(message, at))
         sent = "assistant" if role == "assistant" else "user"
-        for location, block in blocks or [((*at, "content"), {"type": "text", "text": EMPTY})]:
+        nothing: Location = (*at, "content") if "content" in message else at
+        for location, block in blocks or [(nothing, {"type": "text", "text": EMPTY})]:
             yield content_block("messages", block, location, role=sent)
 
 

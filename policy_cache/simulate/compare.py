@@ -14,7 +14,7 @@ from policy_cache.engine.engine import Engine
 from policy_cache.errors import RequestError
 from policy_cache.policy.load import loads
 from policy_cache.simulate.lines import lines_of
-from policy_cache.simulate.reader import PromptReader
+from policy_cache.simulate.reader import Readers
 from policy_cache.simulate.replay import Replay
 from policy_cache.simulate.scale import Fit, Scale
 from policy_cache.simulate.trace import ASSUMED_GAP, Trace
@@ -119,7 +119,7 @@ def merged(parts: Iterable[tuple[Simulation, TraceSummary]]) -> tuple[Simulation
 def calibrate(options: TraceOptions) -> dict[str, Scale]:
     """For each model whose usage is recorded, its own tokens for each estimated one."""
     engine = Engine.from_config(None)
-    readers = {shape: PromptReader(shape) for shape in ("chat", "messages")}
+    readers = Readers({})
     fits: dict[str, Fit] = defaultdict(Fit)
     for number, record in enumerate(islice(options.read(), _MOST_FITTED)):
         if record.usage is None:
@@ -130,8 +130,7 @@ def calibrate(options: TraceOptions) -> dict[str, Scale]:
             route = engine.facts(record.request).route
         except RequestError:
             continue
-        prompt = readers[route.shape].read(record.request, model=route.model)
-        fits[route.model].add(prompt, record.usage.prompt)
+        fits[route.model].add(readers.read(record.request, route), record.usage.prompt)
     return {model: fit.scale() for model, fit in fits.items()}
 
 

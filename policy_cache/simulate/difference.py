@@ -132,8 +132,7 @@ def _told(cause: Cause, before: Sent, after: Sent, at: int) -> Change:
             if _is_hashed(after.request)
             else difference(value_at(before.request, old.location), value_at(after.request, new.location))
         )
-    # A message without content has a block all the same, which stands nowhere in the request.
-    except (RecursionError, LookupError, TypeError):
+    except RecursionError:
         found = None
     if found is None:
         return Change(cause, new.location, "changed")

@@ -1,4 +1,4 @@
-"""What a cache holds where every entry lives equally long."""
+"""Caches in which every entry lives equally long."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from policy_cache.simulate.cache import EntryRef
+    from policy_cache.simulate.cache import CachePlan, EntryRef
 
 _PURGED_ABOVE = 1024
 
@@ -53,3 +53,24 @@ class Entries:
             self._known = {digest: entry for digest, entry in self._known.items() if entry[1] > now}
             # Doubling keeps the cost of purging constant per entry.
             self._purge_above = max(_PURGED_ABOVE, 2 * len(self._known))
+
+
+class EntryModel:
+    """A cache whose entries live for so many seconds after they were last written or read."""
+
+    def __init__(self, seconds: float) -> None:
+        """Begin with an empty cache."""
+        self._entries = Entries(seconds)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def refresh(self, plan: CachePlan) -> None:
+        """The request starts: what it reads lives on from then, for nothing."""
+        self._entries.keep(plan.reads, started=plan.started, available=plan.started)
+
+    def commit(self, plan: CachePlan, available: float) -> None:
+        """The reply begins: what else the plan names becomes readable. Refreshes its reads too."""
+        self.refresh(plan)
+        self._entries.keep(plan.writes, started=plan.started, available=available)
+        self._entries.purge(plan.started)

@@ -35,7 +35,7 @@ class Request(NamedTuple):
     @property
     def name(self) -> str:
         """The model's name, with its provider."""
-        return f"{self.route.provider}/{self.route.model}" if self.route.provider else self.route.model
+        return self.route.qualified
 
 
 class Loss(NamedTuple):

@@ -5,25 +5,23 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from policy_cache.engine.compile import Split
 from policy_cache.engine.engine import Engine
 from policy_cache.errors import RequestError
 from policy_cache.simulate.bill import modelled, reported
-from policy_cache.simulate.cache import TTL_SECONDS, CacheModel
+from policy_cache.simulate.cache import TTL_SECONDS, CacheModel, is_modelled
+from policy_cache.simulate.caches import Caches
 from policy_cache.simulate.difference import Sent
 from policy_cache.simulate.loss import Request, losses
 from policy_cache.simulate.memo import Memo
 from policy_cache.simulate.miss import Kept, Miss
 from policy_cache.simulate.price_map import prices_of
-from policy_cache.simulate.reader import PromptReader, marked
-from policy_cache.simulate.scale import UNSCALED
+from policy_cache.simulate.reader import Readers, marked
 from policy_cache.simulate.shortfall import Turn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from policy_cache.providers.resolve import Route
-    from policy_cache.request.prompt import Shape
     from policy_cache.simulate.miss import Cause, CauseTotal
     from policy_cache.simulate.prices import Prices
     from policy_cache.simulate.prompt import Prompt
@@ -36,8 +34,6 @@ MOST_KEPT = 100
 # What is remembered of sessions, in tokens; a block takes up as much as so many.
 _MOST_TOKENS = 20_000_000
 _PER_BLOCK = 64
-_MOST_CACHES = 2_000
-_LONGEST = TTL_SECONDS["1h"]
 
 
 class Misses:
@@ -81,12 +77,12 @@ class Misses:
         self.unpriced: set[str] = set()
         self._engine = engine
         self._router = engine or Engine.from_config(None)
-        self._edits_text = engine is not None and any(isinstance(rule.action, Split) for rule in engine.rules)
-        self._scales = scales or {}
+        self._readers = Readers(scales or {})
         self._session = session
         self._kept = Kept(most)
-        self._readers: dict[tuple[Shape, Scale], PromptReader] = {}
-        self._caches: dict[tuple[str, str, str], tuple[CacheModel, float]] = {}
+        self._caches = Caches(
+            lambda route, _: CacheModel(minimum=lambda _: route.minimum), idle=TTL_SECONDS["1h"]
+        )
         self._known_prices: dict[str, Prices | None] = {}
         self._sessions: Memo[tuple[str, str], Request] = Memo(_MOST_TOKENS)
 
@@ -111,9 +107,11 @@ class Misses:
         except RequestError as error:
             self.unread[str(error)] += 1
             return
-        sent = record.request if self._engine is None else self._engine.rewrite(record.request)
-        seen = sent if self._edits_text else record.request
-        prompt = self._reader(route).read(seen, model=route.model, scope=record.scope)
+        plain = self._readers.read(record.request, route, record.scope)
+        sent, prompt = record.request, plain
+        if self._engine is not None:
+            sent, prompt = self._readers.sent(self._engine, sent, plain, route)
+        seen = record.request if prompt is plain else sent
         request = Request(route, Sent(seen, prompt), self._turn(record, route, marked(prompt, sent, route)))
         key = (record.scope, record.session)
         before = self._sessions.get(key)
@@ -128,9 +126,9 @@ class Misses:
         self._judge(record, before, request, request.turn)
 
     def _turn(self, record: TraceRecord, route: Route, prompt: Prompt) -> Turn | None:
-        if route.mechanism != "explicit" or route.key != "cache_control" or route.run:
+        if not is_modelled(route):
             return None
-        cache = self._cache(route, record)
+        cache = self._caches.of(route, record)
         plan = cache.plan(prompt, record.at)
         available = record.at + record.waited
         cache.commit(plan, available)
@@ -164,23 +162,3 @@ class Misses:
         if prices is None:
             self.unpriced.add(request.name)
         return prices
-
-    def _cache(self, route: Route, record: TraceRecord) -> CacheModel:
-        key = (record.scope, route.provider, route.model)
-        cache, _ = self._caches.get(key) or (CacheModel(minimum=lambda _: route.minimum), 0.0)
-        if key not in self._caches and len(self._caches) >= _MOST_CACHES:
-            # What nobody asked for during the longest lifetime is empty.
-            self._caches = {
-                name: (kept, last)
-                for name, (kept, last) in self._caches.items()
-                if record.at - last <= _LONGEST
-            }
-        self._caches[key] = cache, record.at
-        return cache
-
-    def _reader(self, route: Route) -> PromptReader:
-        scale = self._scales.get(route.model, UNSCALED)
-        reader = self._readers.get((route.shape, scale))
-        if reader is None:
-            reader = self._readers[route.shape, scale] = PromptReader(route.shape, scale=scale)
-        return reader

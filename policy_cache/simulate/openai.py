@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from policy_cache.request.prompt import SYSTEM_ROLES, TOOL_ROLES
 from policy_cache.simulate.cache import CacheOutcome, CachePlan, EntryRef
-from policy_cache.simulate.entries import Entries
+from policy_cache.simulate.entries import EntryModel
 from policy_cache.simulate.prompt import Prompt
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def _role(message: object) -> object:
     return message.get("role") if isinstance(message, Mapping) else None
 
 
-class OpenAIModel:
+class OpenAIModel(EntryModel):
     """The entries of OpenAI's cache. Not for several threads at once.
 
     What is written costs 1.25 times as much as what is not, as with Anthropic's five-minute entries:
@@ -91,10 +91,8 @@ class OpenAIModel:
     """
 
     def __init__(self) -> None:
-        self._entries = Entries(SECONDS)
-
-    def __len__(self) -> int:
-        return len(self._entries)
+        """Begin with an empty cache."""
+        super().__init__(SECONDS)
 
     def plan(self, prompt: Prompt, now: float) -> CachePlan:
         """Work out what a prompt would read and write if its request started now; change nothing.
@@ -120,16 +118,6 @@ class OpenAIModel:
             reads=tuple(EntryRef(i, digests[i], "5m") for i in sorted({*live, hit} - {-1})),
             writes=tuple(EntryRef(index, digests[index], "5m") for index in writes),
         )
-
-    def refresh(self, plan: CachePlan) -> None:
-        """The request starts: what it reads lives on from then, for nothing."""
-        self._entries.keep(plan.reads, started=plan.started, available=plan.started)
-
-    def commit(self, plan: CachePlan, available: float) -> None:
-        """The reply begins: what the request wrote becomes readable. Refreshes its reads too."""
-        self.refresh(plan)
-        self._entries.keep(plan.writes, started=plan.started, available=available)
-        self._entries.purge(plan.started)
 
 
 def _system_ending(prompt: Prompt, endings: Sequence[int]) -> Sequence[int]:

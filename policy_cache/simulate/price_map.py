@@ -16,6 +16,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from policy_cache.providers.resolve import qualified
 from policy_cache.simulate.cost import WRITE_MULTIPLIERS
 from policy_cache.simulate.prices import Prices, list_prices
 
@@ -41,7 +42,7 @@ def prices_of(model: str, provider: str, *, writes: bool = False) -> Prices | No
         writes: Whether the provider bills what is written to its cache. That price must then be known, too,
             and be the one that `cost` takes.
     """
-    name = f"{provider}/{model}" if provider else model
+    name = qualified(provider, model)
     known = list_prices(name)
     if known is not None:
         return known

@@ -6,6 +6,7 @@ import json
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from policy_cache.providers.resolve import qualified
 from policy_cache.report.simulation import share_saved, usd
 from policy_cache.simulate.candidates import rules
 
@@ -49,7 +50,7 @@ def _match(alike: Sequence[Choice]) -> list[str]:
 
 
 def _reasons(choice: Choice) -> Iterator[str]:
-    name = f"{choice.provider}/{choice.model}" if choice.provider else choice.model
+    name = qualified(choice.provider, choice.model)
     saved = share_saved(choice.uncached.cost, choice.marked.cost)
     yield f"{name}: {choice.candidate}."
     yield from _pauses(choice.pauses)

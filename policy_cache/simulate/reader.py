@@ -24,6 +24,7 @@ from policy_cache.simulate.scale import UNSCALED, Scale
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from policy_cache.engine.engine import Engine
     from policy_cache.providers.resolve import Route
     from policy_cache.request.location import Location
     from policy_cache.request.prompt import Shape
@@ -117,6 +118,39 @@ class PromptReader:
 
 def _role(message: object) -> object:
     return message.get("role") if isinstance(message, Mapping) else None
+
+
+class Readers:
+    """A reader for each shape and scale, and what a policy makes of a prompt."""
+
+    def __init__(self, scales: Mapping[str, Scale]) -> None:
+        """Read prompts; `scales` has a model's own tokens for each estimated one."""
+        self._scales = scales
+        self._known: dict[tuple[Shape, Scale], PromptReader] = {}
+
+    def read(self, request: Mapping[str, Any], route: Route, scope: str = "") -> Prompt:
+        """The prompt of a request on a route, without breakpoints."""
+        scale = self._scales.get(route.model, UNSCALED)
+        reader = self._known.get((route.shape, scale))
+        if reader is None:
+            reader = self._known[route.shape, scale] = PromptReader(route.shape, scale=scale)
+        return reader.read(request, model=route.model, scope=scope)
+
+    def sent(
+        self, engine: Engine, request: dict[str, Any], prompt: Prompt, route: Route
+    ) -> tuple[dict[str, Any], Prompt]:
+        """The request that a policy makes of one, and its prompt, without breakpoints.
+
+        Args:
+            engine: The policy.
+            request: The request.
+            prompt: Its prompt; markers change none of it.
+            route: Where it goes.
+        """
+        sent = engine.rewrite(request)
+        if sent is request or not engine.edits_text:
+            return sent, prompt
+        return sent, self.read(sent, route, prompt.scope)
 
 
 def marked(prompt: Prompt, request: Mapping[str, Any], route: Route) -> Prompt:

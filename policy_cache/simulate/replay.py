@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from policy_cache.engine.compile import Split
 from policy_cache.errors import RequestError
 from policy_cache.request.markers import KEY
 from policy_cache.simulate.automatic import AutomaticModel, automatic_rules
-from policy_cache.simulate.cache import CacheModel, CacheOutcome
+from policy_cache.simulate.cache import CacheModel, CacheOutcome, is_modelled
+from policy_cache.simulate.caches import Caches
 from policy_cache.simulate.memo import Memo
 from policy_cache.simulate.openai import OpenAIModel, openai_prompt
 from policy_cache.simulate.optimum import Optimum
 from policy_cache.simulate.price_map import prices_of
-from policy_cache.simulate.reader import PromptReader, marked
-from policy_cache.simulate.scale import UNSCALED
+from policy_cache.simulate.reader import Readers, marked
 from policy_cache.simulate.shares import shares
 from policy_cache.simulate.simulation import Column, Simulation, added
 from policy_cache.simulate.totals import Totals
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
     from policy_cache.engine.engine import Engine
     from policy_cache.providers.resolve import Route
-    from policy_cache.request.prompt import Shape
     from policy_cache.simulate.automatic import AutomaticRules
     from policy_cache.simulate.cache import CachePlan
     from policy_cache.simulate.prompt import Prompt
@@ -33,7 +31,6 @@ if TYPE_CHECKING:
 
 _OPENAI = "an entry of OpenAI's cache lives for 30 minutes at least: as many idle ones are assumed"
 _MOST_SESSIONS = 200_000
-_MOST_CACHES = 2_000
 _LONGEST = 86_400.0
 
 
@@ -55,11 +52,10 @@ class _Cache:
         self.models: list[Model] = []
         self.approximate: str | None = None
         self.optimum: Optimum | None = None
-        self.last = 0.0
         self._rules: AutomaticRules | None = None
         marks = route.mechanism == "explicit" and not route.run
         self.prices = prices_of(route.model, route.provider, writes=marks)
-        if marks and route.key == KEY:
+        if is_modelled(route):
             self.models = [CacheModel(minimum=lambda _: route.minimum) for _ in range(ways)]
             self.optimum = Optimum(minimum=route.minimum)
         elif marks:
@@ -72,15 +68,12 @@ class _Cache:
             self.approximate = rules.approximate
             self._rules = rules
         elif route.mechanism != "none":
-            self.approximate = f"the cache of {self.name} is not modelled: everything is taken to be uncached"
+            name = route.qualified
+            self.approximate = f"the cache of {name} is not modelled: everything is taken to be uncached"
 
     def caches(self, request: Mapping[str, object]) -> bool:
         """Whether a request is cached at all."""
         return bool(self.models) and (self._rules is None or self._rules.caches(request))
-
-    @property
-    def name(self) -> str:
-        return f"{self.route.provider}/{self.route.model}" if self.route.provider else self.route.model
 
     def prompt(self, prompt: Prompt, sent: Mapping[str, object]) -> Prompt:
         """A prompt with the breakpoints that it has once a request was sent."""
@@ -109,12 +102,12 @@ class Replay:
         """
         self.found = Simulation([Column() for _ in engines])
         self._engines = engines
-        self._edits_text = [_edits_text(engine) for engine in engines]
-        self._scales = scales or {}
+        self._readers = Readers(scales or {})
         self._by = by
         self._by_rule = by_rule
-        self._readers: dict[tuple[Shape, Scale], PromptReader] = {}
-        self._caches: dict[tuple[str, str, str], _Cache] = {}
+        self._caches = Caches(
+            lambda route, request: _Cache(route, request, len(engines) + 1), idle=_LONGEST, end=self._settle
+        )
         self._sessions: Memo[tuple[str, str], bool] = Memo(_MOST_SESSIONS)
 
     def add(self, record: TraceRecord) -> None:
@@ -125,21 +118,21 @@ class Replay:
         except RequestError as error:
             found.unread[str(error)] += 1
             return
-        cache = self._cache(route, record)
-        request, reader = record.request, self._reader(route)
-        prompt = reader.read(request, model=route.model, scope=record.scope)
+        cache = self._caches.of(route, record)
+        request = record.request
+        prompt = self._readers.read(request, route, record.scope)
         size = prompt.tokens
         rates = cache.prices and cache.prices.for_prompt(size)
         cold = self._is_cold(record)
         group = None if self._by is None else self._by(record)
         found.requests += 1
-        found.models[cache.name] += 1
+        found.models[route.qualified] += 1
         start, end = found.span or (record.at, record.at)
         found.span = min(start, record.at), max(end, record.at)
         if cache.approximate:
             found.approximate[cache.approximate] += 1
         if rates is None:
-            found.unpriced.add(cache.name)
+            found.unpriced.add(route.qualified)
         uncached = CacheOutcome(uncached=size)
         found.uncached.add(uncached, rates, cold=cold, group=group)
         if record.usage is not None:
@@ -154,9 +147,7 @@ class Replay:
         for index, column in enumerate((*found.policies, found.as_sent)):
             sent, seen = request, prompt
             if index < len(self._engines):
-                sent = self._engines[index].rewrite(request)
-                if sent is not request and self._edits_text[index]:
-                    seen = reader.read(sent, model=route.model, scope=record.scope)
+                sent, seen = self._readers.sent(self._engines[index], request, prompt, route)
             model = cache.models[index]
             prompt_sent = cache.prompt(seen, sent)
             plan = model.plan(prompt_sent, record.at)
@@ -172,37 +163,12 @@ class Replay:
 
     def finish(self) -> Simulation:
         """What was found, once every request was added."""
-        for cache in self._caches.values():
-            self._settle(cache)
-        self._caches = {}
+        self._caches.close()
         return self.found
 
     def _settle(self, cache: _Cache) -> None:
         if cache.optimum is not None:
             self.found.optimum = added(self.found.optimum, cache.optimum.total)
-
-    def _cache(self, route: Route, record: TraceRecord) -> _Cache:
-        key = (record.scope, route.provider, route.model)
-        cache = self._caches.get(key)
-        if cache is None:
-            if len(self._caches) >= _MOST_CACHES:
-                self._forget(record.at)
-            cache = self._caches[key] = _Cache(route, record.request, len(self._engines) + 1)
-        cache.last = record.at
-        return cache
-
-    def _forget(self, now: float) -> None:
-        """Let go of caches in which everything has expired."""
-        for key, cache in list(self._caches.items()):
-            if now - cache.last > _LONGEST:
-                self._settle(self._caches.pop(key))
-
-    def _reader(self, route: Route) -> PromptReader:
-        scale = self._scales.get(route.model, UNSCALED)
-        reader = self._readers.get((route.shape, scale))
-        if reader is None:
-            reader = self._readers[route.shape, scale] = PromptReader(route.shape, scale=scale)
-        return reader
 
     def _is_cold(self, record: TraceRecord) -> bool:
         key = (record.scope, record.session)
@@ -211,7 +177,3 @@ class Replay:
         self._sessions.put(key, True)
         self.found.sessions += 1
         return True
-
-
-def _edits_text(engine: Engine) -> bool:
-    return any(isinstance(rule.action, Split) for rule in engine.rules)

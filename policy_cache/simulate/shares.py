@@ -8,7 +8,6 @@ from policy_cache.engine.reasons import ACTED
 from policy_cache.simulate.attribution import CLIENT, Owner, Segment, attribute
 from policy_cache.simulate.cache import CacheOutcome
 from policy_cache.simulate.reader import block_at
-from policy_cache.simulate.usage import CacheUsage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -41,8 +40,7 @@ def shares(prompt: Prompt, outcome: CacheOutcome, plan: Plan | None) -> Iterator
             owner = Owner("policy", rules[index]) if index in rules else CLIENT
             segments.append(Segment(owner, end - start))
             start = end
-    usage = CacheUsage(outcome.read, outcome.write_5m, outcome.write_1h, outcome.uncached)
-    for share in attribute(segments, usage, tail=prompt.tokens - start):
+    for share in attribute(segments, outcome, tail=prompt.tokens - start):
         yield share.owner, CacheOutcome(share.read, share.write_5m, share.write_1h)
 
 

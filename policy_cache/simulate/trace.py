@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 import msgspec
 
 from policy_cache.errors import PolicyCacheError
-from policy_cache.request.markers import MARKER_KEYS
+from policy_cache.request.markers import KEY, unmarked
 from policy_cache.request.prompt import SYSTEM_ROLES
 from policy_cache.simulate.formats import FormatError, parts
 from policy_cache.simulate.memo import Memo
@@ -34,6 +34,7 @@ _MOST_LINES = 200_000
 _MOST_WAITING = 500
 _MOST_WAITING_BYTES = 16 * 1024 * 1024
 _MOST_TOLD = 100
+_MARKER = KEY.encode()
 _HALF_PAIR = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..)\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 )
@@ -291,12 +292,6 @@ def _elements(raw: msgspec.Raw, name: str) -> list[msgspec.Raw]:
         raise FormatError(f"expected a list for `{name}`") from None
 
 
-def _unmarked(value: Any) -> Any:  # noqa: ANN401, JSON
-    if isinstance(value, dict):
-        return {name: _unmarked(item) for name, item in value.items() if name not in MARKER_KEYS}
-    return [_unmarked(item) for item in value] if isinstance(value, list) else value
-
-
 def _session(request: dict[str, Any]) -> str:
     metadata = request.get("metadata")
     session = metadata.get("session_id") if isinstance(metadata, dict) else None
@@ -309,11 +304,9 @@ def _beginning(raws: list[msgspec.Raw], messages: list[Any]) -> str:
         if not isinstance(message, dict):
             raise FormatError("expected a message, as an object, in `messages`")
         if message.get("role") not in SYSTEM_ROLES:
-            said = (
-                _unmarked(message.get("content"))
-                if b"cache_control" in bytes(raw)
-                else message.get("content")
-            )
+            said = message.get("content")
+            if _MARKER in bytes(raw):
+                said = unmarked(said)
             # A text is what its one-block list is.
             match said:
                 case [{"type": "text", "text": str(text), **rest}] if not rest:

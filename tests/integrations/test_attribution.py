@@ -26,7 +26,7 @@ def of(shares, owner):
 @pytest.mark.property
 @given(segments=parts, usage=usages, tail=counts)
 def test_shares_add_up_to_the_usage_and_none_is_negative(segments, usage, tail):
-    shares = attribute(segments, usage, tail=tail)
+    shares = attribute(segments, usage.outcome, tail=tail)
     assert sum(share.read for share in shares) == usage.read
     assert sum(share.write_5m for share in shares) == usage.write_5m
     assert sum(share.write_1h for share in shares) == usage.write_1h
@@ -44,7 +44,10 @@ def test_reading_more_of_a_prompt_takes_a_read_from_nobody(segments, usage, tail
         write_1h=usage.write_1h,
         uncached=usage.uncached - more,
     )
-    before, after = attribute(segments, usage, tail=tail), attribute(segments, larger, tail=tail)
+    before, after = (
+        attribute(segments, usage.outcome, tail=tail),
+        attribute(segments, larger.outcome, tail=tail),
+    )
     assert all(of(after, share.owner).read >= share.read for share in before)
 
 
@@ -52,7 +55,7 @@ def test_reading_more_of_a_prompt_takes_a_read_from_nobody(segments, usage, tail
 @given(segments=parts, usage=usages, tail=counts, unit=st.integers(1, 1_000))
 def test_only_the_ratios_of_sizes_count(segments, usage, tail, unit):
     scaled = [Segment(owner, size * unit) for owner, size in segments]
-    assert attribute(scaled, usage, tail=tail * unit) == attribute(segments, usage, tail=tail)
+    assert attribute(scaled, usage.outcome, tail=tail * unit) == attribute(segments, usage.outcome, tail=tail)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +87,7 @@ def test_only_the_ratios_of_sizes_count(segments, usage, tail, unit):
     ],
 )
 def test_segments_fill_from_the_front(segments, tail, usage, expected):
-    found = attribute([Segment(*segment) for segment in segments], usage, tail=tail)
+    found = attribute([Segment(*segment) for segment in segments], usage.outcome, tail=tail)
     assert list(found) == expected
 
 
@@ -193,7 +196,7 @@ def test_litellm_adds_nothing_automatically_where_the_policy_marks():
 )
 def test_without_a_breakpoint_all_is_the_providers(policy, model):
     plan = engine(*policy).plan(request(model))
-    assert attribute(*segments(plan)[:1], CacheUsage(read=9)) == (Share(PROVIDER, 9),)
+    assert attribute(*segments(plan)[:1], CacheUsage(read=9).outcome) == (Share(PROVIDER, 9),)
 
 
 def test_in_observe_mode_nothing_is_the_policys():

@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from policy_cache.engine.compile import Split
 from policy_cache.policy.diagnostics import visible
 from policy_cache.report.values import place, word
 from policy_cache.request.location import value_at
 from policy_cache.simulate.difference import common_blocks
 from policy_cache.simulate.page.values import Block, Session, Treated, Turn
 from policy_cache.simulate.prompt import digest
-from policy_cache.simulate.reader import PromptReader, marked
-from policy_cache.simulate.scale import UNSCALED
+from policy_cache.simulate.reader import Readers, marked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -47,11 +45,8 @@ class Drawn:
             text: Whether to keep what blocks say.
         """
         self._engines = engines
-        self._scales = scales
+        self._readers = Readers(scales)
         self._text = text
-        self._edits_text = [
-            any(isinstance(rule.action, Split) for rule in engine.rules) for engine in engines
-        ]
         self._first: TraceRecord | None = None
         self._blocks: list[Block] = []
         self._known: dict[tuple[object, ...], int] = {}
@@ -72,15 +67,13 @@ class Drawn:
         if len(self._turns) >= MOST_TURNS or self._drawn >= MOST_BLOCKS:
             return
         route = self._engines[0].facts(record.request).route
-        reader = PromptReader(route.shape, scale=self._scales.get(route.model, UNSCALED))
-        prompt = reader.read(record.request, model=route.model, scope=record.scope)
+        prompt = self._readers.read(record.request, route, record.scope)
         treated: list[Treated | None] = []
         for way in ways:
-            sent, read, seen = record.request, record.request, prompt
+            sent, seen = record.request, prompt
             if way < len(self._engines):
-                sent = self._engines[way].rewrite(record.request)
-                if sent is not record.request and self._edits_text[way]:
-                    read, seen = sent, reader.read(sent, model=route.model, scope=record.scope)
+                sent, seen = self._readers.sent(self._engines[way], record.request, prompt, route)
+            read = record.request if seen is prompt else sent
             totals = found[way]
             if totals is None:
                 treated.append(None)
