@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export LITELLM_LOCAL_MODEL_COST_MAP := True
 
-.PHONY: demo test test-all test-oldest test-proxy test-ray load lint types imports pytest bench fuzz schema docs site editors build clean
+.PHONY: demo test test-all test-oldest test-proxy test-ray load lint types imports pytest bench fuzz schema docs site editors studio build clean
 
 demo: $(VENV)/.installed
 	$(BIN)/policy-cache demo
@@ -91,6 +91,10 @@ site: $(VENV)/.installed
 # What editors offer and show, asked of yaml-language-server; needs node and npm.
 editors: $(VENV)/.installed
 	$(BIN)/pytest tests/editors
+
+# The page of `policy-cache studio`, of the sources in studio/; needs node and npm.
+studio:
+	cd studio && npm ci --ignore-scripts --no-audit --no-fund && npm run --silent build
 
 build: $(VENV)/.installed
 	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .

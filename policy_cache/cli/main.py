@@ -26,6 +26,7 @@ COMMANDS = {
     "simulate": "Tell what policies would have saved on a recorded trace.",
     "misses": "Say why the requests of a recorded trace did not read the cache.",
     "report": "Show on one page what policies would have saved on a recorded trace.",
+    "studio": "Show on a local page what a policy does, as you write it.",
     "tune": "Propose a policy for the requests of a recorded trace.",
     "stats": "Sum up what a recorded trace read from the cache and wrote to it.",
     "rule": "Explain a code that `validate` reports.",

@@ -30,7 +30,7 @@ class Browser:
         self.driver = driver
 
     def open(self, file, *, scheme="light", width=1280):
-        """Open a file from disk, as a person with this screen does."""
+        """Open a file from disk, or an address, as a person with this screen does."""
         self.driver.get("about:blank")
         features = [{"name": "prefers-color-scheme", "value": scheme}]
         self.tell("Emulation.setEmulatedMedia", features=features)
@@ -39,7 +39,7 @@ class Browser:
         self.tell("Emulation.setFocusEmulationEnabled", enabled=True)
         self.requests()
         self.console()
-        self.driver.get(file.as_uri())
+        self.driver.get(file if isinstance(file, str) else file.as_uri())
 
     def tell(self, command, **parameters):
         return self.driver.execute_cdp_cmd(command, parameters)

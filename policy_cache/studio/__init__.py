@@ -1,0 +1,1 @@
+"""The studio: a page on this machine that shows what a policy does to a request as it is written."""

@@ -1,0 +1,101 @@
+"""What there is to say about a policy and a request, as JSON data for the page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from policy_cache.engine.engine import Engine
+from policy_cache.errors import PolicyError, RequestError, RequestFileError
+from policy_cache.policy.examine import examine_content
+from policy_cache.policy.load import loads
+from policy_cache.policy.reach import Catalog
+from policy_cache.policy.review import reviewed
+from policy_cache.providers.data import packaged_data
+from policy_cache.report.diff import diff, place_of
+from policy_cache.report.explain import explain
+from policy_cache.report.prefix import Breakpoint, draw
+from policy_cache.report.render import as_json
+from policy_cache.report.values import place, word
+from policy_cache.request.file import loads_request
+from policy_cache.studio.conversation import saving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from policy_cache.engine.plan import Plan
+    from policy_cache.policy.diagnostics import Diagnostic
+    from policy_cache.report.prefix import Part
+    from policy_cache.report.render import Span
+
+
+def evaluate(policy: str, request: str, pause: float, name: str) -> dict[str, object]:
+    """Check a policy, and show what it does to a request.
+
+    Args:
+        policy: The policy's text.
+        request: The request's text.
+        pause: Seconds from one turn of the conversation to the next.
+        name: What the policy's file is called.
+
+    Returns:
+        `diagnostics`, as `validate --output-format json` has them; `refused`, why the request cannot be
+        planned; `shown`, the rest, where the policy is valid and the request can be planned.
+    """
+    found = _diagnosed(policy, name)
+    told: dict[str, object] = {**as_json(found), "refused": None, "shown": None}
+    try:
+        given = loads_request(request.encode(), "request")
+        if all(diagnostic.severity == "warning" for diagnostic in found):
+            told["shown"] = _shown(Engine(loads(policy, name)), given, pause, name)
+    except PolicyError as error:  # what only the model found
+        told |= as_json(error.diagnostics)
+    except (RequestFileError, RequestError) as error:
+        told["refused"] = str(error)
+    except RecursionError:
+        told["refused"] = "the request is nested too deeply"
+    except UnicodeEncodeError:
+        told["refused"] = "request: half of a surrogate pair, which has no UTF-8"
+    return told
+
+
+def _diagnosed(policy: str, name: str) -> Sequence[Diagnostic]:
+    try:
+        return reviewed(examine_content(policy, name), Catalog(packaged_data()))
+    except PolicyError as error:
+        return error.diagnostics
+
+
+def _shown(engine: Engine, request: dict[str, object], pause: float, name: str) -> dict[str, object]:
+    plan = engine.plan(request)
+    drawing = draw(plan)
+    return {
+        "changed": plan.changed,
+        "diff": _styled(diff(plan)),
+        "explanation": _styled(explain(engine.rules, engine.facts(request), plan)),
+        "prefix": {
+            "tokens": drawing.tokens,
+            "limit": plan.route.breakpoints,
+            "pieces": [_piece(plan, piece) for piece in drawing.pieces],
+        },
+        "saving": saving(engine, request, pause, name),
+    }
+
+
+def _styled(spans: Iterable[Span]) -> list[tuple[str, str]]:
+    return [(span.text, span.style) for span in spans]
+
+
+def _piece(plan: Plan, piece: Part | Breakpoint) -> dict[str, object]:
+    if not isinstance(piece, Breakpoint):
+        return {"kind": "part", "name": piece.name, "tokens": piece.tokens}
+    source = piece.source
+    by = "the client" if source is None else " / ".join(map(word, filter(None, source[:2])))
+    return {
+        "kind": "breakpoint",
+        "at": place(piece.at),
+        "ttl": piece.ttl,
+        "by": by,
+        "line": None if source is None else place_of(plan, source),
+        "slot": piece.slot,
+        "tokens": piece.tokens,
+    }

@@ -1,0 +1,82 @@
+"""The requests that the page offers: one that was given, the packaged examples, the lines of a trace."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+from policy_cache.policy.diagnostics import visible
+from policy_cache.policy.packaged import packaged
+from policy_cache.report.diff import counted
+from policy_cache.report.values import indented, word
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from policy_cache.simulate.compare import TraceOptions
+    from policy_cache.simulate.trace import TraceRecord
+
+MOST_LINES = 200
+"""Requests of a trace that are offered: its first ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offers:
+    """Requests by their number.
+
+    Attributes:
+        given: The name and text of a request; None for none.
+        trace: A trace; None for none.
+        names: What each is called: the one given, the examples, the lines of the trace.
+    """
+
+    given: tuple[str, str] | None = None
+    trace: TraceOptions | None = None
+    names: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Look at what there is, once.
+
+        Raises:
+            TraceError: The trace cannot be read.
+        """
+        first = [visible(self.given[0])] if self.given else []
+        examples = [f"example: {name}" for name in _examples()]
+        object.__setattr__(self, "names", (*first, *examples, *map(_called, self._records())))
+
+    def text(self, number: int) -> str:
+        """A request as JSON over several lines.
+
+        Raises:
+            LookupError: There is none of this number.
+            OSError: It cannot be read any more.
+            TraceError: The trace cannot be read any more.
+        """
+        if not 0 <= number < len(self.names):
+            raise LookupError(number)
+        if self.given:
+            if number == 0:
+                return self.given[1]
+            number -= 1
+        examples = _examples()
+        if number < len(examples):
+            return packaged("examples", "requests", examples[number]).read_text(encoding="utf-8")
+        record = next(islice(self._records(), number - len(examples), None), None)
+        if record is None:
+            raise LookupError(number)
+        return indented(record.request)
+
+    def _records(self) -> Iterator[TraceRecord]:
+        return islice(self.trace.read(), MOST_LINES) if self.trace else iter(())
+
+
+def _examples() -> list[str]:
+    folder = packaged("examples", "requests")
+    return sorted(file.name for file in folder.glob("*.json"))
+
+
+def _called(record: TraceRecord) -> str:
+    messages = counted(len(record.request["messages"]), "message")
+    return f"{word(PurePath(record.where).name)}: {word(str(record.request['model']))}, {messages}"
