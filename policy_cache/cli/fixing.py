@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import os
-import shutil
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING
 
 from policy_cache.policy.diagnostics import visible
 from policy_cache.policy.mend import Mended, mend
+from policy_cache.policy.writing import write
 from policy_cache.report.render import Span
 
 if TYPE_CHECKING:
@@ -24,21 +22,8 @@ def fix_file(content: bytes, examine: Callable[[bytes], Sequence[Diagnostic]], f
     """Mend the content of a file, and write it where one is given."""
     mended = mend(content, examine)
     if file is not None and mended.fixes:
-        _replace(Path(file).resolve(), mended.content)
+        write(Path(file).resolve(), mended.content)
     return mended
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write a file in one step, with its permissions; on failure it stays as it was."""
-    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as fresh:
-        try:
-            fresh.write(content)
-            fresh.close()
-            shutil.copymode(path, fresh.name)
-            os.replace(fresh.name, path)  # noqa: PTH105, the name is a text
-        except BaseException:
-            Path(fresh.name).unlink(missing_ok=True)
-            raise
 
 
 def difference(before: bytes, after: bytes, name: str) -> list[Span]:

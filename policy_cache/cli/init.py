@@ -5,11 +5,11 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from secrets import token_hex
 from typing import TYPE_CHECKING, cast
 
 import click
 
+from policy_cache.cli.files import refuse_existing, writing
 from policy_cache.cli.inputs import give_up
 from policy_cache.policy.answers import DEFAULT_PROVIDERS, KINDS, PAUSES, PROVIDERS, ROUTERS, Answers
 from policy_cache.policy.diagnostics import suggest, visible
@@ -70,8 +70,7 @@ def command(
         raise click.UsageError(f"a policy is called *.yaml or *.yml, and no test: {visible(str(output))}")
     request = output.with_name("request.json")
     for path in (output, tests_beside(output), *([request] if with_request else [])):
-        if path.exists() and not force:
-            raise click.UsageError(f"{visible(str(path))} exists; --force writes over it")
+        refuse_existing(path, force=force)
     given = {"provider": ",".join(provider), "kind": kind, "pauses": pauses, "router": router}
     answers = _answers({name: value for name, value in given.items() if value})
     files = {
@@ -80,7 +79,10 @@ def command(
     }
     if with_request:
         files[request] = indented(starter_request(answers)) + "\n"
-    _write(files)
+    with writing(*files) as opened:
+        for file, text in zip(opened, files.values(), strict=True):
+            file.write(text.encode())
+            file.flush()  # a full disk is met here, before any of them appears
     policy = _quoted(output)
     click.echo("Next:")
     click.echo(f"  policy-cache validate {policy}")
@@ -146,24 +148,6 @@ def _providers(text: str) -> tuple[str, ...]:
     if not names:
         raise click.BadParameter("name one provider at least", param_hint="--provider")
     return names
-
-
-def _write(files: Mapping[Path, str]) -> None:
-    """Write files, each in one step, and none before all of them are on the disk."""
-    fresh: dict[Path, Path] = {}
-    try:
-        for path, text in files.items():
-            fresh[path] = path.with_name(f".{path.name}.{token_hex(4)}")
-            with fresh[path].open("xb") as file:
-                file.write(text.encode())
-        for path, written in fresh.items():
-            written.replace(path)
-            click.echo(f"wrote {visible(str(path))}", err=True)
-    except OSError as error:
-        give_up(f"{visible(str(path))}: {error.strerror or type(error).__name__}")
-    finally:
-        for written in fresh.values():
-            written.unlink(missing_ok=True)
 
 
 def _quoted(path: Path) -> str:

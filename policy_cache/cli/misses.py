@@ -10,7 +10,7 @@ import click
 from policy_cache.cli.inputs import give_up
 from policy_cache.cli.output import show, show_json
 from policy_cache.cli.progress import progress
-from policy_cache.cli.traces import called, nothing_evaluated, read_policies, trace_options
+from policy_cache.cli.traces import called, nothing_evaluated, read_policy, trace_options
 from policy_cache.engine.engine import Engine
 from policy_cache.policy.load import loads
 from policy_cache.report.misses import as_json, full, lines, warnings
@@ -79,5 +79,5 @@ def command(
 
 
 def _engine(policy_file: str | None) -> Engine:
-    (policy,) = read_policies(() if policy_file is None else (policy_file,))
+    policy = read_policy(policy_file)
     return Engine(loads(policy.text, policy.name))

@@ -8,23 +8,17 @@ import click
 
 from policy_cache.cli.output import show, show_json
 from policy_cache.cli.progress import progress
-from policy_cache.cli.traces import called, check_grouping, nothing_evaluated, read_policies, trace_options
+from policy_cache.cli.traces import called, check_grouping, nothing_evaluated, policies_option, trace_options
 from policy_cache.report.simulation import as_json, groups, opening, rules, table
 from policy_cache.simulate.compare import compare
 
 if TYPE_CHECKING:
-    from policy_cache.simulate.compare import TraceOptions
+    from policy_cache.simulate.compare import PolicyText, TraceOptions
 
 
 @click.command("simulate")
 @trace_options
-@click.option(
-    "--policy",
-    "policy_files",
-    multiple=True,
-    metavar="FILE",
-    help="A policy file, any number of times; the default policy if left out.",
-)
+@policies_option
 @click.option(
     "--by",
     callback=check_grouping,
@@ -36,7 +30,7 @@ if TYPE_CHECKING:
 def command(
     options: TraceOptions,
     *,
-    policy_files: tuple[str, ...],
+    policies: list[PolicyText],
     by: str | None,
     workers: int,
     output_format: str,
@@ -46,7 +40,6 @@ def command(
     A trace has one JSON object a line: a request, a record of a TraceRecorder, or of litellm's or
     OpenHands' log.
     """
-    policies = read_policies(policy_files)
     names = [policy.name for policy in policies]
     with progress(options.paths) as advance:
         found, summary = compare(options, policies, by=by, workers=workers, progress=advance)

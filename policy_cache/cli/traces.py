@@ -102,17 +102,28 @@ def _passes(path: str) -> bool:
     return Path(path).exists() and not Path(path).is_file() and not Path(path).is_dir()
 
 
-def read_policies(files: tuple[str, ...]) -> list[PolicyText]:
-    """Policies by their text, checked; the packaged default policy where no file is given."""
-    found = []
-    for file in files or (packaged("policies", "default.yaml"),):
-        try:
-            loaded = load(file)
-        except PolicyError as error:
-            refuse(error)
-        name = str(file) if files else "default policy"
-        found.append(PolicyText(name, loaded.source.text))
-    return found
+def read_policy(file: str | None) -> PolicyText:
+    """A policy by its text, checked; the packaged default policy where no file is given."""
+    try:
+        loaded = load(packaged("policies", "default.yaml") if file is None else file)
+    except PolicyError as error:
+        refuse(error)
+    return PolicyText("default policy" if file is None else file, loaded.source.text)
+
+
+def _read_policies(_: click.Context, __: click.Parameter, files: tuple[str, ...]) -> list[PolicyText]:
+    return [read_policy(file) for file in files or (None,)]
+
+
+policies_option = click.option(
+    "--policy",
+    "policies",
+    multiple=True,
+    metavar="FILE",
+    callback=_read_policies,
+    help="A policy file, any number of times; the default policy if left out.",
+)
+"""Gives a command `policies`, at least one."""
 
 
 def check_grouping(_: click.Context, __: click.Parameter, value: str | None) -> str | None:

@@ -78,6 +78,7 @@ CODES = {
     "PC326": "a model that no provider has",
     "PC327": "a sample that is not stable",
     "PC328": "a path that no message or tool meets",
+    "PC329": "what is new in each request",
     "PC401": "names that differ in case alone",
     "PC402": "a value that another one covers",
     "PC403": "a `stop` that stops nothing",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from policy_cache.policy.diagnostics import visible
 from policy_cache.report.diff import counted
 from policy_cache.report.render import FORMAT_VERSION, Span
-from policy_cache.report.simulation import grid, usd
+from policy_cache.report.simulation import grid, price_warnings, trace_warnings, usd
 from policy_cache.report.values import place, word
 
 if TYPE_CHECKING:
@@ -112,20 +112,10 @@ def ordered(found: Misses) -> list[tuple[Cause, CauseTotal]]:
 
 def warnings(found: Misses, summary: TraceSummary) -> Iterator[str]:
     """What a reader must know before relying on the figures."""
-    if summary.broken:
-        yield f"{counted(summary.broken, 'line')} left out as no record: {visible(summary.first_broken[0])}"
-    for reason, number in sorted(found.unread.items()):
-        yield f"{counted(number, 'request')} left out: {visible(reason)}"
-    if summary.duplicates:
-        yield f"{counted(summary.duplicates, 'line')} left out as a copy of an earlier one"
-    if summary.untimed:
-        yield f"{counted(summary.untimed, 'request')} without a time: each is taken to follow after --gap"
-    if summary.late:
-        yield f"{counted(summary.late, 'request')} too far out of order: taken to start with the one before"
+    yield from trace_warnings(summary, found.unread)
     for name, number in sorted(found.unmodelled.items()):
         yield f"{counted(number, 'request')} to {word(name)} left out: its cache does not take cache_control"
-    if found.unpriced:
-        yield f"no price is known for {', '.join(sorted(map(word, found.unpriced)))}: costs are unknown"
+    yield from price_warnings(found.unpriced)
 
 
 def as_json(found: Misses, shown: Sequence[Miss], summary: TraceSummary) -> dict[str, object]:

@@ -11,7 +11,7 @@ from policy_cache.report.render import FORMAT_VERSION, Span
 from policy_cache.report.values import word
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from decimal import Decimal
 
     from policy_cache.simulate.simulation import Column, Simulation
@@ -148,9 +148,22 @@ def warnings(found: Simulation, summary: TraceSummary) -> Iterator[str]:
     cost = recorded.cost if recorded.requests == found.requests else None
     if cost is not None and least is not None and cost < least:
         yield "what was recorded costs less than the optimum: caches were warm before, or lines are missing"
+    yield from trace_warnings(summary, found.unread)
+    for said, number in sorted(found.approximate.items()):
+        yield f"{counted(number, 'request')}: {said}"
+    yield from price_warnings(found.unpriced)
+    if found.optimum is not None and found.optimal < found.requests:
+        yield (
+            f"the optimum is known for {found.optimal:,} of {found.requests:,} requests, "
+            "those to providers with explicit breakpoints, and is left out"
+        )
+
+
+def trace_warnings(summary: TraceSummary, unread: Mapping[str, int]) -> Iterator[str]:
+    """What a trace left out or leaves to be assumed."""
     if summary.broken:
         yield f"{counted(summary.broken, 'line')} left out as no record: {visible(summary.first_broken[0])}"
-    for reason, number in sorted(found.unread.items()):
+    for reason, number in sorted(unread.items()):
         yield f"{counted(number, 'request')} left out: {visible(reason)}"
     if summary.duplicates:
         yield f"{counted(summary.duplicates, 'line')} left out as a copy of an earlier one"
@@ -158,16 +171,13 @@ def warnings(found: Simulation, summary: TraceSummary) -> Iterator[str]:
         yield f"{counted(summary.untimed, 'request')} without a time: each is taken to follow after --gap"
     if summary.late:
         yield f"{counted(summary.late, 'request')} too far out of order: taken to start with the one before"
-    for said, number in sorted(found.approximate.items()):
-        yield f"{counted(number, 'request')}: {said}"
-    if found.unpriced:
-        names = ", ".join(word(name) or "(none)" for name in sorted(found.unpriced))
+
+
+def price_warnings(unpriced: Collection[str]) -> Iterator[str]:
+    """The models whose costs are unknown."""
+    if unpriced:
+        names = ", ".join(word(name) or "(none)" for name in sorted(unpriced))
         yield f"no price is known for {names}: costs are unknown"
-    if found.optimum is not None and found.optimal < found.requests:
-        yield (
-            f"the optimum is known for {found.optimal:,} of {found.requests:,} requests, "
-            "those to providers with explicit breakpoints, and is left out"
-        )
 
 
 def groups(found: Simulation, names: Sequence[str], by: str) -> Iterator[Span]:

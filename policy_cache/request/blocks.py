@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from policy_cache.request.location import Location, fields_of
+from policy_cache.request.location import Location, elements_of, fields_of
 from policy_cache.request.prompt import SYSTEM_ROLES, TOOL_ROLES
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def _sorted_blocks(prompt: Prompt, index: int, blocks: list[Block]) -> list[Bloc
     messages = prompt.messages
     merged = _meets_assistant(messages, index, -1) or _meets_assistant(messages, index, 1)
     content = messages[index].get("content")
-    parts = content if isinstance(content, (list, tuple)) else []
+    parts = elements_of(content)
     sorted_parts = [n for n, part in enumerate(parts) if (fields_of(part) or {}).get("type") not in _APART]
     return [
         block._replace(markable=False)

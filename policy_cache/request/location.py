@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 Key: TypeAlias = str | int
 Location: TypeAlias = tuple[Key, ...]
@@ -55,6 +55,11 @@ def fields_of(value: object) -> Mapping[str, object] | None:
         extra: Mapping[str, object] | None = getattr(value, "__pydantic_extra__", None)
         return {**vars(value), **extra} if extra else vars(value)
     return None
+
+
+def elements_of(value: object) -> Sequence[Any]:
+    """The elements of a list or a tuple; none of anything else."""
+    return value if isinstance(value, (list, tuple)) else ()
 
 
 def value_at(document: object, location: Location) -> Any:  # noqa: ANN401, whatever stands there

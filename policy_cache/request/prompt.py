@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from policy_cache.errors import RequestError
-from policy_cache.request.location import fields_of, kind_of
+from policy_cache.request.location import elements_of, fields_of, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -63,7 +63,7 @@ class Prompt:
         self.messages: Sequence[Mapping[str, object]] = messages
         self.rich: Sequence[Mapping[str, object]] = rich
         tools = request.get("tools")
-        self.tools: Sequence[object] = tools if isinstance(tools, (list, tuple)) else ()
+        self.tools: Sequence[object] = elements_of(tools)
         leading = 0
         if shape == "chat":
             for message in messages:

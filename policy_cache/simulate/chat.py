@@ -9,12 +9,11 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from policy_cache.request.location import elements_of
 from policy_cache.request.prompt import SYSTEM_ROLES, TOOL_ROLES
 from policy_cache.simulate.messages import content_block, tool_block
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from policy_cache.request.location import Location
     from policy_cache.simulate.messages import Fields
     from policy_cache.simulate.prompt import PromptBlock
@@ -69,12 +68,12 @@ def chat_message_blocks(message: object, index: int, *, leading: bool) -> Iterat
 
 def _turn(message: Fields, at: Location) -> Iterator[tuple[Location, Fields]]:
     """A user's turn, or an assistant's: what it thought, said, and called."""
-    for number, block in enumerate(_list(message.get("thinking_blocks"))):
+    for number, block in enumerate(elements_of(message.get("thinking_blocks"))):
         if isinstance(block, Mapping):
             yield (*at, "thinking_blocks", number), block
     yield from _parts(message.get("content"), (*at, "content"))
     called: set[str] = set()
-    for number, call in enumerate(_list(message.get("tool_calls"))):
+    for number, call in enumerate(elements_of(message.get("tool_calls"))):
         function = call.get("function") if isinstance(call, Mapping) else None
         if not isinstance(function, Mapping):
             continue
@@ -90,7 +89,7 @@ def _parts(content: object, at: Location) -> Iterator[tuple[Location, Fields]]:
         if content:
             yield at, {"type": "text", "text": content}
         return
-    for number, part in enumerate(_list(content)):
+    for number, part in enumerate(elements_of(content)):
         if isinstance(part, Mapping):
             yield (*at, number), _image(part) if part.get("type") == "image_url" else part
 
@@ -146,7 +145,3 @@ def _choice(choice: object, *, parallel: object) -> Fields | None:
     if parallel is False:
         found["disable_parallel_tool_use"] = True
     return found
-
-
-def _list(value: object) -> Sequence[Any]:
-    return value if isinstance(value, (list, tuple)) else ()

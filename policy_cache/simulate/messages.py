@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from policy_cache.request.location import elements_of
 from policy_cache.request.tokens import tokens
 from policy_cache.simulate.prompt import Level, Prompt, PromptBlock, Ttl, digest
 
@@ -32,8 +33,8 @@ def messages_prompt(request: Fields, *, scope: str = "") -> Prompt:
 
     The request is taken as the API would accept it; what it would refuse is passed over.
     """
-    tools = [tool_block(tool, index) for index, tool in enumerate(_list(request.get("tools")))]
-    messages = enumerate(_list(request.get("messages")))
+    tools = [tool_block(tool, index) for index, tool in enumerate(elements_of(request.get("tools")))]
+    messages = enumerate(elements_of(request.get("messages")))
     prompt = Prompt(
         model=str(request.get("model", "")),
         scope=scope,
@@ -98,7 +99,7 @@ def _content_blocks(content: object, location: Location) -> Iterator[tuple[Locat
     if isinstance(content, str):
         yield location, {"type": "text", "text": content}
         return
-    for index, block in enumerate(_list(content)):
+    for index, block in enumerate(elements_of(content)):
         if isinstance(block, Mapping):
             yield (*location, index), block
 
@@ -165,9 +166,9 @@ def parameters(request: Fields) -> dict[Level, bytes]:
 
 def _features(request: Fields) -> Iterator[str]:
     """Whether any message holds an image, or asks for citations."""
-    for message in _list(request.get("messages")):
+    for message in elements_of(request.get("messages")):
         content = message.get("content") if isinstance(message, Mapping) else None
-        for block in _list(content):
+        for block in elements_of(content):
             if not isinstance(block, Mapping):
                 continue
             for item in (block, *nested_blocks(block)):
@@ -177,7 +178,3 @@ def _features(request: Fields) -> Iterator[str]:
                     citations = item.get("citations")
                     if isinstance(citations, Mapping) and citations.get("enabled") is True:
                         yield "citations"
-
-
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []

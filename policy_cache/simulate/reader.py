@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from policy_cache.request.location import elements_of
 from policy_cache.request.prompt import SYSTEM_ROLES
 from policy_cache.request.prompt import Prompt as RequestPrompt
 from policy_cache.simulate.chat import chat_message_blocks, chat_parameters, chat_tool_block
@@ -61,7 +62,7 @@ class PromptReader:
             scope: What shares a cache: a workspace, an organization.
         """
         blocks = [*self._tools(request.get("tools"))]
-        messages = _list(request.get("messages"))
+        messages = elements_of(request.get("messages"))
         leading = self._leading(messages)
         if not leading:
             blocks += self._sized(system_blocks(request.get("system")))
@@ -88,7 +89,7 @@ class PromptReader:
         known = self._known.get(key)
         if known is None:
             read = chat_tool_block if self._chat else tool_block
-            blocks = in_prefix_order(read(tool, index) for index, tool in enumerate(_list(tools)))
+            blocks = in_prefix_order(read(tool, index) for index, tool in enumerate(elements_of(tools)))
             known = self._learn(key, tools, blocks)
         return known[1]
 
@@ -175,7 +176,3 @@ def block_at(places: Mapping[Location, int], at: Location) -> int | None:
     """The block at a location; a text that was marked is a list of one block by then."""
     found = places.get(at)
     return places.get(at[:-1]) if found is None and at and at[-1] == 0 else found
-
-
-def _list(value: object) -> Sequence[Any]:
-    return value if isinstance(value, (list, tuple)) else ()

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-import shutil
 from dataclasses import dataclass
-from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING
 
 from policy_cache.errors import PolicyCacheError
+from policy_cache.policy.writing import write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,7 +70,7 @@ class Places:
             content = text.encode()
         except UnicodeEncodeError:
             raise SaveError("the policy holds half of a surrogate pair, which has no UTF-8") from None
-        _write(path, content)
+        write(path, content)
         return digest(content)
 
     def _path(self, name: str | None) -> Path:
@@ -97,20 +95,3 @@ def _there(path: Path) -> str | None:
         return digest(path.read_bytes())
     except FileNotFoundError:
         return None
-
-
-def _write(path: Path, content: bytes) -> None:
-    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as fresh:
-        try:
-            fresh.write(content)
-            fresh.close()
-            if path.exists():
-                shutil.copymode(path, fresh.name)
-            else:
-                umask = os.umask(0)
-                os.umask(umask)
-                os.chmod(fresh.name, 0o666 & ~umask)  # noqa: PTH101, the name is a text
-            os.replace(fresh.name, path)  # noqa: PTH105
-        except BaseException:
-            os.unlink(fresh.name)  # noqa: PTH108
-            raise

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from policy_cache.errors import PathError
+from policy_cache.policy.checks.walk import error, repeated_names
 from policy_cache.policy.diagnostics import Diagnostic, Label, listed, quoted, suggest
 from policy_cache.request.jsonpath import compile_path
 from policy_cache.testing.repeat import FIELDS, LONGEST, repeats
@@ -32,18 +33,7 @@ def check(source: Source) -> Iterator[Diagnostic]:
 
 def duplicate_names(source: Source) -> Iterator[Diagnostic]:
     """PC501: two tests have the same name, which selects a test and stands for it in reports."""
-    seen: dict[str, Path] = {}
-    for path, case in _cases(source):
-        name = case.get("name")
-        if not isinstance(name, str) or not name:
-            continue
-        here = (*path, "name")
-        if name not in seen:
-            seen[name] = here
-            continue
-        first = source.span(seen[name])
-        labels = (Label(first, "the first of that name"),) if first else ()
-        yield _error(source, "PC501", f"two tests are named {quoted(name)}", here, labels=labels)
+    yield from repeated_names(source, _cases(source), "PC501", "tests")
 
 
 def places(source: Source) -> Iterator[Diagnostic]:
@@ -95,18 +85,18 @@ def _repeat(source: Source, path: Path, value: dict[str, Any]) -> Iterator[Diagn
             labels = (Label(span, f"did you mean `{meant}`?"),) if meant and span else ()
             message = f"unknown field {quoted(name)} beside `repeat`"
             fix = None if meant else f"allowed here: {listed(FIELDS)}"
-            yield _error(source, "PC120", message, at, fix, labels=labels, at_key=True)
+            yield error(source, "PC120", message, at, fix, labels=labels, at_key=True)
             return
     text, times = value["repeat"], value.get("times")
     if not isinstance(text, str) or not text:
-        yield _error(source, "PC505", "`repeat` takes a text", (*path, "repeat"), 'for example `"word "`')
+        yield error(source, "PC505", "`repeat` takes a text", (*path, "repeat"), 'for example `"word "`')
     elif "times" not in value:
-        yield _error(source, "PC505", "`repeat` has no `times`", path, "add `times: 4000`", at_key=True)
+        yield error(source, "PC505", "`repeat` has no `times`", path, "add `times: 4000`", at_key=True)
     elif not isinstance(times, int) or isinstance(times, bool) or times < 1:
-        yield _error(source, "PC505", "`times` takes a whole number, at least 1", (*path, "times"))
+        yield error(source, "PC505", "`times` takes a whole number, at least 1", (*path, "times"))
     elif len(text) * times > LONGEST:
         message = f"the text would have {len(text) * times:,} characters, and may have {LONGEST:,}"
-        yield _error(source, "PC505", message, (*path, "times"))
+        yield error(source, "PC505", message, (*path, "times"))
 
 
 def rules(source: Source, known: Sequence[str]) -> Iterator[Diagnostic]:
@@ -119,7 +109,7 @@ def rules(source: Source, known: Sequence[str]) -> Iterator[Diagnostic]:
         labels = (Label(span, f"did you mean `{meant}`?"),) if meant and span else ()
         fix = None if meant else f"the policy's rules: {listed(known) or 'none'}"
         message = f"the policy has no rule {quoted(name)}"
-        yield _error(source, "PC503", message, path, fix, labels=labels, at_key=at_key)
+        yield error(source, "PC503", message, path, fix, labels=labels, at_key=at_key)
 
 
 def _cases(source: Source) -> Iterator[tuple[Path, dict[str, Any]]]:
@@ -163,19 +153,3 @@ def _rule_names(source: Source) -> Iterator[tuple[Path, str, bool]]:
         reasons = expect.get("reasons")
         for rule in reasons if isinstance(reasons, dict) else ():
             yield (*path, "reasons", rule), rule, True
-
-
-def _error(
-    source: Source,
-    code: str,
-    message: str,
-    path: Path,
-    help: str | None = None,
-    *,
-    labels: tuple[Label, ...] = (),
-    at_key: bool = False,
-) -> Diagnostic:
-    span = source.key_span(path) if at_key else source.span(path)
-    return Diagnostic(
-        code, "error", message, span=span, path=path, labels=labels, help=help, file=source.name
-    )

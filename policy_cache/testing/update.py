@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import difflib
-import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from policy_cache.errors import PolicyCacheError, PolicyError
+from policy_cache.policy.writing import write
 from policy_cache.request.location import normalized
 from policy_cache.testing.compare import shown
 from policy_cache.testing.layout import extent, item_lines, key_end, key_start, line_end, newline
@@ -51,7 +50,7 @@ def update(suite: Suite, outcomes: Iterable[Outcome]) -> int:
     path = Path(suite.source.name).resolve()
     try:
         start = _BOM if path.read_bytes().startswith(_BOM) else b""
-        _replace(path, start + text.encode())
+        write(path, start + text.encode())
     except OSError as error:
         raise UpdateError(f"{suite.source.name}: {error.strerror or type(error).__name__}") from None
     return len(failed)
@@ -213,17 +212,3 @@ def _others(suite: Suite) -> Sequence[object]:
     tests = suite.tests
     cases = [case.model_dump(exclude={"expect"}) for case in tests.tests]
     return [tests.version, tests.policy, tests.catalog, cases]
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        temporary.chmod(path.stat().st_mode & 0o777)
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise

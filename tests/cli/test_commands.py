@@ -49,6 +49,7 @@ def test_every_command_is_listed():
     modules = {path.stem for path in (REPOSITORY / "policy_cache" / "cli").glob("*.py")}
     assert modules - set(COMMANDS) == {
         "__init__",
+        "files",
         "fixing",
         "inputs",
         "main",

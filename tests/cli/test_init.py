@@ -205,7 +205,7 @@ def test_all_or_nothing(run, folder):
     (folder / "request.json").mkdir()
     ran = run("init", "--request", "--force", *OPTIONS)
     assert ran.code == 2
-    assert ran.err.endswith("policy-cache: request.json: Is a directory\n")
+    assert ran.err.endswith("policy-cache: request.json: not a plain file\n")
     assert not [path for path in folder.iterdir() if path.name.startswith(".")]
     assert run("init", *OPTIONS, "-o", "nowhere/policy.yaml").refused() == (
         "nowhere/policy.yaml: No such file or directory"

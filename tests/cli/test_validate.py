@@ -2,10 +2,11 @@
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 
-from policy_cache.cli import fixing, watching
+from policy_cache.cli import watching
 from tests.conftest import REPOSITORY
 
 GOOD = "version: 1\nname: good\nrules:\n  - {name: a, targets: [system], action: {add_cache_control: {}}}\n"
@@ -323,7 +324,7 @@ def test_a_failed_write_leaves_the_file_and_nothing_else(run, save, folder, monk
     def fail(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(fixing.os, "replace", fail)
+    monkeypatch.setattr(Path, "replace", fail)
     name = save("team.yaml", FIXABLE)
     ran = run("validate", "--fix", name)
     assert (ran.code, ran.err) == (2, "policy-cache: No space left on device\n")

@@ -31,6 +31,10 @@ def policy(*rules):
     )
 
 
+def filtered(path):
+    return f'targets: [{{at: "$.{path}", take: last}}], {MARK}'
+
+
 MARK = "action: {add_cache_control: {}}"
 SYSTEM = f"targets: [system], {MARK}"
 HOUR = "action: {add_cache_control: {ttl: 1h}}"
@@ -58,6 +62,12 @@ FIRES = {
     ],
     "PC326": [f"match: {{model: '*gemnini*'}}, {SYSTEM}"],
     "PC327": [f"match: {{sample: {{percent: 5, by: headers.traceparent}}}}, {SYSTEM}"],
+    "PC329": [
+        filtered("system[?(@.text =~ 'Current time')]"),
+        filtered("messages[?@.content == 'It is 2026-11-25.']"),
+        filtered("messages[0].content[?@.text =~ '[0-9]{2}:[0-9]{2}']"),
+        "action: {set: {prompt_cache_key: 'a-{metadata.request_id}'}}",
+    ],
     "PC328": [f"match: {{exists: \"$.messages[?@.role == 'User']\"}}, {SYSTEM}"],
 }
 SILENT = {
@@ -75,6 +85,13 @@ SILENT = {
     "tools behind another host": f"match: {{provider: openai}}, targets: [tools], {MARK}",
     "tools for one of two": f"match: {{provider: [openai, anthropic]}}, targets: [tools], {MARK}",
     "a session": f"match: {{sample: {{percent: 5, by: metadata.session_id}}}}, {SYSTEM}",
+    "a text without a clock": filtered("system[?(@.text =~ '## Rules')]"),
+    "any text but one with a clock": filtered("system[?(@.text != 'It is 10:30')]"),
+    "a clock as one of two": filtered("system[?@.text == 'It is 10:30' || @.text == 'A']"),
+    "a key of a session": "action: {set: {prompt_cache_key: '{metadata.session_id}'}}",
+    "a clock's text that loses its marker": (
+        "targets: [\"$.system[?(@.text =~ 'Current time')]\"], action: {remove_cache_control: {}}"
+    ),
     "one of two roles": """match: {exists: "$.messages[?@.role == 'user' || @.role == 'tool']"}, """ + SYSTEM,
     "an empty match": f"match: {{}}, {SYSTEM}",
 }

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from policy_cache.policy.checks.walk import error, rules, warning
-from policy_cache.policy.diagnostics import Label, listed, quoted
+from policy_cache.policy.checks.walk import error, repeated_names, rules, warning
+from policy_cache.policy.diagnostics import listed
 from policy_cache.policy.names import NAMED_TARGETS, RULE_FIELDS
 
 if TYPE_CHECKING:
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
     from policy_cache.policy.diagnostics import Diagnostic
     from policy_cache.policy.source import Source
-    from policy_cache.policy.span import Path
 
 
 _NEEDS_TARGETS = ("add_cache_control", "split_text")
@@ -31,18 +30,7 @@ def duplicate_names(source: Source) -> Iterator[Diagnostic]:
         - {name: tools, targets: [tools], action: {add_cache_control: {}}}
         - {name: system, targets: [system], action: {add_cache_control: {}}}
     """
-    seen: dict[str, Path] = {}
-    for path, rule in rules(source):
-        name = rule.get("name")
-        if not isinstance(name, str) or not name:
-            continue
-        here = (*path, "name")
-        if name not in seen:
-            seen[name] = here
-            continue
-        first = source.span(seen[name])
-        labels = (Label(first, "the first of that name"),) if first else ()
-        yield error(source, "PC301", f"two rules are named {quoted(name)}", here, labels=labels)
+    yield from repeated_names(source, rules(source), "PC301", "rules")
 
 
 def action_targets(source: Source) -> Iterator[Diagnostic]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
-from policy_cache.policy.diagnostics import Diagnostic, Fix
+from policy_cache.policy.diagnostics import Diagnostic, Fix, Label, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-    from policy_cache.policy.diagnostics import Label
+    from policy_cache.policy.diagnostics import Severity
     from policy_cache.policy.source import Data, Source
     from policy_cache.policy.span import Path
 
@@ -78,7 +78,8 @@ def is_number(value: Data) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def error(
+def _diagnose(
+    severity: Severity,
     source: Source,
     code: str,
     message: str,
@@ -89,25 +90,29 @@ def error(
     at_key: bool = False,
     write: str | None = None,
 ) -> Diagnostic:
-    """An error at a value or at its key; `write` is what certainly belongs there."""
+    """A diagnostic at a value or at its key; `write` is what certainly belongs there."""
     span = source.key_span(path) if at_key else source.span(path)
     fix = Fix(span, write) if span and write else None
     return Diagnostic(
-        code, "error", message, span=span, path=path, labels=labels, help=help, file=source.name, fix=fix
+        code, severity, message, span=span, path=path, labels=labels, help=help, file=source.name, fix=fix
     )
 
 
-def warning(
-    source: Source,
-    code: str,
-    message: str,
-    path: Path,
-    help: str | None = None,
-    *,
-    labels: tuple[Label, ...] = (),
-    at_key: bool = False,
-    write: str | None = None,
-) -> Diagnostic:
-    """The same as a warning."""
-    found = error(source, code, message, path, help, labels=labels, at_key=at_key, write=write)
-    return replace(found, severity="warning")
+error = partial(_diagnose, "error")
+warning = partial(_diagnose, "warning")
+
+
+def repeated_names(source: Source, named: Iterable[Found], code: str, noun: str) -> Iterator[Diagnostic]:
+    """An error for each thing of a kind that has the name of an earlier one."""
+    seen: dict[str, Path] = {}
+    for path, one in named:
+        name = one.get("name")
+        if not isinstance(name, str) or not name:
+            continue
+        here = (*path, "name")
+        if name not in seen:
+            seen[name] = here
+            continue
+        first = source.span(seen[name])
+        labels = (Label(first, "the first of that name"),) if first else ()
+        yield error(source, code, f"two {noun} are named {quoted(name)}", here, labels=labels)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from policy_cache.policy.diagnostics import by_position
 from policy_cache.policy.reach import unreachable
 from policy_cache.policy.review.budget import budgets
+from policy_cache.policy.review.change import changes
 from policy_cache.policy.review.condition import conditions
 from policy_cache.policy.review.lifetime import lifetimes
 from policy_cache.policy.review.order import order
@@ -52,6 +53,7 @@ def review(source: Source, catalog: Catalog) -> Iterator[Diagnostic]:
     """
     yield from unreachable(source, catalog)
     yield from conditions(source)
+    yield from changes(source)
     yield from order(source)
     yield from places(source, catalog)
     yield from budgets(source, catalog)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from policy_cache.policy.checks.walk import items, matches, rules, texts, warning
+from policy_cache.policy.checks.walk import matches, rules, texts, warning
 from policy_cache.policy.cover import covers, texts_of
 from policy_cache.policy.diagnostics import Label, listed, quoted, suggest
 from policy_cache.policy.models import is_foreign, known_models, matching, meant_model, models_of
@@ -18,10 +18,6 @@ if TYPE_CHECKING:
     from policy_cache.policy.span import Path
 
 _FIRST_NAME = re.compile(r"\$(?:\.|\[['\"])([A-Za-z_]\w*)")
-_FICKLE = re.compile(
-    r"(?:x-)?(?:(?:request|call|trace|span|message|correlation|litellm-call)-?id|timestamp|time|nonce|uuid"
-    r"|traceparent|idempotency-key)"
-)
 REQUEST_FIELDS = frozenset(
     {
         "api_base",
@@ -92,7 +88,6 @@ def conditions(source: Source) -> Iterator[Diagnostic]:
             yield from _models(source, path, match)
     for path, match in matches(source):
         yield from _fields(source, path, match)
-        yield from _samples(source, path, match)
 
 
 def _contradictions(
@@ -189,21 +184,3 @@ def _fields(source: Source, path: Path, match: Mapping[str, Data]) -> Iterator[D
             if close := suggest(name.group(1), REQUEST_FIELDS, cutoff=0.75):
                 message = f"no request has {quoted(name.group(1))}"
                 yield warning(source, "PC324", message, at, f"did you mean `$.{close}`?")
-
-
-def _samples(source: Source, path: Path, match: Mapping[str, Data]) -> Iterator[Diagnostic]:
-    """PC327: a sample is taken by something that is new in each request.
-
-    Then the requests of one conversation fall on both sides, and what one writes the next does not read.
-
-    Bad:
-        match: {sample: {percent: 10, by: headers.x-request-id}}
-    Good:
-        match: {sample: {percent: 10, by: metadata.session_id}}
-    """
-    sample = match.get("sample")
-    for at, key in items(sample.get("by"), (*path, "sample", "by")) if isinstance(sample, dict) else ():
-        name = str(key).rpartition(".")[2].lower().replace("_", "-")
-        if _FICKLE.fullmatch(name):
-            message = f"{quoted(str(key))} is new in each request"
-            yield warning(source, "PC327", message, at, "sample by a session, a user or a tenant")

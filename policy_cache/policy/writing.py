@@ -1,0 +1,47 @@
+"""Writing a file: whole, or not at all."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import contextmanager
+from errno import EEXIST
+from secrets import token_hex
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from typing import BinaryIO
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file to write, which takes the place of another in one step once the block has ended.
+
+    It has the permissions of the one before. Where the block fails, nothing is left of it and all stays as
+    it was. A link is replaced, not followed: resolve the path first.
+
+    Raises:
+        OSError: It cannot be written, or what is there is no plain file.
+    """
+    if path.exists() and not path.is_file():
+        raise FileExistsError(EEXIST, "not a plain file", str(path))
+    fresh = path.with_name(f".policy-cache-{token_hex(8)}")
+    try:
+        with fresh.open("xb") as file:
+            if path.exists():
+                shutil.copymode(path, fresh)
+            yield file
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def write(path: Path, content: bytes) -> None:
+    """Replace a file by this content.
+
+    Raises:
+        OSError: It cannot be written, or what is there is no plain file.
+    """
+    with replacing(path) as file:
+        file.write(content)
