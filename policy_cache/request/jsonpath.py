@@ -1,7 +1,7 @@
 """JSONPath, compiled.
 
 jsonpath-ng parses; a whitelist of its syntax tree becomes closures that return locations. What
-jsonpath-ng accepts but can never match in a request is refused by `_scan`, with the place.
+jsonpath-ng accepts but can never match in a request is refused by `segments`, with the place.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from jsonpath_ng.jsonpath import JSONPath, Wildcard
 
 from policy_cache.errors import PathError
 from policy_cache.request.location import Key, Location, fields_of
+from policy_cache.request.segments import segments_of
 
 Node: TypeAlias = tuple[Location, object]
 Step: TypeAlias = Callable[[Node], Iterator[Node]]
@@ -104,7 +105,7 @@ def compile_path(text: str) -> CompiledPath:
     """
     if len(text) > LONGEST:
         raise PathError(f"a path may have {LONGEST} characters, this one has {len(text)}", offset=LONGEST)
-    segments = tuple(_scan(text))
+    segments = tuple(segments_of(text))
     try:
         tree: JSONPath = parse(text)
     except (JSONPathError, RecursionError) as error:
@@ -117,171 +118,6 @@ def compile_path(text: str) -> CompiledPath:
         keys = [*keys, key] if keys is not None and key is not None else None
     descends = any(written.startswith("..") for _, written in segments)
     return CompiledPath(text, None if keys is None else tuple(keys), tuple(compiled), descends)
-
-
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_INT = r"(?:0|-?[1-9][0-9]*)"
-_INDEX = re.compile(rf"\[{_INT}\]")
-_SLICE = re.compile(rf"\[({_INT})?:({_INT})?(?::({_INT})?)?\]")
-_QUOTED = re.compile(r"\[(?:'(?:[^'\\]|\\.)+'|\"(?:[^\"\\]|\\.)+\")\]")
-_LOOSE_INDEX = re.compile(r"\[\s*(-?)(0\d+|0)\s*\]")
-_LOOSE_NAME = re.compile(r"\[\s*([A-Za-z_][A-Za-z0-9_-]*)\s*\]?")
-_STRING = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
-_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
-_OPERAND = re.compile(r"(?:==|!=|<=|>=|=~|<|>)\s*([A-Za-z_]\w*)")
-_WORDS = frozenset({"true", "false", "null"})
-
-
-def _scan(text: str) -> Iterator[tuple[int, str]]:
-    """Split a path into segments as written, each with its offset.
-
-    Raises PathError for every form that jsonpath-ng takes in silence.
-    """
-    if not text.startswith("$"):
-        raise PathError("a path begins with `$`, the request", offset=0, help=f"did you mean `$.{text}`?")
-    at = 1
-    while at < len(text):
-        end = _segment_end(text, at)
-        written = text[at:end]
-        yield at, written
-        at = end
-
-
-def _segment_end(text: str, at: int) -> int:
-    bracket = at
-    if text.startswith(".", at):
-        name = at + (2 if text.startswith("..", at) else 1)
-        if text.startswith("*", name):
-            return name + 1
-        if match := _NAME.match(text, name):
-            end = match.end()
-            if text.startswith("-", end):
-                whole = re.compile(r"[\w-]+").match(text, name)
-                assert whole is not None
-                raise PathError(
-                    "a name with `-` in it needs brackets", offset=end, help=f"write `['{whole.group()}']`"
-                )
-            return end
-        if name == at + 1 or not text.startswith("[", name):
-            raise _bad_name(text, name)
-        bracket = name
-    if not text.startswith("[", bracket):
-        found = text[bracket]
-        message = "a path has no spaces" if found.isspace() else f"expected `.` or `[`, found `{found}`"
-        fix = f"did you mean `$.{text[1:]}`?" if bracket == 1 and _NAME.match(text, 1) else None
-        raise PathError(message, offset=bracket, help=fix)
-    if text.startswith("[*]", bracket):
-        return bracket + 3
-    if match := _INDEX.match(text, bracket):
-        return match.end()
-    if match := _QUOTED.match(text, bracket):
-        _check_escapes(match)
-        return match.end()
-    if match := _SLICE.match(text, bracket):
-        _check_slice(match)
-        return match.end()
-    if text.startswith("[?", bracket):
-        return _filter_end(text, bracket)
-    raise _bad_bracket(text, bracket)
-
-
-def _filter_end(text: str, start: int) -> int:
-    """The end of the filter at `start`, brackets and quotes inside it balanced."""
-    depth = 0
-    at = start
-    while at < len(text):
-        if text[at] in "'\"":
-            string = _STRING.match(text, at)
-            if string is None:
-                raise PathError("a quote is not closed", offset=at)
-            _check_escapes(string)
-            at = string.end()
-            continue
-        if (operand := _OPERAND.match(text, at)) and operand.group(1) not in _WORDS:
-            raise _bare_word(operand.group(1), operand.start(1))
-        if text[at] == "[":
-            depth += 1
-            if (
-                at > start
-                and (_LOOSE_INDEX.match(text, at) or _LOOSE_NAME.match(text, at))
-                and not (_INDEX.match(text, at))
-            ):
-                raise _bad_bracket(text, at)
-        elif text[at] == "]":
-            depth -= 1
-            if depth == 0:
-                return at + 1
-        at += 1
-    raise PathError(
-        "expected `]`, found the end of the path", offset=len(text), help="close the filter with `]`"
-    )
-
-
-def _check_escapes(string: re.Match[str]) -> None:
-    r"""Refuse escapes that jsonpath-ng drops in silence: it reads `\d` as `d`, `\n` as `n`."""
-    for escape in _ESCAPE.finditer(string.group()):
-        if escape.group(1) not in "'\"\\":
-            raise PathError(
-                f"`{escape.group()}` is not an escape that a path takes",
-                offset=string.start() + escape.start(),
-                help=f"write `\\\\{escape.group(1)}` for a backslash before `{escape.group(1)}`",
-            )
-
-
-def _bare_word(word: str, at: int) -> PathError:
-    fix = word.lower() if word.lower() in _WORDS else f"'{word}'"
-    return PathError(f"`{word}` needs quotes to be a text", offset=at, help=f"write `{fix}`")
-
-
-def _check_slice(match: re.Match[str]) -> None:
-    start, end, step = (int(part) if part else None for part in match.groups())
-    if step == 0:
-        raise PathError("a slice with step 0 can never match", offset=match.start(), code="PC202")
-    backwards = step is not None and step < 0
-    never = end == (-1 if backwards else 0)
-    if backwards:
-        start, end = end, start
-    if never or (start is not None and end is not None and (start < 0) == (end < 0) and start >= end):
-        raise PathError(
-            "this slice is always empty",
-            offset=match.start(),
-            code="PC202",
-            help="the end of a slice is not in it",
-        )
-
-
-def _bad_name(text: str, at: int) -> PathError:
-    if at >= len(text):
-        return PathError("expected a name, found the end of the path", offset=at)
-    if text[at].isdigit():
-        digits = re.compile(r"\d+").match(text, at)
-        assert digits is not None
-        return PathError("an index is written in brackets", offset=at, help=f"write `[{digits.group()}]`")
-    return PathError(f"expected a name, found `{text[at]}`", offset=at, help="write other names as `['…']`")
-
-
-def _bad_bracket(text: str, at: int) -> PathError:
-    if match := _LOOSE_INDEX.match(text, at):
-        return PathError(
-            f"`{match.group()}` is not an index and can never match",
-            offset=at,
-            help=f"write `[{int(match.group(1) + match.group(2))}]`",
-            code="PC202",
-        )
-    if match := _LOOSE_NAME.match(text, at):
-        name = match.group(1)
-        fix = "`[-1]` is the last element" if name == "last" else f"a name is written `['{name}']`"
-        return PathError(f"`[{name}]` is not an index and can never match", offset=at, help=fix, code="PC202")
-    if "]" not in text[at:]:
-        return PathError(
-            "expected `]`, found the end of the path", offset=len(text), help="close the bracket with `]`"
-        )
-    inside = text[at + 1 : text.index("]", at)]
-    if "," in inside:
-        return PathError("one index or name to a bracket", offset=at, help="write a target for each")
-    if not inside:
-        return PathError("an empty bracket", offset=at, help="`[*]` is every element, `[-1]` the last")
-    return PathError(f"`[{inside}]` is not an index, a slice, a quoted name or a filter", offset=at)
 
 
 _PLACE = re.compile(r"(?:line \d+, col |at \d+:)(\d+)")

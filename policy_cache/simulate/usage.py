@@ -201,7 +201,7 @@ def _figures(usage: object) -> Iterator[tuple[_Figure, object]]:
 
 
 def _at(holder: object, path: _Path) -> object:
-    """What stands at a path through mappings and objects; None where nothing does."""
+    """What stands at a path through mappings and objects; None, which is counted, where nothing does."""
     for name in path:
         try:
             holder = holder.get(name) if isinstance(holder, Mapping) else getattr(holder, name, None)

@@ -36,9 +36,14 @@ def test_the_longest_name(tmp_path):
 def test_where_the_block_fails_all_stays_as_it_was(tmp_path):
     path = tmp_path / "policy.yaml"
     path.write_bytes(b"old")
-    with pytest.raises(KeyboardInterrupt), replacing(path) as file:
-        file.write(b"new")
-        raise KeyboardInterrupt
+
+    def interrupted():
+        with replacing(path) as file:
+            file.write(b"new")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert [one.read_bytes() for one in tmp_path.iterdir()] == [b"old"]
 
 

@@ -98,6 +98,7 @@ def _retrying(call: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[An
         try:
             return await call(*args, **kwargs)
         except Exception:
+            # A refusal was counted and logged where it was noted; anything else goes its way.
             attempt = ATTEMPT.get()
             if attempt is None or not attempt.refused:
                 raise
