@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -30,3 +32,15 @@ def traces() -> Path:
     if not folder.is_dir():
         pytest.skip("no recorded traces beside this checkout")
     return folder
+
+
+@pytest.fixture
+def price_map(monkeypatch):
+    """litellm as imported by the process, with these prices and nothing else."""
+
+    def price_map(**models):
+        module = ModuleType("litellm")
+        module.model_cost = models
+        monkeypatch.setitem(sys.modules, "litellm", module)
+
+    return price_map

@@ -12,28 +12,14 @@ import pytest
 from litellm.litellm_core_utils.logging_worker import GLOBAL_LOGGING_WORKER
 
 from policy_cache import CacheUsage, Engine, TraceRecorder
-from policy_cache.emulator import create_app, serve
 from policy_cache.integrations.accounting import Accounting
 from policy_cache.integrations.ledger import Ledger
-from policy_cache.integrations.litellm import Calls, PolicyCacheHandler, answers, install, uninstall
+from policy_cache.integrations.litellm import Calls, PolicyCacheHandler, answers, install
 from policy_cache.integrations.litellm.rewriting import Rewriting
 
 MODEL = "anthropic/claude-sonnet-4-5"
 LONG = "word " * 4_000
 TURNS = range(1, 4)
-
-
-@pytest.fixture
-def address():
-    with serve(create_app()) as url:
-        yield url
-
-
-@pytest.fixture(autouse=True)
-def clean():
-    yield
-    uninstall()
-    litellm.logging_callback_manager._reset_all_callbacks()
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 
 from policy_cache import Engine
 from policy_cache.emulator import serve
-from policy_cache.integrations.litellm import Calls, PolicyCacheHandler, install, uninstall
+from policy_cache.integrations.litellm import Calls, PolicyCacheHandler, install
 from tests.doubles import Provider
 from tests.wire.wire import Mark, marks
 
@@ -57,11 +57,8 @@ def failing(request):
 
 
 @pytest.fixture(autouse=True)
-def clean():
-    litellm.suppress_debug_info = True
-    yield
-    uninstall()
-    litellm.logging_callback_manager._reset_all_callbacks()
+def quiet(monkeypatch):
+    monkeypatch.setattr(litellm, "suppress_debug_info", True)
 
 
 def conversation():

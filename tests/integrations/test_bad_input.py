@@ -12,7 +12,7 @@ from litellm.litellm_core_utils.logging_worker import GLOBAL_LOGGING_WORKER
 from policy_cache import Engine
 from policy_cache.emulator import serve
 from policy_cache.integrations.ledger import Ledger
-from policy_cache.integrations.litellm import Calls, PolicyCacheHandler, install, uninstall
+from policy_cache.integrations.litellm import Calls, PolicyCacheHandler, install
 from policy_cache.integrations.litellm.answers import expect_from
 from policy_cache.integrations.litellm.rewriting import Rewriting
 from tests.doubles import Provider
@@ -27,13 +27,6 @@ def provider():
     with serve(one) as address:
         one.address = address
         yield one
-
-
-@pytest.fixture(autouse=True)
-def clean():
-    yield
-    uninstall()
-    litellm.logging_callback_manager._reset_all_callbacks()
 
 
 @pytest.fixture

@@ -14,27 +14,12 @@ import pytest
 from litellm.litellm_core_utils.logging_worker import GLOBAL_LOGGING_WORKER
 
 from policy_cache import CacheUsage, Engine, TraceRecorder
-from policy_cache.emulator import create_app, serve
 from policy_cache.integrations.litellm import Calls, PolicyCacheHandler, answers, install, uninstall
 from policy_cache.integrations.litellm.capture import capture
 from policy_cache.integrations.litellm.rewriting import Rewriting
 
 LONG = "word " * 4_000
 MODEL = "anthropic/claude-sonnet-4-5"
-
-
-@pytest.fixture
-def address():
-    with serve(create_app()) as url:
-        yield url
-
-
-@pytest.fixture(autouse=True)
-def clean():
-    yield
-    uninstall()
-    # litellm copies a callback into lists of its own.
-    litellm.logging_callback_manager._reset_all_callbacks()
 
 
 def messages(turns=1):

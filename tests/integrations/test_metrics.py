@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from uuid import uuid4
 
 import pytest
 from opentelemetry.sdk.metrics import MeterProvider
@@ -25,14 +26,14 @@ USAGE = {
 }
 
 
-def request(name="1"):
+def request():
     talk = [{"role": "system", "content": "SECRET " * 4_000}, {"role": "user", "content": "q"}]
     function = {"name": "f", "parameters": {"type": "object", "properties": {}}}
     return {
         "model": MODEL,
         "messages": talk,
         "tools": [{"type": "function", "function": function}],
-        "litellm_call_id": name,
+        "litellm_call_id": str(uuid4()),
     }
 
 
@@ -78,10 +79,10 @@ def drive(sink):
     """Four answered requests, one that needs nothing, and one fault."""
     metrics = Metrics(sink)
     handler = PolicyCacheHandler(Engine.default(), metrics=metrics)
-    answer(handler, request("1"), {"input_tokens": 0, "cache_creation_input_tokens": 1_000_000})
-    answer(handler, request("2"))
-    answer(handler, request("3"))
-    answer(handler, request("4"), {"input_tokens": -1})
+    answer(handler, request(), {"input_tokens": 0, "cache_creation_input_tokens": 1_000_000})
+    answer(handler, request())
+    answer(handler, request())
+    answer(handler, request(), {"input_tokens": -1})
     asyncio.run(handler.async_pre_call_deployment_hook({"model": "gpt-4o", "messages": []}, "acompletion"))
     handler.rewriting.fault(RuntimeError("SECRET"))
     return handler
@@ -133,7 +134,7 @@ def test_a_broken_sink_never_reaches_a_request():
     handler = PolicyCacheHandler(Engine.default(), metrics=Metrics(Broken()))
     sent = asyncio.run(handler.async_pre_call_deployment_hook(request(), "acompletion"))
     assert sent["messages"][0]["content"][0]["cache_control"] == {"type": "ephemeral"}
-    answer(handler, request("2"))
+    answer(handler, request())
     assert handler.rewriting.faults == {"RuntimeError": 3}  # two rewrites, one answer
 
 
@@ -168,7 +169,7 @@ def test_names_of_rules_are_bounded():
     engine = Engine.from_text(f"version: 1\nname: p\nrules:\n{rules}")
     handler = PolicyCacheHandler(engine, metrics=Metrics(Prometheus(registry)))
     for number in range(120):
-        given = {**request(str(number)), "metadata": {"model_group": f"a{number}"}}
+        given = {**request(), "metadata": {"model_group": f"a{number}"}}
         answer(handler, given, {"input_tokens": 0, "cache_read_input_tokens": 10})
     read = {
         sample.labels["rule"]: sample.value

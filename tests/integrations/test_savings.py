@@ -18,18 +18,6 @@ MILLION = 1_000_000
 counts = st.integers(0, 100_000)
 
 
-@pytest.fixture
-def price_map(monkeypatch):
-    """litellm as imported by the process, with these prices and nothing else."""
-
-    def price_map(**models):
-        module = ModuleType("litellm")
-        module.model_cost = models
-        monkeypatch.setitem(sys.modules, "litellm", module)
-
-    return price_map
-
-
 PRICES = {
     "litellm_provider": "openai",
     "input_cost_per_token": 4e-06,

@@ -52,18 +52,6 @@ SAMPLE = [
 
 
 @pytest.fixture
-def price_map(monkeypatch):
-    """litellm as imported by the process, with these prices and nothing else."""
-
-    def price_map(**models):
-        module = ModuleType("litellm")
-        module.model_cost = models
-        monkeypatch.setitem(sys.modules, "litellm", module)
-
-    return price_map
-
-
-@pytest.fixture
 def unimported(monkeypatch):
     """A process that never imported litellm, which is installed."""
     monkeypatch.delitem(sys.modules, "litellm")
