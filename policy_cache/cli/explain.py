@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from policy_cache.cli.inputs import Given, give_up, request_options
-from policy_cache.cli.output import show, show_json
+from policy_cache.cli.inputs import Given, request_options
+from policy_cache.cli.output import give_up, show, show_json
 from policy_cache.cli.wire import wire_of
 from policy_cache.errors import RequestError
 from policy_cache.report.explain import explain, explain_place

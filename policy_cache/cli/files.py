@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from policy_cache.cli.inputs import give_up
+from policy_cache.cli.output import give_up
 from policy_cache.policy.diagnostics import visible
 from policy_cache.policy.writing import replacing
 
@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 
 def refuse_existing(path: Path, *, force: bool) -> None:
     """Keep from writing over a file unless that was asked for."""
-    if path.exists() and not force:
+    try:
+        there = path.exists() or path.is_symlink()
+    except OSError as error:
+        give_up(f"{visible(str(path))}: {error.strerror or type(error).__name__}")
+    if there and not force:
         raise click.UsageError(f"{visible(str(path))} exists; --force writes over it")
 
 

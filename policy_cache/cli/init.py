@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from policy_cache.cli.files import refuse_existing, writing
-from policy_cache.cli.inputs import give_up
+from policy_cache.cli.output import give_up
 from policy_cache.policy.answers import DEFAULT_PROVIDERS, KINDS, PAUSES, PROVIDERS, ROUTERS, Answers
 from policy_cache.policy.diagnostics import suggest, visible
 from policy_cache.policy.starter import starter
@@ -151,5 +151,6 @@ def _providers(text: str) -> tuple[str, ...]:
 
 
 def _quoted(path: Path) -> str:
-    """A path as a shell takes it."""
-    return shlex.quote(visible(str(path)))
+    """A path as a shell takes it, and no command for an option."""
+    text = visible(str(path))
+    return shlex.quote(f"./{text}" if text.startswith("-") else text)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import errno
-import sys
 from dataclasses import dataclass, fields
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from policy_cache.cli.output import refuse
+from policy_cache.cli.output import give_up, refuse
+from policy_cache.cli.stdin import standard_input
 from policy_cache.engine.engine import Engine
 from policy_cache.errors import PolicyError, RequestError, RequestFileError
 from policy_cache.policy.diagnostics import visible
@@ -63,7 +62,7 @@ class Given:
     def read(self) -> Inputs:
         """Read everything; prints one line and exits with 2 on what cannot be read."""
         return Inputs(
-            _called(self.request_file),
+            shown(self.request_file),
             read_engine(self.policy_file, self.catalog_file),
             read_request(self.request_file),
             {
@@ -135,30 +134,24 @@ def read_engine(policy_file: str | None, catalog_file: str | None) -> Engine:
 
 def read_request(file: Path) -> dict[str, object]:
     """A request from a JSON file, or from standard input for `-`."""
-    name = _called(file)
+    return read_request_file(file)[0]
+
+
+def read_request_file(file: Path) -> tuple[dict[str, object], bytes]:
+    """A request, with the content of its file."""
+    name = shown(file)
     try:
-        return loads_request(_standard_input() if str(file) == "-" else file.read_bytes(), name)
+        content = standard_input() if str(file) == "-" else file.read_bytes()
+        return loads_request(content, name), content
     except RequestFileError as error:
         give_up(str(error))
     except OSError as error:
         give_up(f"{name}: {error.strerror or type(error).__name__}")
 
 
-def _called(file: Path) -> str:
+def shown(file: Path) -> str:
+    """What a file is called; `-` is standard input."""
     return "<stdin>" if str(file) == "-" else visible(str(file))
-
-
-def _standard_input() -> bytes:
-    stream: TextIO | None = sys.stdin
-    if stream is None:
-        raise OSError(errno.EBADF, "standard input is closed")
-    return stream.buffer.read()
-
-
-def give_up(message: str) -> NoReturn:
-    """Say in one line what cannot be done, and exit with 2."""
-    click.echo(f"policy-cache: {message}", err=True)
-    sys.exit(2)
 
 
 def _pairs(given: Iterable[str], option: str) -> dict[str, object] | None:

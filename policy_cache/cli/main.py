@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from policy_cache.errors import PolicyCacheError
+from policy_cache.policy.diagnostics import visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,7 +79,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except RecursionError:
         click.echo("policy-cache: the request is nested too deeply", err=True)
     except OSError as error:
-        click.echo(f"policy-cache: {error.strerror or type(error).__name__}", err=True)
+        name = f"{visible(error.filename)}: " if isinstance(error.filename, str) else ""
+        click.echo(f"policy-cache: {name}{error.strerror or type(error).__name__}", err=True)
     except Exception as error:  # noqa: BLE001, the last line of defence
         trace = error.__traceback__
         while trace is not None and trace.tb_next is not None:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from policy_cache.cli.inputs import give_up
-from policy_cache.cli.output import show, show_json
+from policy_cache.cli.output import give_up, show, show_json
 from policy_cache.cli.progress import progress
 from policy_cache.cli.traces import called, nothing_evaluated, read_policy, trace_options
 from policy_cache.engine.engine import Engine

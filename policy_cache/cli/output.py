@@ -40,3 +40,9 @@ def refuse(error: PolicyError) -> NoReturn:
     for number, diagnostic in enumerate(errors):
         show([Span("\n" if number else ""), *full(diagnostic, error.lines)], err=True)
     sys.exit(2)
+
+
+def give_up(message: str) -> NoReturn:
+    """Say in one line what cannot be done, and exit with 2."""
+    click.echo(f"policy-cache: {message}", err=True)
+    sys.exit(2)

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from policy_cache.cli.inputs import give_up
-from policy_cache.cli.output import show, show_json
+from policy_cache.cli.output import give_up, show, show_json
 from policy_cache.integrations.stats import stats
 from policy_cache.integrations.totals import DIMENSIONS
 from policy_cache.report.diff import counted

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from policy_cache.cli.inputs import give_up
-from policy_cache.cli.output import show, show_json
+from policy_cache.cli.output import give_up, show, show_json
 from policy_cache.errors import PolicyError
 from policy_cache.policy.diagnostics import visible
 from policy_cache.report.render import Span, concise, full

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from policy_cache.cli.inputs import give_up
-from policy_cache.cli.output import refuse
+from policy_cache.cli.output import give_up, refuse
 from policy_cache.errors import PolicyError
 from policy_cache.policy.diagnostics import visible
 from policy_cache.policy.load import load
@@ -37,7 +36,7 @@ def trace_options(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def run(trace: tuple[str, ...], gap: float, broken: str, model: str | None, **options: Any) -> None:  # noqa: ANN401, click passes what the options parse to
-        with _files(trace) as paths:
+        with kept(trace) as paths:
             command(
                 TraceOptions(paths, gap=gap, broken="fail" if broken == "fail" else "skip", model=model),
                 **options,
@@ -77,15 +76,15 @@ def _check_gap(_: click.Context, __: click.Parameter, value: float) -> float:
 
 
 @contextmanager
-def _files(trace: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+def kept(trace: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     """The files of a trace, which is read more than once; what comes through a pipe is kept meanwhile."""
     passing = [path for path in trace if path == "-" or _passes(path)]
     if not passing:
         yield trace
         return
     with tempfile.TemporaryDirectory(prefix="policy-cache-") as folder:
-        kept = {path: str(Path(folder) / f"{number}-{_KEPT}") for number, path in enumerate(passing)}
-        for path, copy in kept.items():
+        copies = {path: str(Path(folder) / f"{number}-{_KEPT}") for number, path in enumerate(passing)}
+        for path, copy in copies.items():
             if path == "-" and sys.stdin is None:
                 give_up("<stdin>: standard input is closed")
             with Path(copy).open("wb") as file:
@@ -94,7 +93,7 @@ def _files(trace: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
                 else:
                     with Path(path).open("rb") as source:
                         shutil.copyfileobj(source, file)
-        yield tuple(kept.get(path, path) for path in trace)
+        yield tuple(copies.get(path, path) for path in trace)
 
 
 def _passes(path: str) -> bool:

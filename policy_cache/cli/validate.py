@@ -14,9 +14,10 @@ import click
 from policy_cache import __version__
 from policy_cache.cli import watching
 from policy_cache.cli.fixing import difference, fix_file
-from policy_cache.cli.output import refuse, show, show_json
+from policy_cache.cli.output import give_up, refuse, show, show_json
+from policy_cache.cli.stdin import standard_input
 from policy_cache.errors import PolicyError
-from policy_cache.policy.diagnostics import Diagnostic
+from policy_cache.policy.diagnostics import Diagnostic, visible
 from policy_cache.policy.examine import examine, examine_content
 from policy_cache.policy.packaged import packaged
 from policy_cache.policy.reach import Catalog
@@ -104,7 +105,7 @@ def command(
     try:
         for changed in watching.changes(lambda: search(names), watching.pause):
             if changed:
-                show([Span(f"\n--- {', '.join(changed)} ---\n", "dim")], err=True)
+                show([Span(f"\n--- {', '.join(map(visible, changed))} ---\n", "dim")], err=True)
             run.once(search(names))
     except KeyboardInterrupt:
         sys.exit(0)
@@ -131,6 +132,7 @@ class _Run:
         self._fixes = fixes or shows
         self._writes = fixes and not shows
         self._shows = shows
+        self._unwritten = False
 
     def once(self, files: Sequence[str]) -> int:
         """Check files, print what is found, and return the exit code."""
@@ -149,7 +151,7 @@ class _Run:
             self._print(checked)
         self._close(found, len(files), rules, fixed)
         invalid = any(diagnostic.severity == "error" for diagnostic in found)
-        return 2 if unreadable else int(invalid)
+        return 2 if unreadable or self._unwritten else int(invalid)
 
     def _check_all(self, files: Sequence[str]) -> Iterator[Checked]:
         """Check files in their order; many of them in several processes."""
@@ -187,7 +189,7 @@ class _Run:
     def _check(self, file: str) -> Checked:
         try:
             if file == "-":
-                return self._checked(examine_content(_standard_input(), STDIN))
+                return self._checked(examine_content(_content(file), STDIN))
             return self._checked(examine(file))
         except PolicyError as error:
             found = tuple(map(_of_folder, error.diagnostics))
@@ -203,10 +205,18 @@ class _Run:
         """Apply a file's certain fixes, or show them, and return their number."""
         name = STDIN if file == "-" else file
         try:
-            content = _standard_input() if file == "-" else read_bytes(Path(file))
+            content = _content(file)
         except PolicyError:
             return 0  # the check says why
-        mended = fix_file(content, lambda data: self._diagnose(data, name), file if self._writes else None)
+        try:
+            mended = fix_file(
+                content, lambda data: self._diagnose(data, name), file if self._writes else None
+            )
+        except OSError as error:
+            message = f"policy-cache: {visible(name)}: {error.strerror or type(error).__name__}"
+            click.echo(message, err=True)
+            self._unwritten = True
+            return 0
         if self._shows and mended.fixes:
             show(difference(content, mended.content, name))
         return mended.fixes
@@ -218,8 +228,13 @@ class _Run:
             return error.diagnostics
 
 
-def _standard_input() -> bytes:
-    return sys.stdin.buffer.read()
+def _content(file: str) -> bytes:
+    if file != "-":
+        return read_bytes(Path(file))
+    try:
+        return standard_input()
+    except OSError as error:
+        give_up(f"{STDIN}: {error.strerror or type(error).__name__}")
 
 
 def _of_folder(diagnostic: Diagnostic) -> Diagnostic:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from policy_cache.cli.inputs import give_up
+from policy_cache.cli.output import give_up
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

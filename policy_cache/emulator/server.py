@@ -14,6 +14,7 @@ from policy_cache.emulator.errors import EmulatorError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import FrameType
 
     from starlette.applications import Starlette
 
@@ -53,6 +54,7 @@ def run(
     host: str = LOOPBACK,
     port: int = DEFAULT_PORT,
     app: Starlette | None = None,
+    interrupted: Callable[[], None] = lambda: None,
 ) -> None:
     """Serve in the foreground until interrupted.
 
@@ -61,12 +63,13 @@ def run(
         host: 127.0.0.1; nothing else is served.
         port: The port; 0 takes a free one.
         app: What to serve; a new provider by default.
+        interrupted: Called as soon as that happens, before what is under way has ended.
 
     Raises:
         EmulatorError: The host is another one, or the port is taken.
     """
     with _listen(host, port) as listener:
-        server = _Server(app or create_app())
+        server = _Server(app or create_app(), interrupted)
         announce(_address(listener))
         try:
             server.run([listener])
@@ -75,7 +78,7 @@ def run(
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, app: Starlette) -> None:
+    def __init__(self, app: Starlette, interrupted: Callable[[], None] = lambda: None) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -88,6 +91,11 @@ class _Server(uvicorn.Server):
             )
         )
         self.ready = threading.Event()
+        self._interrupted = interrupted
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        super().handle_exit(sig, frame)
+        self._interrupted()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         try:

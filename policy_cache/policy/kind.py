@@ -49,7 +49,7 @@ def other_kind(source: Source) -> Diagnostic | None:
     if "tests" in data:
         message, fix = "this is a test file, not a policy", f"`policy-cache test {source.name}` runs it"
         return _say(source, "PC133", message, ("tests",), fix)
-    if found := [key for key in data if key in _CATALOG]:
+    if found := [key for key in data if str(key).casefold() in _CATALOG]:
         message = "this is a catalog of providers, not a policy"
         fix = f"`policy-cache validate --catalog {source.name}` takes it"
         return _say(source, "PC132", message, (found[0],), fix)

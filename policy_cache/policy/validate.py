@@ -101,6 +101,8 @@ if TYPE_CHECKING:
     from policy_cache.policy.span import Path, Span
 
 _LONGEST_FIX = 60
+# How alike a name must be to be written without asking.
+_CERTAIN = 0.75
 _LONGEST_NUMBER = 18
 
 # Patterns are for editors; `checks` knows more about the same values.
@@ -263,7 +265,8 @@ class _Place:
                 continue
             span = self._source.keys.get(path)
             label = (Label(span, f"did you mean `{suggestion}`?"),) if suggestion and span else ()
-            fix = Fix(span, suggestion) if span and suggestion and suggestion == sole[key] else None
+            certain = suggestion == sole[key] and suggest(key, free, cutoff=_CERTAIN)
+            fix = Fix(span, suggestion) if span and suggestion and certain else None
             yield (
                 self._say(
                     "PC120",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from contextlib import contextmanager
-from errno import EEXIST
+from errno import EACCES, EEXIST
 from secrets import token_hex
 from typing import TYPE_CHECKING
 
@@ -22,19 +23,24 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     it was. A link is replaced, not followed: resolve the path first.
 
     Raises:
-        OSError: It cannot be written, or what is there is no plain file.
+        OSError: It cannot be written, or what is there is no plain file, or is read-only.
     """
-    if path.exists() and not path.is_file():
+    there = path.exists()
+    if there and not path.is_file():
         raise FileExistsError(EEXIST, "not a plain file", str(path))
+    if there and not os.access(path, os.W_OK):
+        raise PermissionError(EACCES, "it is read-only", str(path))
     fresh = path.with_name(f".policy-cache-{token_hex(8)}")
-    try:
-        with fresh.open("xb") as file:
-            if path.exists():
+    with fresh.open("xb") as file:
+        try:
+            if there:
                 shutil.copymode(path, fresh)
             yield file
-        fresh.replace(path)
-    finally:
-        fresh.unlink(missing_ok=True)
+            file.close()
+            fresh.replace(path)
+        except BaseException:
+            fresh.unlink(missing_ok=True)
+            raise
 
 
 def write(path: Path, content: bytes) -> None:

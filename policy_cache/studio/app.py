@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 from dataclasses import dataclass
@@ -132,6 +133,8 @@ class Studio:
                 return _json(await run_in_threadpool(answer, asked))
             except Refused as error:
                 return _json({"error": str(error), **error.more}, error.status)
+            except asyncio.CancelledError:  # the server ends
+                return _json({"error": "the studio has ended"}, 503)
             except (PolicyCacheError, OSError) as error:
                 said = error.strerror or type(error).__name__ if isinstance(error, OSError) else str(error)
                 return _json({"error": said}, 422)
@@ -184,8 +187,9 @@ async def _body(request: Request) -> bytes:
 
 def _read(body: bytes, kind: type[_Q]) -> _Q:
     try:
-        return msgspec.json.decode(body, type=kind)
-    except (msgspec.DecodeError, RecursionError) as error:
+        # msgspec's own decoder refuses half a surrogate pair, which is told where it stands.
+        return msgspec.convert(json.loads(body), kind)
+    except (ValueError, RecursionError) as error:
         raise Refused(400, f"not what was expected: {error}") from None
 
 

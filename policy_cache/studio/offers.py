@@ -11,10 +11,9 @@ from policy_cache.policy.diagnostics import visible
 from policy_cache.policy.packaged import packaged
 from policy_cache.report.diff import counted
 from policy_cache.report.values import indented, word
+from policy_cache.simulate.trace import TraceSummary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from policy_cache.simulate.compare import TraceOptions
     from policy_cache.simulate.trace import TraceRecord
 
@@ -29,12 +28,16 @@ class Offers:
     Attributes:
         given: The name and text of a request; None for none.
         trace: A trace; None for none.
-        names: What each is called: the one given, the examples, the lines of the trace.
+        title: What the trace is called.
+        names: What each request is called: the one given, the examples, the lines of the trace.
+        summary: What reading the trace met with.
     """
 
     given: tuple[str, str] | None = None
     trace: TraceOptions | None = None
+    title: str = ""
     names: tuple[str, ...] = field(init=False)
+    summary: TraceSummary = field(init=False)
 
     def __post_init__(self) -> None:
         """Look at what there is, once.
@@ -44,7 +47,10 @@ class Offers:
         """
         first = [visible(self.given[0])] if self.given else []
         examples = [f"example: {name}" for name in _examples()]
-        object.__setattr__(self, "names", (*first, *examples, *map(_called, self._records())))
+        trace = self.trace.read() if self.trace else None
+        lines = [self._called(record) for record in islice(trace or (), MOST_LINES)]
+        object.__setattr__(self, "names", (*first, *examples, *lines))
+        object.__setattr__(self, "summary", trace.summary if trace else TraceSummary())
 
     def text(self, number: int) -> str:
         """A request as JSON over several lines.
@@ -63,20 +69,17 @@ class Offers:
         examples = _examples()
         if number < len(examples):
             return packaged("examples", "requests", examples[number]).read_text(encoding="utf-8")
-        record = next(islice(self._records(), number - len(examples), None), None)
+        record = next(islice(self.trace.read() if self.trace else (), number - len(examples), None), None)
         if record is None:
             raise LookupError(number)
         return indented(record.request)
 
-    def _records(self) -> Iterator[TraceRecord]:
-        return islice(self.trace.read(), MOST_LINES) if self.trace else iter(())
+    def _called(self, record: TraceRecord) -> str:
+        place = f"{PurePath(self.title).name}:{record.where.rpartition(':')[2]}"
+        messages = counted(len(record.request["messages"]), "message")
+        return f"{word(place)}: {word(str(record.request['model']))}, {messages}"
 
 
 def _examples() -> list[str]:
     folder = packaged("examples", "requests")
     return sorted(file.name for file in folder.glob("*.json"))
-
-
-def _called(record: TraceRecord) -> str:
-    messages = counted(len(record.request["messages"]), "message")
-    return f"{word(PurePath(record.where).name)}: {word(str(record.request['model']))}, {messages}"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from codecs import BOM_UTF8
+from dataclasses import dataclass, field
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from policy_cache.errors import PolicyCacheError
@@ -43,9 +45,10 @@ class Places:
 
     file: Path | None = None
     folder: Path | None = None
+    _lock: Lock = field(default_factory=Lock, init=False, repr=False, compare=False)
 
     def save(self, text: str, name: str | None, seen: str | None) -> str:
-        """Write a policy in one step; on failure the file stays as it was.
+        """Write a policy in one step; on failure the file stays as it was. A byte order mark stays.
 
         Args:
             text: The policy.
@@ -61,16 +64,21 @@ class Places:
             OSError: It cannot be written.
         """
         path = self._path(name)
-        if path.resolve() != path or (path.exists() and not path.is_file()):
-            raise SaveError(f"{path.name} is no plain file, or a link leads elsewhere")
-        if (there := _there(path)) != seen:
-            said = "exists" if seen is None else "has changed since it was read"
-            raise ConflictError(f"{path.name} {said}", there)
         try:
             content = text.encode()
         except UnicodeEncodeError:
             raise SaveError("the policy holds half of a surrogate pair, which has no UTF-8") from None
-        write(path, content)
+        with self._lock:
+            if path.resolve() != path or (path.exists() and not path.is_file()):
+                raise SaveError(f"{path.name} is no plain file, or a link leads elsewhere")
+            before = path.read_bytes() if path.exists() else None
+            found = None if before is None else digest(before)
+            if found != seen:
+                said = "exists" if seen is None else "has changed since it was read"
+                raise ConflictError(f"{path.name} {said}", found)
+            if before is not None and before.startswith(BOM_UTF8):
+                content = BOM_UTF8 + content
+            write(path, content)
         return digest(content)
 
     def _path(self, name: str | None) -> Path:
@@ -88,10 +96,3 @@ class Places:
 def digest(content: bytes) -> str:
     """A name for exactly this content."""
     return hashlib.sha256(content).hexdigest()
-
-
-def _there(path: Path) -> str | None:
-    try:
-        return digest(path.read_bytes())
-    except FileNotFoundError:
-        return None

@@ -7,8 +7,9 @@ process waiting, and cannot be stopped.
 from __future__ import annotations
 
 import signal
+from contextlib import suppress
 from multiprocessing import get_context
-from threading import Lock
+from threading import BoundedSemaphore, Lock
 from typing import TYPE_CHECKING, Generic, ParamSpec, TypeVar
 
 from policy_cache.errors import PolicyCacheError
@@ -22,7 +23,9 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _STARTING = 60.0
-_DEFERRED = (EOFError, OSError)
+_GRACE = 2.0
+_MOST = 4
+"""Pieces of work under way or waiting; one page asks for one at a time."""
 
 
 class WorkError(PolicyCacheError):
@@ -42,14 +45,24 @@ class Worker(Generic[P, R]):
         self._work = work
         self._seconds = seconds
         self._lock = Lock()
+        self._places = BoundedSemaphore(_MOST)
+        self._closed = False
         self._running: tuple[SpawnProcess, Connection] | None = None
 
     def __call__(self, *arguments: P.args, **options: P.kwargs) -> R:
         """Have it done.
 
         Raises:
-            WorkError: It took too long, or something went wrong.
+            WorkError: It took too long, or something went wrong, or too much is waiting.
         """
+        if not self._places.acquire(blocking=False):
+            raise WorkError("too much is waiting to be evaluated")
+        try:
+            return self._done(arguments, options)
+        finally:
+            self._places.release()
+
+    def _done(self, arguments: tuple[object, ...], options: dict[str, object]) -> R:
         with self._lock:
             try:
                 connection = self._connection()
@@ -58,7 +71,7 @@ class Worker(Generic[P, R]):
                     self._end()
                     raise WorkError(f"stopped after {self._seconds:g} seconds")
                 done, result = connection.recv()
-            except _DEFERRED as error:
+            except (EOFError, OSError) as error:
                 self._end()
                 raise WorkError("the process that evaluates has ended") from error
         if not done:
@@ -67,21 +80,27 @@ class Worker(Generic[P, R]):
         return found
 
     def close(self) -> None:
-        """End the process."""
+        """End the process, and with it what is under way; nothing is done any more."""
+        self._closed = True
+        if (running := self._running) is not None:
+            with suppress(ValueError):  # it has just been ended
+                running[0].kill()
         with self._lock:
             self._end()
 
     def _connection(self) -> Connection:
-        if self._running is None:
+        if self._running is None and not self._closed:
             context = get_context("spawn")
             ours, theirs = context.Pipe()
-            process = context.Process(target=_run, args=(theirs, self._work), daemon=True)
+            process = context.Process(target=_run, args=(theirs, self._work, self._seconds), daemon=True)
             process.start()
             theirs.close()
             self._running = process, ours
             if not ours.poll(_STARTING):
                 raise EOFError
             ours.recv()
+        if self._running is None or self._closed:
+            raise EOFError
         return self._running[1]
 
     def _end(self) -> None:
@@ -94,7 +113,7 @@ class Worker(Generic[P, R]):
             connection.close()
 
 
-def _run(connection: Connection, work: Callable[..., object]) -> None:
+def _run(connection: Connection, work: Callable[..., object], seconds: float) -> None:
     # Ctrl-C reaches every process of a terminal; the first one ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     connection.send(True)  # imports are done
@@ -103,8 +122,16 @@ def _run(connection: Connection, work: Callable[..., object]) -> None:
             arguments, options = connection.recv()
         except EOFError:
             return
+        _limit(seconds + _GRACE)
         try:
             answer = True, work(*arguments, **options)
         except Exception as error:  # noqa: BLE001, the last line of defence
             answer = False, type(error).__name__
+        _limit(0)
         connection.send(answer)
+
+
+def _limit(seconds: float) -> None:
+    """Have the system end this process after so long, should the one that watches it be gone; 0 for never."""
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_REAL, seconds)

@@ -69,24 +69,29 @@ async function choose() {
   }
 }
 
-// What each file held when this page last read or wrote it.
-const seen = new Map([[null, start.seen]]);
-let written = start.policy;
-const lineEnd = start.policy.includes("\r\n") ? "\r\n" : "\n";
+// What each file holds, as this page last read or wrote it: its content, and that as the editor has it.
+const files = new Map([[null, { content: start.policy, text: textOf(policy), seen: start.seen }]]);
+let written = textOf(policy);
+const lineEnds = new Set(start.policy.match(/\r\n|\r|\n/g));
+const lineEnd = lineEnds.size ? [...lineEnds][0] : "\n";
+
+// One after the other: each writes over what the one before has written.
+let saving = Promise.resolve();
 
 function save() {
-  if (!by("saving").hidden) store(false);
+  if (!by("saving").hidden) saving = saving.then(() => store(false));
   return true;
 }
 
 async function store(replace) {
-  const text = policy.state.doc.toJSON().join(lineEnd);
-  const name = by("name").value.trim() || null;
-  const before = replace ? by("replace").dataset.seen || null : seen.get(name) ?? null;
+  const text = textOf(policy), name = by("name").value.trim() || null;
+  const file = files.get(name);
+  const before = replace ? by("replace").dataset.seen || null : file?.seen ?? null;
   by("replace").hidden = true;
+  const content = file?.text === text ? file.content : text.replaceAll("\n", lineEnd);
   try {
-    const done = await ask("save", { text, name, seen: before });
-    seen.set(name, done.seen);
+    const done = await ask("save", { text: content, name, seen: before });
+    files.set(name, { content, text, seen: done.seen });
     written = text;
     by("saved").textContent = `Saved ${name ?? start.name}.`;
   } catch (error) {
@@ -99,9 +104,9 @@ async function store(replace) {
 
 by("saving").addEventListener("submit", (event) => {
   event.preventDefault();
-  store(false);
+  save();
 });
-by("replace").addEventListener("click", () => store(true));
+by("replace").addEventListener("click", () => (saving = saving.then(() => store(true))));
 by("name").addEventListener("input", () => {
   by("replace").hidden = true;
   by("saved").textContent = "";
@@ -109,13 +114,14 @@ by("name").addEventListener("input", () => {
 by("requests").addEventListener("change", choose);
 by("pause").addEventListener("input", changed);
 addEventListener("beforeunload", (event) => {
-  if (!by("saving").hidden && textOf(policy) !== written.replaceAll("\r\n", "\n")) event.preventDefault();
+  if (!by("saving").hidden && textOf(policy) !== written) event.preventDefault();
 });
 
 by("policy-name").textContent = start.name;
 by("saving").hidden = !start.file && start.folder === null;
 by("named").hidden = start.folder === null;
 by("folder").textContent = start.folder ?? "";
+if (lineEnds.size > 1 && start.file) by("saved").textContent = "Its lines end in several ways; once it is changed and saved, all will end as the first one does.";
 by("name").required = !start.file;
 by("name").placeholder = start.file ? start.name : "policy.yaml";
 by("requests").append(...[...start.requests, "what is written below"].map((name) => element("option", name)));

@@ -282,6 +282,18 @@ def test_a_name_in_the_folder_is_asked_for(browser, tmp_path):
         shows(browser, "saved", "Not saved: expected a name such as policy.yaml")
 
 
+@pytest.mark.parametrize("content", [b"a: 1\r\nb: 2\n", b"\xef\xbb\xbfa: 1\rb: 2\r", b"a: 1\r\n"])
+def test_what_was_not_edited_is_saved_as_it_was(browser, tmp_path, content):
+    file = tmp_path.resolve() / "policy.yaml"
+    file.write_bytes(content)
+    with studio_of(text=content.decode("utf-8-sig"), file=file) as studio:
+        opened(browser, studio)
+        tab_to(browser, "save")
+        press(browser, Keys.ENTER, Keys.ENTER, Keys.ENTER)
+        shows(browser, "saved", "Saved policy.yaml.")
+    assert file.read_bytes() == content
+
+
 def test_saving_over_what_someone_else_wrote_is_asked_first(browser, tmp_path):
     file = tmp_path.resolve() / "policy.yaml"
     file.write_bytes(POLICY.replace("\n", "\r\n").encode())

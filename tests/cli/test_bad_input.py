@@ -1,8 +1,11 @@
 """What is no request: exit 2, one line on standard error, nothing on standard output."""
 
 import json
+import sys
 
 import pytest
+
+from policy_cache.cli.stdin import standard_input
 
 COMMANDS = ["diff", "explain", "rewrite"]
 MODEL = "anthropic/claude-sonnet-4-5"
@@ -41,11 +44,9 @@ def test_standard_input_is_named(run):
 
 
 def test_closed_standard_input(monkeypatch):
-    from policy_cache.cli import inputs
-
-    monkeypatch.setattr(inputs.sys, "stdin", None)
+    monkeypatch.setattr(sys, "stdin", None)
     with pytest.raises(OSError, match="standard input is closed"):
-        inputs._standard_input()
+        standard_input()
 
 
 REQUESTS = {

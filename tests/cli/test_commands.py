@@ -55,6 +55,7 @@ def test_every_command_is_listed():
         "main",
         "output",
         "progress",
+        "stdin",
         "traces",
         "watching",
         "wire",

@@ -7,6 +7,8 @@ import re
 import signal
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -15,44 +17,103 @@ from tests.cli.conftest import PROGRAM, environment
 from tests.studio.conftest import AGENT, POLICY
 
 
-def test_it_serves_the_page_until_it_is_interrupted(save, folder):
+class Serving:
+    """A studio in a process of its own, and what its page would send."""
+
+    def __init__(self, folder, *given, stdin=None):
+        self.program = subprocess.Popen(
+            [PROGRAM, "studio", *given, "--port", "0", "--no-open"],
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=folder,
+            env=environment(),
+        )
+        self.url = self.program.stdout.readline().strip()
+        page = httpx.get(self.url, timeout=60).text
+        token = re.search(r'name="token" content="([^"]+)"', page)[1]
+        self.headers = {"origin": self.url, "x-studio-token": token}
+
+    def ask(self, question, **body):
+        return httpx.post(f"{self.url}/api/{question}", json=body, headers=self.headers, timeout=60).json()
+
+    def end(self, sign=signal.SIGINT):
+        self.program.send_signal(sign)
+        out, err = self.program.communicate(timeout=60)
+        return self.program.returncode, out, err
+
+
+@pytest.fixture
+def serving(folder):
+    running = []
+
+    def serving(*given, **more):
+        running.append(Serving(folder, *given, **more))
+        return running[-1]
+
+    yield serving
+    for one in running:
+        one.program.kill()
+        one.program.communicate()
+
+
+def test_it_serves_the_page_until_it_is_interrupted(save, folder, serving):
     save("policy.yaml", POLICY)
     save("request.json", AGENT)
-    save("trace.jsonl", json.dumps(json.loads(AGENT)) + "\n")
-    given = [
-        "--policy",
-        "policy.yaml",
-        "--request",
-        "request.json",
-        "--trace",
-        "trace.jsonl",
-        "--folder",
-        ".",
-    ]
-    program = subprocess.Popen(
-        [PROGRAM, "studio", *given, "--port", "0", "--no-open"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=folder,
-        env=environment(),
+    save("trace.jsonl", "no record\n" + json.dumps(json.loads(AGENT)) + "\n")
+    studio = serving(
+        *("--policy", "policy.yaml", "--request", "request.json", "--trace", "trace.jsonl", "--folder", ".")
     )
-    try:
-        url = program.stdout.readline().strip()
-        page = httpx.get(url, timeout=60).text
-        token = re.search(r'name="token" content="([^"]+)"', page)[1]
-        headers = {"origin": url, "x-studio-token": token}
-        found = httpx.post(f"{url}/api/start", json={}, headers=headers).json()
-        assert (found["policy"], found["file"], found["folder"]) == (POLICY, True, folder.name)
-        assert found["requests"][0] == "request.json"
-        assert found["requests"][-1] == "trace.jsonl:1: anthropic/claude-sonnet-4-5, 8 messages"
-        question = {"policy": POLICY, "request": AGENT, "pause": 60}
-        shown = httpx.post(f"{url}/api/evaluate", json=question, headers=headers, timeout=60).json()["shown"]
-        assert shown["changed"]
-    finally:
-        program.send_signal(signal.SIGINT)
-        out, err = program.communicate(timeout=60)
-    assert (program.returncode, out, err) == (0, "", "")
+    found = studio.ask("start")
+    assert (found["policy"], found["file"], found["folder"]) == (POLICY, True, folder.name)
+    assert found["requests"][0] == "request.json"
+    assert found["requests"][-1] == "trace.jsonl:2: anthropic/claude-sonnet-4-5, 8 messages"
+    assert studio.ask("evaluate", policy=POLICY, request=AGENT, pause=60)["shown"]["changed"]
+    code, out, err = studio.end()
+    assert (code, out) == (0, "")
+    assert err.startswith("policy-cache: 1 line left out as no record: trace.jsonl:1: ")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("option", ["--request", "--trace"])
+def test_what_comes_through_a_pipe_is_read_once(save, folder, serving, option):
+    save("given", AGENT if option == "--request" else json.dumps(json.loads(AGENT)))
+    with (folder / "given").open() as stdin:
+        studio = serving(option, "-", stdin=stdin)
+    names = studio.ask("start")["requests"]
+    number = 0 if option == "--request" else len(names) - 1
+    assert names[number].startswith("<stdin>")
+    assert json.loads(studio.ask("request", number=number)["text"]) == json.loads(AGENT)
+
+
+def processes():
+    """Of every process that runs: its own number, and its parent's."""
+    options = ["ps", "-eo", "pid=,ppid=,stat="]
+    listed = subprocess.run(options, capture_output=True, text=True, check=True).stdout
+    found = [line.split() for line in listed.splitlines()]
+    return {int(pid): int(parent) for pid, parent, state in found if not state.startswith("Z")}
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_an_evaluation_under_way_ends_with_it(serving, sign):
+    studio = serving()
+    backtracks = POLICY.replace("    targets", '    match: {model: "re:(a+)+b"}\n    targets')
+    request = json.dumps({"model": "a" * 60, "messages": [{"role": "user", "content": "x"}]})
+    with ThreadPoolExecutor(4) as pool:
+        questions = [
+            pool.submit(studio.ask, "evaluate", policy=backtracks, request=request, pause=60)
+            for _ in range(3)
+        ]
+        while not (working := [pid for pid, of in processes().items() if of == studio.program.pid]):
+            assert not any(question.done() for question in questions)
+        code, out, err = studio.end(sign)
+        assert (code, out, err) == (0 if sign == signal.SIGINT else -sign, "", "")
+        answers = [question.result()["error"] for question in questions]
+    assert set(answers) == {"not evaluated: the process that evaluates has ended"}
+    deadline = time.monotonic() + 30
+    while running := processes().keys() & working:
+        assert time.monotonic() < deadline, running
 
 
 @pytest.mark.parametrize(

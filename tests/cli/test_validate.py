@@ -327,7 +327,7 @@ def test_a_failed_write_leaves_the_file_and_nothing_else(run, save, folder, monk
     monkeypatch.setattr(Path, "replace", fail)
     name = save("team.yaml", FIXABLE)
     ran = run("validate", "--fix", name)
-    assert (ran.code, ran.err) == (2, "policy-cache: No space left on device\n")
+    assert (ran.code, ran.err) == (2, "policy-cache: team.yaml: No space left on device\n")
     assert (folder / name).read_text() == FIXABLE
     assert [path.name for path in folder.iterdir()] == [name]
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from itertools import islice
 
 import pytest
 
@@ -131,6 +133,16 @@ def test_any_text_is_a_policy_with_problems(asking, policy):
     assert answer.json()["diagnostics"]
 
 
+@pytest.mark.parametrize("field", ["policy", "request"])
+def test_half_a_surrogate_pair_is_told_where_it_stands(asking, field):
+    answer = asking.evaluate(**{field: "version: 1 # \ud83d"})
+    assert answer.status_code == 200
+    found = answer.json()
+    said = "request: half of a surrogate pair, which has no UTF-8"
+    assert found["refused"] == (said if field == "request" else None)
+    assert [one["code"] for one in found["diagnostics"]] == (["PC106"] if field == "policy" else [])
+
+
 def test_half_a_surrogate_pair_comes_back(asking):
     request = '{"model": "claude-sonnet-4-5", "messages": [{"role": "user", "content": "\\ud83d"}]}'
     assert asking.evaluate(request=request).json()["shown"]["changed"] is False
@@ -171,10 +183,8 @@ def test_a_question_that_is_too_large_is_given_up(asking):
 
 
 def test_what_takes_too_long_is_stopped_and_the_server_lives_on():
-    backtracks = POLICY.replace("    targets", '    match: {model: "re:(a+)+b"}\n    targets')
-    request = json.dumps({"model": "a" * 60, "messages": [{"role": "user", "content": "x"}]})
     with studio_of(seconds=1.0) as asking:
-        answer = asking.evaluate(backtracks, request)
+        answer = asking.evaluate(*backtracking())
         assert (answer.status_code, answer.json()) == (
             422,
             {"error": "not evaluated: stopped after 1 seconds"},
@@ -183,11 +193,36 @@ def test_what_takes_too_long_is_stopped_and_the_server_lives_on():
         assert asking.evaluate().json()["shown"] is not None
 
 
+def backtracking():
+    policy = POLICY.replace("    targets", '    match: {model: "re:(a+)+b"}\n    targets')
+    return policy, json.dumps({"model": "a" * 60, "messages": [{"role": "user", "content": "x"}]})
+
+
+def test_what_waits_is_bounded_and_keeps_no_other_question_waiting():
+    with studio_of(seconds=60.0) as asking, ThreadPoolExecutor(50) as pool:
+        answers = [pool.submit(asking.evaluate, *backtracking()) for _ in range(50)]
+        refused = list(islice(as_completed(answers), 46))
+        assert asking.post("start").status_code == 200
+        asking.studio.close()
+        ended = [answer for answer in answers if answer not in refused]
+        assert {answer.result().json()["error"] for answer in refused} == {
+            "not evaluated: too much is waiting to be evaluated"
+        }
+        assert {answer.result().json()["error"] for answer in ended} == {
+            "not evaluated: the process that evaluates has ended"
+        }
+
+
+def test_a_body_that_is_no_utf8(asking):
+    answer = asking.post("evaluate", b'{"policy": "\xff", "request": "", "pause": 1}')
+    assert answer.status_code == 400
+
+
 def test_requests_come_from_a_file_the_examples_and_a_trace(tmp_path):
     trace = tmp_path / "trace.jsonl"
     lines = [{"model": "m", "messages": [{"role": "user", "content": text}]} for text in ("one", "<b>two")]
     trace.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-    offers = Offers(("mine.json", '{"model": 1}'), TraceOptions((str(trace),)))
+    offers = Offers(("mine.json", '{"model": 1}'), TraceOptions((str(trace),)), "trace.jsonl")
     assert offers.names[:3] == ("mine.json", "example: agent.json", "example: messages.json")
     assert offers.names[3:] == ("trace.jsonl:1: m, 1 message", "trace.jsonl:2: m, 1 message")
     assert offers.text(0) == '{"model": 1}'

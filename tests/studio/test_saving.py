@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import stat
+from codecs import BOM_UTF8
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -44,6 +46,35 @@ def test_a_change_of_someone_else_is_not_written_over_unseen(saves):
     assert everything(root) == {"policy.yaml": b"# theirs\n"}
     assert save(asking, seen=answer.json()["seen"]).status_code == 200
     assert everything(root) == {"policy.yaml": NEW.encode()}
+
+
+def test_of_several_at_once_one_is_written(saves):
+    asking, root = saves
+    texts = [f"# {number}\n" * 20_000 for number in range(12)]
+    for round_ in range(5):
+        name = f"{round_}.yaml"
+        with ThreadPoolExecutor(len(texts)) as pool:
+            codes = [one.status_code for one in pool.map(lambda text: save(asking, text, name), texts)]  # noqa: B023
+        assert sorted(codes) == [200] + [409] * (len(texts) - 1)
+        assert (root / "policies" / name).read_text("utf-8") == texts[codes.index(200)]
+
+
+def test_a_byte_order_mark_stays(saves):
+    asking, root = saves
+    (root / "policy.yaml").write_bytes(BOM_UTF8 + POLICY.encode())
+    seen = save(asking, seen=None).json()["seen"]
+    assert save(asking, seen=seen).status_code == 200
+    assert (root / "policy.yaml").read_bytes() == BOM_UTF8 + NEW.encode()
+
+
+def test_half_a_surrogate_pair_is_not_saved(saves):
+    asking, root = saves
+    answer = save(asking, "\ud83d", name="half.yaml")
+    assert (answer.status_code, answer.json()["error"]) == (
+        422,
+        "the policy holds half of a surrogate pair, which has no UTF-8",
+    )
+    assert everything(root / "policies") == {}
 
 
 def test_a_name_in_the_folder(saves):
