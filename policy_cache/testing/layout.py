@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from policy_cache.policy.source import Path, Source
+
+_COMMENT = re.compile(r"(?<!\S)#[^\r\n]*")
 
 
 def item_lines(source: Source, path: Path, number: int) -> list[tuple[str, str, str]] | None:
@@ -54,4 +57,21 @@ def line_end(source: Source, at: int) -> int:
 
 def newline(source: Source) -> str:
     """How the text ends its lines."""
-    return "\r\n" if "\r\n" in source.text else "\n"
+    return next((ends for ends in ("\r\n", "\n", "\r") if ends in source.text), "\n")
+
+
+def comments(source: Source, start: int, end: int) -> list[str]:
+    """The comments of a part of the text, in order."""
+    part = source.text[start:end]
+    texts = [path for path in source.values if not isinstance(source.at(path), (dict, list))]
+    spans = [extent(source, path) for path in texts]
+    spans += [(key_start(source, path), key_end(source, path)) for path in source.keys]
+    for first, last in spans:
+        if start <= first < end:
+            part = part[: first - start] + "." * (last - first) + part[last - start :]
+    return _COMMENT.findall(part)
+
+
+def line_start(source: Source, at: int) -> int:
+    """Where the line of an offset begins."""
+    return max(source.text.rfind("\n", 0, at), source.text.rfind("\r", 0, at)) + 1

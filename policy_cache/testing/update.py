@@ -10,7 +10,16 @@ from policy_cache.errors import PolicyCacheError, PolicyError
 from policy_cache.policy.writing import write
 from policy_cache.request.location import normalized
 from policy_cache.testing.compare import shown
-from policy_cache.testing.layout import extent, item_lines, key_end, key_start, line_end, newline
+from policy_cache.testing.layout import (
+    comments,
+    extent,
+    item_lines,
+    key_end,
+    key_start,
+    line_end,
+    line_start,
+    newline,
+)
 from policy_cache.testing.load import loads_suite
 from policy_cache.testing.spell import block, entry, spell
 
@@ -59,10 +68,21 @@ def update(suite: Suite, outcomes: Iterable[Outcome]) -> int:
 def updated(suite: Suite, failed: Iterable[Outcome]) -> str:
     """The text of a test file with what was found in its failed tests."""
     changes = [change for outcome in failed for change in _changes(outcome)]
+    changes += [kept for change in changes for kept in _comments(suite.source, change)]
     text = suite.source.text
     for change in sorted(changes, reverse=True):
         text = text[: change.start] + change.text + text[change.end :]
     return text
+
+
+def _comments(source: Source, change: _Change) -> Iterator[_Change]:
+    """The comments inside what is written anew: they go above it."""
+    lost = [one for one in comments(source, change.start, change.end) if one not in change.text]
+    if lost:
+        at = line_start(source, change.start)
+        line = source.text[at : change.start]
+        indent = line[: len(line) - len(line.lstrip(" "))]
+        yield _Change(at, at, "".join(f"{indent}{one}{newline(source)}" for one in lost))
 
 
 def _changes(outcome: Outcome) -> Iterator[_Change]:

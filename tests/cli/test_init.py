@@ -247,3 +247,25 @@ def test_a_new_user_is_there_in_five_commands(run):
         "result: claude-conversation marks it at $['messages'][4]['content'] (5m).\n"
     )
     assert json.loads(Path("request.json").read_text()) == starter_request(Answers())
+
+
+def test_a_link_is_something_that_exists(run, folder):
+    (folder / "policy.yaml").symlink_to("real.yaml")
+    assert run("init", *OPTIONS).err.endswith("Error: policy.yaml exists; --force writes over it\n")
+    assert run("init", "--force", *OPTIONS).code == 0
+    assert (folder / "policy.yaml").is_symlink()
+    assert (folder / "real.yaml").read_text().startswith("#")
+
+
+def test_a_name_like_an_option(run, folder):
+    ran = run("init", *OPTIONS, "--output=-x.yaml")
+    assert "policy-cache validate ./-x.yaml\n" in ran.out
+    assert (folder / "-x.yaml").exists()
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("name", ["a" * 300 + ".yaml", "a" * 250 + ".yaml"])
+def test_a_name_that_is_too_long(run, name):
+    said = run("init", *OPTIONS, "-o", name).refused()
+    assert said.endswith(".yaml: File name too long")
+    assert "\n" not in said

@@ -1,12 +1,13 @@
 """`policy-cache validate`: what it prints, where, and its exit code."""
 
+import errno
 import json
 import os
 from pathlib import Path
 
 import pytest
 
-from policy_cache.cli import watching
+from policy_cache.cli import validate, watching
 from tests.conftest import REPOSITORY
 
 GOOD = "version: 1\nname: good\nrules:\n  - {name: a, targets: [system], action: {add_cache_control: {}}}\n"
@@ -422,3 +423,20 @@ def test_many_files_are_checked_in_their_order(run, folder):
     assert ran.code == 1
     assert list(dict.fromkeys(named)) == [f"{number:03}.yaml" for number in range(0, 150, 10)]
     assert ran.err.endswith("in 150 files.\n")
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_name_that_cannot_be_looked_at_hides_no_other(run, save):
+    ran = run("validate", "--output-format", "concise", "a" * 300, save("bad.yaml", "version: 2\n"))
+    assert ran.code == 2
+    assert "PC102" in ran.out
+    assert "bad.yaml:1:10: error[PC124]" in ran.out
+
+
+def test_closed_standard_input(run, monkeypatch):
+    def closed():
+        raise OSError(errno.EBADF, "standard input is closed")
+
+    monkeypatch.setattr(validate, "standard_input", closed)
+    for options in ((), ("--diff",)):
+        assert run("validate", *options, "-").refused() == "<stdin>: standard input is closed"

@@ -59,3 +59,12 @@ def test_a_link_is_replaced_and_what_it_leads_to_is_not(tmp_path):
 def test_what_is_no_plain_file_is_refused(path):
     with pytest.raises(FileExistsError, match="not a plain file"):
         write(path, b"new")
+
+
+def test_what_is_read_only_is_not_replaced(tmp_path, monkeypatch):
+    path = tmp_path / "policy.yaml"
+    path.write_bytes(b"old")
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root may write anything
+    with pytest.raises(PermissionError, match="it is read-only"):
+        write(path, b"new")
+    assert [one.read_bytes() for one in tmp_path.iterdir()] == [b"old"]

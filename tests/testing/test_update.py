@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from pathlib import Path
 
@@ -81,6 +82,47 @@ def test_line_ends_and_a_byte_order_mark_stay(here):
     assert content.count(b"\n") == content.count(b"\r\n") == WRITTEN.count("\n")
     assert stat.S_IMODE(file.stat().st_mode) == 0o640
     assert sorted(path.name for path in here.iterdir()) == ["p.test.yaml", "p.yaml"]
+
+
+COMMENTED = {
+    "a flow list over several lines": (
+        "breakpoints: [   # list\n"
+        "        # one\n"
+        "        {at: \"$['messages'][1]\", rule: tail},  # it's here\n"
+        "        # gone\n"
+        "        ]\n"
+    ),
+    "an item over several lines": (
+        "breakpoints:\n"
+        "        - at: \"$['messages'][1]['# no comment']\"   # old place\n"
+        "          # about the rule\n"
+        "          rule: tail   # 'whose\n"
+    ),
+    "a list behind its key": (
+        "breakpoints: # b\n"
+        f"        - {SYSTEM}\n"
+        f"        - {LAST}\n"
+        "      reasons:\n"
+        "        prefix:   # rp\n"
+        "          - applied   # ap\n"
+        "          # more\n"
+        "          - moved\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("expect", COMMENTED.values(), ids=COMMENTED)
+def test_a_comment_inside_what_is_written_anew_goes_above_it(here, expect):
+    text = suite(f"  - name: a\n    request: {CHAT}\n    expect:\n      {expect}")
+    said = re.findall(r"(?m)(?:^|\s)(#[^\"\n]*)$", text)
+    assert len(said) == text.count("#") - text.count("'# no comment")
+    assert re.findall(r"(?m)(?:^|\s)(#.*)$", after(text, here)) == said
+
+
+def test_what_stands_alone_ends_as_the_other_lines_do(here):
+    text = after(WRITTEN.replace("\n", "\r"), here)
+    assert "\n" not in text
+    assert text.replace("\r", "\n") == after(WRITTEN, here)
 
 
 STYLES = {
