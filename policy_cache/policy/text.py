@@ -91,7 +91,12 @@ def read_bytes(path: FilePath) -> bytes:
 def check_size(data: bytes, name: str) -> None:
     """Refuse what no one has written by hand."""
     if len(data) > MAX_BYTES:
-        _refuse("PC103", f"the file is larger than {MAX_BYTES // 1024} KiB", file=name)
+        text = data[:MAX_BYTES].decode("utf-8-sig", errors="replace")
+        lines = split_lines(text)
+        span = Span(len(lines), len(lines[-1]) + 1, len(lines), len(lines[-1]) + 2)
+        message = f"the file is larger than {MAX_BYTES // 1024} KiB"
+        fix = "a policy is written by hand: divide what is generated into several"
+        _refuse("PC103", message, file=name, lines=lines, span=span, label="they end here", help=fix)
 
 
 def decode(data: bytes, name: str) -> str:
@@ -101,11 +106,21 @@ def decode(data: bytes, name: str) -> str:
         PolicyError: It is not UTF-8.
     """
     if data.startswith(_WIDE_BOMS) or (b"\x00" in data[:2] and len(data) > 1):
-        _refuse("PC105", "the file is UTF-16 or UTF-32", file=name, help="save it as UTF-8")
+        message, fix = "the file is UTF-16 or UTF-32", "save it as UTF-8"
+        lines = split_lines(_narrowed(data))
+        _refuse("PC105", message, file=name, lines=lines, span=Span(1, 1, 1, 2), help=fix)
     try:
         return data.decode().removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         _refuse_byte(data, error.start, name)
+
+
+def _narrowed(data: bytes) -> str:
+    """The text of a file in a wide encoding, as far as it can be read."""
+    wide = b"\x00\x00" in (data[:2], data[2:4])
+    little = data.startswith(b"\xff\xfe") or data[:1] not in b"\x00\xfe"
+    encoding = f"utf-{32 if wide else 16}-{'le' if little else 'be'}"
+    return data.decode(encoding, errors="replace").removeprefix("\ufeff")
 
 
 def check_characters(text: str, name: str) -> str:

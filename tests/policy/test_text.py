@@ -7,6 +7,7 @@ import pytest
 
 from policy_cache.errors import PolicyError
 from policy_cache.policy.load import load, loads
+from policy_cache.policy.text import decode
 
 POLICY = b"version: 1\nname: t\nrules: []\n"
 
@@ -99,3 +100,12 @@ def test_control_characters(character):
     assert diagnostic.code == "PC106"
     assert f"U+{ord(character):04X}" in diagnostic.message
     assert (diagnostic.span.line, diagnostic.span.column) == (2, 8)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"])
+def test_a_wide_encoding_is_read_as_far_as_to_show_its_first_line(encoding):
+    with pytest.raises(PolicyError) as refused:
+        decode("version: 1\nname: t\n".encode(encoding), "t.yaml")
+    [diagnostic] = refused.value.diagnostics
+    assert (diagnostic.code, diagnostic.span.line, diagnostic.span.column) == ("PC105", 1, 1)
+    assert refused.value.lines == ("version: 1", "name: t", "")
