@@ -93,7 +93,8 @@ def check_size(data: bytes, name: str) -> None:
     if len(data) > MAX_BYTES:
         text = data[:MAX_BYTES].decode("utf-8-sig", errors="replace")
         lines = split_lines(text)
-        span = Span(len(lines), len(lines[-1]) + 1, len(lines), len(lines[-1]) + 2)
+        line, last = len(lines), len(lines[-1])
+        span = Span(line, max(1, last), line, last + 1)
         message = f"the file is larger than {MAX_BYTES // 1024} KiB"
         fix = "a policy is written by hand: divide what is generated into several"
         _refuse("PC103", message, file=name, lines=lines, span=span, label="they end here", help=fix)
@@ -108,7 +109,8 @@ def decode(data: bytes, name: str) -> str:
     if data.startswith(_WIDE_BOMS) or (b"\x00" in data[:2] and len(data) > 1):
         message, fix = "the file is UTF-16 or UTF-32", "save it as UTF-8"
         lines = split_lines(_narrowed(data))
-        _refuse("PC105", message, file=name, lines=lines, span=Span(1, 1, 1, 2), help=fix)
+        span = Span(1, 1, 1, min(2, len(lines[0]) + 1))
+        _refuse("PC105", message, file=name, lines=lines, span=span, help=fix)
     try:
         return data.decode().removeprefix("\ufeff")
     except UnicodeDecodeError as error:
