@@ -10,6 +10,11 @@ if TYPE_CHECKING:
     from policy_cache.policy.diagnostics import Diagnostic
 
 
+def reason_of(error: OSError) -> str:
+    """What the system says of a failure, without the paths that it names."""
+    return error.strerror or type(error).__name__
+
+
 class PolicyCacheError(Exception):
     """The base of every error that policy-cache raises on purpose."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from policy_cache.cli.output import give_up
+from policy_cache.errors import reason_of
 from policy_cache.policy.diagnostics import visible
 from policy_cache.policy.writing import replacing
 
@@ -22,7 +23,7 @@ def refuse_existing(path: Path, *, force: bool) -> None:
     try:
         there = path.exists() or path.is_symlink()
     except OSError as error:
-        give_up(f"{visible(str(path))}: {error.strerror or type(error).__name__}")
+        give_up(f"{visible(str(path))}: {reason_of(error)}")
     if there and not force:
         raise click.UsageError(f"{visible(str(path))} exists; --force writes over it")
 
@@ -36,7 +37,7 @@ def writing(*paths: Path) -> Iterator[list[BinaryIO]]:
             try:
                 files.append(opened.enter_context(replacing(path.resolve())))
             except OSError as error:
-                give_up(f"{visible(str(path))}: {error.strerror or type(error).__name__}")
+                give_up(f"{visible(str(path))}: {reason_of(error)}")
         yield files
     for path in paths:
         click.echo(f"wrote {visible(str(path))}", err=True)

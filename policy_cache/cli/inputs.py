@@ -12,7 +12,7 @@ import click
 from policy_cache.cli.output import give_up, refuse
 from policy_cache.cli.stdin import standard_input
 from policy_cache.engine.engine import Engine
-from policy_cache.errors import PolicyError, RequestError, RequestFileError
+from policy_cache.errors import PolicyError, RequestError, RequestFileError, reason_of
 from policy_cache.policy.diagnostics import visible
 from policy_cache.request.file import loads_request
 
@@ -146,7 +146,7 @@ def read_request_file(file: Path) -> tuple[dict[str, object], bytes]:
     except RequestFileError as error:
         give_up(str(error))
     except OSError as error:
-        give_up(f"{name}: {error.strerror or type(error).__name__}")
+        give_up(f"{name}: {reason_of(error)}")
 
 
 def shown(file: Path) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from policy_cache.errors import PolicyCacheError
+from policy_cache.errors import PolicyCacheError, reason_of
 from policy_cache.policy.diagnostics import visible
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         click.echo("policy-cache: the request is nested too deeply", err=True)
     except OSError as error:
         name = f"{visible(error.filename)}: " if isinstance(error.filename, str) else ""
-        click.echo(f"policy-cache: {name}{error.strerror or type(error).__name__}", err=True)
+        click.echo(f"policy-cache: {name}{reason_of(error)}", err=True)
     except Exception as error:  # noqa: BLE001, the last line of defence
         trace = error.__traceback__
         while trace is not None and trace.tb_next is not None:

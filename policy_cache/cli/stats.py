@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from policy_cache.cli.output import give_up, show, show_json
+from policy_cache.errors import reason_of
 from policy_cache.integrations.stats import stats
 from policy_cache.integrations.totals import DIMENSIONS
 from policy_cache.report.diff import counted
@@ -49,7 +50,7 @@ def command(trace: str, by: Dimension, output_format: str) -> None:
         with click.open_file(trace, "rb") as lines:
             found = stats(lines)
     except OSError as error:
-        give_up(f"{trace}: {error.strerror or type(error).__name__}")
+        give_up(f"{trace}: {reason_of(error)}")
     if output_format == "json":
         show_json(_as_json(found))
     else:

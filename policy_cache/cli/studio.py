@@ -69,8 +69,7 @@ def command(
     from policy_cache.studio.saving import Places, digest  # noqa: PLC0415
 
     source = policy or packaged("policies", "default.yaml")
-    content = _content(source)
-    text = decode(content, str(source))
+    content, text = _read(source)
     # What came through a pipe cannot be saved there.
     file = policy.resolve() if policy and policy.is_file() else None
     with ExitStack() as stack:
@@ -84,14 +83,14 @@ def command(
         run(announce=announce, port=port, app=studio.app(), interrupted=studio.close)
 
 
-def _content(source: Path) -> bytes:
+def _read(source: Path) -> tuple[bytes, str]:
+    """The content of a policy, and its text, whatever else may be wrong with it."""
     try:
         content = read_bytes(source)
         check_size(content, str(source))
-        decode(content, str(source))
+        return content, decode(content, str(source))
     except PolicyError as error:
         refuse(error)
-    return content
 
 
 def _offers(request: Path | None, traces: tuple[str, ...]) -> Offers:

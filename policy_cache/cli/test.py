@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from policy_cache.cli.output import give_up, show, show_json
-from policy_cache.errors import PolicyError
+from policy_cache.errors import PolicyError, reason_of
 from policy_cache.policy.diagnostics import visible
 from policy_cache.report.render import Span, concise, full
 from policy_cache.testing.coverage import coverage, percent
@@ -120,7 +120,7 @@ def _write_junit(file: Path, session: Session) -> None:
     try:
         file.write_bytes(junit(session.outcomes, errors))
     except OSError as error:
-        give_up(f"{visible(str(file))}: {error.strerror or type(error).__name__}")
+        give_up(f"{visible(str(file))}: {reason_of(error)}")
 
 
 def _show(session: Session, written: list[Span], covered: list[Coverage] | None, *, brief_: bool) -> None:

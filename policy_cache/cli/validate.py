@@ -16,7 +16,7 @@ from policy_cache.cli import watching
 from policy_cache.cli.fixing import difference, fix_file
 from policy_cache.cli.output import give_up, refuse, show, show_json
 from policy_cache.cli.stdin import standard_input
-from policy_cache.errors import PolicyError
+from policy_cache.errors import PolicyError, reason_of
 from policy_cache.policy.diagnostics import Diagnostic, visible
 from policy_cache.policy.examine import examine, examine_content
 from policy_cache.policy.packaged import packaged
@@ -213,7 +213,7 @@ class _Run:
                 content, lambda data: self._diagnose(data, name), file if self._writes else None
             )
         except OSError as error:
-            message = f"policy-cache: {visible(name)}: {error.strerror or type(error).__name__}"
+            message = f"policy-cache: {visible(name)}: {reason_of(error)}"
             click.echo(message, err=True)
             self._unwritten = True
             return 0
@@ -234,7 +234,7 @@ def _content(file: str) -> bytes:
     try:
         return standard_input()
     except OSError as error:
-        give_up(f"{STDIN}: {error.strerror or type(error).__name__}")
+        give_up(f"{STDIN}: {reason_of(error)}")
 
 
 def _of_folder(diagnostic: Diagnostic) -> Diagnostic:

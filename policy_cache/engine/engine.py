@@ -59,10 +59,20 @@ class Engine:
     Attributes:
         policy: The loaded policy, with its source and warnings.
         rules: Its compiled rules, in file order.
+        edits_text: Whether any of them changes what a prompt says, beside its markers and parameters.
         failures: How often `rewrite` gave a request back unread, by kind of error.
     """
 
-    __slots__ = ("_catalog", "_conduct", "_programs", "_providers", "failures", "policy", "rules")
+    __slots__ = (
+        "_catalog",
+        "_conduct",
+        "_programs",
+        "_providers",
+        "edits_text",
+        "failures",
+        "policy",
+        "rules",
+    )
 
     def __init__(
         self,
@@ -83,6 +93,7 @@ class Engine:
         self.policy = policy
         acts = enabled and policy.policy.enabled and not is_disabled()
         self.rules: tuple[CompiledRule, ...] = compile_policy(policy) if acts else ()
+        self.edits_text = any(isinstance(rule.action, Split) for rule in self.rules)
         self._providers = Names(tuple(providers)) if providers else None
         self.failures: Counter[str] = Counter()
         self._conduct = Conduct.of(policy.policy, (policy.source.name, policy.revision))
@@ -168,11 +179,6 @@ class Engine:
         if caching.watch:
             return cls.watch(policy, catalog=caching.catalog, providers=caching.providers)
         return cls(load(policy), _catalog(caching.catalog), providers=caching.providers)
-
-    @property
-    def edits_text(self) -> bool:
-        """Whether any rule changes what a prompt says, beside its markers and parameters."""
-        return any(isinstance(rule.action, Split) for rule in self.rules)
 
     def rewrite(
         self,

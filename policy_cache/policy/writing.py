@@ -38,16 +38,15 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             yield file
             file.close()
             fresh.replace(path)
-        except BaseException:
+        finally:
             fresh.unlink(missing_ok=True)
-            raise
 
 
 def write(path: Path, content: bytes) -> None:
     """Replace a file by this content.
 
     Raises:
-        OSError: It cannot be written, or what is there is no plain file.
+        OSError: As of `replacing`.
     """
     with replacing(path) as file:
         file.write(content)

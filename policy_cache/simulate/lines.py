@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from policy_cache.errors import reason_of
 from policy_cache.simulate.trace import TraceError
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def lines_of(paths: Iterable[str | Path]) -> Iterator[tuple[str, bytes]]:
                     continue
             yield from _document(Path(path), name)
         except OSError as error:
-            raise TraceError(f"{name}: {error.strerror or type(error).__name__}") from None
+            raise TraceError(f"{name}: {reason_of(error)}") from None
 
 
 def _is_whole(line: bytes) -> bool:

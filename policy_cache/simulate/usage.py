@@ -201,11 +201,12 @@ def _figures(usage: object) -> Iterator[tuple[_Figure, object]]:
 
 
 def _at(holder: object, path: _Path) -> object:
-    """What stands at a path through mappings and objects; None, which is counted, where nothing does."""
+    """What stands at a path through mappings and objects; None where nothing does."""
     for name in path:
         try:
             holder = holder.get(name) if isinstance(holder, Mapping) else getattr(holder, name, None)
         except Exception:  # noqa: BLE001, code of someone else's object
+            # An answer of which nothing can be read is counted and logged, as one whose usage is missing.
             return None
     return holder
 

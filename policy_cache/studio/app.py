@@ -15,7 +15,7 @@ from starlette.middleware import Middleware
 from starlette.responses import Response
 from starlette.routing import Route
 
-from policy_cache.errors import PolicyCacheError
+from policy_cache.errors import PolicyCacheError, reason_of
 from policy_cache.policy.packaged import packaged
 from policy_cache.studio.evaluate import evaluate
 from policy_cache.studio.guard import Guard
@@ -136,7 +136,7 @@ class Studio:
             except asyncio.CancelledError:  # the server ends
                 return _json({"error": "the studio has ended"}, 503)
             except (PolicyCacheError, OSError) as error:
-                said = error.strerror or type(error).__name__ if isinstance(error, OSError) else str(error)
+                said = reason_of(error) if isinstance(error, OSError) else str(error)
                 return _json({"error": said}, 422)
             except Exception as error:  # noqa: BLE001, the last line of defence
                 return _json({"error": f"internal error: {type(error).__name__}; please report it"}, 500)

@@ -6,7 +6,7 @@ import difflib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from policy_cache.errors import PolicyCacheError, PolicyError
+from policy_cache.errors import PolicyCacheError, PolicyError, reason_of
 from policy_cache.policy.writing import write
 from policy_cache.request.location import normalized
 from policy_cache.testing.compare import shown
@@ -61,7 +61,7 @@ def update(suite: Suite, outcomes: Iterable[Outcome]) -> int:
         start = _BOM if path.read_bytes().startswith(_BOM) else b""
         write(path, start + text.encode())
     except OSError as error:
-        raise UpdateError(f"{suite.source.name}: {error.strerror or type(error).__name__}") from None
+        raise UpdateError(f"{suite.source.name}: {reason_of(error)}") from None
     return len(failed)
 
 

@@ -7,6 +7,7 @@ import shutil
 from contextlib import suppress
 
 import pytest
+from axe_core_python.base import AXE_SCRIPT
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
@@ -52,6 +53,22 @@ class Browser:
         events = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
         sent = [event["params"] for event in events if event["method"] == "Network.requestWillBeSent"]
         return [one["request"]["url"] for one in sent]
+
+    def outside(self, but):
+        """What stands out of the screen to the right, but for what is inside these."""
+        return self.run(
+            """return [...document.querySelectorAll("body *")]
+            .filter((one) => !one.closest(arguments[0])
+            && one.getBoundingClientRect().right > innerWidth + 1).map((one) => one.outerHTML.slice(0, 80))""",
+            but,
+        )
+
+    def violations(self):
+        """What axe finds that keeps someone from using the page."""
+        self.run(AXE_SCRIPT)
+        found = self.driver.execute_async_script("axe.run().then(arguments[arguments.length - 1])")
+        assert found["passes"]
+        return [(one["id"], node["html"][:160]) for one in found["violations"] for node in one["nodes"]]
 
     def console(self):
         """What the console said since it was last looked at."""

@@ -96,7 +96,7 @@ def test_a_name_in_the_folder(saves):
         ".hidden.yaml",
         "a/b.yaml",
         "a\\b.yaml",
-        "/tmp/out.yaml",
+        "/out.yaml",
         "C:out.yaml",
         "out.py",
         "out.yaml\n",

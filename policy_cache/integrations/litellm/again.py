@@ -98,7 +98,7 @@ def _retrying(call: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[An
         try:
             return await call(*args, **kwargs)
         except Exception:
-            # A refusal was counted and logged where it was noted; anything else goes its way.
+            # The call is made again only after a refusal, which `Rewriting` counted and logged.
             attempt = ATTEMPT.get()
             if attempt is None or not attempt.refused:
                 raise
