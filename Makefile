@@ -81,7 +81,7 @@ docs: $(VENV)/.installed
 	$(BIN)/python -m tests.wire.routes_page > docs/routes.md
 	$(BIN)/policy-cache rule --output-format markdown > docs/diagnostics.md
 	$(BIN)/python -m tests.policy.language_page > docs/language.md
-	$(BIN)/python -m tests.policy.known_models > policy_cache/policy/models.txt
+	$(BIN)/python -m tests.policy.known_models > policy_cache/policy/check/models.txt
 	$(MAKE) --no-print-directory site
 
 # The pages as they are, in site/.

@@ -11,10 +11,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+from policy_cache.forecast.compare import PolicyText, TraceOptions, compare
+from policy_cache.forecast.proposal import proposal
+from policy_cache.forecast.tune import tune
 from policy_cache.policy.packaged import packaged
-from policy_cache.simulate.compare import PolicyText, TraceOptions, compare
-from policy_cache.simulate.proposal import proposal
-from policy_cache.simulate.tune import tune
 from tests.simulate.conversations import SEED, write
 
 PAUSES = {"15 s": 15, "2 min": 120, "7 min": 420, "15 min": 900}

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from policy_cache.engine.engine import Engine
     from policy_cache.engine.plan import Edit, Placement, Plan
-    from policy_cache.engine.watch import LiveEngine
     from policy_cache.errors import PathError, PolicyCacheError, PolicyError, RequestError
-    from policy_cache.integrations.recorder import TraceRecorder
-    from policy_cache.simulate.usage import CacheUsage
+    from policy_cache.live.watch import LiveEngine
+    from policy_cache.trace.recorder import TraceRecorder
+    from policy_cache.usage.usage import CacheUsage
 
 __version__ = "0.1.0"
 
@@ -30,17 +30,17 @@ __all__ = [
 ]
 
 _HOMES = {
-    "CacheUsage": "simulate.usage",
+    "CacheUsage": "usage.usage",
     "Edit": "engine.plan",
     "Engine": "engine.engine",
-    "LiveEngine": "engine.watch",
+    "LiveEngine": "live.watch",
     "PathError": "errors",
     "Placement": "engine.plan",
     "Plan": "engine.plan",
     "PolicyCacheError": "errors",
     "PolicyError": "errors",
     "RequestError": "errors",
-    "TraceRecorder": "integrations.recorder",
+    "TraceRecorder": "trace.recorder",
 }
 
 

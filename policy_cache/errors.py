@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from policy_cache.policy.diagnostics import Diagnostic
+    from policy_cache.diagnostics import Diagnostic
 
 
 def reason_of(error: OSError) -> str:

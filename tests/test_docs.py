@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from policy_cache.engine.catalog_file import load_catalog
 from policy_cache.engine.reasons import REASONS
+from policy_cache.policy.language.model import Match
+from policy_cache.policy.language.names import NAMED_TARGETS
 from policy_cache.policy.load import loads
-from policy_cache.policy.model import Match
-from policy_cache.policy.names import NAMED_TARGETS
+from policy_cache.providers.file import load_catalog
 from policy_cache.request.targets import NAMED
 from tests.documents import DOCUMENTS, ROOT, blocks, fits, shown
 from tests.policy.language_page import page

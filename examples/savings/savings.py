@@ -10,11 +10,11 @@ import sys
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # no look-up on import
 
 from policy_cache import Engine
+from policy_cache.cache.explicit import CacheOutcome
 from policy_cache.demo import DemoResult, run_demo
 from policy_cache.demo.conversation import requests
-from policy_cache.simulate.cache import CacheOutcome
-from policy_cache.simulate.replay import Replay
-from policy_cache.simulate.trace import TraceRecord
+from policy_cache.forecast.replay import Replay
+from policy_cache.trace.record import TraceRecord
 
 SECONDS_APART = 20.0
 

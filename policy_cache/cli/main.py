@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from policy_cache.diagnostics import visible
 from policy_cache.errors import PolicyCacheError, reason_of
-from policy_cache.policy.diagnostics import visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +36,7 @@ COMMANDS = {
     "emulate": "Serve the Anthropic Messages API on this machine, with its caching rules.",
     "completion": "Print the completion script of a shell.",
 }
-"""Every command with its summary; each is a module of its name beside this one."""
+"""Every command with its summary; each is a module of its name in `commands`."""
 
 
 class _Commands(click.Group):
@@ -48,7 +48,7 @@ class _Commands(click.Group):
     def get_command(self, _: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        command: click.Command = import_module(f"policy_cache.cli.{name}").command
+        command: click.Command = import_module(f"policy_cache.cli.commands.{name}").command
         return command
 
     def format_commands(self, _: click.Context, formatter: click.HelpFormatter) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from policy_cache.simulate.cache import CacheOutcome
+from policy_cache.cache.explicit import CacheOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from policy_cache.cache.cost import cost
+from policy_cache.cache.explicit import CacheOutcome
 from policy_cache.demo.client import Send, check_installed, client
 from policy_cache.demo.conversation import MODEL, reply, requests
 from policy_cache.demo.result import Comparison, DemoResult, Usage
 from policy_cache.engine.engine import Engine
-from policy_cache.simulate.cache import CacheOutcome
-from policy_cache.simulate.cost import cost
-from policy_cache.simulate.prices import list_prices
+from policy_cache.providers.prices import list_prices
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

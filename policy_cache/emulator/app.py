@@ -12,14 +12,14 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from policy_cache.cache.explicit import CacheModel, CachePlan
+from policy_cache.cache.messages import messages_prompt
 from policy_cache.emulator.errors import ApiError, refusal
 from policy_cache.emulator.events import events
 from policy_cache.emulator.markers import check_markers
 from policy_cache.emulator.reply import Reply, build_message, echo
 from policy_cache.emulator.schema import check_shape
 from policy_cache.errors import RequestError
-from policy_cache.simulate.cache import CacheModel, CachePlan
-from policy_cache.simulate.messages import messages_prompt
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from starlette.datastructures import Headers
     from starlette.requests import Request
 
-    from policy_cache.simulate.prompt import Prompt
+    from policy_cache.cache.prompt import Prompt
 
 
 def create_app(

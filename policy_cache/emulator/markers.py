@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from policy_cache.cache.messages import marker_ttl, messages_prompt, nested_blocks
 from policy_cache.emulator.errors import refusal
 from policy_cache.emulator.schema import EXTRA, tag_of, unknown_tag
-from policy_cache.simulate.messages import marker_ttl, messages_prompt, nested_blocks
 
 if TYPE_CHECKING:
+    from policy_cache.cache.prompt import Ttl
     from policy_cache.request.location import Location
-    from policy_cache.simulate.prompt import Ttl
 
 MOST_BREAKPOINTS = 4
 SCOPE_BETA = "prompt-caching-scope-2026-01-05"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from policy_cache.request.tokens import tokens
 
 if TYPE_CHECKING:
-    from policy_cache.simulate.cache import CacheOutcome
+    from policy_cache.cache.explicit import CacheOutcome
 
 Reply: TypeAlias = Callable[[dict[str, Any]], list[dict[str, Any]]]
 

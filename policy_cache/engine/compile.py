@@ -13,8 +13,8 @@ from policy_cache.request.targets import PLACES, Finder, Hit, compile_target
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from policy_cache.policy.language.model import Rule, Target
     from policy_cache.policy.load import LoadedPolicy
-    from policy_cache.policy.model import Rule, Target
     from policy_cache.providers.catalog import Ttl
     from policy_cache.providers.resolve import Route
     from policy_cache.request.prompt import Prompt

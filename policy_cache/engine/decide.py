@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from policy_cache.engine.compile import CompiledRule
     from policy_cache.engine.match import Facts
     from policy_cache.engine.reasons import Reason
-    from policy_cache.policy.model import Policy
+    from policy_cache.policy.language.model import Policy
     from policy_cache.request.targets import Hit
 
 

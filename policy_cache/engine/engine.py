@@ -6,16 +6,16 @@ import logging
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from policy_cache.engine.caching import is_disabled, read_config
-from policy_cache.engine.catalog_file import load_catalog
 from policy_cache.engine.compile import Candidate, CompiledRule, Split, candidates, compile_policy
 from policy_cache.engine.decide import Conduct, decide
 from policy_cache.engine.direct import direct
 from policy_cache.engine.match import Facts, carried_metadata
 from policy_cache.errors import RequestError
+from policy_cache.live.caching import is_disabled, read_config
 from policy_cache.policy.load import LoadedPolicy, load, loads
 from policy_cache.policy.packaged import packaged
 from policy_cache.providers.catalog import packaged_catalog
+from policy_cache.providers.file import load_catalog
 from policy_cache.providers.resolve import Route, resolve
 from policy_cache.request.location import kind_of
 from policy_cache.request.names import Names
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from policy_cache.engine.context import Context
     from policy_cache.engine.plan import Plan
-    from policy_cache.engine.watch import LiveEngine
+    from policy_cache.live.watch import LiveEngine
     from policy_cache.providers.catalog import Catalog
 
 _log = logging.getLogger("policy_cache")
@@ -154,7 +154,7 @@ class Engine:
         Raises:
             PolicyError: A file cannot be read or is not valid now; see its `diagnostics`.
         """
-        from policy_cache.engine.watch import watch  # noqa: PLC0415, which is made of engines
+        from policy_cache.live.watch import watch  # noqa: PLC0415, which is made of engines
 
         return watch(path, catalog=catalog, every=every, providers=providers)
 

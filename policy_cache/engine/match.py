@@ -15,7 +15,7 @@ from policy_cache.request.names import Names
 from policy_cache.request.tokens import CHARS_PER_TOKEN, chars
 
 if TYPE_CHECKING:
-    from policy_cache.policy.model import Match, Range, Sample
+    from policy_cache.policy.language.model import Match, Range, Sample
     from policy_cache.providers.resolve import Route
     from policy_cache.request.prompt import Prompt
 

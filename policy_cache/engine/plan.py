@@ -151,7 +151,7 @@ class Plan:
 
     def diff(self) -> str:
         """The changes as a person reads them, long texts elided."""
-        from policy_cache.report.diff import plain_diff  # noqa: PLC0415, the one look upwards
+        from policy_cache.report.plan.diff import plain_diff  # noqa: PLC0415, the one look upwards
 
         return plain_diff(self)
 

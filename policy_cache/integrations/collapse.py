@@ -8,16 +8,16 @@ from collections import OrderedDict
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from policy_cache.integrations.sessions import hashed, session_of
 from policy_cache.request.location import Location, normalized
 from policy_cache.request.markers import unmarked
 from policy_cache.request.prompt import Prompt
+from policy_cache.usage.sessions import hashed, session_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from policy_cache.engine.plan import Plan
-    from policy_cache.simulate.usage import CacheUsage
+    from policy_cache.usage.usage import CacheUsage
 
 _log = logging.getLogger("policy_cache")
 _MOST_BLOCKS = 2_000

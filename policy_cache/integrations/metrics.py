@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from policy_cache.engine.plan import Plan
-    from policy_cache.integrations.account import Account
-    from policy_cache.simulate.attribution import Share
+    from policy_cache.usage.account import Account
+    from policy_cache.usage.attribution import Share
 
 _COUNTERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "policy_cache_requests": ("Requests that an engine saw, by whether it changed them.", ("changed",)),

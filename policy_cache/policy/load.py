@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from policy_cache.diagnostics import Diagnostic, visible
 from policy_cache.errors import PolicyError
-from policy_cache.policy.diagnostics import Diagnostic, visible
-from policy_cache.policy.examine import Examined, examine, examine_content
-from policy_cache.policy.model import Policy
+from policy_cache.policy.check.examine import Examined, examine, examine_content
+from policy_cache.policy.language.model import Policy
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterator
 
-    from policy_cache.policy.source import Source
+    from policy_cache.policy.text.source import Source
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from policy_cache.policy.diagnostics import visible
-from policy_cache.report.diff import counted
-from policy_cache.report.render import FORMAT_VERSION, Span
-from policy_cache.report.simulation import grid, price_warnings, trace_warnings, usd
-from policy_cache.report.values import place, word
+from policy_cache.diagnostics import visible
+from policy_cache.report.diagnostics.render import FORMAT_VERSION, Span
+from policy_cache.report.forecast import grid, price_warnings, trace_warnings, usd
+from policy_cache.report.plan.diff import counted
+from policy_cache.text.values import place, word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from decimal import Decimal
 
-    from policy_cache.simulate.miss import Cause, CauseTotal, Miss
-    from policy_cache.simulate.misses import Misses
-    from policy_cache.simulate.trace import TraceSummary
+    from policy_cache.misses.ledger import Misses
+    from policy_cache.misses.miss import Cause, CauseTotal, Miss
+    from policy_cache.trace.record import TraceSummary
 
 TITLES: Mapping[Cause, str] = {
     "model_switched": "the model was switched",

@@ -6,26 +6,26 @@ from typing import TYPE_CHECKING
 
 from policy_cache.engine.engine import Engine
 from policy_cache.errors import PolicyError, RequestError, RequestFileError
-from policy_cache.policy.examine import examine_content
+from policy_cache.policy.check.examine import examine_content
+from policy_cache.policy.check.reach import Catalog
+from policy_cache.policy.check.review import reviewed
 from policy_cache.policy.load import loads
-from policy_cache.policy.reach import Catalog
-from policy_cache.policy.review import reviewed
 from policy_cache.providers.data import packaged_data
-from policy_cache.report.diff import diff, place_of
-from policy_cache.report.explain import explain
-from policy_cache.report.prefix import Breakpoint, draw
-from policy_cache.report.render import as_json
-from policy_cache.report.values import place, word
+from policy_cache.report.diagnostics.render import as_json
+from policy_cache.report.plan.diff import diff, place_of
+from policy_cache.report.plan.explain import explain
+from policy_cache.report.plan.prefix import Breakpoint, draw
 from policy_cache.request.file import loads_request
 from policy_cache.studio.conversation import saving
+from policy_cache.text.values import place, word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from policy_cache.diagnostics import Diagnostic
     from policy_cache.engine.plan import Plan
-    from policy_cache.policy.diagnostics import Diagnostic
-    from policy_cache.report.prefix import Part
-    from policy_cache.report.render import Span
+    from policy_cache.report.diagnostics.render import Span
+    from policy_cache.report.plan.prefix import Part
 
 
 def evaluate(policy: str, request: str, pause: float, name: str) -> dict[str, object]:

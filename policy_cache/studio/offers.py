@@ -7,15 +7,15 @@ from itertools import islice
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from policy_cache.policy.diagnostics import visible
+from policy_cache.diagnostics import visible
 from policy_cache.policy.packaged import packaged
-from policy_cache.report.diff import counted
-from policy_cache.report.values import indented, word
-from policy_cache.simulate.trace import TraceSummary
+from policy_cache.report.plan.diff import counted
+from policy_cache.text.values import indented, word
+from policy_cache.trace.record import TraceSummary
 
 if TYPE_CHECKING:
-    from policy_cache.simulate.compare import TraceOptions
-    from policy_cache.simulate.trace import TraceRecord
+    from policy_cache.forecast.compare import TraceOptions
+    from policy_cache.trace.record import TraceRecord
 
 MOST_LINES = 200
 """Requests of a trace that are offered: its first ones."""

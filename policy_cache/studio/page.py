@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 # The style sheet of reports is that of this page, too; `studio.css` adds to it.
 FILES: Mapping[str, tuple[str, str, str]] = {
-    "page.css": ("policy_cache.simulate.page", "", "text/css"),
+    "page.css": ("policy_cache.report.page", "", "text/css"),
     "studio.css": ("policy_cache.studio", "static", "text/css"),
     "studio.js": ("policy_cache.studio", "static", "text/javascript"),
     "licenses.txt": ("policy_cache.studio", "static", "text/plain"),

@@ -10,7 +10,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from policy_cache.errors import PolicyCacheError
-from policy_cache.policy.writing import write
+from policy_cache.policy.write.file import write
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from policy_cache.diagnostics import Diagnostic, Label, listed, quoted, suggest
 from policy_cache.errors import PathError
-from policy_cache.policy.checks.walk import error, repeated_names
-from policy_cache.policy.diagnostics import Diagnostic, Label, listed, quoted, suggest
+from policy_cache.policy.check.meaning.walk import error, repeated_names
 from policy_cache.request.jsonpath import compile_path
 from policy_cache.testing.repeat import FIELDS, LONGEST, repeats
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from policy_cache.policy.source import Path, Source
+    from policy_cache.policy.text.source import Path, Source
     from policy_cache.request.location import Location
 
 CLIENT = "(client)"

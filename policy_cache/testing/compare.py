@@ -6,15 +6,15 @@ import difflib
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
-from policy_cache.policy.describe import flow
-from policy_cache.policy.diagnostics import Diagnostic, quoted
-from policy_cache.report.values import one_line, place
+from policy_cache.diagnostics import Diagnostic, quoted
+from policy_cache.policy.check.describe import flow
 from policy_cache.testing.checks import location_of
+from policy_cache.text.values import one_line, place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from policy_cache.policy.source import Path
+    from policy_cache.policy.text.source import Path
     from policy_cache.testing.breakpoints import Found
     from policy_cache.testing.load import Suite
     from policy_cache.testing.model import Breakpoint

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
-from policy_cache.policy.diagnostics import visible
-from policy_cache.report.render import plain
+from policy_cache.diagnostics import visible
+from policy_cache.report.diagnostics.render import plain
 from policy_cache.testing.report import failure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from policy_cache.policy.diagnostics import Diagnostic
+    from policy_cache.diagnostics import Diagnostic
     from policy_cache.testing.run import Outcome
 
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from policy_cache.diagnostics import Diagnostic, quoted
 from policy_cache.errors import PolicyError
-from policy_cache.policy.diagnostics import Diagnostic, quoted
-from policy_cache.policy.examine import examine, examined
-from policy_cache.policy.source import parse
-from policy_cache.policy.text import read_bytes, sibling
-from policy_cache.policy.validate import validate
+from policy_cache.policy.check.examine import examine, examined
+from policy_cache.policy.check.validate import validate
+from policy_cache.policy.text.file import read_bytes, sibling
+from policy_cache.policy.text.source import parse
 from policy_cache.testing.checks import check, rules
 from policy_cache.testing.discover import is_named_test, policy_beside
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterator
 
-    from policy_cache.policy.source import Source
+    from policy_cache.policy.text.source import Source
     from policy_cache.testing.model import Case, Tests
 
 SCHEMA = "test.schema.json"

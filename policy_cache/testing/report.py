@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from policy_cache.policy.diagnostics import visible
-from policy_cache.report.diff import counted, diff
-from policy_cache.report.render import FORMAT_VERSION, Span, as_json, concise, full
-from policy_cache.report.values import place, word
+from policy_cache.diagnostics import visible
+from policy_cache.report.diagnostics.render import FORMAT_VERSION, Span, as_json, concise, full
+from policy_cache.report.plan.diff import counted, diff
 from policy_cache.testing.checks import location_of
 from policy_cache.testing.compare import shown, unified
 from policy_cache.testing.coverage import percent
+from policy_cache.text.values import place, word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from policy_cache.policy.diagnostics import Diagnostic
-    from policy_cache.report.render import Style
+    from policy_cache.diagnostics import Diagnostic
+    from policy_cache.report.diagnostics.render import Style
     from policy_cache.testing.coverage import Coverage
     from policy_cache.testing.run import Outcome
 

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from policy_cache.diagnostics import Diagnostic, visible
 from policy_cache.engine.engine import Engine
 from policy_cache.engine.plan import Plan
 from policy_cache.errors import PolicyCacheError, RequestError, RequestFileError
-from policy_cache.policy.diagnostics import Diagnostic, visible
-from policy_cache.policy.text import sibling
+from policy_cache.policy.text.file import sibling
 from policy_cache.request.file import loads_request
 from policy_cache.request.location import Location
 from policy_cache.testing.breakpoints import Found, breakpoints

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from policy_cache.policy.schema import Generate
+from policy_cache.policy.language.schema import Generate
 from policy_cache.testing.model import Tests
 
 

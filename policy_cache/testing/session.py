@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from policy_cache.policy.diagnostics import Diagnostic
+    from policy_cache.diagnostics import Diagnostic
     from policy_cache.testing.load import Suite
     from policy_cache.testing.run import Outcome, Runner
     from policy_cache.testing.select import Chosen

@@ -6,7 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from policy_cache.policy.scalars import old_boolean, resolve
+from policy_cache.policy.text.scalars import old_boolean, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from policy_cache.policy.answers import PROVIDERS
+from policy_cache.policy.write.answers import PROVIDERS
 from policy_cache.testing.repeat import expanded
 from policy_cache.testing.spell import spell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from policy_cache.policy.answers import Answers
+    from policy_cache.policy.write.answers import Answers
 
 _LONG = {"repeat": "Be brief. ", "times": 1_000}
 _NAMES = {

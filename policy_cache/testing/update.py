@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from policy_cache.errors import PolicyCacheError, PolicyError, reason_of
-from policy_cache.policy.writing import write
+from policy_cache.policy.write.file import write
 from policy_cache.request.location import normalized
 from policy_cache.testing.compare import shown
 from policy_cache.testing.layout import (
@@ -26,8 +26,8 @@ from policy_cache.testing.spell import block, entry, spell
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from policy_cache.policy.source import Path as DataPath
-    from policy_cache.policy.source import Source
+    from policy_cache.policy.text.source import Path as DataPath
+    from policy_cache.policy.text.source import Source
     from policy_cache.testing.breakpoints import Found
     from policy_cache.testing.load import Suite
     from policy_cache.testing.run import Finding, Outcome

@@ -59,7 +59,8 @@ class Browser:
         return self.run(
             """return [...document.querySelectorAll("body *")]
             .filter((one) => !one.closest(arguments[0])
-            && one.getBoundingClientRect().right > innerWidth + 1).map((one) => one.outerHTML.slice(0, 80))""",
+            && one.getBoundingClientRect().right > innerWidth + 1)
+            .map((one) => one.outerHTML.slice(0, 80))""",
             but,
         )
 

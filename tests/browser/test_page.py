@@ -9,9 +9,9 @@ from selenium.webdriver import Keys
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.support.ui import WebDriverWait
 
-from policy_cache.simulate.compare import PolicyText, TraceOptions
-from policy_cache.simulate.page.collect import collect
-from policy_cache.simulate.page.document import document
+from policy_cache.forecast.compare import PolicyText, TraceOptions
+from policy_cache.report.page.collect import collect
+from policy_cache.report.page.document import document
 from tests.simulate.test_page import HOSTILE, HOUR, NONE, SECRET, USAGE, conversation
 
 POLICIES = [PolicyText(f"<i>{'long/' * 30}hour.yaml", HOUR), PolicyText("none.yaml", NONE)]

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from policy_cache import Engine
 from policy_cache.integrations.litellm import check
-from policy_cache.policy.answers import DEFAULT_PROVIDERS, KINDS, PAUSES, PROVIDERS, ROUTERS, Answers
-from policy_cache.policy.examine import examine
-from policy_cache.policy.starter import starter
+from policy_cache.policy.check.examine import examine
+from policy_cache.policy.write.answers import DEFAULT_PROVIDERS, KINDS, PAUSES, PROVIDERS, ROUTERS, Answers
+from policy_cache.policy.write.starter import starter
 from policy_cache.providers.catalog import packaged_catalog
 from policy_cache.testing.coverage import coverage, percent
 from policy_cache.testing.run import Runner
@@ -165,7 +165,7 @@ def typed(run, monkeypatch):
     """Run `init` at a terminal where these lines are typed."""
 
     def typed(text, *arguments):
-        monkeypatch.setattr("policy_cache.cli.init.sys.stdin", None)
+        monkeypatch.setattr("policy_cache.cli.commands.init.sys.stdin", None)
         terminal = Terminal(text)
         monkeypatch.setattr("tests.cli.conftest.TextIOWrapper", lambda *_, **__: terminal)
         return run("init", *arguments)

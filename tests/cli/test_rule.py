@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from policy_cache.policy.diagnostics import CODES
+from policy_cache.diagnostics import CODES
 from tests.conftest import REPOSITORY
 
 PC301 = """\

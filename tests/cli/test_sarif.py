@@ -7,7 +7,7 @@ import json
 import pytest
 from jsonschema import Draft4Validator
 
-from policy_cache.policy.explanation import explanations
+from policy_cache.policy.check.explanation import explanations
 from tests.conftest import REPOSITORY
 
 SCHEMA = json.loads((REPOSITORY / "tests" / "schemas" / "sarif-2.1.0.json").read_text(encoding="utf-8"))

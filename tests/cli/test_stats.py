@@ -7,8 +7,8 @@ import json
 import pytest
 
 from policy_cache import TraceRecorder
-from policy_cache.integrations.stats import stats
-from policy_cache.integrations.totals import Book
+from policy_cache.usage.stats import stats
+from policy_cache.usage.totals import Book
 
 
 def usage(uncached, read=0, written=0):

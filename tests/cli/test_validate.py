@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from policy_cache.cli import validate, watching
+from policy_cache.cli.commands import validate
+from policy_cache.cli.shared import watching
 from tests.conftest import REPOSITORY
 
 GOOD = "version: 1\nname: good\nrules:\n  - {name: a, targets: [system], action: {add_cache_control: {}}}\n"

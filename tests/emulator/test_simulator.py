@@ -7,9 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from policy_cache import Engine
-from policy_cache.simulate.replay import Replay
-from policy_cache.simulate.trace import TraceRecord
-from policy_cache.simulate.usage import CacheUsage
+from policy_cache.forecast.replay import Replay
+from policy_cache.trace.record import TraceRecord
+from policy_cache.usage.usage import CacheUsage
 
 from .bodies import HOUR, LONG, MARK, text, tool
 

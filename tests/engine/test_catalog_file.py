@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from policy_cache import Engine, PolicyError
-from policy_cache.engine.catalog_file import load_catalog
-from policy_cache.engine.catalog_schema import catalog_schema_text
 from policy_cache.policy.packaged import packaged
 from policy_cache.providers.catalog import packaged_catalog
-from policy_cache.report.render import full, plain
+from policy_cache.providers.file import load_catalog
+from policy_cache.providers.schema import catalog_schema_text
+from policy_cache.report.diagnostics.render import full, plain
 
 CASES = sorted((Path(__file__).parent / "catalogs").glob("*.yaml"))
 POLICY = """

@@ -13,9 +13,9 @@ from itertools import count
 import pytest
 
 from policy_cache import Engine, PolicyError
-from policy_cache.engine import watch as module
-from policy_cache.engine.watch import LiveEngine, watch
-from policy_cache.policy.text import MAX_BYTES
+from policy_cache.live import watch as module
+from policy_cache.live.watch import LiveEngine, watch
+from policy_cache.policy.text.file import MAX_BYTES
 from tests.engine.requests import ANTHROPIC, BIG, add, marked, policy
 
 SYSTEM = policy(add("system"))
@@ -496,6 +496,6 @@ def test_any_interval_ends_at_once(file, every):
 
 
 def test_importing_starts_no_thread_and_needs_no_fsspec():
-    code = "import sys, threading, policy_cache.engine.watch; "
+    code = "import sys, threading, policy_cache.live.watch; "
     code += "sys.exit('fsspec' in sys.modules or threading.active_count() > 1)"
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=LONGEST).returncode == 0

@@ -12,10 +12,10 @@ import pytest
 from litellm.litellm_core_utils.logging_worker import GLOBAL_LOGGING_WORKER
 
 from policy_cache import CacheUsage, Engine, TraceRecorder
-from policy_cache.integrations.accounting import Accounting
-from policy_cache.integrations.ledger import Ledger
 from policy_cache.integrations.litellm import Calls, PolicyCacheHandler, answers, install
 from policy_cache.integrations.litellm.rewriting import Rewriting
+from policy_cache.usage.accounting import Accounting
+from policy_cache.usage.ledger import Ledger
 
 MODEL = "anthropic/claude-sonnet-4-5"
 LONG = "word " * 4_000

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policy_cache import CacheUsage, Engine
-from policy_cache.integrations.account import account_of
-from policy_cache.integrations.segments import segments
-from policy_cache.simulate.attribution import CLIENT, LITELLM, PROVIDER, Owner, Segment, Share, attribute
+from policy_cache.usage.account import account_of
+from policy_cache.usage.attribution import CLIENT, LITELLM, PROVIDER, Owner, Segment, Share, attribute
+from policy_cache.usage.segments import segments
 
 A, B = Owner("policy", "a"), Owner("policy", "b")
 counts = st.integers(0, 10**6)

@@ -11,10 +11,10 @@ from litellm.litellm_core_utils.logging_worker import GLOBAL_LOGGING_WORKER
 
 from policy_cache import Engine
 from policy_cache.emulator import serve
-from policy_cache.integrations.ledger import Ledger
 from policy_cache.integrations.litellm import Calls, PolicyCacheHandler, install
 from policy_cache.integrations.litellm.answers import expect_from
 from policy_cache.integrations.litellm.rewriting import Rewriting
+from policy_cache.usage.ledger import Ledger
 from tests.doubles import Provider
 
 MODEL = "anthropic/claude-sonnet-4-5"

@@ -10,11 +10,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from benchmarks.request import agent_request
-from policy_cache.integrations.hashed import Hasher, kept_key
-from policy_cache.integrations.recorder import TraceRecorder
 from policy_cache.providers.catalog import packaged_catalog
 from policy_cache.providers.resolve import resolve
 from policy_cache.request.tokens import chars
+from policy_cache.trace.hashed import Hasher, kept_key
+from policy_cache.trace.recorder import TraceRecorder
 from tests.prompts import broken_requests, requests
 
 from .test_recorder import REQUEST, plain, records

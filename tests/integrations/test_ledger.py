@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policy_cache import CacheUsage
-from policy_cache.integrations.account import Account
-from policy_cache.integrations.ledger import Ledger
-from policy_cache.integrations.sessions import Sessions
-from policy_cache.integrations.totals import OTHER, Book, Entry
-from policy_cache.simulate.attribution import CLIENT, PROVIDER, Owner, Share
+from policy_cache.usage.account import Account
+from policy_cache.usage.attribution import CLIENT, PROVIDER, Owner, Share
+from policy_cache.usage.ledger import Ledger
+from policy_cache.usage.sessions import Sessions
+from policy_cache.usage.totals import OTHER, Book, Entry
 
 READ, SHORT, HOUR = CacheUsage(read=1), CacheUsage(write_5m=1), CacheUsage(write_1h=1)
 

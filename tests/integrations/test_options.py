@@ -8,10 +8,10 @@ from types import SimpleNamespace
 import pytest
 
 from policy_cache import Engine, PolicyError
-from policy_cache.engine.caching import Caching
-from policy_cache.engine.watch import LiveEngine
 from policy_cache.integrations.litellm.options import BLOCK, Record, read_options
 from policy_cache.integrations.litellm.proxy import proxy_handler
+from policy_cache.live.caching import Caching
+from policy_cache.live.watch import LiveEngine
 
 POLICY = "version: 1\nname: p\nrules:\n  - {name: r, targets: [system], action: {add_cache_control: {}}}\n"
 REQUEST = {

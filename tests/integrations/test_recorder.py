@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from litellm.types.utils import Message, ModelResponse, Usage
 
-from policy_cache.integrations.recorder import TraceRecorder
+from policy_cache.trace.recorder import TraceRecorder
 from tests.conftest import REPOSITORY
 from tests.prompts import JUNK, broken_requests, requests
 
@@ -453,7 +453,7 @@ def run(script, path):
 
 OPENING = """
 import os, sys
-from policy_cache.integrations.recorder import TraceRecorder
+from policy_cache.trace.recorder import TraceRecorder
 recorder = TraceRecorder(sys.argv[1])
 request = {"model": "m", "messages": [{"role": "user", "content": "x" * 20_000}]}
 """

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policy_cache.integrations.savings import Saving, savings
-from policy_cache.simulate.usage import CacheUsage
+from policy_cache.usage.savings import Saving, savings
+from policy_cache.usage.usage import CacheUsage
 
 MILLION = 1_000_000
 counts = st.integers(0, 100_000)

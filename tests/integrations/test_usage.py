@@ -21,8 +21,8 @@ from litellm.llms.bedrock.chat.converse_transformation import AmazonConverseConf
 from litellm.llms.vertex_ai.gemini.vertex_and_google_ai_studio_gemini import VertexGeminiConfig
 
 from policy_cache.emulator import create_app, serve
-from policy_cache.integrations.log import log_usage
-from policy_cache.simulate.usage import _FIGURES, _USAGES, CacheUsage
+from policy_cache.usage.log import log_usage
+from policy_cache.usage.usage import _FIGURES, _USAGES, CacheUsage
 
 from_response = CacheUsage.from_response
 
@@ -440,8 +440,8 @@ def test_no_caching_is_not_logged(caplog, usage):
 def test_litellm_is_not_imported():
     program = """
 import sys
-from policy_cache.integrations.savings import savings
-from policy_cache.simulate.usage import CacheUsage
+from policy_cache.usage.savings import savings
+from policy_cache.usage.usage import CacheUsage
 usage = CacheUsage.from_response({"usage": {"prompt_tokens": 5, "cached_tokens": 2}})
 print(usage.read, savings(usage, "gpt-5"), "litellm" in sys.modules)
 """

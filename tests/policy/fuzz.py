@@ -7,14 +7,14 @@ import sys
 import time
 
 from policy_cache.errors import PolicyError
-from policy_cache.policy.examine import examine_content
-from policy_cache.policy.mend import mend
-from policy_cache.policy.reach import Catalog
-from policy_cache.policy.review import reviewed
+from policy_cache.policy.check.examine import examine_content
+from policy_cache.policy.check.mend import mend
+from policy_cache.policy.check.reach import Catalog
+from policy_cache.policy.check.review import reviewed
 from policy_cache.providers.data import packaged_data
-from policy_cache.report.github import annotation
-from policy_cache.report.render import as_json, full, plain
-from policy_cache.report.sarif import as_sarif
+from policy_cache.report.diagnostics.github import annotation
+from policy_cache.report.diagnostics.render import as_json, full, plain
+from policy_cache.report.diagnostics.sarif import as_sarif
 from tests.conftest import REPOSITORY
 
 LONGEST = 1.0

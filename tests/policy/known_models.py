@@ -1,4 +1,4 @@
-"""`python -m tests.policy.known_models`: the models that litellm knows, as `policy/models.txt` lists them."""
+"""`python -m tests.policy.known_models`: the models that litellm knows, as `models.txt` lists them."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from policy_cache.policy.schema import policy_schema
+from policy_cache.policy.language.schema import policy_schema
 
 PAGE = """# Every field
 

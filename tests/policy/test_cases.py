@@ -11,14 +11,14 @@ import re
 import pytest
 import yaml
 
+from policy_cache.diagnostics import CODES
 from policy_cache.errors import PolicyError
-from policy_cache.policy import compose
-from policy_cache.policy.diagnostics import CODES
-from policy_cache.policy.examine import examine_content
+from policy_cache.policy.check.examine import examine_content
+from policy_cache.policy.check.mend import mend
+from policy_cache.policy.check.reach import Catalog
+from policy_cache.policy.check.review import reviewed
 from policy_cache.policy.load import loads
-from policy_cache.policy.mend import mend
-from policy_cache.policy.reach import Catalog
-from policy_cache.policy.review import reviewed
+from policy_cache.policy.text import compose
 from policy_cache.providers.data import packaged_data
 from tests.conftest import REPOSITORY
 

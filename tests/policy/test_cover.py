@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policy_cache.policy.cover import covers, glob_covers, rule_covers
+from policy_cache.policy.check.cover import covers, glob_covers, rule_covers
 
 GLOBS = st.text("ab*?[]-", max_size=6)
 

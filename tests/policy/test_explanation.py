@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from policy_cache.engine.catalog_file import loads_catalog
+from policy_cache.diagnostics import CODES
 from policy_cache.errors import PolicyError
-from policy_cache.policy.diagnostics import CODES
-from policy_cache.policy.examine import examine_content
-from policy_cache.policy.explanation import completed, explanations
-from policy_cache.policy.kind import other_kind
-from policy_cache.policy.reach import Catalog
-from policy_cache.policy.review import review
+from policy_cache.policy.check.examine import examine_content
+from policy_cache.policy.check.explanation import completed, explanations
+from policy_cache.policy.check.kind import other_kind
+from policy_cache.policy.check.reach import Catalog
+from policy_cache.policy.check.review import review
 from policy_cache.providers.data import packaged_data
+from policy_cache.providers.file import loads_catalog
 from tests.conftest import REPOSITORY
 
 EXPLAINED = [one for one in explanations().values() if one.code != "PC129"]

@@ -28,14 +28,14 @@ def modules():
 
 
 def test_never(modules):
-    assert modules[1].isdisjoint({"litellm", "rich", "click", "policy_cache.report.render"})
+    assert modules[1].isdisjoint({"litellm", "rich", "click", "policy_cache.report.diagnostics.render"})
 
 
 def test_only_when_a_file_is_read(modules):
     before, after = modules
     assert "jsonschema" not in before
     assert "jsonschema" in after
-    assert "policy_cache.policy.schema" not in after
+    assert "policy_cache.policy.language.schema" not in after
 
 
 ALONE = """
@@ -43,7 +43,7 @@ import sys, types
 package = types.ModuleType("policy_cache")
 package.__path__ = [sys.argv[1]]
 sys.modules["policy_cache"] = package
-from policy_cache.policy.examine import examine_content
+from policy_cache.policy.check.examine import examine_content
 assert examine_content("version: 1\\nname: t\\nrules: []\\n", "t").ok
 print("pydantic" in sys.modules)
 """

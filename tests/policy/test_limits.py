@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from policy_cache.errors import PolicyError
-from policy_cache.policy import compose
 from policy_cache.policy.load import loads
+from policy_cache.policy.text import compose
 
 
 def alias_bomb():

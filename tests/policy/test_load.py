@@ -5,12 +5,11 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from policy_cache.diagnostics import CODES
 from policy_cache.errors import PolicyError
-from policy_cache.policy import examine as examining
-from policy_cache.policy.checks import CHECKS
-from policy_cache.policy.diagnostics import CODES
-from policy_cache.policy.load import load, loads
-from policy_cache.policy.model import (
+from policy_cache.policy.check import examine as examining
+from policy_cache.policy.check.meaning import CHECKS
+from policy_cache.policy.language.model import (
     Action,
     AddCacheControl,
     Match,
@@ -24,7 +23,8 @@ from policy_cache.policy.model import (
     SplitText,
     Target,
 )
-from policy_cache.policy.names import RULE_FIELDS
+from policy_cache.policy.language.names import RULE_FIELDS
+from policy_cache.policy.load import load, loads
 
 CASES = Path(__file__).parent.parent / "cases"
 

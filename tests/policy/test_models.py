@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from policy_cache.policy.models import is_foreign, known_models, matching, meant_model, models_of
+from policy_cache.policy.check.models import is_foreign, known_models, matching, meant_model, models_of
 from policy_cache.providers.data import packaged_data
 from tests.conftest import REPOSITORY
 from tests.policy.known_models import page
 
 
 def test_the_list_is_current():
-    text = (REPOSITORY / "policy_cache" / "policy" / "models.txt").read_text(encoding="utf-8")
+    text = (REPOSITORY / "policy_cache" / "policy" / "check" / "models.txt").read_text(encoding="utf-8")
     assert text == page(), "make docs"
 
 

@@ -7,19 +7,19 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from policy_cache.diagnostics import CODES
 from policy_cache.errors import PolicyError
-from policy_cache.policy.diagnostics import CODES
-from policy_cache.policy.examine import examine_content
+from policy_cache.policy.check.examine import examine_content
+from policy_cache.policy.check.mend import mend
+from policy_cache.policy.check.reach import Catalog
+from policy_cache.policy.check.review import reviewed
+from policy_cache.policy.check.validate import _validator
+from policy_cache.policy.language.model import Policy
+from policy_cache.policy.language.names import NAMED_TARGETS
 from policy_cache.policy.load import LoadedPolicy, loads
-from policy_cache.policy.mend import mend
-from policy_cache.policy.model import Policy
-from policy_cache.policy.names import NAMED_TARGETS
-from policy_cache.policy.reach import Catalog
-from policy_cache.policy.review import reviewed
-from policy_cache.policy.validate import _validator
 from policy_cache.providers.data import packaged_data
-from policy_cache.report.github import annotation
-from policy_cache.report.render import as_json, full, plain
+from policy_cache.report.diagnostics.github import annotation
+from policy_cache.report.diagnostics.render import as_json, full, plain
 
 pytestmark = pytest.mark.property
 

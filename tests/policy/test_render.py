@@ -4,11 +4,11 @@ import json
 
 import pytest
 
+from policy_cache.diagnostics import Diagnostic, Label
 from policy_cache.errors import PolicyError
-from policy_cache.policy.diagnostics import Diagnostic, Label
 from policy_cache.policy.load import loads
-from policy_cache.policy.span import Span as Place
-from policy_cache.report.render import Span, ansi, as_json, concise, full, plain
+from policy_cache.report.diagnostics.render import Span, ansi, as_json, concise, full, plain
+from policy_cache.text.span import Span as Place
 
 
 def shown(line, place, **more):

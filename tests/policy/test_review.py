@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import pytest
 
-from policy_cache.policy.examine import examine_content
-from policy_cache.policy.reach import Catalog
-from policy_cache.policy.review import reviewed
+from policy_cache.policy.check.examine import examine_content
+from policy_cache.policy.check.reach import Catalog
+from policy_cache.policy.check.review import reviewed
 from policy_cache.providers.data import packaged_data
 from tests.conftest import REPOSITORY
 

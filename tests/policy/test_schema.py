@@ -6,11 +6,11 @@ import json
 import jsonschema
 import pytest
 
-from policy_cache.policy import meaning
-from policy_cache.policy.model import Action
-from policy_cache.policy.names import NAMED_TARGETS, TAKE_WORDS
+from policy_cache.policy.language import meaning
+from policy_cache.policy.language.model import Action
+from policy_cache.policy.language.names import NAMED_TARGETS, TAKE_WORDS
+from policy_cache.policy.language.schema import policy_schema, schema_text
 from policy_cache.policy.packaged import packaged
-from policy_cache.policy.schema import policy_schema, schema_text
 
 
 def keywords(schema):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from policy_cache.policy.scalars import resolve
-from policy_cache.policy.source import Span, parse
+from policy_cache.policy.text.scalars import resolve
+from policy_cache.policy.text.source import Span, parse
 
 TEXT = """\
 a: [1, {b: "x"}]

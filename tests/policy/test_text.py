@@ -7,7 +7,7 @@ import pytest
 
 from policy_cache.errors import PolicyError
 from policy_cache.policy.load import load, loads
-from policy_cache.policy.text import decode
+from policy_cache.policy.text.file import decode
 
 POLICY = b"version: 1\nname: t\nrules: []\n"
 

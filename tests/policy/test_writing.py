@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from policy_cache.policy.writing import replacing, write
+from policy_cache.policy.write.file import replacing, write
 
 
 def test_a_file_that_is_not_there_appears(tmp_path):

@@ -9,8 +9,8 @@ from hypothesis import given
 from policy_cache import Engine
 from policy_cache.engine.plan import edited
 from policy_cache.engine.reasons import ACTED
-from policy_cache.report.arbitration import arbitration, holders
-from policy_cache.report.prefix import Part, draw
+from policy_cache.report.plan.arbitration import arbitration, holders
+from policy_cache.report.plan.prefix import Part, draw
 from policy_cache.request.prompt import Prompt
 from tests.engine.requests import BARE, BIG, HOUR, add, chat, engine, native, native_tool, text
 from tests.policies import policies

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from policy_cache.engine.reasons import REASONS
-from policy_cache.report.explain import explain
-from policy_cache.report.miss import why_missed
-from policy_cache.report.render import plain
-from policy_cache.report.verdicts import verdicts
+from policy_cache.report.diagnostics.render import plain
+from policy_cache.report.plan.explain import explain
+from policy_cache.report.plan.miss import why_missed
+from policy_cache.report.plan.verdicts import verdicts
 from policy_cache.request.targets import NAMED
 from tests.engine.requests import (
     BARE,

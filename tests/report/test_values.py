@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from policy_cache.report.values import elided, indented, one_line, place, word
+from policy_cache.text.values import elided, indented, one_line, place, word
 
 
 def test_a_text_is_cut_only_when_that_hides_much():

@@ -1,7 +1,7 @@
 """Small prompts whose sizes can be added up in the head."""
 
-from policy_cache.simulate.cache import CacheModel
-from policy_cache.simulate.prompt import Prompt, PromptBlock
+from policy_cache.cache.explicit import CacheModel
+from policy_cache.cache.prompt import Prompt, PromptBlock
 
 
 def block(name, tokens=100, ttl=None, *, level="messages", kind="text"):

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policy_cache.simulate.automatic import AutomaticModel, AutomaticRules, automatic_rules
-from policy_cache.simulate.cache import CacheOutcome
-from policy_cache.simulate.prompt import Prompt
+from policy_cache.cache.automatic import AutomaticModel, AutomaticRules, automatic_rules
+from policy_cache.cache.explicit import CacheOutcome
+from policy_cache.cache.prompt import Prompt
 
 from .prompts import block, prompt, send, texts
 

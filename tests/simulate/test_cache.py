@@ -2,7 +2,7 @@
 
 import pytest
 
-from policy_cache.simulate.cache import CacheModel, CacheOutcome
+from policy_cache.cache.explicit import CacheModel, CacheOutcome
 
 from .prompts import block, no_minimum, prompt, send, texts
 

@@ -7,11 +7,11 @@ import pytest
 
 from policy_cache import Engine
 from policy_cache.emulator import create_app, serve
+from policy_cache.forecast.compare import PolicyText, TraceOptions, calibrate, compare
+from policy_cache.forecast.replay import Replay
+from policy_cache.forecast.scale import UNSCALED
 from policy_cache.policy.packaged import packaged
-from policy_cache.simulate.compare import PolicyText, TraceOptions, calibrate, compare
-from policy_cache.simulate.replay import Replay
-from policy_cache.simulate.scale import UNSCALED
-from policy_cache.simulate.trace import TraceRecord
+from policy_cache.trace.record import TraceRecord
 from tests.simulate.conversations import write
 
 DEFAULT = PolicyText("default", packaged("policies", "default.yaml").read_text(encoding="utf-8"))

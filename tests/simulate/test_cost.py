@@ -2,10 +2,10 @@ from decimal import Decimal
 
 import pytest
 
-from policy_cache.simulate.cache import CacheOutcome
-from policy_cache.simulate.cost import cost
-from policy_cache.simulate.minimums import minimum_tokens
-from policy_cache.simulate.prices import list_prices
+from policy_cache.cache.cost import cost
+from policy_cache.cache.explicit import CacheOutcome
+from policy_cache.cache.minimums import minimum_tokens
+from policy_cache.providers.prices import list_prices
 
 MILLION = 1_000_000
 

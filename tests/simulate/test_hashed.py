@@ -2,8 +2,8 @@
 
 import pytest
 
-from policy_cache.integrations.recorder import TraceRecorder
-from policy_cache.simulate.compare import TraceOptions, compare
+from policy_cache.forecast.compare import TraceOptions, compare
+from policy_cache.trace.recorder import TraceRecorder
 from tests.simulate.conversations import lines
 from tests.simulate.test_compare import DEFAULT
 

@@ -2,9 +2,9 @@
 
 import pytest
 
+from policy_cache.cache.explicit import CacheModel, CacheOutcome
+from policy_cache.cache.messages import REPLY_OPENING, messages_prompt
 from policy_cache.request.tokens import tokens
-from policy_cache.simulate.cache import CacheModel, CacheOutcome
-from policy_cache.simulate.messages import REPLY_OPENING, messages_prompt
 
 from .prompts import send
 

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policy_cache import Engine
+from policy_cache.misses.ledger import Misses
+from policy_cache.report.diagnostics.render import plain
 from policy_cache.report.misses import TITLES, line
-from policy_cache.report.render import plain
-from policy_cache.simulate.misses import Misses
-from policy_cache.simulate.trace import Trace, TraceRecord
-from policy_cache.simulate.usage import CacheUsage
+from policy_cache.trace.record import Trace, TraceRecord
+from policy_cache.usage.usage import CacheUsage
 
 # No output may hold it: every text of every prompt here does.
 SECRET = "xyzzy"
@@ -415,7 +415,7 @@ def test_the_texts_of_a_hashed_trace_say_nothing():
 def test_every_cause_has_a_title():
     from typing import get_args
 
-    from policy_cache.simulate.miss import Cause
+    from policy_cache.misses.miss import Cause
 
     assert set(TITLES) == set(get_args(Cause))
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policy_cache.simulate.cache import CacheOutcome
-from policy_cache.simulate.openai import OpenAIModel, OpenAIPrompt, openai_prompt
-from policy_cache.simulate.reader import PromptReader
+from policy_cache.cache.explicit import CacheOutcome
+from policy_cache.cache.openai import OpenAIModel, OpenAIPrompt, openai_prompt
+from policy_cache.forecast.reader import PromptReader
 
 from .prompts import block, prompt, send
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policy_cache.simulate.cache import CacheModel
-from policy_cache.simulate.cost import cost
-from policy_cache.simulate.optimum import Optimum
-from policy_cache.simulate.prices import Prices
+from policy_cache.cache.cost import cost
+from policy_cache.cache.explicit import CacheModel
+from policy_cache.forecast.optimum import Optimum
+from policy_cache.providers.prices import Prices
 
 from .prompts import block, prompt, send, texts
 

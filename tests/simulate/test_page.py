@@ -14,18 +14,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policy_cache import Engine
+from policy_cache.cache.explicit import CacheOutcome
+from policy_cache.forecast.compare import PolicyText, TraceOptions, calibrate, compare
+from policy_cache.forecast.totals import Totals
+from policy_cache.misses.ledger import Misses
 from policy_cache.policy.load import loads
-from policy_cache.report.simulation import HEAD, cells
-from policy_cache.simulate.cache import CacheOutcome
-from policy_cache.simulate.compare import PolicyText, TraceOptions, calibrate, compare
-from policy_cache.simulate.misses import Misses
-from policy_cache.simulate.page import drawn
-from policy_cache.simulate.page.collect import collect
-from policy_cache.simulate.page.dearest import Dearest
-from policy_cache.simulate.page.document import document
-from policy_cache.simulate.page.figures import costs, literal, tokens
-from policy_cache.simulate.prices import Prices
-from policy_cache.simulate.totals import Totals
+from policy_cache.providers.prices import Prices
+from policy_cache.report.forecast import HEAD, cells
+from policy_cache.report.page import drawn
+from policy_cache.report.page.collect import collect
+from policy_cache.report.page.dearest import Dearest
+from policy_cache.report.page.document import document
+from policy_cache.report.page.figures import costs, literal, tokens
 
 # No page may hold it: every text of every prompt here does.
 SECRET = "xyzzy"

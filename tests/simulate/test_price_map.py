@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policy_cache.integrations.savings import savings
-from policy_cache.simulate.cache import CacheOutcome
-from policy_cache.simulate.cost import cost
-from policy_cache.simulate.price_map import entry_of, installed_map, prices_of
-from policy_cache.simulate.prices import Prices, list_prices
-from policy_cache.simulate.usage import CacheUsage
+from policy_cache.cache.cost import cost
+from policy_cache.cache.explicit import CacheOutcome
+from policy_cache.providers.price_map import entry_of, installed_map, prices_of
+from policy_cache.providers.prices import Prices, list_prices
+from policy_cache.usage.savings import savings
+from policy_cache.usage.usage import CacheUsage
 
 ENTRY = {
     "litellm_provider": "openai",
@@ -159,7 +159,7 @@ def test_without_the_import_the_installed_map_says_the_same(model, provider):
 
 def test_reading_the_installed_map_does_not_import_litellm():
     program = (
-        "import sys; from policy_cache.simulate.price_map import prices_of; "
+        "import sys; from policy_cache.providers.price_map import prices_of; "
         "print(prices_of('gpt-5.6', 'openai').input.normalize(), 'litellm' in sys.modules)"
     )
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policy_cache.simulate.cache import CacheModel
-from policy_cache.simulate.prompt import LEVELS, Prompt, PromptBlock
+from policy_cache.cache.explicit import CacheModel
+from policy_cache.cache.prompt import LEVELS, Prompt, PromptBlock
 
 from .prompts import send
 

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from policy_cache.simulate.compare import compare
+from policy_cache.forecast.compare import compare
 from tests.simulate.test_compare import DEFAULT, NONE, agent, trace
 
 ray = pytest.importorskip("ray", reason="Ray is not installed here; `make test-ray` runs this")
@@ -21,7 +21,7 @@ def cluster():
 
 @pytest.mark.usefixtures("cluster")
 def test_parts_on_a_cluster_add_up_to_the_whole(tmp_path):
-    from policy_cache.simulate.ray import compare as compare_on_ray
+    from policy_cache.forecast.ray import compare as compare_on_ray
 
     records = [
         {"ts": 10.0 * number, "scope": scope, "request": request, "session": scope}

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policy_cache.integrations.hashed import Hasher
-from policy_cache.integrations.recorder import TraceRecorder
-from policy_cache.simulate.lines import lines_of, numbered
-from policy_cache.simulate.trace import Trace, TraceError
+from policy_cache.trace.hashed import Hasher
+from policy_cache.trace.lines import lines_of, numbered
+from policy_cache.trace.record import Trace, TraceError
+from policy_cache.trace.recorder import TraceRecorder
 
 REQUEST = {
     "model": "anthropic/claude-sonnet-4-5",

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policy_cache.simulate.wording import difference
+from policy_cache.misses.wording import difference
 
 
 def told(old, new):

@@ -9,11 +9,11 @@ from itertools import islice
 import pytest
 
 from policy_cache.engine.engine import Engine
+from policy_cache.forecast.compare import PolicyText, TraceOptions, compare
 from policy_cache.policy.packaged import packaged
-from policy_cache.report.diff import plain_diff
-from policy_cache.report.explain import explain
-from policy_cache.report.render import plain
-from policy_cache.simulate.compare import PolicyText, TraceOptions, compare
+from policy_cache.report.diagnostics.render import plain
+from policy_cache.report.plan.diff import plain_diff
+from policy_cache.report.plan.explain import explain
 from policy_cache.studio.app import MOST_BYTES
 from policy_cache.studio.conversation import MOST_TURNS, turns
 from policy_cache.studio.offers import Offers

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import xmlschema
 
-from policy_cache.cli import test as command
+from policy_cache.cli.commands import test as command
 from policy_cache.testing.report import summary
 from tests.conftest import REPOSITORY
 from tests.testing.files import BAD, GOOD, KEY, POLICY, case, suite

@@ -247,7 +247,7 @@ JSON = st.recursive(
 @pytest.mark.property
 @given(JSON)
 def test_a_value_is_read_back_as_it_is(value):
-    from policy_cache.policy.source import parse
+    from policy_cache.policy.text.source import parse
 
     source = parse(f"- {spell(value)}\n", "x")
     assert source.data == [value]

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policy_cache import Engine
+from policy_cache.cache.messages import messages_prompt
+from policy_cache.forecast.reader import PromptReader, marked
 from policy_cache.integrations.litellm import wire
-from policy_cache.simulate.messages import messages_prompt
-from policy_cache.simulate.reader import PromptReader, marked
 
 MODEL = "anthropic/claude-sonnet-4-5"
 LONG = "word " * 1_500

@@ -11,12 +11,12 @@ from uuid import uuid4
 import litellm
 from litellm.integrations.custom_logger import CustomLogger
 
-from policy_cache.engine.caching import is_disabled
+from policy_cache.live.caching import is_disabled
 
 if TYPE_CHECKING:
-    from policy_cache.integrations.accounting import Accounting
     from policy_cache.integrations.litellm.rewriting import Rewriter, Rewriting
     from policy_cache.request.prompt import Shape
+    from policy_cache.usage.accounting import Accounting
 
 # More than a process has under way at once; a request that failed is forgotten only by this bound.
 _MOST_AWAITED = 2_000

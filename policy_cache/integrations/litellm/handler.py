@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 from policy_cache.integrations.litellm.again import ATTEMPT, Attempt, retry_while_alive
 from policy_cache.integrations.litellm.answers import Answers, awaited, expect
 from policy_cache.integrations.litellm.rewriting import Rewriting
-from policy_cache.integrations.log import log_usage
-from policy_cache.integrations.savings import savings
-from policy_cache.simulate.usage import CacheUsage
+from policy_cache.usage.log import log_usage
+from policy_cache.usage.savings import savings
+from policy_cache.usage.usage import CacheUsage
 
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from policy_cache.integrations.accounting import Told
     from policy_cache.integrations.litellm.rewriting import Rewriter
     from policy_cache.request.prompt import Shape
+    from policy_cache.usage.accounting import Told
 
 _SHAPES: dict[str, Shape] = {
     "completion": "chat",

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Unpack
 
-    from policy_cache.integrations.accounting import Told
     from policy_cache.integrations.litellm.rewriting import Rewriter
+    from policy_cache.usage.accounting import Told
 
 _log = logging.getLogger("policy_cache")
 _LOCK = threading.Lock()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, NamedTuple, cast, get_args
 
-from policy_cache.engine.block import Block
-from policy_cache.engine.caching import ON, Caching
-from policy_cache.integrations.recorder import Text
+from policy_cache.live.block import Block
+from policy_cache.live.caching import ON, Caching
+from policy_cache.trace.recorder import Text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

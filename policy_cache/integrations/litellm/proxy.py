@@ -5,19 +5,19 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from policy_cache.diagnostics import Diagnostic
 from policy_cache.engine.engine import Engine
 from policy_cache.errors import PolicyError
 from policy_cache.integrations.collapse import CollapseAlarm
 from policy_cache.integrations.litellm.handler import PolicyCacheHandler
 from policy_cache.integrations.litellm.options import BLOCK, read_options, settings
 from policy_cache.integrations.metrics import Metrics, OpenTelemetry, Prometheus
-from policy_cache.integrations.recorder import TraceRecorder
-from policy_cache.policy.diagnostics import Diagnostic
+from policy_cache.trace.recorder import TraceRecorder
 
 if TYPE_CHECKING:
-    from policy_cache.integrations.accounting import Told
     from policy_cache.integrations.litellm.options import Options
     from policy_cache.integrations.metrics import Sink
+    from policy_cache.usage.accounting import Told
 
 _SINKS: dict[str, type[Prometheus | OpenTelemetry]] = {
     "prometheus": Prometheus,

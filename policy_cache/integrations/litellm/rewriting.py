@@ -9,17 +9,17 @@ from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
-from policy_cache.engine.caching import is_disabled
 from policy_cache.errors import RequestError
-from policy_cache.integrations.accounting import Accounting
+from policy_cache.live.caching import is_disabled
+from policy_cache.usage.accounting import Accounting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Unpack
 
     from policy_cache.engine.plan import Plan
-    from policy_cache.integrations.accounting import Told
     from policy_cache.request.prompt import Shape
+    from policy_cache.usage.accounting import Told
 
 _log = logging.getLogger("policy_cache")
 

@@ -1,0 +1,176 @@
+"""The provider's prompt cache, as a model: what a prompt reads, what it writes, and for how long.
+
+The rules are Anthropic's (platform.claude.com, "Prompt caching"). Time is always passed in.
+
+One rule is not documented: how long an entry for an hour lives whose beginning was read from one for five
+minutes. Only what was written for an hour is taken to live for one, so such an entry lives for five minutes:
+a forecast must not promise what nobody has paid for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from policy_cache.cache.minimums import minimum_tokens
+from policy_cache.request.markers import KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from policy_cache.cache.prompt import Prompt, Ttl
+    from policy_cache.providers.resolve import Route
+
+LOOKBACK = 20
+"""Positions that a breakpoint looks back for an entry, itself included."""
+
+TTL_SECONDS: Mapping[Ttl, float] = {"5m": 300.0, "1h": 3600.0}
+
+
+@dataclass(frozen=True, slots=True)
+class CacheOutcome:
+    """The tokens of one prompt, by what happened to them."""
+
+    read: int = 0
+    write_5m: int = 0
+    write_1h: int = 0
+    uncached: int = 0
+
+    @property
+    def total(self) -> int:
+        """The size of the whole prompt."""
+        return self.read + self.write_5m + self.write_1h + self.uncached
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class EntryRef:
+    """A cache entry that a prompt reads or writes: the block its prefix ends with, and how long it lives."""
+
+    index: int
+    digest: bytes
+    ttl: Ttl
+
+
+@dataclass(frozen=True, slots=True)
+class CachePlan:
+    """What one prompt does to the cache.
+
+    Attributes:
+        started: When its request started; lifetimes run from here.
+        outcome: Its tokens.
+        reads: For each breakpoint that finds an entry, the highest it finds.
+        writes: The breakpoints where it leaves an entry.
+    """
+
+    started: float
+    outcome: CacheOutcome
+    reads: tuple[EntryRef, ...]
+    writes: tuple[EntryRef, ...]
+
+    @property
+    def hit(self) -> int | None:
+        """The index of the block that ends the prefix read from the cache."""
+        return max((read.index for read in self.reads), default=None)
+
+
+@dataclass(slots=True)
+class _Entry:
+    ttl: Ttl
+    available: float
+    expires: float
+
+
+def is_modelled(route: Route) -> bool:
+    """Whether this is how a route's provider caches: at breakpoints that `cache_control` marks."""
+    return route.mechanism == "explicit" and route.key == KEY and not route.run
+
+
+class CacheModel:
+    """The entries of a provider's cache. Not for several threads at once.
+
+    Args:
+        minimum: The smallest prefix, in tokens, that is cached for a model.
+    """
+
+    def __init__(self, *, minimum: Callable[[str], int] = minimum_tokens) -> None:
+        self._minimum = minimum
+        self._entries: dict[bytes, _Entry] = {}
+        self._purge_above = 1024
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def plan(self, prompt: Prompt, now: float) -> CachePlan:
+        """Work out what a prompt would read and write if its request started now; change nothing."""
+        digests, positions, ends = prompt.prefix
+        minimum = self._minimum(prompt.model)
+        reads: list[EntryRef] = []
+        writes: list[EntryRef] = []
+        for index, block in enumerate(prompt.blocks):
+            # A prefix below the minimum is neither read nor written, and nothing says so.
+            if block.ttl is None or ends[index] < minimum:
+                continue
+            found = self._look_back(index, digests, positions, now)
+            if found is not None:
+                reads.append(found)
+            if found is None or found.index < index:
+                writes.append(EntryRef(index, digests[index], block.ttl))
+        outcome = _outcome(prompt, ends, reads, writes)
+        if reads and max(reads).ttl == "5m":
+            writes = [EntryRef(write.index, write.digest, "5m") for write in writes]
+        return CachePlan(now, outcome, tuple(reads), tuple(writes))
+
+    def refresh(self, plan: CachePlan) -> None:
+        """The request starts: what it reads lives on from then, each entry with its own lifetime."""
+        for read in plan.reads:
+            self._keep(read, started=plan.started, available=plan.started)
+
+    def commit(self, plan: CachePlan, available: float) -> None:
+        """The reply begins: what the request wrote becomes readable. Refreshes its reads too."""
+        self.refresh(plan)
+        for write in plan.writes:
+            self._keep(write, started=plan.started, available=available)
+        if len(self._entries) > self._purge_above:
+            self._purge(plan.started)
+
+    def _look_back(
+        self, breakpoint_: int, digests: list[bytes], positions: list[int], now: float
+    ) -> EntryRef | None:
+        for index in range(breakpoint_, -1, -1):
+            if positions[breakpoint_] - positions[index] >= LOOKBACK:
+                return None
+            entry = self._entries.get(digests[index])
+            if entry is not None and entry.available <= now < entry.expires:
+                return EntryRef(index, digests[index], entry.ttl)
+        return None
+
+    def _keep(self, ref: EntryRef, *, started: float, available: float) -> None:
+        entry = self._entries.get(ref.digest)
+        if entry is None or entry.expires <= started:
+            self._entries[ref.digest] = _Entry(ref.ttl, available, started + TTL_SECONDS[ref.ttl])
+            return
+        # Two requests at once may write the same prefix: the first reply makes it readable, and
+        # the longer lifetime was paid for.
+        entry.ttl = max(entry.ttl, ref.ttl, key=TTL_SECONDS.__getitem__)
+        entry.available = min(entry.available, available)
+        entry.expires = max(entry.expires, started + TTL_SECONDS[entry.ttl])
+
+    def _purge(self, now: float) -> None:
+        self._entries = {digest: entry for digest, entry in self._entries.items() if entry.expires > now}
+        # Doubling keeps the cost of purging constant per entry.
+        self._purge_above = max(1024, 2 * len(self._entries))
+
+
+def _outcome(prompt: Prompt, ends: list[int], reads: list[EntryRef], writes: list[EntryRef]) -> CacheOutcome:
+    """Bill a prompt: read up to A, write for an hour up to B, for five minutes up to C.
+
+    A is the highest hit, B the highest one-hour breakpoint after it, C the last breakpoint.
+    A breakpoint before A leaves an entry for nothing.
+    """
+    hit = max((read.index for read in reads), default=-1)
+    last_1h = max((write.index for write in writes if write.ttl == "1h"), default=-1)
+    last = max((write.index for write in writes), default=-1)
+    a = ends[hit] if hit >= 0 else 0
+    b = ends[last_1h] if last_1h > hit else a
+    c = ends[last] if last > hit else a
+    return CacheOutcome(read=a, write_1h=b - a, write_5m=c - b, uncached=prompt.tokens - c)

@@ -1,0 +1,45 @@
+"""`policy-cache diff`."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from policy_cache.cli.shared.inputs import Given, request_options
+from policy_cache.cli.shared.output import show, show_json
+from policy_cache.cli.shared.wire import wire_of
+from policy_cache.report.plan.diff import diff, unified
+
+
+@click.command("diff")
+@request_options
+@click.option("--unified", "as_unified", is_flag=True, help="Print a unified diff of the JSON.")
+@click.option("--json-patch", is_flag=True, help="Print a JSON Patch (RFC 6902).")
+@click.option("--wire", "on_wire", is_flag=True, help="Show where litellm puts each marker; sends nothing.")
+@click.option("--exit-zero", is_flag=True, help="Exit with 0 though there are changes.")
+def command(
+    given: Given,
+    *,
+    as_unified: bool,
+    json_patch: bool,
+    on_wire: bool,
+    exit_zero: bool,
+) -> None:
+    """Show what a policy changes in REQUEST, a JSON file or `-`.
+
+    Exits with 1 when it changes anything.
+    """
+    if as_unified + json_patch + on_wire > 1:
+        raise click.UsageError("--unified, --json-patch and --wire exclude each other")
+    plan = given.read().plan()
+    if json_patch:
+        show_json(plan.json_patch())
+    elif as_unified:
+        name = "request" if str(given.request_file) == "-" else str(given.request_file)
+        show(unified(plan, name, f"{name} (rewritten)"))
+    else:
+        show(diff(plan))
+    if on_wire:
+        show(wire_of(plan)[0])
+    sys.exit(0 if exit_zero or not plan.changed else 1)

@@ -1,0 +1,45 @@
+"""`policy-cache explain`."""
+
+from __future__ import annotations
+
+import click
+
+from policy_cache.cli.shared.inputs import Given, request_options
+from policy_cache.cli.shared.output import give_up, show, show_json
+from policy_cache.cli.shared.wire import wire_of
+from policy_cache.errors import RequestError
+from policy_cache.report.plan.explain import explain, explain_place
+from policy_cache.report.plan.explain_json import explain_json
+from policy_cache.report.plan.spot import SpotError, locate
+from policy_cache.report.plan.why import why
+
+
+@click.command("explain")
+@request_options
+@click.option(
+    "--why",
+    "spot",
+    metavar="LOCATION",
+    help="Say only why one place is marked or not: \"['messages'][4]\".",
+)
+@click.option("--wire", "on_wire", is_flag=True, help="Show where litellm puts each marker; sends nothing.")
+@click.option("--output-format", type=click.Choice(["full", "json"]), default="full", show_default=True)
+def command(given: Given, *, spot: str | None, on_wire: bool, output_format: str) -> None:
+    """Say why each rule of a policy did or did not act on REQUEST, a JSON file or `-`.
+
+    Then who wanted which place in which order, and the prefix that comes of it with its sizes.
+    """
+    inputs = given.read()
+    plan = inputs.plan()
+    facts, rules = inputs.facts(), inputs.engine.rules
+    try:
+        answer = None if spot is None else why(locate(spot, inputs.request), rules, facts, plan)
+        shown, data = wire_of(plan) if on_wire else ((), None)
+        if output_format == "json":
+            show_json(explain_json(rules, facts, plan, wire=data, answer=answer))
+            return
+        said = explain(rules, facts, plan) if answer is None else explain_place(answer, plan)
+    except (RequestError, SpotError) as error:
+        give_up(f"{inputs.name}: {error}")
+    show(said)
+    show(shown)

@@ -1,0 +1,42 @@
+"""`policy-cache providers`."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from policy_cache.cli.shared.output import refuse, show, show_json
+from policy_cache.diagnostics import suggest
+from policy_cache.errors import PolicyError
+from policy_cache.providers.catalog import packaged_catalog
+from policy_cache.providers.file import load_catalog
+from policy_cache.report.providers import details, routes_of, table
+
+
+@click.command("providers")
+@click.argument("name", required=False)
+@click.option(
+    "--catalog", "catalog_file", metavar="FILE", help="A file that adds to the catalog, or changes it."
+)
+@click.option("--output-format", type=click.Choice(["full", "json"]), default="full", show_default=True)
+def command(name: str | None, catalog_file: str | None, output_format: str) -> None:
+    """Show what each provider takes; with NAME, a provider or a route, everything and its sources."""
+    try:
+        catalog = packaged_catalog() if catalog_file is None else load_catalog(catalog_file)
+    except PolicyError as error:
+        refuse(error)
+    routes = list(catalog.routes) if name is None else routes_of(catalog, name)
+    if not routes:
+        known = sorted({route.name for route in catalog.routes} | catalog.providers.keys())
+        close = suggest(name or "", known)
+        meant = f"; did you mean {close!r}?" if close else ""
+        click.echo(f"policy-cache: no provider or route is called {name!r}{meant}", err=True)
+        sys.exit(2)
+    if output_format == "json":
+        show_json([route.model_dump(mode="json", exclude_defaults=True) for route in routes])
+    elif name is None:
+        show(table(catalog))
+    else:
+        for number, route in enumerate(routes):
+            show(details(catalog, route, first=number == 0))

@@ -1,0 +1,61 @@
+"""`policy-cache simulate`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from policy_cache.cli.shared.output import show, show_json
+from policy_cache.cli.shared.progress import progress
+from policy_cache.cli.shared.traces import (
+    called,
+    check_grouping,
+    nothing_evaluated,
+    policies_option,
+    trace_options,
+)
+from policy_cache.forecast.compare import compare
+from policy_cache.report.forecast import as_json, groups, opening, rules, table
+
+if TYPE_CHECKING:
+    from policy_cache.forecast.compare import PolicyText, TraceOptions
+
+
+@click.command("simulate")
+@trace_options
+@policies_option
+@click.option(
+    "--by",
+    callback=check_grouping,
+    metavar="WHAT",
+    help="Also by session, model, rule, or metadata.NAME.",
+)
+@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
+@click.option("--output-format", type=click.Choice(["full", "json"]), default="full", show_default=True)
+def command(
+    options: TraceOptions,
+    *,
+    policies: list[PolicyText],
+    by: str | None,
+    workers: int,
+    output_format: str,
+) -> None:
+    """Tell what policies would have saved on TRACE, any number of files.
+
+    A trace has one JSON object a line: a request, a record of a TraceRecorder, or of litellm's or
+    OpenHands' log.
+    """
+    names = [policy.name for policy in policies]
+    with progress(options.paths) as advance:
+        found, summary = compare(options, policies, by=by, workers=workers, progress=advance)
+    nothing_evaluated(called(options), found.requests, summary, found.unread)
+    if output_format == "json":
+        show_json(as_json(found, summary, names))
+        return
+    show(opening(found, summary, called(options)))
+    show(table(found, names))
+    if by == "rule":
+        show(rules(found, names))
+    elif by is not None:
+        show(groups(found, names, by))

@@ -1,0 +1,111 @@
+"""`policy-cache stats`."""
+
+from __future__ import annotations
+
+import sys
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import click
+
+from policy_cache.cli.shared.output import give_up, show, show_json
+from policy_cache.errors import reason_of
+from policy_cache.report.diagnostics.render import Span
+from policy_cache.report.plan.diff import counted
+from policy_cache.text.values import word
+from policy_cache.usage.stats import stats
+from policy_cache.usage.totals import DIMENSIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from policy_cache.usage.stats import Stats
+    from policy_cache.usage.totals import Dimension, Totals
+
+_TEN_CENTS = Decimal("0.1")
+# Whose rows have no uncached tokens, which nobody caused.
+_CAUSES = ("rule", "source")
+_PARTIES: Mapping[str, str] = {
+    "policy": "policy-cache",
+    "client": "the client's markers",
+    "litellm": "litellm's markers",
+    "provider": "the provider itself",
+    "unrecorded": "what is not recorded",
+}
+
+
+@click.command("stats")
+@click.argument("trace", type=click.Path(allow_dash=True))
+@click.option(
+    "--by", type=click.Choice(DIMENSIONS), default="model", show_default=True, help="What a row stands for."
+)
+@click.option("--output-format", type=click.Choice(["full", "json"]), default="full", show_default=True)
+def command(trace: str, by: Dimension, output_format: str) -> None:
+    """Sum up what the requests of TRACE, as a TraceRecorder wrote it, read from the cache and wrote to it.
+
+    A session starts cold, and again when its cache has expired; its other requests are warm. By rule and by
+    source, a row has the tokens that were read and written because of it.
+    """
+    try:
+        with click.open_file(trace, "rb") as lines:
+            found = stats(lines)
+    except OSError as error:
+        give_up(f"{trace}: {reason_of(error)}")
+    if output_format == "json":
+        show_json(_as_json(found))
+    else:
+        show(_table(found, by))
+    if found.broken:
+        shown = ", ".join(map(str, found.broken[:5])) + (", …" if len(found.broken) > 5 else "")
+        click.echo(f"policy-cache: {len(found.broken)} lines are no records: {shown}", err=True)
+    sys.exit(0)
+
+
+def _table(found: Stats, by: Dimension) -> Iterator[Span]:
+    shares = () if by in _CAUSES else ("uncached", "read share")
+    head = (by, "requests", "hits", "read", "written", *shares, "saved")
+    rows: list[tuple[str, ...]] = [head]
+    for name, entry in sorted(found.book.by[by].items()):
+        rows.append(_row(word(name), entry.whole, by))
+        if entry.cold.requests and entry.warm.requests:
+            rows += [_row("  cold", entry.cold, by), _row("  warm", entry.warm, by)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+    for number, row in enumerate(rows):
+        cells = [f"{row[0]:{widths[0]}}"]
+        cells += [f"{cell:>{width}}" for cell, width in zip(row[1:], widths[1:], strict=True)]
+        yield Span("  ".join(cells) + "\n", "" if number else "strong")
+    if caused := _caused(found):
+        yield Span(f"read because of {', '.join(caused)}\n", "dim")
+    if found.without_usage:
+        yield Span(f"{counted(found.without_usage, 'request')} came without usage\n", "dim")
+
+
+def _row(name: str, one: Totals, by: Dimension) -> tuple[str, ...]:
+    shares = () if by in _CAUSES else (f"{one.uncached:,}", f"{one.share_read:.0%}")
+    figures = (one.requests, one.hits, one.read, one.written)
+    return (name, *(f"{figure:,}" for figure in figures), *shares, _usd(one.saved))
+
+
+def _caused(found: Stats) -> list[str]:
+    """Each party's share of the tokens that were read, the largest first."""
+    read = {source: entry.whole.read for source, entry in found.book.by["source"].items()}
+    whole = sum(read.values())
+    parties = sorted((source for source in read if read[source]), key=lambda source: -read[source])
+    return [f"{_PARTIES[source]}: {read[source] / whole:.0%}" for source in parties]
+
+
+def _usd(amount: Decimal | None) -> str:
+    if amount is None:
+        return "unknown"
+    # Of less than ten cents, a cent says too little.
+    return (
+        f"{'-' if amount < 0 else ''}${abs(amount):,.{2 if abs(amount) >= _TEN_CENTS or not amount else 4}f}"
+    )
+
+
+def _as_json(found: Stats) -> dict[str, object]:
+    return {
+        **found.book.as_dict(),
+        "without_usage": found.without_usage,
+        "broken_lines": found.broken,
+    }

@@ -1,0 +1,114 @@
+"""`policy-cache studio`."""
+
+from __future__ import annotations
+
+import threading
+import webbrowser
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from policy_cache.cli.shared.inputs import read_request_file, shown
+from policy_cache.cli.shared.output import give_up, refuse
+from policy_cache.cli.shared.traces import called, kept, nothing_evaluated
+from policy_cache.diagnostics import visible
+from policy_cache.errors import PolicyError
+from policy_cache.policy.packaged import packaged
+from policy_cache.policy.text.file import check_size, decode, read_bytes
+from policy_cache.report.forecast import trace_warnings
+
+if TYPE_CHECKING:
+    from policy_cache.studio.offers import Offers
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+_STREAM = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
+
+
+@click.command("studio")
+@click.option(
+    "--policy", type=_FILE, help="Open this policy, and save there; the default policy if left out."
+)
+@click.option("--request", type=_STREAM, help="Open this request, a JSON file.")
+@click.option("--trace", type=_STREAM, help="Offer the first requests of a recorded trace.")
+@click.option(
+    "--folder", type=click.Path(path_type=Path, file_okay=False, exists=True), help="Save in it, by any name."
+)
+@click.option(
+    "--port", default=8403, show_default=True, type=click.IntRange(0, 65_535), help="0 takes any free port."
+)
+@click.option("--no-open", is_flag=True, help="Leave it to you to open the page.")
+def command(
+    *,
+    policy: Path | None,
+    request: Path | None,
+    trace: Path | None,
+    folder: Path | None,
+    port: int,
+    no_open: bool,
+) -> None:
+    """Serve a page on 127.0.0.1 that shows what a policy does to a request, as you write it.
+
+    Nothing leaves this machine, and nothing is written unless you save. Needs the extra `emulator`.
+    """
+    try:
+        from policy_cache.emulator.server import run  # noqa: PLC0415, slow to import, and optional
+        from policy_cache.studio.app import Opened, Studio  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in {"starlette", "uvicorn"}:
+            raise
+        give_up("studio needs starlette and uvicorn: pip install 'policy-cache[emulator]'")
+
+    def announce(address: str) -> None:
+        click.echo(address)
+        if not no_open:
+            # A browser of a terminal would keep the server waiting.
+            threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+
+    from policy_cache.studio.saving import Places, digest  # noqa: PLC0415
+
+    source = policy or packaged("policies", "default.yaml")
+    content, text = _read(source)
+    # What came through a pipe cannot be saved there.
+    file = policy.resolve() if policy and policy.is_file() else None
+    with ExitStack() as stack:
+        traces = stack.enter_context(kept((str(trace),))) if trace else ()
+        studio = Studio(
+            Opened(visible(source.name), text, digest(content) if file else None),
+            _offers(request, traces),
+            Places(file, folder and folder.resolve()),
+        )
+        stack.callback(studio.close)
+        run(announce=announce, port=port, app=studio.app(), interrupted=studio.close)
+
+
+def _read(source: Path) -> tuple[bytes, str]:
+    """The content of a policy, and its text, whatever else may be wrong with it."""
+    try:
+        content = read_bytes(source)
+        check_size(content, str(source))
+        return content, decode(content, str(source))
+    except PolicyError as error:
+        refuse(error)
+
+
+def _offers(request: Path | None, traces: tuple[str, ...]) -> Offers:
+    """The requests to choose from; says what of a trace is left out."""
+    from policy_cache.forecast.compare import TraceOptions  # noqa: PLC0415
+    from policy_cache.studio.offers import Offers  # noqa: PLC0415
+    from policy_cache.trace.record import TraceSummary  # noqa: PLC0415
+
+    given = None
+    if request is not None:
+        _, content = read_request_file(request)
+        given = (shown(request), content.decode("utf-8-sig"))
+    if not traces:
+        return Offers(given)
+    options = TraceOptions(traces)
+    offers = Offers(given, options, called(options))
+    nothing_evaluated(called(options), offers.summary.used, offers.summary)
+    broken = TraceSummary(broken=offers.summary.broken, first_broken=offers.summary.first_broken)
+    for said in trace_warnings(broken, {}):
+        click.echo(f"policy-cache: {said}", err=True)
+    return offers

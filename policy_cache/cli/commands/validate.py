@@ -1,0 +1,259 @@
+"""`policy-cache validate`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from policy_cache import __version__
+from policy_cache.cli.shared import watching
+from policy_cache.cli.shared.fixing import difference, fix_file
+from policy_cache.cli.shared.output import give_up, refuse, show, show_json
+from policy_cache.cli.shared.stdin import standard_input
+from policy_cache.diagnostics import Diagnostic, visible
+from policy_cache.errors import PolicyError, reason_of
+from policy_cache.policy.check.examine import examine, examine_content
+from policy_cache.policy.check.reach import Catalog
+from policy_cache.policy.check.review import reviewed
+from policy_cache.policy.packaged import packaged
+from policy_cache.policy.text.file import read_bytes
+from policy_cache.policy.text.search import search
+from policy_cache.providers.data import packaged_data
+from policy_cache.report.diagnostics.github import annotation
+from policy_cache.report.diagnostics.render import Span, as_json, concise, full
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from policy_cache.policy.check.examine import Examined
+
+STDIN = "<stdin>"
+
+# From so many files on, starting processes pays.
+_MANY = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What there is to say about a file.
+
+    Attributes:
+        diagnostics: Errors and warnings, in the order of the file.
+        lines: Its lines.
+        rules: How many rules it has.
+        unreadable: Whether it could not be read.
+    """
+
+    diagnostics: Sequence[Diagnostic]
+    lines: Sequence[str]
+    rules: int = 0
+    unreadable: bool = False
+
+
+@click.command("validate")
+@click.argument("names", nargs=-1, metavar="[FILE]...")
+@click.option(
+    "--output-format",
+    type=click.Choice(["auto", "full", "concise", "json", "github", "sarif"]),
+    default="auto",
+    show_default=True,
+    help="How to print what is found; auto is github in GitHub Actions, and else full.",
+)
+@click.option(
+    "--catalog",
+    "catalog_file",
+    metavar="FILE",
+    help="A file that adds to the catalog of providers, or changes it.",
+)
+@click.option("--fix", "fixes", is_flag=True, help="Write the fixes that are certain into the files.")
+@click.option("--diff", "shows", is_flag=True, help="Show those fixes, and write nothing.")
+@click.option("--watch", "watches", is_flag=True, help="Check again whenever a file changes, until Ctrl-C.")
+@click.option("--exit-zero", is_flag=True, help="Exit with 0 though a policy is invalid.")
+def command(
+    names: tuple[str, ...],
+    output_format: str,
+    catalog_file: str | None,
+    *,
+    fixes: bool,
+    shows: bool,
+    watches: bool,
+    exit_zero: bool,
+) -> None:
+    """Check policy files, folders of them, and globs.
+
+    `-` is standard input, and without a FILE the packaged default policy is checked. In a folder, what looks
+    like a policy is checked, and no `*.test.yaml`. Exits with 1 when a policy is invalid, and with 2 when a
+    file cannot be read.
+    """
+    names = names or (str(packaged("policies", "default.yaml")),)
+    if "-" in names and (watches or (fixes and not shows)):
+        raise click.UsageError("standard input can be neither watched nor written; --diff shows its fixes")
+    if watches and shows:
+        raise click.UsageError("--diff is for one look; --watch is for many")
+    if output_format == "auto":
+        output_format = "github" if os.environ.get("GITHUB_ACTIONS") == "true" else "full"
+    run = _Run(output_format, _catalog(catalog_file), fixes=fixes, shows=shows)
+    if not watches:
+        code = run.once(search(names))
+        sys.exit(0 if code == 1 and exit_zero else code)
+    try:
+        for changed in watching.changes(lambda: search(names), watching.pause):
+            if changed:
+                show([Span(f"\n--- {', '.join(map(visible, changed))} ---\n", "dim")], err=True)
+            run.once(search(names))
+    except KeyboardInterrupt:
+        sys.exit(0)
+
+
+def _catalog(catalog_file: str | None) -> Catalog:
+    """The catalog, whose model is only built where a file changes it."""
+    if catalog_file is None:
+        return Catalog(packaged_data())
+    from policy_cache.providers.file import load_catalog  # noqa: PLC0415, slow to import
+
+    try:
+        return Catalog(load_catalog(catalog_file).model_dump())
+    except PolicyError as error:
+        refuse(error)
+
+
+class _Run:
+    """One look at some files, and what is printed of it."""
+
+    def __init__(self, output_format: str, catalog: Catalog, *, fixes: bool, shows: bool) -> None:
+        self._format = output_format
+        self._catalog = catalog
+        self._fixes = fixes or shows
+        self._writes = fixes and not shows
+        self._shows = shows
+        self._unwritten = False
+
+    def once(self, files: Sequence[str]) -> int:
+        """Check files, print what is found, and return the exit code."""
+        fixed = sum(self._fix(file) for file in files) if self._fixes else 0
+        if self._shows:
+            what = f"Would fix {_counted(fixed, 'problem')}" if fixed else "Nothing to fix"
+            show([Span(f"{what} in {_counted(len(files), 'file')}.\n")], err=True)
+            return 1 if fixed else 0
+        found: list[Diagnostic] = []
+        rules = 0
+        unreadable = False
+        for checked in self._check_all(files):
+            found += checked.diagnostics
+            rules += checked.rules
+            unreadable = unreadable or checked.unreadable
+            self._print(checked)
+        self._close(found, len(files), rules, fixed)
+        invalid = any(diagnostic.severity == "error" for diagnostic in found)
+        return 2 if unreadable or self._unwritten else int(invalid)
+
+    def _check_all(self, files: Sequence[str]) -> Iterator[Checked]:
+        """Check files in their order; many of them in several processes."""
+        if len(files) < _MANY or "-" in files:
+            yield from map(self._check, files)
+            return
+        from multiprocessing import Pool  # noqa: PLC0415, slow to import, and rarely needed
+
+        # Ctrl-C reaches every process of a terminal; this one ends the others.
+        with Pool(None, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
+            yield from pool.imap(self._check, files, chunksize=_MANY // 4)
+
+    def _print(self, checked: Checked) -> None:
+        for diagnostic in checked.diagnostics:
+            if self._format == "full":
+                show([*full(diagnostic, checked.lines), Span("\n")])
+            elif self._format == "concise":
+                show(concise(diagnostic))
+            elif self._format == "github":
+                click.echo(annotation(diagnostic), nl=False)
+
+    def _close(self, found: Sequence[Diagnostic], files: int, rules: int, fixed: int) -> None:
+        if self._format == "json":
+            show_json(as_json(found))
+        elif self._format == "sarif":
+            from policy_cache.report.diagnostics.sarif import as_sarif  # noqa: PLC0415, only for this format
+
+            show_json(as_sarif(found, __version__))
+        if fixed:
+            where = _counted(files, "file")
+            show([Span(f"Fixed {_counted(fixed, 'problem')} in {where}.\n", "added")], err=True)
+        if self._format not in {"json", "sarif"}:
+            show(_summary(found, files, rules), err=self._format != "full")
+
+    def _check(self, file: str) -> Checked:
+        try:
+            if file == "-":
+                return self._checked(examine_content(_content(file), STDIN))
+            return self._checked(examine(file))
+        except PolicyError as error:
+            found = tuple(map(_of_folder, error.diagnostics))
+            return Checked(found, error.lines, unreadable=error.unreadable)
+
+    def _checked(self, examined: Examined) -> Checked:
+        source = examined.source
+        listed = source.data.get("rules") if isinstance(source.data, dict) else None
+        found = reviewed(examined, self._catalog)
+        return Checked(found, source.lines, len(listed) if isinstance(listed, list) else 0)
+
+    def _fix(self, file: str) -> int:
+        """Apply a file's certain fixes, or show them, and return their number."""
+        name = STDIN if file == "-" else file
+        try:
+            content = _content(file)
+        except PolicyError:
+            return 0  # the check says why
+        try:
+            mended = fix_file(
+                content, lambda data: self._diagnose(data, name), file if self._writes else None
+            )
+        except OSError as error:
+            message = f"policy-cache: {visible(name)}: {reason_of(error)}"
+            click.echo(message, err=True)
+            self._unwritten = True
+            return 0
+        if self._shows and mended.fixes:
+            show(difference(content, mended.content, name))
+        return mended.fixes
+
+    def _diagnose(self, content: bytes, name: str) -> Sequence[Diagnostic]:
+        try:
+            return self._checked(examine_content(content, name)).diagnostics
+        except PolicyError as error:
+            return error.diagnostics
+
+
+def _content(file: str) -> bytes:
+    if file != "-":
+        return read_bytes(Path(file))
+    try:
+        return standard_input()
+    except OSError as error:
+        give_up(f"{STDIN}: {reason_of(error)}")
+
+
+def _of_folder(diagnostic: Diagnostic) -> Diagnostic:
+    """A folder is searched, and named only where it holds nothing."""
+    if diagnostic.code != "PC101":
+        return diagnostic
+    help_ = "a policy is a YAML file with `version`, `name` and `rules`; name a file to check it in any case"
+    return Diagnostic("PC101", "error", "no policy in this folder", help=help_, file=diagnostic.file)
+
+
+def _summary(found: Sequence[Diagnostic], files: int, rules: int) -> list[Span]:
+    errors = sum(1 for diagnostic in found if diagnostic.severity == "error")
+    warnings = len(found) - errors
+    where = f"in {_counted(files, 'file')}"
+    beside = f" and {_counted(warnings, 'warning')}" if warnings else ""
+    if errors:
+        return [Span(f"Found {_counted(errors, 'error')}{beside} {where}.\n", "error")]
+    return [Span(f"Valid{beside and ', with' + beside[4:]}: {_counted(rules, 'rule')} {where}.\n", "added")]
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

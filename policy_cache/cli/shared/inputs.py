@@ -1,0 +1,164 @@
+"""What most commands take: a request, a policy, and what the router would say beside them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from policy_cache.cli.shared.output import give_up, refuse
+from policy_cache.cli.shared.stdin import standard_input
+from policy_cache.diagnostics import visible
+from policy_cache.engine.engine import Engine
+from policy_cache.errors import PolicyError, RequestError, RequestFileError, reason_of
+from policy_cache.request.file import loads_request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from policy_cache.engine.context import Context
+    from policy_cache.engine.match import Facts
+    from policy_cache.engine.plan import Plan
+    from policy_cache.request.prompt import Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """A request to plan, the engine to plan it with, and its context."""
+
+    name: str
+    engine: Engine
+    request: dict[str, object]
+    context: Context
+
+    def plan(self) -> Plan:
+        """The engine's plan; prints one line and exits with 2 on a request that has none."""
+        try:
+            return self.engine.plan(self.request, **self.context)
+        except RequestError as error:
+            give_up(f"{self.name}: {error}")
+
+    def facts(self) -> Facts:
+        """What conditions see of a request that has a plan."""
+        return self.engine.facts(self.request, **self.context)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """The argument and options that commands on a request share, as they were given."""
+
+    request_file: Path
+    policy_file: str | None
+    catalog_file: str | None
+    provider: str | None
+    alias: str | None
+    metadata: tuple[str, ...]
+    headers: tuple[str, ...]
+    shape: Shape | None
+
+    def read(self) -> Inputs:
+        """Read everything; prints one line and exits with 2 on what cannot be read."""
+        return Inputs(
+            shown(self.request_file),
+            read_engine(self.policy_file, self.catalog_file),
+            read_request(self.request_file),
+            {
+                "provider": self.provider,
+                "alias": self.alias,
+                "metadata": _pairs(self.metadata, "--metadata"),
+                "headers": _pairs(self.headers, "--header"),
+                "shape": self.shape,
+            },
+        )
+
+
+def request_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the shared argument and options; it is called with a `Given` and its own."""
+
+    @wraps(command)
+    def run(**options: Any) -> None:  # noqa: ANN401, click passes what the options parse to
+        shared = {field.name: options.pop(field.name) for field in fields(Given)}
+        command(Given(**shared), **options)
+
+    decorated: Callable[..., None] = run
+    for decorate in reversed(
+        (
+            click.argument(
+                "request_file", metavar="REQUEST", type=click.Path(path_type=Path, allow_dash=True)
+            ),
+            click.option(
+                "--policy", "policy_file", metavar="FILE", help="Policy file; the default policy if left out."
+            ),
+            click.option(
+                "--catalog",
+                "catalog_file",
+                metavar="FILE",
+                help="A file that adds to the catalog of providers, or changes it.",
+            ),
+            click.option("--provider", help="litellm's provider name, in place of what the request says."),
+            click.option("--alias", help="The router's own name for the model."),
+            click.option(
+                "--metadata",
+                multiple=True,
+                metavar="NAME=VALUE",
+                help="Metadata, in place of what the request carries.",
+            ),
+            click.option(
+                "--header",
+                "headers",
+                multiple=True,
+                metavar="NAME=VALUE",
+                help="A header, in place of those that the request carries.",
+            ),
+            click.option(
+                "--shape", type=click.Choice(["chat", "messages"]), help="Told from the request if left out."
+            ),
+        )
+    ):
+        decorated = decorate(decorated)
+    return decorated
+
+
+def read_engine(policy_file: str | None, catalog_file: str | None) -> Engine:
+    """The engine of a policy file, or of the default policy."""
+    try:
+        if policy_file is None:
+            return Engine.default(catalog=catalog_file)
+        return Engine.from_file(policy_file, catalog=catalog_file)
+    except PolicyError as error:
+        refuse(error)
+
+
+def read_request(file: Path) -> dict[str, object]:
+    """A request from a JSON file, or from standard input for `-`."""
+    return read_request_file(file)[0]
+
+
+def read_request_file(file: Path) -> tuple[dict[str, object], bytes]:
+    """A request, with the content of its file."""
+    name = shown(file)
+    try:
+        content = standard_input() if str(file) == "-" else file.read_bytes()
+        return loads_request(content, name), content
+    except RequestFileError as error:
+        give_up(str(error))
+    except OSError as error:
+        give_up(f"{name}: {reason_of(error)}")
+
+
+def shown(file: Path) -> str:
+    """What a file is called; `-` is standard input."""
+    return "<stdin>" if str(file) == "-" else visible(str(file))
+
+
+def _pairs(given: Iterable[str], option: str) -> dict[str, object] | None:
+    pairs: dict[str, object] = {}
+    for pair in given:
+        name, equals, value = pair.partition("=")
+        if not name or not equals:
+            raise click.BadParameter(f"expected NAME=VALUE, found {pair!r}", param_hint=option)
+        pairs[name] = value
+    return pairs or None

@@ -1,0 +1,147 @@
+"""What commands on a trace take: its files, how to read them, and policies."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+import tempfile
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from policy_cache.cli.shared.output import give_up, refuse
+from policy_cache.diagnostics import visible
+from policy_cache.errors import PolicyError
+from policy_cache.forecast.compare import PolicyText, TraceOptions
+from policy_cache.policy.load import load
+from policy_cache.policy.packaged import packaged
+from policy_cache.trace.record import ASSUMED_GAP
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from policy_cache.trace.record import TraceSummary
+
+_LONGEST_GAP = 10_000_000
+_KEPT = "policy-cache-standard-input"
+_GROUPS = re.compile(r"session|model|rule|metadata\..+")
+
+
+def trace_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the files of a trace and how to read them; it is called with a `TraceOptions` first."""
+
+    @wraps(command)
+    def run(trace: tuple[str, ...], gap: float, broken: str, model: str | None, **options: Any) -> None:  # noqa: ANN401, click passes what the options parse to
+        with kept(trace) as paths:
+            command(
+                TraceOptions(paths, gap=gap, broken="fail" if broken == "fail" else "skip", model=model),
+                **options,
+            )
+
+    decorated: Callable[..., None] = run
+    for decorate in reversed(
+        (
+            click.argument("trace", nargs=-1, required=True, type=click.Path(allow_dash=True)),
+            click.option(
+                "--gap",
+                type=float,
+                callback=_check_gap,
+                default=ASSUMED_GAP,
+                show_default=True,
+                metavar="SECONDS",
+                help="From one request to the next, where the trace says no time.",
+            ),
+            click.option(
+                "--broken",
+                type=click.Choice(["skip", "fail"]),
+                default="skip",
+                show_default=True,
+                help="What a line that is no record does.",
+            ),
+            click.option("--model", help="Take every request to ask for this model, as litellm spells it."),
+        )
+    ):
+        decorated = decorate(decorated)
+    return decorated
+
+
+def _check_gap(_: click.Context, __: click.Parameter, value: float) -> float:
+    if not 0 <= value <= _LONGEST_GAP:
+        raise click.BadParameter(f"expected 0 to {_LONGEST_GAP:,} seconds")
+    return value
+
+
+@contextmanager
+def kept(trace: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """The files of a trace, which is read more than once; what comes through a pipe is kept meanwhile."""
+    passing = [path for path in trace if path == "-" or _passes(path)]
+    if not passing:
+        yield trace
+        return
+    with tempfile.TemporaryDirectory(prefix="policy-cache-") as folder:
+        copies = {path: str(Path(folder) / f"{number}-{_KEPT}") for number, path in enumerate(passing)}
+        for path, copy in copies.items():
+            if path == "-" and sys.stdin is None:
+                give_up("<stdin>: standard input is closed")
+            with Path(copy).open("wb") as file:
+                if path == "-":
+                    shutil.copyfileobj(sys.stdin.buffer, file)
+                else:
+                    with Path(path).open("rb") as source:
+                        shutil.copyfileobj(source, file)
+        yield tuple(copies.get(path, path) for path in trace)
+
+
+def _passes(path: str) -> bool:
+    """Whether what can be read of a path can be read once only, as of a pipe."""
+    return Path(path).exists() and not Path(path).is_file() and not Path(path).is_dir()
+
+
+def read_policy(file: str | None) -> PolicyText:
+    """A policy by its text, checked; the packaged default policy where no file is given."""
+    try:
+        loaded = load(packaged("policies", "default.yaml") if file is None else file)
+    except PolicyError as error:
+        refuse(error)
+    return PolicyText("default policy" if file is None else file, loaded.source.text)
+
+
+def _read_policies(_: click.Context, __: click.Parameter, files: tuple[str, ...]) -> list[PolicyText]:
+    return [read_policy(file) for file in files or (None,)]
+
+
+policies_option = click.option(
+    "--policy",
+    "policies",
+    multiple=True,
+    metavar="FILE",
+    callback=_read_policies,
+    help="A policy file, any number of times; the default policy if left out.",
+)
+"""Gives a command `policies`, at least one."""
+
+
+def check_grouping(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    """What to group by."""
+    if value is not None and not _GROUPS.fullmatch(value):
+        raise click.BadParameter("expected session, model, rule, or metadata. and a name")
+    return value
+
+
+def nothing_evaluated(name: str, read: int, summary: TraceSummary, unread: Iterable[str] = ()) -> None:
+    """Give up where no request could be evaluated, and say what is wrong with the first one."""
+    if read:
+        return
+    wrong = [*summary.first_broken, *unread]
+    give_up(f"{name}: nothing to evaluate: {visible(wrong[0]) if wrong else 'it is empty'}")
+
+
+def called(options: TraceOptions) -> str:
+    """What a trace is called."""
+    if len(options.paths) > 1:
+        return f"{len(options.paths)} files"
+    return "<stdin>" if options.paths[0].endswith(_KEPT) else visible(options.paths[0])

@@ -1,0 +1,169 @@
+"""Comparing policies on a trace: calibrate, replay, and add up, on one core or on several."""
+
+from __future__ import annotations
+
+import signal
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from multiprocessing import get_context
+from typing import TYPE_CHECKING, NamedTuple
+
+from policy_cache.engine.engine import Engine
+from policy_cache.errors import RequestError
+from policy_cache.forecast.reader import Readers
+from policy_cache.forecast.replay import Replay
+from policy_cache.forecast.scale import Fit, Scale
+from policy_cache.policy.load import loads
+from policy_cache.trace.lines import lines_of
+from policy_cache.trace.record import ASSUMED_GAP, Trace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from policy_cache.forecast.result import Simulation
+    from policy_cache.trace.record import Broken, TraceRecord, TraceSummary
+
+_MOST_FITTED = 1_000
+_MOST_WITHOUT = 100
+_TOLD_EVERY = 1 << 20
+
+
+class PolicyText(NamedTuple):
+    """A policy by its text, which any process can compile.
+
+    Attributes:
+        name: What it is called.
+        text: Its YAML.
+    """
+
+    name: str
+    text: str | bytes
+
+
+@dataclass(frozen=True, slots=True)
+class TraceOptions:
+    """How to read a trace.
+
+    Attributes:
+        paths: Its files.
+        gap: Seconds from one request to the next where no time is said.
+        broken: `fail` raises at the first line that is no record; `skip` counts it.
+        model: The model that every request is taken to ask for.
+    """
+
+    paths: tuple[str, ...]
+    gap: float = ASSUMED_GAP
+    broken: Broken = "skip"
+    model: str | None = None
+
+    def read(self, part: tuple[int, int] = (0, 1), progress: Callable[[int], None] | None = None) -> Trace:
+        """The trace, or one part of it; `progress` is told how many bytes were read."""
+        lines = lines_of(self.paths)
+        if progress is not None:
+            lines = _told(lines, progress)
+        return Trace(lines, gap=self.gap, broken=self.broken, model=self.model, only=part)
+
+
+def _told(lines: Iterable[tuple[str, bytes]], progress: Callable[[int], None]) -> Iterator[tuple[str, bytes]]:
+    size = 0
+    for where, line in lines:
+        size += len(line)
+        if size > _TOLD_EVERY:
+            progress(size)
+            size = 0
+        yield where, line
+    progress(size)
+
+
+def compare(
+    options: TraceOptions,
+    policies: Sequence[PolicyText],
+    *,
+    by: str | None = None,
+    workers: int = 1,
+    progress: Callable[[int], None] | None = None,
+) -> tuple[Simulation, TraceSummary]:
+    """Replay a trace under policies.
+
+    Args:
+        options: The trace.
+        policies: The policies; at least one.
+        by: What to group by: `session`, `model`, `rule`, or `metadata.` and a name.
+        workers: Processes. What shares a cache is replayed by one of them.
+        progress: Told how many bytes were read, every so often; by one process only.
+
+    Raises:
+        TraceError: A file cannot be read, or a line is no record and that shall fail.
+        PolicyError: A policy is not valid.
+    """
+    scales = calibrate(options)
+    if workers == 1:
+        return replay_part(options, policies, scales, by=by, progress=progress)
+    part = partial(replay_part, options, policies, scales, by=by)
+    # Ctrl-C reaches every process of a terminal; this one ends the others.
+    with get_context("spawn").Pool(workers, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
+        return merged(pool.imap(part, [(number, workers) for number in range(workers)]))
+
+
+def merged(parts: Iterable[tuple[Simulation, TraceSummary]]) -> tuple[Simulation, TraceSummary]:
+    """The parts of a trace, added up."""
+    found, summary = next(rest := iter(parts))
+    for further, read in rest:
+        found.merge(further)
+        summary.merge(read)
+    return found, summary
+
+
+def calibrate(options: TraceOptions) -> dict[str, Scale]:
+    """For each model whose usage is recorded, its own tokens for each estimated one."""
+    engine = Engine.from_config(None)
+    readers = Readers({})
+    fits: dict[str, Fit] = defaultdict(Fit)
+    for number, record in enumerate(islice(options.read(), _MOST_FITTED)):
+        if record.usage is None:
+            if number > _MOST_WITHOUT and not fits:
+                break
+            continue
+        try:
+            route = engine.facts(record.request).route
+        except RequestError:
+            continue
+        fits[route.model].add(readers.read(record.request, route), record.usage.prompt)
+    return {model: fit.scale() for model, fit in fits.items()}
+
+
+def replay_part(
+    options: TraceOptions,
+    policies: Sequence[PolicyText],
+    scales: Mapping[str, Scale],
+    part: tuple[int, int] = (0, 1),
+    *,
+    by: str | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> tuple[Simulation, TraceSummary]:
+    """Replay one part of a trace, here."""
+    engines = [Engine(loads(policy.text, policy.name)) for policy in policies]
+    trace = options.read(part, progress)
+    replay = Replay(engines, scales=scales, by=_grouping(by), by_rule=by == "rule")
+    for record in trace:
+        replay.add(record)
+    return replay.finish(), trace.summary
+
+
+def _grouping(by: str | None) -> Callable[[TraceRecord], str] | None:
+    if by is None or by == "rule":
+        return None
+    if by == "session":
+        return lambda record: record.session
+    if by == "model":
+        return lambda record: str(record.request["model"])
+    name = by.removeprefix("metadata.")
+
+    def metadata(record: TraceRecord) -> str:
+        carried = record.request.get("metadata")
+        value = carried.get(name) if isinstance(carried, dict) else None
+        return "" if value is None else str(value)
+
+    return metadata

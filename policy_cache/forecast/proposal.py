@@ -1,0 +1,90 @@
+"""A proposed policy as a file: its rules, with the reasons as comments."""
+
+from __future__ import annotations
+
+import json
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from policy_cache.forecast.candidates import rules
+from policy_cache.providers.resolve import qualified
+from policy_cache.report.forecast import share_saved, usd
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from policy_cache.forecast.pauses import Pauses
+    from policy_cache.forecast.tune import Choice, Trial
+
+_NEAREST = 3
+
+
+def proposal(choices: Sequence[Choice], trace: str) -> str:
+    """The text of the policy that was proposed for a trace of this name.
+
+    Models of one provider that are best marked alike share their rules.
+    """
+    lines = [
+        f"# Proposed by `policy-cache tune` from {trace}.",
+        "# What it saves is simulated: sizes are estimates, prices are list prices, replies are left out.",
+        "version: 1",
+        "name: tuned",
+        "",
+    ]
+    marked = sorted((c for c in choices if c.candidate.prefix), key=lambda c: (c.provider, c.candidate))
+    lines.append("rules:" if marked else "rules: []")
+    for number, (_, group) in enumerate(groupby(marked, lambda c: (c.provider, c.candidate)), 1):
+        alike = list(group)
+        lines += [f"  # {line}" for choice in alike for line in _reasons(choice)]
+        lines += [*rules(alike[0].candidate, _match(alike), f"tuned-{number}"), ""]
+    for choice in choices:
+        if choice.candidate.prefix is None:
+            lines += [f"# {line}" for line in _reasons(choice)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _match(alike: Sequence[Choice]) -> list[str]:
+    models = sorted({choice.model for choice in alike})
+    named = [f"provider: {json.dumps(alike[0].provider)}"] if alike[0].provider else []
+    return [*named, f"model: {json.dumps(models[0] if len(models) == 1 else models)}"]
+
+
+def _reasons(choice: Choice) -> Iterator[str]:
+    name = qualified(choice.provider, choice.model)
+    saved = share_saved(choice.uncached.cost, choice.marked.cost)
+    yield f"{name}: {choice.candidate}."
+    yield from _pauses(choice.pauses)
+    yield (
+        f"On the whole trace: {usd(choice.uncached.cost)} without caching, {usd(choice.marked.cost)} so; "
+        f"{saved} saved."
+    )
+    if choice.others:
+        yield "How much dearer the next ones are:"
+        yield from (f"  {dearer:7.1%}  {candidate}" for candidate, dearer in choice.others[:_NEAREST])
+    yield from _trial(choice.trial, choice)
+
+
+def _pauses(pauses: Pauses) -> Iterator[str]:
+    following = pauses.short + pauses.long + pauses.longer
+    yield (
+        f"{pauses.requests:,} requests in {pauses.sessions:,} sessions"
+        + (f"; of the {following:,} that follow another one," if following else ", none follows another one.")
+    )
+    if following:
+        soon, within, later = (n / following for n in (pauses.short, pauses.long, pauses.longer))
+        yield f"{soon:.0%} do within five minutes, {within:.0%} more within an hour, {later:.0%} later."
+
+
+def _trial(trial: Trial | None, choice: Choice) -> Iterator[str]:
+    if trial is None:
+        yield "The trace is too small to hold a part of it back: these figures are of the requests chosen by."
+        return
+    chosen = (
+        "the same choice" if trial.candidate == choice.candidate else f"another choice ({trial.candidate})"
+    )
+    yield (
+        f"Held back: its first requests alone lead to {chosen}, which saves "
+        f"{share_saved(trial.uncached.cost, trial.held.cost)} on the {trial.held.requests:,} others"
+    )
+    dearer = trial.cost / trial.best - 1 if trial.best else 0.0
+    yield f"and is {dearer:.1%} dearer there than the best one in hindsight."

@@ -1,0 +1,179 @@
+"""Replaying requests against a model of each provider's cache, once for every policy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from policy_cache.cache.automatic import AutomaticModel, automatic_rules
+from policy_cache.cache.caches import Caches
+from policy_cache.cache.explicit import CacheModel, CacheOutcome, is_modelled
+from policy_cache.cache.memo import Memo
+from policy_cache.cache.openai import OpenAIModel, openai_prompt
+from policy_cache.errors import RequestError
+from policy_cache.forecast.optimum import Optimum
+from policy_cache.forecast.reader import Readers, marked
+from policy_cache.forecast.result import Column, Simulation, added
+from policy_cache.forecast.shares import shares
+from policy_cache.forecast.totals import Totals
+from policy_cache.providers.price_map import prices_of
+from policy_cache.request.markers import KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from policy_cache.cache.automatic import AutomaticRules
+    from policy_cache.cache.explicit import CachePlan
+    from policy_cache.cache.prompt import Prompt
+    from policy_cache.engine.engine import Engine
+    from policy_cache.forecast.scale import Scale
+    from policy_cache.providers.resolve import Route
+    from policy_cache.trace.record import TraceRecord
+
+_OPENAI = "an entry of OpenAI's cache lives for 30 minutes at least: as many idle ones are assumed"
+_MOST_SESSIONS = 200_000
+_LONGEST = 86_400.0
+
+
+class Model(Protocol):
+    """A provider's cache."""
+
+    def plan(self, prompt: Prompt, now: float) -> CachePlan:
+        """What a prompt would read and write."""
+
+    def commit(self, plan: CachePlan, available: float) -> None:
+        """It does, once the reply begins."""
+
+
+class _Cache:
+    """What requests of one scope to one model share: a cache for each policy, and one for none."""
+
+    def __init__(self, route: Route, request: Mapping[str, object], ways: int) -> None:
+        self.route = route
+        self.models: list[Model] = []
+        self.approximate: str | None = None
+        self.optimum: Optimum | None = None
+        self._rules: AutomaticRules | None = None
+        marks = route.mechanism == "explicit" and not route.run
+        self.prices = prices_of(route.model, route.provider, writes=marks)
+        if is_modelled(route):
+            self.models = [CacheModel(minimum=lambda _: route.minimum) for _ in range(ways)]
+            self.optimum = Optimum(minimum=route.minimum)
+        elif marks:
+            self.models = [OpenAIModel() for _ in range(ways)]
+            self.approximate = _OPENAI
+        elif rules := automatic_rules(
+            route.provider, route.model, retention=request.get("prompt_cache_retention")
+        ):
+            self.models = [AutomaticModel(rules) for _ in range(ways)]
+            self.approximate = rules.approximate
+            self._rules = rules
+        elif route.mechanism != "none":
+            name = route.qualified
+            self.approximate = f"the cache of {name} is not modelled: everything is taken to be uncached"
+
+    def caches(self, request: Mapping[str, object]) -> bool:
+        """Whether a request is cached at all."""
+        return bool(self.models) and (self._rules is None or self._rules.caches(request))
+
+    def prompt(self, prompt: Prompt, sent: Mapping[str, object]) -> Prompt:
+        """A prompt with the breakpoints that it has once a request was sent."""
+        found = marked(prompt, sent, self.route)
+        return openai_prompt(found, sent) if self.route.key != KEY else found
+
+
+class Replay:
+    """A replay of the requests of a trace, in the order of their start."""
+
+    def __init__(
+        self,
+        engines: Sequence[Engine],
+        *,
+        scales: Mapping[str, Scale] | None = None,
+        by: Callable[[TraceRecord], str] | None = None,
+        by_rule: bool = False,
+    ) -> None:
+        """Begin with empty caches.
+
+        Args:
+            engines: The policies.
+            scales: For a model, its own tokens for each estimated one.
+            by: What to group requests by.
+            by_rule: Whether to group tokens, instead, by the rule whose breakpoint they belong to.
+        """
+        self.found = Simulation([Column() for _ in engines])
+        self._engines = engines
+        self._readers = Readers(scales or {})
+        self._by = by
+        self._by_rule = by_rule
+        self._caches = Caches(
+            lambda route, request: _Cache(route, request, len(engines) + 1), idle=_LONGEST, end=self._settle
+        )
+        self._sessions: Memo[tuple[str, str], bool] = Memo(_MOST_SESSIONS)
+
+    def add(self, record: TraceRecord) -> None:
+        """Replay a request."""
+        found = self.found
+        try:
+            route = self._engines[0].facts(record.request).route
+        except RequestError as error:
+            found.unread[str(error)] += 1
+            return
+        cache = self._caches.of(route, record)
+        request = record.request
+        prompt = self._readers.read(request, route, record.scope)
+        size = prompt.tokens
+        rates = cache.prices and cache.prices.for_prompt(size)
+        cold = self._is_cold(record)
+        group = None if self._by is None else self._by(record)
+        found.requests += 1
+        found.models[route.qualified] += 1
+        start, end = found.span or (record.at, record.at)
+        found.span = min(start, record.at), max(end, record.at)
+        if cache.approximate:
+            found.approximate[cache.approximate] += 1
+        if rates is None:
+            found.unpriced.add(route.qualified)
+        uncached = CacheOutcome(uncached=size)
+        found.uncached.add(uncached, rates, cold=cold, group=group)
+        if record.usage is not None:
+            billed = cache.prices and cache.prices.for_prompt(record.usage.prompt)
+            found.recorded.add(record.usage.outcome, billed, cold=cold, group=group)
+            found.sizes.add(size, record.usage.prompt)
+        if not cache.caches(request):
+            for column in (found.as_sent, *found.policies):
+                column.add(uncached, rates, cold=cold, group=group)
+            return
+        available = record.at + record.waited
+        for index, column in enumerate((*found.policies, found.as_sent)):
+            sent, seen = request, prompt
+            if index < len(self._engines):
+                sent, seen = self._readers.sent(self._engines[index], request, prompt, route)
+            model = cache.models[index]
+            prompt_sent = cache.prompt(seen, sent)
+            plan = model.plan(prompt_sent, record.at)
+            model.commit(plan, available)
+            column.add(plan.outcome, rates, cold=cold, group=group)
+            if self._by_rule:
+                placed = self._engines[index].plan(request) if index < len(self._engines) else None
+                for owner, part in shares(prompt_sent, plan.outcome, placed):
+                    column.groups.setdefault(str(owner), Totals()).add(part, rates)
+        if cache.optimum is not None:
+            found.optimal += 1
+            cache.optimum.add(prompt, record.at, rates)
+
+    def finish(self) -> Simulation:
+        """What was found, once every request was added."""
+        self._caches.close()
+        return self.found
+
+    def _settle(self, cache: _Cache) -> None:
+        if cache.optimum is not None:
+            self.found.optimum = added(self.found.optimum, cache.optimum.total)
+
+    def _is_cold(self, record: TraceRecord) -> bool:
+        key = (record.scope, record.session)
+        if self._sessions.get(key):
+            return False
+        self._sessions.put(key, True)
+        self.found.sessions += 1
+        return True

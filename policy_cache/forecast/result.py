@@ -1,0 +1,107 @@
+"""What a replay found, for every way of marking that it tried."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from policy_cache.forecast.scale import SizeError
+from policy_cache.forecast.totals import Totals
+
+if TYPE_CHECKING:
+    from policy_cache.cache.explicit import CacheOutcome
+    from policy_cache.providers.prices import Prices
+
+
+@dataclass(slots=True)
+class Column:
+    """What one way of marking did.
+
+    Attributes:
+        total: All requests.
+        cold: Those that are the first of their session.
+        warm: Those that follow one.
+        groups: All requests, by what they are grouped by.
+    """
+
+    total: Totals = field(default_factory=Totals)
+    cold: Totals = field(default_factory=Totals)
+    warm: Totals = field(default_factory=Totals)
+    groups: dict[str, Totals] = field(default_factory=dict)
+
+    def add(self, outcome: CacheOutcome, rates: Prices | None, *, cold: bool, group: str | None) -> None:
+        """Add a request."""
+        self.total.add(outcome, rates)
+        (self.cold if cold else self.warm).add(outcome, rates)
+        if group is not None:
+            self.groups.setdefault(group, Totals()).add(outcome, rates)
+
+    def merge(self, other: Column) -> None:
+        """Add another's requests."""
+        self.total.merge(other.total)
+        self.cold.merge(other.cold)
+        self.warm.merge(other.warm)
+        for name, totals in other.groups.items():
+            self.groups.setdefault(name, Totals()).merge(totals)
+
+
+@dataclass(slots=True)
+class Simulation:
+    """What a replay found.
+
+    Attributes:
+        policies: For each policy, in the order given.
+        uncached: Without any caching.
+        as_sent: Without a policy: the client's own markers, and what providers do by themselves.
+        recorded: What providers reported, of the requests that have usage.
+        optimum: The least that any placement of breakpoints could cost, in USD; None where it is unknown.
+        optimal: How many requests that is about: those to providers with explicit breakpoints.
+        sizes: How far the estimated sizes are from the reported ones.
+        requests: How many requests were replayed.
+        sessions: How many conversations they belong to.
+        models: How many went to each model.
+        approximate: How many requests met a model of a cache that is an approximation, by what it says.
+        unread: How many could not be replayed, by why.
+        span: When the first and the last one started, in seconds.
+        unpriced: The models whose price is unknown.
+    """
+
+    policies: list[Column]
+    uncached: Column = field(default_factory=Column)
+    as_sent: Column = field(default_factory=Column)
+    recorded: Column = field(default_factory=Column)
+    optimum: Decimal | None = Decimal(0)
+    optimal: int = 0
+    sizes: SizeError = field(default_factory=SizeError)
+    requests: int = 0
+    sessions: int = 0
+    models: Counter[str] = field(default_factory=Counter)
+    approximate: Counter[str] = field(default_factory=Counter)
+    unread: Counter[str] = field(default_factory=Counter)
+    span: tuple[float, float] | None = None
+    unpriced: set[str] = field(default_factory=set)
+
+    def merge(self, other: Simulation) -> None:
+        """Add what another replay found, of other caches."""
+        for mine, theirs in zip(self.policies, other.policies, strict=True):
+            mine.merge(theirs)
+        self.uncached.merge(other.uncached)
+        self.as_sent.merge(other.as_sent)
+        self.recorded.merge(other.recorded)
+        self.optimum = added(self.optimum, other.optimum)
+        self.optimal += other.optimal
+        self.sizes.merge(other.sizes)
+        self.requests += other.requests
+        self.sessions += other.sessions
+        for name in ("models", "approximate", "unread"):
+            getattr(self, name).update(getattr(other, name))
+        spans = [span for span in (self.span, other.span) if span is not None]
+        self.span = (min(s for s, _ in spans), max(e for _, e in spans)) if spans else None
+        self.unpriced |= other.unpriced
+
+
+def added(one: Decimal | None, other: Decimal | None) -> Decimal | None:
+    """Two amounts together; None where one is unknown."""
+    return None if one is None or other is None else one + other

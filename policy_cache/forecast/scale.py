@@ -1,0 +1,112 @@
+"""A model's own tokens for each estimated one, fitted to what a provider reported."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from policy_cache.cache.prompt import Level, Prompt
+
+# What a tokenizer may make of an estimated token; a fit beyond is of something else.
+_LEAST, _MOST = 0.2, 5.0
+
+
+class Scale(NamedTuple):
+    """Factors on estimated sizes.
+
+    Attributes:
+        prefix: For tools and system, which are mostly schemas and prose.
+        messages: For the messages.
+    """
+
+    prefix: float = 1.0
+    messages: float = 1.0
+
+    def of(self, level: Level) -> float:
+        """The factor for a level of the prompt."""
+        return self.messages if level == "messages" else self.prefix
+
+
+UNSCALED = Scale()
+
+
+@dataclass(slots=True)
+class Fit:
+    """The least squares of prompts whose size was reported.
+
+    Attributes:
+        requests: How many they are.
+    """
+
+    requests: int = 0
+    _pp: float = 0.0
+    _pm: float = 0.0
+    _mm: float = 0.0
+    _pt: float = 0.0
+    _mt: float = 0.0
+    _estimated: int = 0
+    _reported: int = 0
+
+    def add(self, prompt: Prompt, reported: int) -> None:
+        """Take an unscaled prompt, and its size in tokens as the provider reported it."""
+        messages = sum(block.tokens for block in prompt.blocks if block.level == "messages")
+        prefix = prompt.tokens - prompt.tail - messages
+        size = reported - prompt.tail
+        if size <= 0 or prefix + messages <= 0:
+            return
+        self.requests += 1
+        self._estimated += prefix + messages
+        self._reported += size
+        self._pp += prefix * prefix
+        self._pm += prefix * messages
+        self._mm += messages * messages
+        self._pt += prefix * size
+        self._mt += messages * size
+
+    def scale(self) -> Scale:
+        """The factors that fit best; one for both where the prompts cannot tell them apart."""
+        if not self.requests:
+            return UNSCALED
+        determinant = self._pp * self._mm - self._pm * self._pm
+        if determinant > 1e-6 * self._pp * self._mm:
+            fitted = Scale(
+                (self._pt * self._mm - self._mt * self._pm) / determinant,
+                (self._mt * self._pp - self._pt * self._pm) / determinant,
+            )
+            if all(_LEAST <= factor <= _MOST for factor in fitted):
+                return fitted
+        ratio = self._reported / self._estimated
+        return Scale(ratio, ratio)
+
+
+@dataclass(slots=True)
+class SizeError:
+    """By how much estimated sizes miss the reported ones, in tenths of a per cent."""
+
+    _seen: Counter[int] = field(default_factory=Counter)
+
+    def add(self, estimated: int, reported: int) -> None:
+        """Take a prompt that was reported."""
+        if reported > 0:
+            self._seen[min(round(1_000 * abs(estimated - reported) / reported), 10_000)] += 1
+
+    def merge(self, other: SizeError) -> None:
+        """Take another's prompts, too."""
+        self._seen.update(other._seen)
+
+    @property
+    def requests(self) -> int:
+        """How many prompts were compared."""
+        return self._seen.total()
+
+    def share(self, quantile: float) -> float:
+        """The error that this share of the prompts does not exceed, as a share of their size."""
+        wanted = quantile * self.requests
+        passed = 0
+        for error in sorted(self._seen):
+            passed += self._seen[error]
+            if passed >= wanted:
+                return error / 1_000
+        return 0.0

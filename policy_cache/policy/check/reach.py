@@ -1,0 +1,266 @@
+"""What a rule asks of providers that take no such thing, as far as its `provider` alone shows.
+
+The routes are the catalog's, as plain data; see `providers.catalog.RouteEntry`. A rule that names
+no provider may reach any of them, and nothing is said of it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+from policy_cache.diagnostics import listed, quoted, suggest
+from policy_cache.policy.check.cover import texts_of
+from policy_cache.policy.check.meaning.walk import warning
+from policy_cache.policy.check.models import matching, models_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from policy_cache.diagnostics import Diagnostic
+    from policy_cache.policy.text.source import Source
+    from policy_cache.text.span import Path
+
+Route: TypeAlias = "Mapping[str, Any]"
+
+
+class Way(NamedTuple):
+    """A route that a rule reaches.
+
+    Attributes:
+        route: The route.
+        models: The known models with which it is reached; None where any may be.
+    """
+
+    route: Route
+    models: tuple[str, ...] | None
+
+    @property
+    def takes_hour(self) -> bool:
+        """Whether a marker for an hour reaches the provider for some model."""
+        long = tuple(self.route.get("long_ttl") or ())
+        if "1h" in self.route["ttls"]:
+            return True
+        return bool(long) and (self.models is None or bool(matching(long, self.models)))
+
+
+class Catalog:
+    """The catalog as plain data, with what was found in it."""
+
+    __slots__ = ("_found", "blocks", "providers", "routes")
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        """Take a catalog's data: its `routes`, `providers` and tables of `blocks`."""
+        self.routes: Sequence[Route] = data["routes"]
+        self.providers = sorted({*data["providers"], *(name for r in self.routes for name in r["providers"])})
+        self.blocks: Mapping[str, Any] = data["blocks"]
+        self._found: dict[tuple[tuple[str, ...], tuple[str, ...]], list[Way]] = {}
+
+    def reached(self, match: Mapping[str, Any]) -> list[Way]:
+        """The routes that a match block may lead to, by its providers and the known models that it matches.
+
+        Where it matches no known model, or names are free, every route of its providers counts.
+        """
+        providers = texts_of(match["provider"]) if match.get("provider") else ()
+        wanted = texts_of(match["model"]) if match.get("model") else ()
+        found = self._found.get((providers, wanted))
+        if found is None:
+            found = self._found[providers, wanted] = self._reached(providers, wanted)
+        return found
+
+    def named(self, providers: tuple[str, ...]) -> list[Route]:
+        """The routes of some providers; all routes for none."""
+        names = set(matching(providers, tuple(self.providers))) if providers else None
+        return [route for route in self.routes if names is None or names.intersection(route["providers"])]
+
+    def _reached(self, providers: tuple[str, ...], wanted: tuple[str, ...]) -> list[Way]:
+        models = models_of(providers) if providers and wanted else None
+        if models is None or not matching(wanted, models):
+            return [Way(route, None) for route in self.named(providers)]
+        led: dict[str, list[str]] = {}
+        for provider in matching(providers, tuple(self.providers)):
+            for model in matching(wanted, models_of((provider,)) or ()):
+                for name in self._first(provider, model):
+                    led.setdefault(name, []).append(model)
+        return [Way(route, tuple(led[route["name"]])) for route in self.routes if route["name"] in led]
+
+    def _first(self, provider: str, model: str) -> Iterator[str]:
+        """The route of a model at its provider's own host, and that at another host."""
+        for elsewhere in (False, True):
+            for route in self.routes:
+                if provider not in route["providers"] or (route.get("custom_host") and not elsewhere):
+                    continue
+                if matching(tuple(route.get("models") or ("*",)), (model,)):
+                    yield str(route["name"])
+                    break
+
+
+def keeps(way: Way, section: int, shape: str | None, catalog: Catalog) -> bool:
+    """Whether a route keeps a marker on tools (0), the system prompt (1), messages (2) or the request (3)."""
+    route = way.route
+    if section == 3:
+        taking = tuple(route.get("request_marker") or ())
+        return bool(taking) and (way.models is None or bool(matching(taking, way.models)))
+    if section == 2 or route.get("run"):
+        return section == 2
+    tables = [catalog.blocks.get(name, {}) for one, name in route["blocks"].items() if shape in {None, one}]
+    return any(table.get("tools" if section == 0 else "system") for table in tables)
+
+
+def unreachable(source: Source, catalog: Catalog) -> Iterator[Diagnostic]:
+    """Say of a valid policy what can never reach the providers that its rules name."""
+    data: Any = source.data
+    for index, rule in enumerate(data["rules"] or ()):
+        path: Path = ("rules", index)
+        given = (rule.get("match") or {}).get("provider") or ()
+        wanted = (given,) if isinstance(given, str) else tuple(given)
+        if not wanted or "remove_cache_control" in rule["action"]:
+            continue
+        yield from _unknown(source, path, wanted, catalog.providers)
+        yield from _prefixed(source, path, rule["match"].get("model") or (), wanted)
+        named = catalog.named(wanted)
+        if named:
+            yield from _markers(source, path, rule, named, catalog.reached(rule["match"]))
+            yield from _parameters(source, path, rule, named)
+
+
+def _unknown(source: Source, path: Path, wanted: Sequence[str], known: Sequence[str]) -> Iterator[Diagnostic]:
+    """PC320: a provider that the catalog does not know, and for which nothing is done.
+
+    Bad:
+        match: {provider: anthropc}
+    Good:
+        match: {provider: anthropic}
+    """
+    for name in wanted:
+        if matching((name,), tuple(known)):
+            continue
+        close = suggest(name, known)
+        yield _warning(
+            source,
+            "PC320",
+            f"the catalog has no provider {quoted(name)}, and nothing is done for it",
+            (*path, "match", "provider"),
+            name,
+            f"did you mean {quoted(close)}?" if close else "`policy-cache providers` lists them",
+        )
+
+
+def _prefixed(
+    source: Source, path: Path, models: str | Sequence[str], wanted: Sequence[str]
+) -> Iterator[Diagnostic]:
+    """PC319: a model begins with its provider's prefix, which is not part of a model's name.
+
+    Bad:
+        match: {provider: anthropic, model: "anthropic/claude*"}
+    Good:
+        match: {provider: anthropic, model: "claude*"}
+    """
+    for model in (models,) if isinstance(models, str) else models:
+        prefix, slash, rest = model.partition("/")
+        if slash and prefix in wanted:
+            message = f"a model is named without its provider, so {quoted(model)} never matches"
+            at = (*path, "match", "model")
+            plain = rest and not re.search(r"[\"\\]", rest) and rest.isprintable()
+            certain = f'"{rest}"' if plain else None
+            yield _warning(source, "PC319", message, at, model, f'write "{rest}"', write=certain)
+
+
+def _markers(
+    source: Source, path: Path, rule: Mapping[str, Any], named: list[Route], ways: list[Way]
+) -> Iterator[Diagnostic]:
+    """PC321: a marker for providers that take none.
+
+    Most of them cache by themselves.
+
+    Bad:
+        match: {provider: groq}
+    Good:
+        match: {provider: anthropic}
+
+    PC322: a lifetime that no route takes which the rule reaches.
+
+    The marker is sent with `5m`.
+
+    Bad:
+        match: {provider: snowflake}
+        action: {add_cache_control: {ttl: 1h}}
+    Good:
+        match: {provider: anthropic}
+        action: {add_cache_control: {ttl: 1h}}
+    """
+    action = rule["action"]
+    if "add_cache_control" not in action and "split_text" not in action:
+        return
+    providers = _providers(named)
+    if not any(route["mechanism"] == "explicit" for route in named):
+        name = next(iter(action))
+        message = f"no marker is sent to {providers}"
+        yield _warning(source, "PC321", message, (*path, "action", name), None, "remove the rule")
+        return
+    marking = [way for way in ways if way.route["mechanism"] == "explicit"]
+    if not marking or any(way.takes_hour for way in marking):
+        return
+    models = "" if any(way.models is None for way in marking) else " for these models"
+    for at, ttl in _ttls(rule, path):
+        if ttl == "1h":
+            message = f"no route of {providers} takes `1h`{models}: the marker is sent with `5m`"
+            yield _warning(source, "PC322", message, at, None, "write `ttl: 5m`")
+
+
+def _parameters(
+    source: Source, path: Path, rule: Mapping[str, Any], named: list[Route]
+) -> Iterator[Diagnostic]:
+    """PC323: a parameter, or a value of it, that none of the rule's providers takes.
+
+    Bad:
+        match: {provider: anthropic}
+        action: {set: {prompt_cache_key: "{alias}"}}
+    Good:
+        match: {provider: openai}
+        action: {set: {prompt_cache_key: "{alias}"}}
+    """
+    providers = _providers(named)
+    for name, value in (rule["action"].get("set") or {}).items():
+        taking = [route["parameters"][name] for route in named if name in route.get("parameters", ())]
+        at = (*path, "action", "set", name)
+        if not taking:
+            message = f"{quoted(name)} does not reach {providers}"
+            yield _warning(source, "PC323", message, at, None, "remove it, or the provider")
+            continue
+        values = [taken["values"] for taken in taking if taken.get("values")]
+        fixed = isinstance(value, str) and "{" not in value
+        if fixed and len(values) == len(taking) and not any(value in some for some in values):
+            message = f"no route of {providers} takes {quoted(str(value))} for {quoted(name)}"
+            allowed = listed(sorted({one for some in values for one in some}))
+            yield _warning(source, "PC323", message, at, None, f"expected one of {allowed}")
+
+
+def _providers(named: list[Route]) -> str:
+    return listed(sorted({name for route in named for name in route["providers"]}))
+
+
+def _ttls(rule: Mapping[str, Any], path: Path) -> Iterator[tuple[Path, str]]:
+    added = rule["action"].get("add_cache_control") or {}
+    own = [isinstance(target, dict) and "ttl" in target for target in rule.get("targets", ())]
+    if "ttl" in added and not all(own):
+        yield (*path, "action", "add_cache_control", "ttl"), added["ttl"]
+    for index, target in enumerate(rule.get("targets", ())):
+        if isinstance(target, dict) and "ttl" in target:
+            yield (*path, "targets", index, "ttl"), target["ttl"]
+
+
+def _warning(
+    source: Source,
+    code: str,
+    message: str,
+    path: Path,
+    item: str | None,
+    help: str,
+    write: str | None = None,
+) -> Diagnostic:
+    """A warning at a value, or at the item of a list that has this text."""
+    value = source.at(path)
+    if item is not None and isinstance(value, list):
+        path = (*path, value.index(item))
+    return warning(source, code, message, path, help, write=write)

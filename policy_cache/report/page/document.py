@@ -1,0 +1,169 @@
+"""A page as one HTML document that loads nothing."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from hashlib import sha256
+from html import escape
+from importlib.resources import files
+from string import Template
+from typing import TYPE_CHECKING
+
+from policy_cache.errors import PolicyCacheError
+from policy_cache.report.diagnostics.render import plain
+from policy_cache.report.forecast import HEAD, cells, opening, usd, warnings
+from policy_cache.report.misses import ESTIMATE, TITLES, ordered
+from policy_cache.report.misses import warnings as missed_warnings
+from policy_cache.report.page.drawn import MOST_BLOCKS, MOST_TURNS
+from policy_cache.report.page.figures import costs, tokens
+from policy_cache.report.plan.diff import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from policy_cache.misses.ledger import Misses
+    from policy_cache.report.page.figures import Figure
+    from policy_cache.report.page.values import Page, Session, Treated
+
+
+class PageError(PolicyCacheError):
+    """A page that cannot be made."""
+
+
+def plotly() -> str:
+    """The script that draws charts.
+
+    Raises:
+        PageError: It is not installed.
+    """
+    try:
+        from plotly.offline import get_plotlyjs  # noqa: PLC0415, an extra
+    except ImportError:
+        raise PageError("a page needs Plotly: pip install 'policy-cache[report]'") from None
+    script: str = get_plotlyjs()
+    return script
+
+
+def document(page: Page) -> str:
+    """The HTML of a page; it holds everything that it needs, and is forbidden to load anything.
+
+    Raises:
+        PageError: Plotly is not installed.
+    """
+    draws, acts = plotly(), _file("page.js")
+    bars = costs(page)
+    return Template(_file("page.html")).substitute(
+        policy=_security(draws, acts),
+        style=_file("page.css"),
+        name=escape(page.name),
+        opening="".join(f"<p>{escape(line)}</p>\n" for line in _opening(page)),
+        warnings=_list(warnings(page.found, page.summary)),
+        costs=_table("Tokens and cost of the prompts", HEAD, cells(page.found, page.policies)),
+        unpriced="" if bars["data"] else "hidden",
+        sessions="" if page.sessions else "hidden",
+        misses="".join(_misses(page, *one) for one in zip(page.policies, page.misses, strict=True)),
+        estimate=escape(ESTIMATE),
+        limits=f"At most {MOST_TURNS:,} requests of a session are drawn, and {MOST_BLOCKS:,} blocks of them.",
+        data=_data(page, bars),
+        plotly=draws,
+        script=acts,
+    )
+
+
+def _file(name: str) -> str:
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def _security(*scripts: str) -> str:
+    """Only these scripts run, and nothing is fetched."""
+    hashes = " ".join(f"'sha256-{b64encode(sha256(one.encode()).digest()).decode()}'" for one in scripts)
+    # Plotly writes style sheets as it draws.
+    return (
+        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _opening(page: Page) -> list[str]:
+    known = set(warnings(page.found, page.summary))
+    lines = plain(opening(page.found, page.summary, page.name)).splitlines()
+    return [line for line in lines if line and line not in known]
+
+
+def _list(lines: Iterable[str]) -> str:
+    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
+    return f'<ul class="notes">{items}</ul>' if items else ""
+
+
+def _table(caption: str, head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """A table that scrolls by itself where it is too wide."""
+    columns = "".join(f'<th scope="col">{escape(cell)}</th>' if cell else "<td></td>" for cell in head)
+    body = "".join(
+        f'<tr><th scope="row">{escape(first)}</th>{"".join(f"<td>{escape(cell)}</td>" for cell in rest)}</tr>'
+        for first, *rest in lines
+    )
+    return (
+        f'<div class="scrolls" role="region" aria-label="{escape(caption)}" tabindex="0"><table>'
+        f"<caption>{escape(caption)}</caption><thead><tr>{columns}</tr></thead><tbody>{body}</tbody>"
+        "</table></div>"
+    )
+
+
+def _misses(page: Page, policy: str, found: Misses) -> str:
+    known = set(warnings(page.found, page.summary))
+    lines = [
+        (TITLES[cause], f"{total.requests:,}", f"{total.tokens:,}", usd(total.cost))
+        for cause, total in ordered(found)
+    ]
+    said = f"{found.missed:,} of {counted(found.requests, 'request')} did not read all that they could."
+    told = _table(f"Misses by cause: {policy}", ("cause", "requests", "tokens", "cost"), lines)
+    left_out = (line for line in missed_warnings(found, page.summary) if line not in known)
+    return f"<h3>{escape(policy)}</h3><p>{said}</p>{_list(left_out)}{told if lines else ''}"
+
+
+def _data(page: Page, bars: Figure) -> str:
+    """What the script draws. A data block ends at the first `</script`, and is no place for a `<`."""
+    data = {
+        "ways": page.ways,
+        "costs": bars,
+        "sessions": [_session(session, len(page.ways)) for session in page.sessions],
+    }
+    return json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def _session(session: Session, ways: int) -> dict[str, object]:
+    return {
+        "name": session.name,
+        "model": session.model,
+        "requests": session.requests,
+        "cost": usd(session.cost),
+        "blocks": session.blocks,
+        "tokens": [tokens(session, way) for way in range(ways)],
+        "turns": [
+            {"where": turn.where, "at": round(turn.at, 3), "ways": [_treated(way) for way in turn.ways]}
+            for turn in session.turns
+        ],
+    }
+
+
+def _treated(way: Treated | None) -> dict[str, object] | None:
+    if way is None:
+        return None
+    return {
+        "blocks": _runs(way.blocks),
+        "states": way.states,
+        "breakpoints": way.breakpoints,
+        "changed": way.changed,
+    }
+
+
+def _runs(numbers: Sequence[int]) -> list[list[int]]:
+    """Numbers as runs, each with its first and its last: a prompt mostly is the one before and more."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return runs

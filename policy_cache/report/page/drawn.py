@@ -1,0 +1,138 @@
+"""The prompts of one session, block by block, as each way of marking has them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from policy_cache.cache.prompt import digest
+from policy_cache.diagnostics import visible
+from policy_cache.forecast.reader import Readers, marked
+from policy_cache.misses.difference import common_blocks
+from policy_cache.report.page.values import Block, Session, Treated, Turn
+from policy_cache.request.location import value_at
+from policy_cache.text.values import place, word
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from policy_cache.cache.explicit import CacheOutcome
+    from policy_cache.cache.prompt import Prompt, PromptBlock
+    from policy_cache.engine.engine import Engine
+    from policy_cache.forecast.scale import Scale
+    from policy_cache.forecast.totals import Totals
+    from policy_cache.report.page.dearest import Sum
+    from policy_cache.trace.record import TraceRecord
+
+MOST_TURNS = 200
+"""Requests of a session that are shown."""
+
+MOST_BLOCKS = 40_000
+"""Blocks of all these requests together; the request that exceeds it is the last one shown."""
+
+_LONGEST_TEXT = 2_000
+
+
+class Drawn:
+    """One session, request by request."""
+
+    def __init__(self, engines: Sequence[Engine], scales: Mapping[str, Scale], *, text: bool) -> None:
+        """Begin with nothing.
+
+        Args:
+            engines: The policies.
+            scales: For a model, its own tokens for each estimated one.
+            text: Whether to keep what blocks say.
+        """
+        self._engines = engines
+        self._readers = Readers(scales)
+        self._text = text
+        self._first: TraceRecord | None = None
+        self._blocks: list[Block] = []
+        self._known: dict[tuple[object, ...], int] = {}
+        self._before: dict[int, Prompt] = {}
+        self._turns: list[Turn] = []
+        self._drawn = 0
+
+    def add(self, record: TraceRecord, found: Sequence[Totals | None], ways: Sequence[int]) -> None:
+        """Add a request.
+
+        Args:
+            record: The request.
+            found: What became of it: for each policy, as it was sent, as it was recorded.
+            ways: Which of these to show.
+        """
+        if self._first is None:
+            self._first = record
+        if len(self._turns) >= MOST_TURNS or self._drawn >= MOST_BLOCKS:
+            return
+        route = self._engines[0].facts(record.request).route
+        prompt = self._readers.read(record.request, route, record.scope)
+        treated: list[Treated | None] = []
+        for way in ways:
+            sent, seen = record.request, prompt
+            if way < len(self._engines):
+                sent, seen = self._readers.sent(self._engines[way], record.request, prompt, route)
+            read = record.request if seen is prompt else sent
+            totals = found[way]
+            if totals is None:
+                treated.append(None)
+                continue
+            placed = marked(seen, sent, route)
+            treated.append(
+                Treated(
+                    totals.tokens,
+                    tuple(self._index(block, read) for block in seen.blocks),
+                    "".join(_states(placed, totals.tokens)),
+                    tuple((at, block.ttl) for at, block in enumerate(placed.blocks) if block.ttl is not None),
+                    _changed(self._before.get(way), seen),
+                )
+            )
+            self._before[way] = seen
+        self._drawn += len(prompt.blocks)
+        self._turns.append(Turn(visible(record.where), record.at - self._first.at, tuple(treated)))
+
+    def session(self, total: Sum) -> Session:
+        """What was drawn, of requests that sum up to this."""
+        assert self._first is not None
+        return Session(
+            word(self._first.session) or "(none)",
+            word(str(self._first.request["model"])),
+            total.requests,
+            total.cost if total.priced else None,
+            tuple(self._blocks),
+            tuple(self._turns),
+        )
+
+    def _index(self, block: PromptBlock, request: Mapping[str, object]) -> int:
+        key = (block.location, block.kind, block.tokens, digest(block.content))
+        index = self._known.get(key)
+        if index is None:
+            index = self._known[key] = len(self._blocks)
+            text = _said(value_at(request, block.location)) if self._text else None
+            self._blocks.append(Block(place(block.location), word(block.kind), block.tokens, text))
+        return index
+
+
+def _states(prompt: Prompt, outcome: CacheOutcome) -> Iterator[str]:
+    """What happened to each block: a prompt is filled by what was read, then by what was written."""
+    # What was recorded is of another size than the estimate.
+    factor = outcome.total / prompt.tokens if prompt.tokens else 1.0
+    read = outcome.read
+    hour = read + outcome.write_1h
+    written = hour + outcome.write_5m
+    for block, end in zip(prompt.blocks, prompt.prefix.ends, strict=True):
+        middle = (end - block.tokens / 2) * factor
+        yield "r" if middle < read else "1" if middle < hour else "5" if middle < written else "u"
+
+
+def _changed(before: Prompt | None, after: Prompt) -> int | None:
+    if before is None:
+        return None
+    common = common_blocks(before, after)
+    return common if common < min(len(before.blocks), len(after.blocks)) else None
+
+
+def _said(value: object) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}… ({len(text):,} characters)"

@@ -1,0 +1,45 @@
+"""A replay that tells what became of each request."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from policy_cache.forecast.replay import Replay
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from policy_cache.engine.engine import Engine
+    from policy_cache.forecast.result import Column, Simulation
+    from policy_cache.forecast.scale import Scale
+    from policy_cache.forecast.totals import Totals
+    from policy_cache.trace.record import TraceRecord
+
+_ALL = ""
+
+
+class Observed:
+    """A replay, one request at a time."""
+
+    def __init__(self, engines: Sequence[Engine], scales: Mapping[str, Scale]) -> None:
+        """Begin with empty caches."""
+        self._replay = Replay(engines, scales=scales, by=lambda _: _ALL)
+
+    def add(self, record: TraceRecord) -> tuple[Totals | None, ...]:
+        """Replay a request.
+
+        Returns:
+            For no caching, each policy, what was sent and what was recorded, what became of it; None where
+            nothing was recorded. Nothing at all for a request that cannot be replayed.
+        """
+        self._replay.add(record)
+        found = self._replay.found
+        columns: tuple[Column, ...] = (found.uncached, *found.policies, found.as_sent, found.recorded)
+        if not found.uncached.groups:
+            return ()
+        # The sums by group hold one request only, and are taken away before the next.
+        return tuple(column.groups.pop(_ALL, None) for column in columns)
+
+    def finish(self) -> Simulation:
+        """What was found, once every request was added."""
+        return self._replay.finish()

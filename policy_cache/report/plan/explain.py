@@ -1,0 +1,246 @@
+"""Why each rule did or did not act on a request, as a person reads it."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from policy_cache.engine.compile import Split
+from policy_cache.engine.injection import MEANING as INJECTION
+from policy_cache.engine.reasons import ACTED, MEANING
+from policy_cache.report.diagnostics.render import Span
+from policy_cache.report.plan.arbitration import arbitration, holders
+from policy_cache.report.plan.diff import column, counted, heading, name_at, place_of, summary
+from policy_cache.report.plan.miss import why_missed
+from policy_cache.report.plan.prefix import Breakpoint, draw
+from policy_cache.report.plan.verdicts import verdicts
+from policy_cache.text.values import place, word
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from policy_cache.engine.compile import CompiledRule
+    from policy_cache.engine.match import Facts
+    from policy_cache.engine.plan import Placement, Plan, Source
+    from policy_cache.report.plan.arbitration import Arbitration, Step
+    from policy_cache.report.plan.prefix import Drawing
+    from policy_cache.report.plan.verdicts import RuleVerdict, Verdict
+    from policy_cache.report.plan.why import Answer
+
+
+_SPLIT = (
+    "a split changes what is sent: begun in mid-conversation, it fails the provider's check of the "
+    "prefix before thinking blocks"
+)
+_MOST_ALIKE = 4
+"""More placements than these that ended alike are shown by their beginning and their number."""
+
+
+def explain(rules: Sequence[CompiledRule], facts: Facts, plan: Plan) -> list[Span]:
+    """The explanation as a person reads it."""
+    spans = [*heading(plan)]
+    for marker in plan.client_markers:
+        where = "lost by litellm" if marker.block is None else word(marker.ttl)
+        spans.append(Span(f"client marker at {place(marker.holder)} ({where})\n", "dim"))
+    if plan.injection is not None:
+        spans.append(Span(f"{INJECTION[plan.injection]}\n", "warning"))
+    if not rules:
+        spans.append(Span("\nthe policy has no rules, or is not enabled\n", "warning"))
+    for verdict in verdicts(rules, facts, plan):
+        spans += _rule(verdict, facts, plan)
+    spans += _arbitration(arbitration(rules, facts, plan))
+    spans += _prefix(draw(plan), plan)
+    return [*spans, Span("\nresult: "), *summary(plan)]
+
+
+def explain_place(answer: Answer, plan: Plan) -> list[Span]:
+    """The answer to `why` as a person reads it."""
+    name = name_at(plan, answer.location)
+    size = f"prefix up to it about {_tokens(answer.tokens)}" if answer.tokens is not None else ""
+    about = ", ".join(filter(None, (name, size)))
+    spans = [
+        *heading(plan),
+        Span("\nwhy "),
+        Span(place(answer.location), "strong"),
+        Span(f"  {about}".rstrip() + "\n", "dim"),
+    ]
+    rows = [(_asked(one.source), _ending(one), _wish(one), one.source) for one in answer.wishes]
+    rows += [(_asked(one.source), "idle", one.why, one.source) for one in answer.idle]
+    widths = column(row[0] for row in rows), column(row[1] for row in rows)
+    for asked, ending, said, source in rows:
+        spans.append(Span(f"      {asked:{widths[0]}}  {ending:{widths[1]}}  {said}"))
+        spans.append(Span(f"  ({place_of(plan, source)})\n", "location"))
+    if not rows:
+        spans.append(Span("      no target names it\n", "dim"))
+    good = answer.verdict in {"marked", "client", "observed"}
+    return [*spans, Span("result: "), Span(f"{answer.conclusion}.\n", "added" if good else "warning")]
+
+
+def _wish(wish: Placement) -> str:
+    """What a wish came to, in a line about one place."""
+    where = _place(wish)
+    if wish.reason == "moved":
+        return f"moved to {where}"
+    return ": ".join(
+        filter(None, (where, wish.detail or ("" if wish.reason == "applied" else MEANING[wish.reason])))
+    )
+
+
+def _rule(verdict: RuleVerdict, facts: Facts, plan: Plan) -> Iterator[Span]:
+    rule = verdict.rule
+    yield Span(f"\n[{rule.number}] {word(rule.source.rule)}", "strong")
+    yield Span(f"  {verdict.outcome}", "added" if verdict.outcome == "match" else "warning")
+    if verdict.stopper is not None:
+        yield Span(f" (`stop: true` in [{verdict.stopper.number}])", "dim")
+    yield Span(f"  ({place_of(plan, rule.source)})\n", "location")
+    yield from _conditions(verdict.match, "      ", "NO (stopped here)")
+    if verdict.outcome != "not reached" and not verdict.match:
+        yield Span("      no condition: it matches every request\n", "dim")
+    if verdict.veto:
+        yield Span(f"      except: {'applies' if verdict.outcome == 'excepted' else 'does not apply'}\n")
+        yield from _conditions(verdict.veto, "        ", "no")
+    yield from _placements(verdict.placements, facts)
+    if isinstance(rule.action, Split) and any(placement.at is not None for placement in verdict.placements):
+        yield Span(f"      {_SPLIT}\n", "warning")
+
+
+def _conditions(verdicts: Sequence[Verdict], indent: str, refused: str) -> Iterator[Span]:
+    rows = [(word(v.name), word(v.seen), word(v.expected)) for v in verdicts]
+    names, seen, expected = (column(row[number] for row in rows) for number in range(3))
+    for verdict, row in zip(verdicts, rows, strict=True):
+        yield Span(f"{indent}{row[0]:{names}}  {row[1]:{seen}}  ~  {row[2]:{expected}}  ")
+        yield Span("yes\n", "added") if verdict.holds else Span(f"{refused}\n", "removed")
+
+
+def _placements(placements: Sequence[Placement], facts: Facts) -> Iterator[Span]:
+    """A line for each placement, in columns; many of a target that ended alike become a few."""
+    targets, endings = column(map(_target, placements)), column(map(_ending, placements))
+    for _, group in groupby(placements, key=lambda one: (one.source, one.reason, one.detail)):
+        alike = list(group)
+        shown = alike if len(alike) <= _MOST_ALIKE else alike[: _MOST_ALIKE - 1]
+        for one in shown:
+            acted = one.reason in ACTED or one.reason == "observed"
+            said = ": ".join(filter(None, (_place(one), _detail(one, facts))))
+            yield Span(f"      target {_target(one):{targets}}  ")
+            yield Span(f"{_ending(one):{endings}}" if said else _ending(one), "added" if acted else "warning")
+            yield Span(f"  {said}\n" if said else "\n")
+        if left := len(alike) - len(shown):
+            line = f"{_target(alike[0]):{targets}}  {_ending(alike[0]):{endings}}  … and {left} more"
+            yield Span(f"      target {line}\n")
+
+
+def _target(placement: Placement) -> str:
+    return word(placement.source.target) or "the request"
+
+
+def _place(placement: Placement) -> str:
+    """Where it was done, or else what the target named."""
+    location = placement.location if placement.at is None else placement.at
+    return "" if location is None else place(location)
+
+
+def _ending(placement: Placement) -> str:
+    """How it ended, with the TTL of the marker that is there now."""
+    marked = placement.at is not None and placement.ttl is not None
+    return f"{placement.reason} ({placement.ttl})" if marked else placement.reason
+
+
+def _detail(placement: Placement, facts: Facts) -> str:
+    if placement.reason == "applied":
+        return placement.detail
+    if placement.reason == "moved" and placement.location is not None:
+        return f"from {place(placement.location)}: {MEANING['moved'].removeprefix('done, ')}"
+    if placement.reason == "no_target" and not placement.detail:
+        return why_missed(placement.source.target, facts)
+    return placement.detail or MEANING[placement.reason]
+
+
+def _asked(source: Source) -> str:
+    return f"{word(source.rule)} / {word(source.target)}"
+
+
+def _arbitration(found: Arbitration) -> Iterator[Span]:
+    """Every wish for a marker in the order in which they were decided."""
+    if not found.steps:
+        return
+    wishes = f"{len(found.steps)} wish{'' if len(found.steps) == 1 else 'es'}"
+    yield Span(f"\narbitration: {wishes} for {counted(found.limit, 'breakpoint')}\n", "strong")
+    if found.client:
+        yield Span(f"      the client has {found.client} of {found.limit}\n", "dim")
+    rows = [(str(step.number), _asked(step.placement.source), _wanted(step)) for step in found.steps]
+    widths = [column(row[number] for row in rows) for number in range(3)]
+    at = 0
+    for _, group in groupby(found.steps, key=_alike):
+        alike = list(group)
+        shown = alike if len(alike) <= _MOST_ALIKE else alike[: _MOST_ALIKE - 1]
+        for step, row in zip(shown, rows[at : at + len(shown)], strict=True):
+            yield Span(f"      {row[0]:>{widths[0]}}  {row[1]:{widths[1]}}  {row[2]:{widths[2]}}  ")
+            yield Span(f"{_fate(step, found)}\n", "warning" if step.slot is None else "added")
+        if left := len(alike) - len(shown):
+            yield Span(f"      {'':{widths[0]}}  {rows[at][1]:{widths[1]}}  … and {left} more\n")
+        at += len(alike)
+
+
+def _alike(step: Step) -> tuple[object, ...]:
+    one = step.placement
+    return one.source, one.reason, one.detail
+
+
+def _wanted(step: Step) -> str:
+    location = step.placement.location if step.wanted is None else step.wanted
+    return "" if location is None else place(location)
+
+
+def _fate(step: Step, found: Arbitration) -> str:
+    one = step.placement
+    if step.slot is not None:
+        ttl = (
+            f"{one.ttl}: {one.detail}"
+            if one.detail and one.reason in {"ttl_lowered", "ttl_unsupported"}
+            else one.ttl
+        )
+        verb = "would take" if one.reason == "observed" else "takes"
+        moved = one.location if one.reason == "moved" else None
+        said = "" if moved is None else f", moved from {place(moved)}"
+        return f"{verb} {step.slot} of {found.limit} ({ttl}){said}"
+    if step.holder is not None:
+        return f"dropped: step {step.holder} has it"
+    if one.reason == "over_budget":
+        return f"dropped: {one.detail}, by {' and '.join(holders(found))}"
+    return f"dropped: {one.detail or MEANING[one.reason]}"
+
+
+def _prefix(drawing: Drawing, plan: Plan) -> Iterator[Span]:
+    """The prefix from its first tool to its last message, with a line at each breakpoint."""
+    route = plan.route
+    minimum = f"; {word(route.model)} caches from {route.minimum:,} on" if route.minimum else ""
+    marked = f", marked with {route.key}" if drawing.breakpoints else ", no breakpoint"
+    sent = "as sent" if plan.changed or not plan.edits else "as it would be sent"
+    yield Span(f"\nprefix {sent}: about {_tokens(drawing.tokens)}{marked}{minimum}\n", "strong")
+    if not drawing.breakpoints:
+        return
+    rows = [
+        _breakpoint(one, plan)
+        if isinstance(one, Breakpoint)
+        else (f"  {one.name}", "", f"{one.tokens:,}", "")
+        for one in drawing.pieces
+    ]
+    widths = [column(row[number] for row in rows) for number in range(3)]
+    for row in rows:
+        line = f"      {row[0]:{widths[0]}}  {row[1]:{widths[1]}}  {row[2]:>{widths[2]}}"
+        yield Span(line, "added" if row[3] else "")
+        yield Span(f"  {row[3]}\n" if row[3] else "\n", "note")
+
+
+def _breakpoint(one: Breakpoint, plan: Plan) -> tuple[str, str, str, str]:
+    by = "the client" if one.source is None else _asked(one.source)
+    return (
+        f"-- {one.slot} of {plan.route.breakpoints} --",
+        f"{place(one.at)} ({word(one.ttl)})",
+        f"= {one.tokens:,}",
+        by,
+    )
+
+
+def _tokens(number: int) -> str:
+    return f"{number:,} token{'' if number == 1 else 's'}"

@@ -1,0 +1,181 @@
+"""The explanation as JSON data: stable names, places as normalized paths, sizes in estimated tokens."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from policy_cache.diagnostics import visible
+from policy_cache.report.diagnostics.render import FORMAT_VERSION
+from policy_cache.report.plan.arbitration import arbitration
+from policy_cache.report.plan.miss import why_missed
+from policy_cache.report.plan.prefix import Breakpoint, Part, draw
+from policy_cache.report.plan.verdicts import verdicts
+from policy_cache.text.values import elided, place
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from policy_cache.engine.compile import CompiledRule
+    from policy_cache.engine.match import Facts
+    from policy_cache.engine.plan import Placement, Plan, Source
+    from policy_cache.report.plan.arbitration import Step
+    from policy_cache.report.plan.verdicts import RuleVerdict, Verdict
+    from policy_cache.report.plan.why import Answer
+    from policy_cache.request.location import Location
+
+Data = dict[str, object]
+
+
+def explain_json(
+    rules: Sequence[CompiledRule],
+    facts: Facts,
+    plan: Plan,
+    *,
+    wire: Data | None = None,
+    answer: Answer | None = None,
+) -> Data:
+    """Everything that `explain` says.
+
+    Args:
+        rules: The engine's rules.
+        facts: What conditions see of the request.
+        plan: The plan to explain.
+        wire: What litellm makes of it, where that was asked; None where not.
+        answer: What there is to say of one place, where that was asked; None where not.
+
+    Raises:
+        RequestError: A part of the request is cyclic, or too large to be measured.
+    """
+    route, drawing, given = plan.route, draw(plan), arbitration(rules, facts, plan)
+    return {
+        "format_version": FORMAT_VERSION,
+        "policy": {"file": visible(plan.policy[0]), "revision": plan.policy[1]},
+        "route": {
+            "name": route.name,
+            "provider": route.provider,
+            "model": elided(route.model),
+            "shape": route.shape,
+            "mechanism": route.mechanism,
+            "breakpoints": route.breakpoints,
+            "minimum_tokens": route.minimum,
+            "marker": route.key,
+        },
+        "changed": plan.changed,
+        "litellm_adds": plan.injection,
+        "client_markers": [
+            {"at": place(one.holder), "effective_at": _place(one.block), "ttl": elided(one.ttl)}
+            for one in plan.client_markers
+        ],
+        "rules": [_rule(one, facts) for one in verdicts(rules, facts, plan)],
+        "arbitration": {
+            "breakpoints": given.limit,
+            "client": given.client,
+            "steps": [_step(step) for step in given.steps],
+        },
+        "prefix": {"tokens": drawing.tokens, "pieces": [_piece(one) for one in drawing.pieces]},
+        "wire": wire,
+        "why": None if answer is None else _why(answer),
+    }
+
+
+def _place(location: Location | None) -> str | None:
+    return None if location is None else place(location)
+
+
+def _source(source: Source | None) -> Data:
+    if source is None:
+        return {"rule": None, "target": None, "line": None}
+    return {"rule": source.rule, "target": source.target or None, "line": source.line}
+
+
+def _rule(one: RuleVerdict, facts: Facts) -> Data:
+    rule = one.rule
+    return {
+        "number": rule.number,
+        "rule": rule.source.rule,
+        "line": rule.source.line,
+        "outcome": one.outcome,
+        "stopped_by": None if one.stopper is None else one.stopper.source.rule,
+        "match": [_condition(verdict) for verdict in one.match],
+        "except": [_condition(verdict) for verdict in one.veto],
+        "placements": [_placement(placement, facts) for placement in one.placements],
+    }
+
+
+def _condition(verdict: Verdict) -> Data:
+    return {
+        "condition": verdict.name,
+        "seen": elided(verdict.seen),
+        "expected": verdict.expected,
+        "holds": verdict.holds,
+    }
+
+
+def _placement(one: Placement, facts: Facts) -> Data:
+    detail = one.detail
+    if one.reason == "no_target" and not detail:
+        detail = why_missed(one.source.target, facts)
+    return {
+        **_source(one.source),
+        "named": _place(one.location),
+        "at": _place(one.at),
+        "ttl": one.ttl,
+        "reason": one.reason,
+        "detail": detail or None,
+    }
+
+
+def _step(step: Step) -> Data:
+    one = step.placement
+    return {
+        "step": step.number,
+        **_source(one.source),
+        "named": _place(one.location),
+        "wanted": _place(step.wanted),
+        "slot": step.slot,
+        "holder": step.holder,
+        "ttl": one.ttl,
+        "reason": one.reason,
+        "detail": one.detail or None,
+    }
+
+
+def _piece(one: Part | Breakpoint) -> Data:
+    if isinstance(one, Breakpoint):
+        return {
+            "kind": "breakpoint",
+            "at": place(one.at),
+            "ttl": elided(one.ttl),
+            "slot": one.slot,
+            **_source(one.source),
+            "tokens": one.tokens,
+        }
+    return {
+        "kind": "part",
+        "name": one.name,
+        "first": place(one.first),
+        "last": place(one.last),
+        "tokens": one.tokens,
+    }
+
+
+def _why(answer: Answer) -> Data:
+    return {
+        "location": place(answer.location),
+        "tokens": answer.tokens,
+        "verdict": answer.verdict,
+        "wishes": [
+            {
+                **_source(one.source),
+                "named": _place(one.location),
+                "at": _place(one.at),
+                "ttl": one.ttl,
+                "reason": one.reason,
+                "detail": one.detail or None,
+            }
+            for one in answer.wishes
+        ],
+        "idle": [{**_source(one.source), "why": one.why} for one in answer.idle],
+        "obstacle": answer.obstacle or None,
+        "conclusion": answer.conclusion,
+    }

@@ -1,0 +1,176 @@
+"""The formats of a trace: what one JSON object of each says of a request."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+import msgspec
+
+from policy_cache.diagnostics import listed, quoted
+from policy_cache.errors import PolicyCacheError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Fields: TypeAlias = "Mapping[str, msgspec.Raw]"
+
+# Thousands of years from now; milliseconds since 1970 are beyond.
+_LATEST = 1e11
+_PARAMETERS_LEFT_OUT = frozenset({"messages", "model"})
+
+
+class FormatError(PolicyCacheError):
+    """A JSON object that is no record of a request."""
+
+
+class Parts(NamedTuple):
+    """A record, its members not decoded yet.
+
+    Attributes:
+        request: The keyword arguments of the call.
+        usage: What holds the usage; None without.
+        at: When the request started, in seconds since the epoch; None if that is not said.
+        waited: Seconds until the reply began; 0 if that is not said.
+        scope: What shares a cache.
+        session: The conversation.
+    """
+
+    request: Fields
+    usage: msgspec.Raw | None = None
+    at: float | None = None
+    waited: float = 0.0
+    scope: str | None = None
+    session: str | None = None
+
+
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_any = msgspec.json.Decoder()
+
+
+def parts(line: bytes) -> Parts:
+    """Tell a record's format by its members, and take it apart.
+
+    Raises:
+        FormatError: It is no object, or has none of the formats.
+        msgspec.DecodeError: It is not JSON.
+    """
+    try:
+        fields = _fields.decode(line)
+    except msgspec.ValidationError:
+        raise FormatError("expected an object") from None
+    if "request" in fields:
+        return _own(fields)
+    if "messages" in fields:
+        if "model_parameters" in fields and "startTime" in fields:
+            return _litellm(fields)
+        if "kwargs" in fields and "response" in fields:
+            return _openhands(fields)
+        if "model" in fields:
+            return Parts(fields)
+    found = listed(sorted(fields)[:8]) if fields else "nothing"
+    raise FormatError(
+        f"expected `request`, or a request's own `model` and `messages`, found {found}; "
+        "a line is a request, a record of a TraceRecorder, or of litellm's or OpenHands' log"
+    )
+
+
+def _own(fields: Fields) -> Parts:
+    return Parts(
+        request=members(fields["request"], "request"),
+        usage=fields.get("usage") or fields.get("response"),
+        at=_time(fields, "ts"),
+        scope=_text(fields, "scope"),
+        session=_text(fields, "session"),
+    )
+
+
+def _litellm(fields: Fields) -> Parts:
+    """The standard logging payload of litellm, as its callbacks and its loggers have it."""
+    parameters = _optional_members(fields, "model_parameters")
+    request = {name: value for name, value in parameters.items() if name not in _PARAMETERS_LEFT_OUT}
+    request |= {"model": fields["model"], "messages": fields["messages"]}
+    for name in ("custom_llm_provider", "api_base"):
+        if _text(fields, name):
+            request[name] = fields[name]
+    metadata = _optional_members(fields, "metadata")
+    group = _text(fields, "model_group")
+    kept = dict(_optional_members(metadata, "requester_metadata"))
+    if group:
+        kept["model_group"] = fields["model_group"]
+    if kept:
+        request["metadata"] = msgspec.Raw(msgspec.json.encode(kept))
+    started, began = _time(fields, "startTime"), _time(fields, "completionStartTime")
+    return Parts(
+        request=request,
+        usage=metadata.get("usage_object") or fields.get("response"),
+        at=started,
+        waited=max(0.0, began - started) if started is not None and began is not None else 0.0,
+        session=_text(fields, "trace_id") or None,
+    )
+
+
+def _openhands(fields: Fields) -> Parts:
+    """OpenHands' log of a completion: its time is when the response had come."""
+    kwargs = _optional_members(fields, "kwargs")
+    response = _optional_members(fields, "response")
+    request = {name: value for name, value in kwargs.items() if name not in _PARAMETERS_LEFT_OUT}
+    request["messages"] = fields["messages"]
+    if "tools" in fields:
+        request["tools"] = fields["tools"]
+    model = kwargs.get("model") or fields.get("model") or response.get("model")
+    if model is None:
+        raise FormatError("expected the model's name in `response`, found none")
+    request["model"] = model
+    came, took = _time(fields, "timestamp"), _time(fields, "latency_sec") or 0.0
+    return Parts(
+        request=request,
+        usage=response.get("usage"),
+        at=None if came is None else came - took,
+        waited=took,
+    )
+
+
+def members(raw: msgspec.Raw, name: str) -> Fields:
+    """The members of an object, not decoded yet.
+
+    Raises:
+        FormatError: It is none.
+    """
+    try:
+        return _fields.decode(raw)
+    except (msgspec.DecodeError, RecursionError):
+        raise FormatError(f"expected an object for {quoted(name)}") from None
+
+
+def _optional_members(fields: Fields, name: str) -> Fields:
+    raw = fields.get(name)
+    return {} if raw is None or not bytes(raw).startswith(b"{") else members(raw, name)
+
+
+def _text(fields: Fields, name: str) -> str | None:
+    value = _any.decode(fields[name]) if name in fields else None
+    return value if isinstance(value, str) and value else None
+
+
+def _time(fields: Fields, name: str) -> float | None:
+    """Seconds since the epoch, as a number, as text, or as a date (ISO 8601)."""
+    value = _any.decode(fields[name]) if name in fields else None
+    if value is None or isinstance(value, bool):
+        return None
+    try:
+        seconds = float(value) if isinstance(value, int | float) else _moment(str(value))
+    except (ValueError, OverflowError):
+        raise FormatError(f"expected a time for {quoted(name)}: seconds, or a date") from None
+    if not -_LATEST < seconds < _LATEST:
+        raise FormatError(
+            f"expected a time for {quoted(name)} in seconds since 1970: this one is out of range"
+        )
+    return seconds
+
+
+def _moment(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return datetime.fromisoformat(text).timestamp()

@@ -1,0 +1,145 @@
+"""Accounting: each answer is looked at once, and whoever asked is told."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Protocol, TypedDict
+
+from policy_cache.request.prompt import Prompt
+from policy_cache.usage.account import account_of
+from policy_cache.usage.log import log_usage
+from policy_cache.usage.sessions import Sessions, session_of
+from policy_cache.usage.usage import CacheUsage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from policy_cache.engine.plan import Plan
+    from policy_cache.integrations.collapse import CollapseAlarm
+    from policy_cache.integrations.metrics import Metrics
+    from policy_cache.request.prompt import Shape
+    from policy_cache.trace.recorder import TraceRecorder
+    from policy_cache.usage.account import Account
+    from policy_cache.usage.ledger import Ledger
+
+_log = logging.getLogger("policy_cache")
+
+
+class Told(TypedDict, total=False):
+    """Who is told of answers; what a plug-in takes beside its engine.
+
+    Attributes:
+        recorder: Gets each answered request, as it came.
+        metrics: Gets what was rewritten, answered, and went wrong.
+        alarm: Warns when a session stops reading its cache.
+        ledger: Adds up what the caches did.
+    """
+
+    recorder: TraceRecorder | None
+    metrics: Metrics | None
+    alarm: CollapseAlarm | None
+    ledger: Ledger | None
+
+
+class Planner(Protocol):
+    """What accounting needs of an engine."""
+
+    def plan(self, request: dict[str, object], *, shape: Shape | None = None) -> Plan: ...
+
+
+class Accounting:
+    """Logs what each answer says of the cache, and hands it on.
+
+    Attributes:
+        odd: Answers that came without usage, as `missing`, or with figures that cannot be true, by what is
+            wrong with them. Each kind is logged once.
+    """
+
+    def __init__(
+        self,
+        *,
+        recorder: TraceRecorder | None = None,
+        metrics: Metrics | None = None,
+        alarm: CollapseAlarm | None = None,
+        ledger: Ledger | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Name who is told; see `Told`."""
+        self.odd: Counter[str] = Counter()
+        self._recorder = recorder
+        self._metrics = metrics
+        self._alarm = alarm
+        self._ledger = ledger
+        self._clock = clock
+        self._sessions = Sessions()
+        self._always = any(one is not None for one in (recorder, metrics, alarm, ledger))
+
+    def answered(
+        self,
+        engine: Planner,
+        request: dict[str, object],
+        response: object,
+        *,
+        shape: Shape | None = None,
+        unmarked: bool = False,
+        at: float | None = None,
+    ) -> None:
+        """Account for an answer.
+
+        Args:
+            engine: What rewrote the request.
+            request: The request as it came.
+            response: Anything that `CacheUsage.from_response` reads.
+            shape: The request's shape; by default told from it.
+            unmarked: Whether it was sent without the policy's markers, since its route refuses them.
+            at: When it was sent, in seconds since the epoch; by default now.
+
+        Raises:
+            Exception: Whatever one of those who are told raises; the request is recorded even so.
+        """
+        usage = CacheUsage.from_response(response)
+        self._look(usage)
+        account, session = None, None
+        try:
+            if not self._always and not (usage and (usage.read or usage.written)):
+                return
+            plan = engine.plan(request, shape=shape)
+            known = session_of(Prompt(plan.original, plan.route.shape), plan.route.model)
+            session = known.hex()
+            if usage is not None:
+                start = self._sessions.start(known, self._clock(), usage)
+                account = account_of(plan, usage, start, unmarked=unmarked)
+        finally:
+            if self._recorder is not None:
+                policy = None if account is None else account.line()
+                self._recorder.record(request, response=response, session=session, policy=policy, ts=at)
+        self._tell(plan, account)
+
+    def _tell(self, plan: Plan, account: Account | None) -> None:
+        if self._metrics is not None:
+            self._metrics.answered(plan, account)
+        if account is None:
+            return
+        if self._ledger is not None:
+            self._ledger.add(account)
+        if self._alarm is not None:
+            self._alarm.answered(plan, account.usage)
+        log_usage(
+            account.usage,
+            model=plan.route.model,
+            provider=plan.route.provider,
+            route=account.route,
+            rules=account.rules,
+            revision=account.revision,
+            saved=account.saved,
+        )
+
+    def _look(self, usage: CacheUsage | None) -> None:
+        for kind in ("missing",) if usage is None else usage.unreadable:
+            self.odd[kind] += 1
+            if self._metrics is not None:
+                self._metrics.odd(kind)
+            if self.odd[kind] == 1:
+                _log.warning("an answer's usage is not right: %s (logged once)", kind)

@@ -1,0 +1,72 @@
+"""Sessions: which requests belong to one conversation, and which of them may find its cache alive."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import OrderedDict
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+
+from policy_cache.engine.match import carried_metadata
+from policy_cache.request.markers import unmarked
+
+if TYPE_CHECKING:
+    from policy_cache.request.prompt import Prompt
+    from policy_cache.usage.usage import CacheUsage
+
+Start: TypeAlias = Literal["cold", "warm"]
+"""`cold`: the first request of a session, or one that came when the cache had expired."""
+
+_FIVE_MINUTES, _HOUR = 300.0, 3_600.0
+
+
+class _Seen(NamedTuple):
+    at: float
+    lifetime: float
+
+
+class Sessions:
+    """Tells a session's cold starts from its later turns.
+
+    A cache lives for five minutes from the request that last used it, or for an hour once the session wrote
+    for an hour. It keeps a hash and two numbers of each session, never text. Safe between threads.
+    """
+
+    def __init__(self, most: int = 10_000) -> None:
+        """Keep at most so many sessions, the ones seen last."""
+        self._most = most
+        self._seen: OrderedDict[bytes, _Seen] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def start(self, session: bytes, at: float, usage: CacheUsage) -> Start:
+        """How a request found its session, which from now on has seen it.
+
+        Args:
+            session: What `session_of` says.
+            at: When it was, in seconds.
+            usage: What it used.
+        """
+        with self._lock:
+            before = self._seen.pop(session, None)
+            alive = before is not None and at - before.at < before.lifetime
+            hour = usage.write_1h or (alive and before is not None and before.lifetime == _HOUR)
+            self._seen[session] = _Seen(at, _HOUR if hour else _FIVE_MINUTES)
+            if len(self._seen) > self._most:
+                self._seen.popitem(last=False)
+        return "warm" if alive else "cold"
+
+
+def session_of(prompt: Prompt, model: str) -> bytes:
+    """A hash of `metadata.session_id`, or else of the model and the first turn of a user."""
+    session = carried_metadata(prompt.request).get("session_id")
+    if isinstance(session, str) and session:
+        return hashed(["session", model, session])
+    first = next((m.get("content") for m in prompt.messages if m.get("role") == "user"), None)
+    return hashed(["first", model, unmarked(first)])
+
+
+def hashed(value: object) -> bytes:
+    """Eight bytes that stand for a value."""
+    text = json.dumps(value, default=repr, ensure_ascii=True)
+    return blake2b(text.encode(), digest_size=8).digest()

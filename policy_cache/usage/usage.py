@@ -1,0 +1,221 @@
+"""Cache usage: what a response says was read from the provider's cache and written to it.
+
+Providers name these figures differently, and differ in which of them include which:
+
+| usage of | reads and writes |
+|---|---|
+| litellm, OpenAI and what speaks like it, DeepSeek, DashScope, Moonshot | are part of `prompt_tokens` |
+| OpenAI Responses, told by `input_tokens_details` | are part of `input_tokens` |
+| Gemini | reads are part of `promptTokenCount` |
+| Anthropic | come on top of `input_tokens` |
+| Bedrock Converse | come on top of `inputTokens` |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from policy_cache.cache.explicit import CacheOutcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+Unreadable: TypeAlias = Literal["negative", "not_a_whole_number", "parts_exceed_prompt", "too_large"]
+"""Why a figure was not taken as it stands."""
+
+# No prompt is as large.
+_MOST_TOKENS = 1_000_000_000
+
+_Figure: TypeAlias = Literal[
+    "read", "written", "write_5m", "write_1h", "prompt", "beside", "output", "thoughts"
+]
+_Path: TypeAlias = tuple[str, ...]
+
+
+def _paths(*dotted: str) -> tuple[_Path, ...]:
+    return tuple(tuple(path.split(".")) for path in dotted)
+
+
+# Where a response, a chunk, an event or a callback's payload has its usage. The empty path: it is one.
+_USAGES = (
+    *_paths(
+        "standard_logging_object.metadata.usage_object",  # what litellm's callbacks are given
+        "metadata.usage_object",  # the standard logging object itself, whose own totals say less
+        "usage",
+        "usageMetadata",
+        "usage_metadata",
+        "message.usage",  # Anthropic's message_start
+        "response.usage",  # OpenAI's response.completed
+        "metadata.usage",  # the last event of a Converse stream
+    ),
+    (),
+)
+
+# A usage may give a figure under several names; the largest counts.
+_FIGURES: Mapping[_Figure, tuple[_Path, ...]] = {
+    "read": _paths(
+        "cache_read_input_tokens",
+        "prompt_tokens_details.cached_tokens",
+        "input_tokens_details.cached_tokens",
+        "prompt_cache_hit_tokens",
+        "cached_tokens",
+        "cacheReadInputTokens",
+        "cachedContentTokenCount",
+        "cached_content_token_count",
+    ),
+    "written": _paths(
+        "cache_creation_input_tokens",
+        "prompt_tokens_details.cache_write_tokens",
+        "prompt_tokens_details.cache_creation_tokens",
+        "prompt_tokens_details.cache_creation_input_tokens",
+        "input_tokens_details.cache_write_tokens",
+        "cacheWriteInputTokens",
+    ),
+    "write_5m": _paths(
+        "cache_creation.ephemeral_5m_input_tokens",
+        "prompt_tokens_details.cache_creation.ephemeral_5m_input_tokens",
+        "prompt_tokens_details.cache_creation_token_details.ephemeral_5m_input_tokens",
+    ),
+    "write_1h": _paths(
+        "cache_creation.ephemeral_1h_input_tokens",
+        "prompt_tokens_details.cache_creation.ephemeral_1h_input_tokens",
+        "prompt_tokens_details.cache_creation_token_details.ephemeral_1h_input_tokens",
+    ),
+    "prompt": _paths("prompt_tokens", "promptTokenCount", "prompt_token_count"),
+    "beside": _paths("input_tokens", "inputTokens", "prompt_cache_miss_tokens"),
+    "output": _paths(
+        "completion_tokens",
+        "output_tokens",
+        "outputTokens",
+        "candidatesTokenCount",
+        "candidates_token_count",
+    ),
+    "thoughts": _paths("thoughtsTokenCount", "thoughts_token_count"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CacheUsage:
+    """The tokens of one request, by what they were billed as. Every token counts in one field.
+
+    Attributes:
+        read: Prompt tokens read from the cache.
+        write_5m: Prompt tokens written for five minutes, or for as long as the provider does unasked.
+        write_1h: Prompt tokens written for an hour.
+        uncached: The rest of the prompt.
+        output: Tokens of the reply, thinking included.
+        unreadable: What was wrong with the figures, each kind once. A figure that could not be read
+            counts as 0.
+    """
+
+    read: int = 0
+    write_5m: int = 0
+    write_1h: int = 0
+    uncached: int = 0
+    output: int = 0
+    unreadable: tuple[Unreadable, ...] = ()
+
+    @property
+    def written(self) -> int:
+        """Prompt tokens written to the cache."""
+        return self.write_5m + self.write_1h
+
+    @property
+    def prompt(self) -> int:
+        """The size of the whole prompt in tokens."""
+        return self.read + self.written + self.uncached
+
+    @property
+    def outcome(self) -> CacheOutcome:
+        """The prompt's tokens, by what happened to them."""
+        return CacheOutcome(self.read, self.write_5m, self.write_1h, self.uncached)
+
+    @classmethod
+    def from_response(cls, response: object) -> CacheUsage | None:
+        """The usage that a response reports; None where it reports none. Never raises.
+
+        Args:
+            response: A response, a usage, a stream's last chunk, the list of a stream's chunks or events,
+                or what litellm gives its callbacks; as mappings or as objects of litellm or an SDK.
+        """
+        figures: dict[_Figure, int] = {}
+        unreadable: set[Unreadable] = set()
+        found = False
+        for part in response if isinstance(response, list | tuple) else (response,):
+            for figure, value in _reported(part):
+                found = True
+                tokens = _tokens(value)
+                if isinstance(tokens, int):
+                    # Within a stream, counts only grow.
+                    figures[figure] = max(figures.get(figure, 0), tokens)
+                else:
+                    unreadable.add(tokens)
+        return _usage(figures, unreadable) if found else None
+
+
+def _usage(figures: Mapping[_Figure, int], unreadable: set[Unreadable]) -> CacheUsage:
+    read, write_1h = figures.get("read", 0), figures.get("write_1h", 0)
+    # Some say only the sum, some only the parts.
+    written = max(figures.get("written", 0), figures.get("write_5m", 0) + write_1h)
+    uncached = figures.get("beside", 0)
+    if prompt := figures.get("prompt", 0):
+        uncached = prompt - read - written
+        if uncached < 0:
+            unreadable.add("parts_exceed_prompt")
+    return CacheUsage(
+        read=read,
+        write_5m=written - write_1h,
+        write_1h=write_1h,
+        uncached=max(uncached, 0),
+        output=figures.get("output", 0) + figures.get("thoughts", 0),
+        unreadable=tuple(sorted(unreadable)),
+    )
+
+
+def _reported(part: object) -> Sequence[tuple[_Figure, object]]:
+    """The figures of the first usage that a response, chunk or event has, as they stand there."""
+    for path in _USAGES:
+        usage = _at(part, path)
+        if usage is not None and (found := list(_figures(usage))):
+            return found
+    return ()
+
+
+def _figures(usage: object) -> Iterator[tuple[_Figure, object]]:
+    for figure, paths in _FIGURES.items():
+        for path in paths:
+            value = _at(usage, path)
+            if value is not None:
+                yield figure, value
+    if _at(usage, ("input_tokens_details",)) is not None:
+        value = _at(usage, ("input_tokens",))
+        if value is not None:
+            yield "prompt", value
+    details = _at(usage, ("cacheDetails",))
+    for detail in details if isinstance(details, list) else ():
+        value = _at(detail, ("inputTokens",))
+        if value is not None:
+            yield ("write_1h" if _at(detail, ("ttl",)) == "1h" else "write_5m"), value
+
+
+def _at(holder: object, path: _Path) -> object:
+    """What stands at a path through mappings and objects; None where nothing does."""
+    for name in path:
+        try:
+            holder = holder.get(name) if isinstance(holder, Mapping) else getattr(holder, name, None)
+        except Exception:  # noqa: BLE001, code of someone else's object
+            # An answer of which nothing can be read is counted and logged, as one whose usage is missing.
+            return None
+    return holder
+
+
+def _tokens(value: object) -> int | Unreadable:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        return "not_a_whole_number"
+    if value < 0:
+        return "negative"
+    return value if value <= _MOST_TOKENS else "too_large"
