@@ -135,7 +135,7 @@ def _test(outcome: Outcome) -> dict[str, Any]:
         if finding is None
         else {
             "breakpoints": [
-                {"at": place(one.at), "ttl": one.ttl, "rule": one.rule} for one in finding.breakpoints
+                {"at": place(one.at), "ttl": one.ttl, "rule": one.placer} for one in finding.breakpoints
             ],
             "unchanged": finding.unchanged,
             "parameters": dict(finding.parameters),
