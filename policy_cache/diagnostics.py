@@ -6,12 +6,13 @@ import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from policy_cache.text.span import Path, Span
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 Severity: TypeAlias = Literal["error", "warning"]
+
+Path: TypeAlias = tuple[str | int, ...]
+"""The keys and indexes that lead from the root of a policy to a value."""
 
 CODES = {
     "PC100": "no such file",
@@ -91,11 +92,28 @@ UNREADABLE = frozenset({"PC100", "PC101", "PC102"})
 _QUOTE_LIMIT = 60
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Region:
+    """A stretch of source text.
+
+    Attributes:
+        line: The first line, counted from 1.
+        column: The first column, counted from 1 in characters.
+        end_line: The line of the last character.
+        end_column: The column just after the last character.
+    """
+
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+
 @dataclass(frozen=True, slots=True)
 class Label:
     """A further place that explains a diagnostic; on its own span, the text beside the caret."""
 
-    span: Span
+    span: Region
     text: str
 
 
@@ -108,7 +126,7 @@ class Fix:
         text: What to write there.
     """
 
-    span: Span
+    span: Region
     text: str
 
 
@@ -132,7 +150,7 @@ class Diagnostic:
     code: str
     severity: Severity
     message: str
-    span: Span | None = None
+    span: Region | None = None
     path: Path = ()
     labels: tuple[Label, ...] = ()
     help: str | None = None
@@ -152,7 +170,7 @@ class Diagnostic:
 
 def by_position(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
     """Sort diagnostics the way a reader meets them: by file, place, severity and code; each once."""
-    nowhere = Span(0, 0, 0, 0)
+    nowhere = Region(0, 0, 0, 0)
     return tuple(
         sorted(dict.fromkeys(diagnostics), key=lambda d: (d.file, d.span or nowhere, d.severity, d.code))
     )

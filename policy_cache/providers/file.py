@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterator
 
-    from policy_cache.policy.text.source import Path, Source
+    from policy_cache.diagnostics import Path
+    from policy_cache.policy.text.source import Source
 
 SCHEMA = "catalog.schema.json"
 _TABLES = ("dialects", "minimums", "blocks")

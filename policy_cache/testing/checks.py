@@ -17,7 +17,8 @@ from policy_cache.testing.repeat import FIELDS, LONGEST, repeats
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from policy_cache.policy.text.source import Path, Source
+    from policy_cache.diagnostics import Path
+    from policy_cache.policy.text.source import Source
     from policy_cache.request.location import Location
 
 CLIENT = "(client)"

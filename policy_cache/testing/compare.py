@@ -14,7 +14,7 @@ from policy_cache.text.values import one_line, place
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from policy_cache.policy.text.source import Path
+    from policy_cache.diagnostics import Path
     from policy_cache.testing.breakpoints import Found
     from policy_cache.testing.load import Suite
     from policy_cache.testing.model import Breakpoint

@@ -10,7 +10,8 @@ from policy_cache.diagnostics import quoted
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from policy_cache.text.span import Path
+    from policy_cache.diagnostics import Path
+
 
 _EXPECTED = {
     "string": "text",

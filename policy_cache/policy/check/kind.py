@@ -34,8 +34,8 @@ from typing import TYPE_CHECKING
 from policy_cache.diagnostics import Diagnostic
 
 if TYPE_CHECKING:
+    from policy_cache.diagnostics import Path
     from policy_cache.policy.text.source import Source
-    from policy_cache.text.span import Path
 
 _CATALOG = frozenset({"sources", "providers", "dialects", "minimums", "blocks", "routes"})
 _POLICY = frozenset({"rules", "name", "mode", "enabled", "client_markers"})

@@ -17,9 +17,8 @@ from policy_cache.policy.check.models import matching, models_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from policy_cache.diagnostics import Diagnostic
+    from policy_cache.diagnostics import Diagnostic, Path
     from policy_cache.policy.text.source import Source
-    from policy_cache.text.span import Path
 
 Route: TypeAlias = "Mapping[str, Any]"
 

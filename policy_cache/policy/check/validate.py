@@ -97,8 +97,8 @@ if TYPE_CHECKING:
 
     from jsonschema import Draft202012Validator
 
+    from policy_cache.diagnostics import Path, Region
     from policy_cache.policy.text.source import Source
-    from policy_cache.text.span import Path, Span
 
 _LONGEST_FIX = 60
 # How alike a name must be to be written without asking.
@@ -290,7 +290,7 @@ class _Place:
             message = f"{self._here} has no {quoted(name)}"
             yield self._say("PC121", message, span=self._head(), help=fix)
 
-    def _head(self) -> Span | None:
+    def _head(self) -> Region | None:
         """The key of the mapping, or its first key."""
         if self._path in self._source.keys:
             return self._source.keys[self._path]
@@ -356,7 +356,7 @@ class _Place:
         message: str,
         *,
         path: Path | None = None,
-        span: Span | None = None,
+        span: Region | None = None,
         labels: tuple[Label, ...] = (),
         help: str | None = None,
         fix: Fix | None = None,

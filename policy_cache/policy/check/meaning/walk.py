@@ -10,9 +10,9 @@ from policy_cache.diagnostics import Diagnostic, Fix, Label, quoted
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from policy_cache.diagnostics import Severity
-    from policy_cache.policy.text.source import Data, Source
-    from policy_cache.text.span import Path
+    from policy_cache.diagnostics import Path, Severity
+    from policy_cache.policy.text.compose import Data
+    from policy_cache.policy.text.source import Source
 
     Found: TypeAlias = tuple[Path, dict[str, Data]]
 

@@ -12,10 +12,10 @@ from policy_cache.policy.check.review.rules import rules_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from policy_cache.diagnostics import Diagnostic
+    from policy_cache.diagnostics import Diagnostic, Path
     from policy_cache.policy.check.review.rules import Rule
-    from policy_cache.policy.text.source import Data, Source
-    from policy_cache.text.span import Path
+    from policy_cache.policy.text.compose import Data
+    from policy_cache.policy.text.source import Source
 
 _FICKLE = re.compile(
     r"(?:x-)?(?:(?:request|call|trace|span|message|correlation|litellm-call)-?id|timestamp|time|nonce|uuid"

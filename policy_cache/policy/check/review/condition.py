@@ -13,9 +13,9 @@ from policy_cache.policy.check.models import is_foreign, known_models, matching,
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from policy_cache.diagnostics import Diagnostic
-    from policy_cache.policy.text.source import Data, Source
-    from policy_cache.text.span import Path
+    from policy_cache.diagnostics import Diagnostic, Path
+    from policy_cache.policy.text.compose import Data
+    from policy_cache.policy.text.source import Source
 
 _FIRST_NAME = re.compile(r"\$(?:\.|\[['\"])([A-Za-z_]\w*)")
 REQUEST_FIELDS = frozenset(

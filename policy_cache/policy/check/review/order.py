@@ -11,10 +11,9 @@ from policy_cache.policy.check.review.rules import with_companions
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from policy_cache.diagnostics import Diagnostic
+    from policy_cache.diagnostics import Diagnostic, Path
     from policy_cache.policy.check.review.rules import Place, Rule
     from policy_cache.policy.text.source import Source
-    from policy_cache.text.span import Path
 
 
 def order(source: Source) -> Iterator[Diagnostic]:

@@ -13,11 +13,10 @@ from policy_cache.policy.check.review.rules import rules_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from policy_cache.diagnostics import Diagnostic
+    from policy_cache.diagnostics import Diagnostic, Path
     from policy_cache.policy.check.reach import Catalog
     from policy_cache.policy.check.review.rules import Rule
     from policy_cache.policy.text.source import Source
-    from policy_cache.text.span import Path
 
 _PROMPT = re.compile(r"\$(?:\.|\[['\"])(?:tools|system|messages)\b|\$(?:\.\*|\.\.|\[\*|\[\?)")
 _NAMED_LIST = re.compile(r"\$\.(messages|tools)\.([A-Za-z_]\w*)")

@@ -13,8 +13,8 @@ from policy_cache.policy.check.meaning.walk import rules
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from policy_cache.diagnostics import Path
     from policy_cache.policy.text.source import Source
-    from policy_cache.text.span import Path
 
 _NEAREST = 50
 """How many rules before one are compared with it: a policy of thousands is reviewed in time, too."""

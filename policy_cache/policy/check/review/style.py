@@ -12,9 +12,8 @@ from policy_cache.policy.check.review.rules import rules_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from policy_cache.diagnostics import Diagnostic
+    from policy_cache.diagnostics import Diagnostic, Path
     from policy_cache.policy.text.source import Source
-    from policy_cache.text.span import Path
 
 
 def style(source: Source) -> Iterator[Diagnostic]:
