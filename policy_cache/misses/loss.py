@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from policy_cache.cache.explicit import TTL_SECONDS
 from policy_cache.misses.difference import change, common_blocks
 from policy_cache.misses.shortfall import shortfall
-from policy_cache.text.values import word
+from policy_cache.text.words import word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,16 +16,17 @@ from policy_cache.report.plan.diff import diff, place_of
 from policy_cache.report.plan.explain import explain
 from policy_cache.report.plan.prefix import Breakpoint, draw
 from policy_cache.request.file import loads_request
+from policy_cache.request.location import place
 from policy_cache.studio.conversation import saving
-from policy_cache.text.values import place, word
+from policy_cache.text.words import word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from policy_cache.diagnostics import Diagnostic
     from policy_cache.engine.plan import Plan
-    from policy_cache.report.diagnostics.render import Span
     from policy_cache.report.plan.prefix import Part
+    from policy_cache.text.styled import Span
 
 
 def evaluate(policy: str, request: str, pause: float, name: str) -> dict[str, object]:

@@ -7,11 +7,11 @@ import sys
 import click
 
 from policy_cache.cli.shared.output import refuse, show, show_json
-from policy_cache.diagnostics import suggest
 from policy_cache.errors import PolicyError
 from policy_cache.providers.catalog import packaged_catalog
 from policy_cache.providers.file import load_catalog
 from policy_cache.report.providers import details, routes_of, table
+from policy_cache.text.words import suggest
 
 
 @click.command("providers")

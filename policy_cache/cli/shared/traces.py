@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from policy_cache.cli.shared.output import give_up, refuse
-from policy_cache.diagnostics import visible
 from policy_cache.errors import PolicyError
 from policy_cache.forecast.compare import PolicyText, TraceOptions
 from policy_cache.policy.load import load
 from policy_cache.policy.packaged import packaged
+from policy_cache.text.words import visible
 from policy_cache.trace.record import ASSUMED_GAP
 
 if TYPE_CHECKING:
