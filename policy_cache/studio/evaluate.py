@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 from policy_cache.engine.engine import Engine
 from policy_cache.errors import PolicyError, RequestError, RequestFileError
-from policy_cache.policy.check.examine import examine_content
+from policy_cache.policy.check.examine import examine_content, reviewed
 from policy_cache.policy.check.reach import Routes
-from policy_cache.policy.check.review import reviewed
 from policy_cache.policy.load import loads
 from policy_cache.providers.catalog import packaged_catalog
 from policy_cache.report.diagnostics.render import as_json

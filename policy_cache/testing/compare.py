@@ -7,7 +7,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from policy_cache.diagnostics import Diagnostic
-from policy_cache.policy.check.describe import flow
+from policy_cache.policy.check.shape.describe import flow
 from policy_cache.request.location import place
 from policy_cache.testing.checks import location_of
 from policy_cache.text.values import one_line

@@ -7,10 +7,9 @@ import sys
 import time
 
 from policy_cache.errors import PolicyError
-from policy_cache.policy.check.examine import examine_content
+from policy_cache.policy.check.examine import examine_content, reviewed
 from policy_cache.policy.check.mend import mend
 from policy_cache.policy.check.reach import Routes
-from policy_cache.policy.check.review import reviewed
 from policy_cache.providers.data import packaged_data
 from policy_cache.report.diagnostics.github import annotation
 from policy_cache.report.diagnostics.render import as_json, full

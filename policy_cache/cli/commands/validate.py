@@ -19,8 +19,7 @@ from policy_cache.cli.shared.output import give_up, show, show_json
 from policy_cache.cli.shared.stdin import standard_input
 from policy_cache.diagnostics import Diagnostic
 from policy_cache.errors import PolicyError, reason_of
-from policy_cache.policy.check.examine import examine, examine_content
-from policy_cache.policy.check.review import reviewed
+from policy_cache.policy.check.examine import examine, examine_content, reviewed
 from policy_cache.policy.packaged import packaged
 from policy_cache.policy.text.file import read_bytes
 from policy_cache.policy.text.search import search
