@@ -26,8 +26,8 @@ from policy_cache.testing.spell import block, entry, spell
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from policy_cache.diagnostics import Path as DataPath
     from policy_cache.engine.plan import Breakpoint as Placed
-    from policy_cache.policy.text.source import Path as DataPath
     from policy_cache.policy.text.source import Source
     from policy_cache.testing.load import Suite
     from policy_cache.testing.run import Finding, Outcome

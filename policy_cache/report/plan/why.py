@@ -9,8 +9,8 @@ from policy_cache.engine.reasons import ACTED, MEANING
 from policy_cache.report.plan.prefix import overlaps, size_up_to
 from policy_cache.report.plan.verdicts import verdicts
 from policy_cache.request.blocks import walk
-from policy_cache.request.location import fields_of, value_at
-from policy_cache.text.values import place, word
+from policy_cache.request.location import fields_of, place, value_at
+from policy_cache.text.words import word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
