@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from policy_cache.report.plan.diff import diff
+from policy_cache.engine.diff import diff
 from policy_cache.text.styled import Span
 
 if TYPE_CHECKING:

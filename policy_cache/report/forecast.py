@@ -6,9 +6,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from policy_cache.report.diagnostics.render import FORMAT_VERSION
-from policy_cache.report.plan.diff import counted
 from policy_cache.text.styled import Span
-from policy_cache.text.words import visible, word
+from policy_cache.text.words import counted, visible, word
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from policy_cache.engine.diff import diff
 from policy_cache.report.diagnostics.render import FORMAT_VERSION, as_json, concise, full
-from policy_cache.report.plan.diff import counted, diff
 from policy_cache.request.location import place
 from policy_cache.testing.checks import location_of
 from policy_cache.testing.compare import shown, unified
 from policy_cache.testing.coverage import percent
 from policy_cache.text.styled import Span
-from policy_cache.text.words import visible, word
+from policy_cache.text.words import counted, visible, word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -20,7 +20,8 @@ from policy_cache.request.prompt import Prompt, detect_shape
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from policy_cache.engine.plan import Plan, Source
+    from policy_cache.engine.changes import Source
+    from policy_cache.engine.plan import Plan
     from policy_cache.request.markers import ClientMarker
     from policy_cache.request.prompt import Shape
 

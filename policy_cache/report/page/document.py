@@ -16,8 +16,8 @@ from policy_cache.report.misses import ESTIMATE, TITLES, ordered
 from policy_cache.report.misses import warnings as missed_warnings
 from policy_cache.report.page.drawn import MOST_BLOCKS, MOST_TURNS
 from policy_cache.report.page.figures import costs, tokens
-from policy_cache.report.plan.diff import counted
 from policy_cache.text.styled import plain
+from policy_cache.text.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

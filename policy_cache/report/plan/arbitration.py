@@ -13,9 +13,10 @@ from policy_cache.request.prefix import Prefix
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from policy_cache.engine.changes import Placement
     from policy_cache.engine.compile import CompiledRule, CompiledTarget
     from policy_cache.engine.match import Facts
-    from policy_cache.engine.plan import Placement, Plan
+    from policy_cache.engine.plan import Plan
     from policy_cache.request.location import Location
     from policy_cache.request.targets import Hit
 

@@ -16,9 +16,10 @@ from policy_cache.text.words import visible
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from policy_cache.engine.changes import Placement, Source
     from policy_cache.engine.compile import CompiledRule
     from policy_cache.engine.match import Facts
-    from policy_cache.engine.plan import Placement, Plan, Source
+    from policy_cache.engine.plan import Plan
     from policy_cache.report.plan.arbitration import Step
     from policy_cache.report.plan.verdicts import RuleVerdict, Verdict
     from policy_cache.report.plan.why import Answer

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from policy_cache.engine.plan import edited
+from policy_cache.engine.changes import edited
 from policy_cache.engine.reasons import ACTED
 from policy_cache.request.blocks import (
     MESSAGES,
@@ -25,7 +25,8 @@ from policy_cache.request.tokens import CHARS_PER_TOKEN, chars
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from policy_cache.engine.plan import Plan, Source
+    from policy_cache.engine.changes import Source
+    from policy_cache.engine.plan import Plan
     from policy_cache.request.blocks import BlockRules
     from policy_cache.request.location import Location
     from policy_cache.request.markers import ClientMarker

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from policy_cache.engine.changes import Placement
     from policy_cache.engine.compile import CompiledRule
     from policy_cache.engine.match import Condition, Facts
-    from policy_cache.engine.plan import Placement, Plan
+    from policy_cache.engine.plan import Plan
 
 
 @dataclass(frozen=True, slots=True)

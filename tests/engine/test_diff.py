@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from policy_cache import Engine
-from policy_cache.report.plan.diff import diff, name_at, plain_diff, unified
+from policy_cache.engine.diff import diff, name_at, unified
 from policy_cache.text.styled import ansi, plain
 from tests.engine.requests import (
     BARE,
@@ -31,7 +31,7 @@ LONG = "the secret is hunter2 and must not be shown to anyone at all, ever, anyw
 
 def lines(plan):
     """The diff without its heading."""
-    return plain_diff(plan).split("\n\n", 1)[1].splitlines()
+    return plan.diff().split("\n\n", 1)[1].splitlines()
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def lines(plan):
     ],
 )
 def test_heading(model, more, said):
-    head = plain_diff(engine(add("system")).plan({"model": model, "messages": [], **more})).split("\n\n")[0]
+    head = engine(add("system")).plan({"model": model, "messages": [], **more}).diff().split("\n\n")[0]
     assert head.startswith("policy <policy>@sha256:")
     assert len(head.split()[1]) == len("<policy>@sha256:") + 12
     assert head.endswith(said)
@@ -57,8 +57,8 @@ def test_heading(model, more, said):
 
 def test_the_heading_names_the_file_without_its_folders():
     rules = Engine.from_text(policy(add("system")), "/etc/router/policies/team.yaml")
-    assert plain_diff(rules.plan(chat())).startswith("policy team.yaml@sha256:")
-    assert "a / system  (team.yaml:4)" in plain_diff(rules.plan(chat()))
+    assert rules.plan(chat()).diff().startswith("policy team.yaml@sha256:")
+    assert "a / system  (team.yaml:4)" in rules.plan(chat()).diff()
 
 
 def test_blocks_have_names_and_columns_line_up():
@@ -105,7 +105,7 @@ def test_names_do_not_reach_the_terminal_raw():
     request = chat(
         [{"role": "user\x1b[31m\n" + "x" * 100, "content": [text(BIG)]}], tools=[tool("\x1b]0;t\x07\n")]
     )
-    shown = plain_diff(engine(add("tools, messages.last")).plan(request))
+    shown = engine(add("tools, messages.last")).plan(request).diff()
     assert "\x1b" not in shown
     assert r'"\u001b]0;t\u0007\n"' in shown
     assert r"user\x1b[31m\nx" in shown
@@ -270,7 +270,7 @@ def test_no_long_text_is_shown():
         split, add("tools, system, '$.messages[0:2]', messages.last"), client_markers="replace"
     ).plan(request)
     assert len(plan.edits) == 6
-    for shown in (plain_diff(plan), plain(unified(plan))):
+    for shown in (plan.diff(), plain(unified(plan))):
         assert LONG[:40] in shown
         assert LONG[:65] not in shown
 

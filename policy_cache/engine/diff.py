@@ -5,28 +5,50 @@ from __future__ import annotations
 import difflib
 from collections import Counter
 from pathlib import PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from policy_cache.engine.reasons import ACTED
 from policy_cache.request.location import fields_of, place
 from policy_cache.request.markers import MARKER_KEYS
-from policy_cache.text.styled import Span, plain
+from policy_cache.text.styled import Span, column
 from policy_cache.text.values import elided, indented, one_line
-from policy_cache.text.words import word
+from policy_cache.text.words import counted, word
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from policy_cache.engine.plan import Edit, Plan, Source
+    from policy_cache.engine.changes import Edit, Placement, Source
+    from policy_cache.providers.resolve import Route
     from policy_cache.request.location import Location
-
-_WIDEST = 44
-"""Columns line up to this width; what is wider pushes its own line only."""
+    from policy_cache.request.markers import ClientMarker
 
 _WHOLE: dict[Location, str] = {("system",): "system prompt", (): "the request"}
 
 
-def diff(plan: Plan) -> list[Span]:
+class Planned(Protocol):
+    """What is shown of a plan; `Plan` says what each is."""
+
+    @property
+    def request(self) -> Mapping[str, object]: ...
+    @property
+    def original(self) -> Mapping[str, object]: ...
+    @property
+    def changed(self) -> bool: ...
+    @property
+    def route(self) -> Route: ...
+    @property
+    def policy(self) -> tuple[str, str]: ...
+    @property
+    def matched(self) -> Sequence[str]: ...
+    @property
+    def placements(self) -> Sequence[Placement]: ...
+    @property
+    def edits(self) -> Sequence[Edit]: ...
+    @property
+    def client_markers(self) -> Sequence[ClientMarker]: ...
+
+
+def diff(plan: Planned) -> list[Span]:
     """The heading, each edit with its rule and policy line, and a summary."""
     spans = [*heading(plan), Span("\n")]
     located = [(place(edit.location), name_at(plan, edit.location)) for edit in plan.edits]
@@ -45,12 +67,7 @@ def diff(plan: Plan) -> list[Span]:
     return [*spans, *summary(plan), *_withheld(plan)]
 
 
-def plain_diff(plan: Plan) -> str:
-    """The same as text without styles."""
-    return plain(diff(plan))
-
-
-def heading(plan: Plan) -> list[Span]:
+def heading(plan: Planned) -> list[Span]:
     """The policy with its revision, the model, and the route."""
     name, revision = plan.policy
     route = plan.route
@@ -69,14 +86,9 @@ def file_name(file: str) -> str:
     return word(PurePath(file).name)
 
 
-def place_of(plan: Plan, source: Source) -> str:
+def place_of(plan: Planned, source: Source) -> str:
     """Where in the policy something was asked for: `default.yaml:31`."""
     return file_name(plan.policy[0]) + (f":{source.line}" if source.line else "")
-
-
-def column(cells: Iterable[str]) -> int:
-    """How wide a column has to be."""
-    return min(_WIDEST, max(map(len, cells), default=0))
 
 
 def _asked(source: Source) -> str:
@@ -114,7 +126,7 @@ def _block(block: object, opening: str, closing: str) -> Iterator[str]:
     yield f'{" " * len(opening)} "{marker}": {one_line(fields[marker])}}}{closing}'
 
 
-def name_at(plan: Plan, location: Location) -> str:
+def name_at(plan: Planned, location: Location) -> str:
     """What a person calls the block at a location: a tool's name, a message's role."""
     value: object = plan.original
     name = _WHOLE.get(location[:1], "")
@@ -134,7 +146,7 @@ def name_at(plan: Plan, location: Location) -> str:
     return name
 
 
-def summary(plan: Plan) -> Iterator[Span]:
+def summary(plan: Planned) -> Iterator[Span]:
     """What was done in numbers, and how many of the route's breakpoints are then used."""
     run = plan.route.run
     changes = Counter(kind for edit in plan.edits for kind in _kinds(edit))
@@ -176,7 +188,7 @@ def _kinds(edit: Edit) -> tuple[str, ...]:
     return (edit.change,)
 
 
-def _withheld(plan: Plan) -> Iterator[Span]:
+def _withheld(plan: Planned) -> Iterator[Span]:
     """What rules wanted and did not get, by reason; or that there was none."""
     if not plan.matched:
         yield Span("No rule matches this request; `policy-cache explain` says why.\n", "dim")
@@ -187,12 +199,7 @@ def _withheld(plan: Plan) -> Iterator[Span]:
         yield Span(f"Not placed: {said}; `policy-cache explain` says why.\n", "dim")
 
 
-def counted(number: int, noun: str) -> str:
-    """`1 breakpoint`, `2 breakpoints`."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def unified(plan: Plan, before: str = "request", after: str = "rewritten") -> list[Span]:
+def unified(plan: Planned, before: str = "request", after: str = "rewritten") -> list[Span]:
     """The change as a unified diff of indented JSON, long texts cut the same way on both sides."""
     old, new = (indented(elided(_jsonable(value))).splitlines() for value in (plan.original, plan.request))
     spans: list[Span] = []
