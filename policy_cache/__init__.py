@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from policy_cache.engine.changes import Edit, Placement
-    from policy_cache.engine.engine import Engine
     from policy_cache.engine.plan import Plan
     from policy_cache.errors import PathError, PolicyCacheError, PolicyError, RequestError
-    from policy_cache.live.watch import LiveEngine
+    from policy_cache.live.engine import Engine, LiveEngine
     from policy_cache.trace.recorder import TraceRecorder
     from policy_cache.usage.usage import CacheUsage
 
@@ -33,8 +32,8 @@ __all__ = [
 _HOMES = {
     "CacheUsage": "usage.usage",
     "Edit": "engine.changes",
-    "Engine": "engine.engine",
-    "LiveEngine": "live.watch",
+    "Engine": "live.engine",
+    "LiveEngine": "live.engine",
     "PathError": "errors",
     "Placement": "engine.changes",
     "Plan": "engine.plan",

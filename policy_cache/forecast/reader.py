@@ -25,7 +25,7 @@ from policy_cache.request.prompt import Prompt as RequestPrompt
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from policy_cache.engine.engine import Engine
+    from policy_cache.live.engine import Engine
     from policy_cache.providers.resolve import Route
     from policy_cache.request.location import Location
     from policy_cache.request.prompt import Shape

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from policy_cache.cache.automatic import AutomaticRules
     from policy_cache.cache.explicit import CachePlan
     from policy_cache.cache.prompt import Prompt
-    from policy_cache.engine.engine import Engine
     from policy_cache.forecast.scale import Scale
+    from policy_cache.live.engine import Engine
     from policy_cache.providers.resolve import Route
     from policy_cache.trace.record import TraceRecord
 

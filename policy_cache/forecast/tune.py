@@ -10,12 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from policy_cache.engine.engine import Engine
 from policy_cache.forecast.candidates import candidates, rules
 from policy_cache.forecast.compare import calibrate
 from policy_cache.forecast.pauses import Survey
 from policy_cache.forecast.replay import Replay
 from policy_cache.forecast.totals import Totals
+from policy_cache.live.engine import Engine
 
 if TYPE_CHECKING:
     from collections.abc import Callable

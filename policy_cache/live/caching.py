@@ -1,17 +1,13 @@
-"""The `caching:` block that a router carries in its own configuration, and the switch for all of it."""
+"""The `caching:` block that a router carries in its own configuration."""
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from policy_cache.live.block import Block
+from policy_cache.live.options import OptionBlock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-SWITCH = "POLICY_CACHE_DISABLED"
-ON = frozenset({"1", "true", "yes", "on"})
 
 
 class Caching(NamedTuple):
@@ -32,7 +28,7 @@ class Caching(NamedTuple):
     watch: bool = False
 
     @classmethod
-    def of(cls, block: Block, *, watch: bool = False) -> Caching:
+    def of(cls, block: OptionBlock, *, watch: bool = False) -> Caching:
         """What a block says; `watch` where it does not say that.
 
         Raises:
@@ -47,15 +43,10 @@ class Caching(NamedTuple):
         )
 
 
-def is_disabled() -> bool:
-    """Whether the environment switches everything off: `POLICY_CACHE_DISABLED=1`."""
-    return os.environ.get(SWITCH, "").lower() in ON
-
-
 def read_config(config: Mapping[str, object] | None) -> Caching:
     """Read a `caching:` block; one that was left out, or is empty, does nothing.
 
     Raises:
         PolicyError: A member is unknown or of the wrong type.
     """
-    return Caching.of(Block("caching", config, Caching._fields)) if config else Caching(enabled=False)
+    return Caching.of(OptionBlock("caching", config, Caching._fields)) if config else Caching(enabled=False)

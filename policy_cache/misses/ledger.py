@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from policy_cache.cache.caches import Caches
 from policy_cache.cache.explicit import TTL_SECONDS, CacheModel, is_modelled
 from policy_cache.cache.memo import Memo
-from policy_cache.engine.engine import Engine
 from policy_cache.errors import RequestError
 from policy_cache.forecast.reader import Readers, marked
+from policy_cache.live.engine import Engine
 from policy_cache.misses.bill import modelled, reported
 from policy_cache.misses.difference import Sent
 from policy_cache.misses.loss import Request, losses

@@ -13,8 +13,8 @@ from policy_cache.trace.record import TraceRecord, TraceSummary
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from policy_cache.engine.engine import Engine
     from policy_cache.forecast.totals import Totals
+    from policy_cache.live.engine import Engine
 
 MOST_TURNS = 200
 """Turns that are replayed; a longer conversation is cut there, and that is said."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from policy_cache.engine.diff import diff, place_of
-from policy_cache.engine.engine import Engine
 from policy_cache.errors import PolicyError, RequestError, RequestFileError
+from policy_cache.live.engine import Engine
 from policy_cache.policy.check.examine import examine_content
 from policy_cache.policy.check.reach import Catalog
 from policy_cache.policy.check.review import reviewed

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from policy_cache.diagnostics import Diagnostic
-from policy_cache.engine.engine import Engine
 from policy_cache.engine.plan import Plan
 from policy_cache.errors import PolicyCacheError, RequestError, RequestFileError
+from policy_cache.live.engine import Engine
 from policy_cache.policy.text.file import sibling
 from policy_cache.request.file import loads_request
 from policy_cache.request.location import Location

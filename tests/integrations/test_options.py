@@ -11,7 +11,7 @@ from policy_cache import Engine, PolicyError
 from policy_cache.integrations.litellm.options import BLOCK, Record, read_options
 from policy_cache.integrations.litellm.proxy import proxy_handler
 from policy_cache.live.caching import Caching
-from policy_cache.live.watch import LiveEngine
+from policy_cache.live.engine import LiveEngine
 
 POLICY = "version: 1\nname: p\nrules:\n  - {name: r, targets: [system], action: {add_cache_control: {}}}\n"
 REQUEST = {

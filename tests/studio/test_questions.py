@@ -8,8 +8,8 @@ from itertools import islice
 
 import pytest
 
-from policy_cache.engine.engine import Engine
 from policy_cache.forecast.compare import PolicyText, TraceOptions, compare
+from policy_cache.live.engine import Engine
 from policy_cache.policy.packaged import packaged
 from policy_cache.report.plan.explain import explain
 from policy_cache.studio.app import MOST_BYTES

@@ -10,8 +10,8 @@ import click
 from policy_cache.cli.shared.output import give_up, show, show_json
 from policy_cache.cli.shared.progress import progress
 from policy_cache.cli.shared.traces import called, nothing_evaluated, read_policy, trace_options
-from policy_cache.engine.engine import Engine
 from policy_cache.forecast.compare import calibrate
+from policy_cache.live.engine import Engine
 from policy_cache.misses.ledger import Misses
 from policy_cache.policy.load import loads
 from policy_cache.report.misses import as_json, full, lines, warnings

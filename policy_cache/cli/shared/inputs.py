@@ -11,8 +11,8 @@ import click
 
 from policy_cache.cli.shared.output import give_up, refuse
 from policy_cache.cli.shared.stdin import standard_input
-from policy_cache.engine.engine import Engine
 from policy_cache.errors import PolicyError, RequestError, RequestFileError, reason_of
+from policy_cache.live.engine import Engine
 from policy_cache.request.file import loads_request
 from policy_cache.text.words import visible
 

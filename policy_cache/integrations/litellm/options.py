@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, NamedTuple, cast, get_args
 
-from policy_cache.live.block import Block
-from policy_cache.live.caching import ON, Caching
+from policy_cache.engine.engine import ON
+from policy_cache.live.caching import Caching
+from policy_cache.live.options import OptionBlock
 from policy_cache.trace.recorder import Text
 
 if TYPE_CHECKING:
@@ -65,8 +66,8 @@ def read_options(block: object, environment: Mapping[str, str]) -> Options:
     Raises:
         PolicyError: An option is unknown or of the wrong type.
     """
-    given = Block(BLOCK, {} if block is None else block, (*Caching._fields, *_OWN))
-    over = Block("environment", _of_environment(environment), _VARIABLES)
+    given = OptionBlock(BLOCK, {} if block is None else block, (*Caching._fields, *_OWN))
+    over = OptionBlock("environment", _of_environment(environment), _VARIABLES)
     caching = Caching.of(given, watch=True)
     return Options(
         caching._replace(
@@ -92,7 +93,7 @@ def settings() -> object:
     return cast("object", said.get("policy_cache"))
 
 
-def _record(given: Block | None, over: Block) -> Record | None:
+def _record(given: OptionBlock | None, over: OptionBlock) -> Record | None:
     path = over.file("POLICY_CACHE_RECORD")
     text = over.choice("POLICY_CACHE_RECORD_TEXT", get_args(Text))
     metadata: tuple[str, ...] = ()

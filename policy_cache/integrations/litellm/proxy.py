@@ -6,12 +6,12 @@ import os
 from typing import TYPE_CHECKING
 
 from policy_cache.diagnostics import Diagnostic
-from policy_cache.engine.engine import Engine
 from policy_cache.errors import PolicyError
 from policy_cache.integrations.collapse import CollapseAlarm
 from policy_cache.integrations.litellm.handler import PolicyCacheHandler
 from policy_cache.integrations.litellm.options import BLOCK, read_options, settings
 from policy_cache.integrations.metrics import Metrics, OpenTelemetry, Prometheus
+from policy_cache.live.engine import Engine
 from policy_cache.trace.recorder import TraceRecorder
 
 if TYPE_CHECKING:

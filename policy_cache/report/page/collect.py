@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from policy_cache.engine.engine import Engine
 from policy_cache.forecast.compare import calibrate
+from policy_cache.live.engine import Engine
 from policy_cache.misses.ledger import Misses
 from policy_cache.policy.load import loads
 from policy_cache.report.forecast import rows

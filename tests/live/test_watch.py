@@ -13,8 +13,8 @@ from itertools import count
 import pytest
 
 from policy_cache import Engine, PolicyError
-from policy_cache.live import watch as module
-from policy_cache.live.watch import LiveEngine, watch
+from policy_cache.live import engine as module
+from policy_cache.live.engine import LiveEngine
 from policy_cache.policy.text.file import MAX_BYTES
 from tests.engine.requests import ANTHROPIC, BIG, add, marked, policy
 
@@ -40,7 +40,7 @@ def file(tmp_path):
 
 @pytest.fixture
 def live(file):
-    return watch(file, start=False)
+    return LiveEngine(file)
 
 
 @pytest.fixture
@@ -232,7 +232,7 @@ def test_a_config_map_is_taken_when_its_link_is_swapped(tmp_path):
         (tmp_path / name / "policy.yaml").write_text(text)
     (tmp_path / "..data").symlink_to("..1")
     (tmp_path / "policy.yaml").symlink_to("..data/policy.yaml")
-    live = watch(tmp_path / "policy.yaml", start=False)
+    live = LiveEngine(tmp_path / "policy.yaml")
     assert marks(live) == AT_SYSTEM
     (tmp_path / "..data_tmp").symlink_to("..2")
     (tmp_path / "..data_tmp").replace(tmp_path / "..data")
@@ -244,7 +244,7 @@ def test_a_config_map_is_taken_when_its_link_is_swapped(tmp_path):
 def test_a_catalog_is_watched_too(file, tmp_path, said):
     catalog = tmp_path / "catalog.yaml"
     catalog.write_text(CATALOG % "old")
-    live = watch(file, catalog=catalog, start=False)
+    live = LiveEngine(file, catalog=catalog)
     request = {"model": "m", "messages": REQUEST["messages"], "api_base": "https://new.example/v1"}
     assert live.facts(request).route.provider != "acme"
     catalog.write_text(CATALOG % "new")
@@ -266,12 +266,12 @@ def test_a_catalog_is_watched_too(file, tmp_path, said):
 
 def test_the_first_load_raises_as_an_engine_does(tmp_path, file):
     with pytest.raises(PolicyError, match="PC100"):
-        watch(tmp_path / "none.yaml", start=False)
+        LiveEngine(tmp_path / "none.yaml")
     with pytest.raises(PolicyError, match="PC100"):
-        watch(file, catalog=tmp_path / "none.yaml", start=False)
+        LiveEngine(file, catalog=tmp_path / "none.yaml")
     file.write_text(BAD)
     with pytest.raises(PolicyError) as caught:
-        watch(file)
+        Engine.watch(file)
     assert len(caught.value.diagnostics) == 2
 
 
@@ -302,7 +302,7 @@ def test_a_refresh_never_raises(file, live, said, monkeypatch):
 
 
 def test_two_watchers_are_independent(file, live):
-    other = watch(file, start=False)
+    other = LiveEngine(file)
     file.write_text(LAST)
     assert live.refresh()
     assert (marks(live), marks(other)) == (AT_LAST, AT_SYSTEM)
@@ -327,7 +327,7 @@ def test_a_url_is_watched(memory, said, monkeypatch):
         raise PermissionError(f"request {next(number)} to https://host/?sig=secret")
 
     url = "memory://watch/policy.yaml"
-    live = watch(url, start=False)
+    live = LiveEngine(url)
     assert marks(live) == AT_SYSTEM
     assert live.policy.source.name == url
     assert not live.refresh()
@@ -357,7 +357,7 @@ def test_a_url_is_watched(memory, said, monkeypatch):
 
 def test_a_url_may_be_a_catalog(file, memory):
     memory.pipe_file("/watch/catalog.yaml", (CATALOG % "old").encode())
-    live = watch(file, catalog="memory://watch/catalog.yaml", start=False)
+    live = LiveEngine(file, catalog="memory://watch/catalog.yaml")
     memory.pipe_file("/watch/catalog.yaml", (CATALOG % "new").encode())
     assert live.refresh()
 
@@ -375,7 +375,7 @@ def test_a_url_may_be_a_catalog(file, memory):
 def test_a_url_keeps_its_secrets(url, message):
     pytest.importorskip("fsspec")
     with pytest.raises(PolicyError) as caught:
-        watch(url, start=False)
+        LiveEngine(url)
     assert message in str(caught.value)
     assert "secret" not in str(caught.value)
     assert caught.value.unreadable
@@ -385,13 +385,13 @@ def test_a_url_keeps_its_secrets(url, message):
 def test_a_url_without_fsspec_says_what_to_install(file, monkeypatch):
     monkeypatch.setitem(sys.modules, "fsspec", None)
     with pytest.raises(PolicyError) as caught:
-        watch("s3://bucket/policy.yaml", start=False)
+        LiveEngine("s3://bucket/policy.yaml")
     (diagnostic,) = caught.value.diagnostics
     assert str(diagnostic) == (
         "s3://bucket/policy.yaml: error[PC102]: a URL is read by the package fsspec, which is not installed"
     )
     assert diagnostic.help == "pip install fsspec"
-    assert not watch(file, start=False).refresh()
+    assert not LiveEngine(file).refresh()
 
 
 @pytest.fixture
@@ -455,7 +455,7 @@ def heard():
 
 
 def test_the_thread_takes_an_edit_and_ends(file, heard):
-    with watch(file, every=0) as live:
+    with Engine.watch(file, every=0) as live:
         thread = live._thread
         assert thread.daemon
         assert live._every == 0.1
@@ -472,7 +472,7 @@ def test_the_thread_takes_an_edit_and_ends(file, heard):
 
 
 def test_it_can_be_started_again(file, heard):
-    live = watch(file, every=0.1)
+    live = Engine.watch(file, every=0.1)
     live.close()
     file.write_text(LAST)
     live.start()
@@ -483,7 +483,7 @@ def test_it_can_be_started_again(file, heard):
 
 def test_no_thread_unless_asked(file):
     before = threading.active_count()
-    live = watch(file, start=False)
+    live = LiveEngine(file)
     assert threading.active_count() == before
     live.close()
 
@@ -496,6 +496,6 @@ def test_any_interval_ends_at_once(file, every):
 
 
 def test_importing_starts_no_thread_and_needs_no_fsspec():
-    code = "import sys, threading, policy_cache.live.watch; "
+    code = "import sys, threading, policy_cache.live.engine; "
     code += "sys.exit('fsspec' in sys.modules or threading.active_count() > 1)"
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=LONGEST).returncode == 0

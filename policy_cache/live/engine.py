@@ -1,6 +1,6 @@
-"""Live reload: an engine that follows its policy file.
+"""The engine as a router opens it: of a file, of a text, or of files that it follows.
 
-Every poll reads the file and compares its content. No stat can save that read: an edit may keep time
+Every poll reads the files and compares their content. No stat can save that read: an edit may keep time
 and size, while a rename, or a swap of the link to a Kubernetes ConfigMap, is seen by reading the path
 anew. A file of 256 KiB, the most there may be, takes a tenth of a millisecond in a thread of its own.
 
@@ -12,22 +12,20 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import threading
 from collections import Counter
-from importlib import import_module
-from pathlib import Path as FilePath
 from typing import TYPE_CHECKING
 
-from policy_cache.diagnostics import Diagnostic
-from policy_cache.engine.engine import Engine
+from policy_cache.engine.engine import CompiledPolicy
 from policy_cache.errors import PolicyError
-from policy_cache.policy.load import loads
-from policy_cache.policy.text.file import MAX_BYTES, read_bytes
-from policy_cache.providers.file import loads_catalog
+from policy_cache.live.caching import read_config
+from policy_cache.live.files import read, shown
+from policy_cache.policy.load import load, loads
+from policy_cache.policy.packaged import packaged
+from policy_cache.providers.file import load_catalog, loads_catalog
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from os import PathLike
     from typing import Self, Unpack
 
@@ -36,13 +34,98 @@ if TYPE_CHECKING:
     from policy_cache.engine.match import Facts
     from policy_cache.engine.plan import Plan
     from policy_cache.policy.load import LoadedPolicy
+    from policy_cache.providers.catalog import Catalog
 
 _log = logging.getLogger("policy_cache")
 _SHORTEST = 0.1
 # A remote read has no limit of its own: closing does not wait for it longer than this.
 _LONGEST_CLOSE = 5.0
-# A URL may carry a password or a signature; neither belongs in a log.
-_SECRET = re.compile(r"(?<=://)[^/?#]*@|\?.*", re.DOTALL)
+
+
+class Engine(CompiledPolicy):
+    """A compiled policy, and the ways to open one: safe to share between threads, and immutable."""
+
+    __slots__ = ()
+
+    @classmethod
+    def from_file(cls, path: str | PathLike[str], *, catalog: str | PathLike[str] | None = None) -> Engine:
+        """Load and compile a policy file.
+
+        Args:
+            path: The policy.
+            catalog: A file that adds to the packaged catalog of providers, or changes it.
+
+        Raises:
+            PolicyError: A file cannot be read or is not valid; see its `diagnostics`.
+        """
+        return cls(load(path), _catalog(catalog))
+
+    @classmethod
+    def from_text(
+        cls, text: str, name: str = "<policy>", *, catalog: str | PathLike[str] | None = None
+    ) -> Engine:
+        """Load and compile a policy from its text; `name` stands for the file in diagnostics.
+
+        Raises:
+            PolicyError: The text or the catalog is not valid; see its `diagnostics`.
+        """
+        return cls(loads(text, name), _catalog(catalog))
+
+    @classmethod
+    def default(cls, *, catalog: str | PathLike[str] | None = None) -> Engine:
+        """The engine of the packaged default policy.
+
+        Raises:
+            PolicyError: The catalog is not valid; see its `diagnostics`.
+        """
+        return cls.from_file(packaged("policies", "default.yaml"), catalog=catalog)
+
+    @staticmethod
+    def watch(
+        path: str | PathLike[str],
+        *,
+        catalog: str | PathLike[str] | None = None,
+        every: float = 2.0,
+        providers: Sequence[str] = (),
+    ) -> LiveEngine:
+        """An engine that follows its policy file: what is edited is in force at the next look.
+
+        A file that cannot be loaded leaves the last good policy in force, and is logged.
+
+        Args:
+            path: The policy: a file, or a URL that fsspec can read.
+            catalog: A file that adds to the packaged catalog of providers, or changes it; watched too.
+            every: Seconds from one look to the next, at least 0.1.
+            providers: Globs over the providers whose requests may change; all if left out.
+
+        Raises:
+            PolicyError: A file cannot be read or is not valid now; see its `diagnostics`.
+        """
+        live = LiveEngine(path, catalog=catalog, every=every, providers=providers)
+        live.start()
+        return live
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, object] | None) -> Engine | LiveEngine:
+        """The engine of a router's own `caching:` block.
+
+        Args:
+            config: `enabled` (true if left out; false looks at no file, and changes nothing), `policy` (a
+                file; the packaged default policy if left out), `providers` (names or globs; all if left
+                out), `catalog` (a file) and `watch` (true follows the files, as `watch` does; false if left
+                out). None is a block that was left out: nothing is changed.
+
+        Raises:
+            PolicyError: A member is unknown or of the wrong type, or a file is not valid.
+        """
+        caching = read_config(config)
+        default = packaged("policies", "default.yaml")
+        if not caching.enabled:
+            return cls(load(default), enabled=False)
+        policy = caching.policy or default
+        if caching.watch:
+            return cls.watch(policy, catalog=caching.catalog, providers=caching.providers)
+        return cls(load(policy), _catalog(caching.catalog), providers=caching.providers)
 
 
 class LiveEngine:
@@ -80,14 +163,14 @@ class LiveEngine:
         every: float = 2.0,
         providers: Sequence[str] = (),
     ) -> None:
-        """Load a policy file; see `watch`."""
+        """Load a policy file; see `Engine.watch`. Nothing looks at it again before `start` or `refresh`."""
         self._paths = tuple(os.fspath(given) for given in (path, catalog) if given is not None)
         self._providers = tuple(providers)
         self._every = min(max(_SHORTEST, every), threading.TIMEOUT_MAX)
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-        contents = _read(self._paths)
+        contents = read(self._paths)
         self._seen: object = contents
         self.engine = _load(self._paths, contents, self._providers)
         self.failures = self.engine.failures
@@ -163,7 +246,7 @@ class LiveEngine:
 
     @property
     def _name(self) -> str:
-        return " with ".join(map(_shown, self._paths))
+        return " with ".join(map(shown, self._paths))
 
     def _poll(self, stop: threading.Event) -> None:
         while not stop.wait(self._every):
@@ -171,7 +254,7 @@ class LiveEngine:
 
     def _refresh(self) -> bool:
         try:
-            contents = _read(self._paths)
+            contents = read(self._paths)
         except PolicyError as error:
             self._refuse(error, str(error))
             return False
@@ -203,67 +286,12 @@ class LiveEngine:
         )
 
 
-def watch(
-    path: str | PathLike[str],
-    *,
-    catalog: str | PathLike[str] | None = None,
-    every: float = 2.0,
-    providers: Sequence[str] = (),
-    start: bool = True,
-) -> LiveEngine:
-    """Load a policy file, and load it again whenever it changes.
-
-    Args:
-        path: The policy: a file, or a URL that fsspec can read.
-        catalog: A file that adds to the packaged catalog of providers, or changes it; watched too.
-        every: Seconds from one look to the next, at least 0.1.
-        providers: Globs over the providers whose requests may change; all if left out.
-        start: Look from a thread; without it, only `refresh` looks.
-
-    Raises:
-        PolicyError: A file cannot be read or is not valid now; see its `diagnostics`.
-    """
-    live = LiveEngine(path, catalog=catalog, every=every, providers=providers)
-    if start:
-        live.start()
-    return live
-
-
-def _read(paths: tuple[str, ...]) -> list[bytes]:
-    return [_fetch(path) if "://" in path else read_bytes(FilePath(path)) for path in paths]
-
-
-def _fetch(url: str) -> bytes:
-    try:
-        fsspec = import_module("fsspec")
-    except ImportError:
-        said = "a URL is read by the package fsspec, which is not installed"
-        raise _unreadable(url, said, help="pip install fsspec") from None
-    try:
-        fsspec.get_filesystem_class(url.partition("://")[0].rpartition("::")[2])
-    except (ImportError, ValueError) as error:
-        # An unknown protocol, or the package that it needs.
-        raise _unreadable(url, f"fsspec cannot read this URL: {error}") from None
-    try:
-        system, path = fsspec.url_to_fs(url)
-        data: bytes = system.cat_file(path, end=MAX_BYTES + 1)
-    except Exception as error:  # noqa: BLE001, every file system has its own
-        # Its message may hold the URL, or the number of the request: it is neither safe nor said once.
-        raise _unreadable(url, f"the file cannot be read: {type(error).__name__}") from None
-    return data
-
-
-def _unreadable(url: str, message: str, help: str | None = None) -> PolicyError:
-    return PolicyError([Diagnostic("PC102", "error", message, help=help, file=_shown(url))])
-
-
 def _load(paths: tuple[str, ...], contents: list[bytes], providers: tuple[str, ...]) -> Engine:
     """Compile exactly what has been read."""
-    names = [_shown(path) for path in paths]
+    names = [shown(path) for path in paths]
     catalog = loads_catalog(contents[1], names[1]) if len(contents) > 1 else None
     return Engine(loads(contents[0], names[0]), catalog, providers=providers)
 
 
-def _shown(path: str) -> str:
-    """How a path is named: as `Engine.from_file` does, and a URL without its secrets."""
-    return _SECRET.sub("", path) if "://" in path else str(FilePath(path))
+def _catalog(path: str | PathLike[str] | None) -> Catalog | None:
+    return None if path is None else load_catalog(path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from policy_cache import Engine, PolicyError
-from policy_cache.live.watch import LiveEngine
+from policy_cache.live.engine import LiveEngine
 from tests.engine.requests import chat, tool
 
 POLICY = "version: 1\nname: p\nrules:\n  - {name: r, targets: [system], action: {add_cache_control: {}}}\n"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
-class Block:
+class OptionBlock:
     """A block of options, each of which is asked for by its type.
 
     Attributes:
@@ -77,10 +77,10 @@ class Block:
         message = f"{quoted(value)} is not allowed for `{member}` in `{self.name}`"
         return self._refuse("PC123", message, help_)
 
-    def block(self, member: str, members: Sequence[str]) -> Block | None:
+    def block(self, member: str, members: Sequence[str]) -> OptionBlock | None:
         """A block in this one."""
         value = self._given.get(member)
-        return None if value is None else Block(f"{self.name}.{member}", value, members)
+        return None if value is None else OptionBlock(f"{self.name}.{member}", value, members)
 
     def missing(self, member: str) -> NoReturn:
         """Refuse the block, which must have a member that it has not.
