@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 
 from policy_cache.engine.engine import CompiledPolicy
 from policy_cache.errors import PolicyError
-from policy_cache.live.caching import read_config
 from policy_cache.live.files import read, shown
+from policy_cache.live.options import read_config
 from policy_cache.policy.load import load, loads
 from policy_cache.policy.packaged import packaged
 from policy_cache.providers.file import load_catalog, loads_catalog

@@ -1,9 +1,9 @@
-"""A block of options in somebody else's configuration, read member by member."""
+"""A block of options in a router's configuration, read member by member: `caching:`, and what is like it."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NoReturn, cast
+from typing import TYPE_CHECKING, NamedTuple, NoReturn, cast
 
 from policy_cache.diagnostics import Diagnostic
 from policy_cache.errors import PolicyError
@@ -99,3 +99,45 @@ class OptionBlock:
         if help_ is not None:
             error.add_note(f"help: {help_}")  # whoever starts the router sees nothing but this error
         raise error
+
+
+class Caching(NamedTuple):
+    """What a `caching:` block says.
+
+    Attributes:
+        enabled: Whether anything is done at all.
+        policy: The policy file; None for the packaged default.
+        providers: Globs over the providers whose requests may change; empty for all.
+        catalog: A catalog file.
+        watch: Whether the files are followed.
+    """
+
+    enabled: bool = True
+    policy: str | None = None
+    providers: tuple[str, ...] = ()
+    catalog: str | None = None
+    watch: bool = False
+
+    @classmethod
+    def of(cls, block: OptionBlock, *, watch: bool = False) -> Caching:
+        """What a block says; `watch` where it does not say that.
+
+        Raises:
+            PolicyError: A member is of the wrong type.
+        """
+        return cls(
+            block.flag("enabled", default=True),
+            block.file("policy"),
+            block.names("providers"),
+            block.file("catalog"),
+            block.flag("watch", default=watch),
+        )
+
+
+def read_config(config: Mapping[str, object] | None) -> Caching:
+    """Read a `caching:` block; one that was left out, or is empty, does nothing.
+
+    Raises:
+        PolicyError: A member is unknown or of the wrong type.
+    """
+    return Caching.of(OptionBlock("caching", config, Caching._fields)) if config else Caching(enabled=False)

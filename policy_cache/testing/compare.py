@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from policy_cache.testing.breakpoints import Found
     from policy_cache.testing.load import Suite
     from policy_cache.testing.model import Breakpoint
-    from policy_cache.testing.run import Finding
+    from policy_cache.testing.outcome import Finding
 
 UPDATE = "`policy-cache test --update` writes what was found"
 

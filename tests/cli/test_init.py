@@ -16,7 +16,7 @@ from policy_cache.policy.check.examine import examine
 from policy_cache.policy.write.answers import DEFAULT_PROVIDERS, KINDS, PAUSES, PROVIDERS, ROUTERS, Answers
 from policy_cache.policy.write.starter import starter
 from policy_cache.providers.catalog import packaged_catalog
-from policy_cache.testing.coverage import coverage, percent
+from policy_cache.testing.outcome import coverage, percent
 from policy_cache.testing.run import Runner
 from policy_cache.testing.session import Session
 from policy_cache.testing.starter import starter_request, starter_tests

@@ -6,9 +6,8 @@ import sys
 
 import click
 
-from policy_cache.cli.shared.inputs import Given, request_options
+from policy_cache.cli.shared.inputs import Given, request_options, wire_of
 from policy_cache.cli.shared.output import show, show_json
-from policy_cache.cli.shared.wire import wire_of
 from policy_cache.engine.diff import diff, unified
 
 

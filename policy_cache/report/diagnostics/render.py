@@ -6,7 +6,7 @@ import unicodedata
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from policy_cache.diagnostics import Label
+from policy_cache.diagnostics import CODES, Label
 from policy_cache.text.styled import Span
 from policy_cache.text.words import visible
 
@@ -167,3 +167,32 @@ def _cell(character: str) -> tuple[str, int]:
     if unicodedata.combining(character):
         return shown, 0
     return shown, 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def annotation(diagnostic: Diagnostic) -> str:
+    """One line: `::error file=…,line=…,col=…::message`."""
+    span = diagnostic.span
+    properties: dict[str, object] = {"file": visible(diagnostic.file)}
+    if span is not None:
+        properties |= {"line": span.line, "col": span.column, "endLine": span.end_line}
+        # GitHub takes an end column on the same line alone.
+        if span.line == span.end_line:
+            properties["endColumn"] = span.end_column
+    title = CODES.get(diagnostic.code)
+    properties["title"] = f"{diagnostic.code}: {title}" if title else diagnostic.code
+    said = visible(diagnostic.message)
+    for label in diagnostic.labels:
+        if label.span == span:
+            said += f": {visible(label.text)}"
+    if diagnostic.help:
+        said += f"\nhelp: {visible(diagnostic.help)}"
+    listed = ",".join(f"{name}={_property(str(value))}" for name, value in properties.items())
+    return f"::{diagnostic.severity} {listed}::{_data(said)}\n"
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

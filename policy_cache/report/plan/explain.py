@@ -10,9 +10,8 @@ from policy_cache.engine.diff import heading, name_at, place_of, summary
 from policy_cache.engine.injection import MEANING as INJECTION
 from policy_cache.engine.reasons import ACTED, MEANING
 from policy_cache.report.plan.arbitration import arbitration, holders
-from policy_cache.report.plan.miss import why_missed
 from policy_cache.report.plan.prefix import Breakpoint, draw
-from policy_cache.report.plan.verdicts import verdicts
+from policy_cache.report.plan.verdicts import verdicts, why_missed
 from policy_cache.request.location import place
 from policy_cache.text.styled import Span, column
 from policy_cache.text.words import counted, word

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 from policy_cache.report.diagnostics.render import FORMAT_VERSION
 from policy_cache.report.plan.arbitration import arbitration
-from policy_cache.report.plan.miss import why_missed
 from policy_cache.report.plan.prefix import Breakpoint, Part, draw
-from policy_cache.report.plan.verdicts import verdicts
+from policy_cache.report.plan.verdicts import verdicts, why_missed
 from policy_cache.request.location import place
 from policy_cache.text.values import elided
 from policy_cache.text.words import visible
