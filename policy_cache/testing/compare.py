@@ -7,7 +7,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from policy_cache.diagnostics import Diagnostic
-from policy_cache.policy.check.describe import flow
+from policy_cache.policy.check.shape.describe import flow
 from policy_cache.request.location import place
 from policy_cache.testing.checks import location_of
 from policy_cache.text.values import one_line
@@ -16,7 +16,7 @@ from policy_cache.text.words import quoted
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from policy_cache.policy.text.source import Path
+    from policy_cache.diagnostics import Path
     from policy_cache.testing.breakpoints import Found
     from policy_cache.testing.load import Suite
     from policy_cache.testing.model import Breakpoint

@@ -11,7 +11,8 @@ from policy_cache.policy.text.scalars import old_boolean, resolve
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from policy_cache.policy.text.source import Path, Source
+    from policy_cache.diagnostics import Path
+    from policy_cache.policy.text.source import Source
 
 _COMMENT = re.compile(r"(?<!\S)#[^\r\n]*")
 

@@ -28,7 +28,7 @@ from policy_cache.testing.load import loads_suite
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from policy_cache.policy.text.source import Path as DataPath
+    from policy_cache.diagnostics import Path as DataPath
     from policy_cache.policy.text.source import Source
     from policy_cache.testing.breakpoints import Found
     from policy_cache.testing.load import Suite

@@ -6,15 +6,14 @@ import unicodedata
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from policy_cache.diagnostics import CODES, Label
+from policy_cache.diagnostics import Label
 from policy_cache.text.styled import Span
 from policy_cache.text.words import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from policy_cache.diagnostics import Diagnostic
-    from policy_cache.text.span import Span as Place
+    from policy_cache.diagnostics import Diagnostic, Region
     from policy_cache.text.styled import Style
 
 _WIDTH = 100
@@ -78,7 +77,7 @@ def _as_dict(diagnostic: Diagnostic) -> dict[str, object]:
     }
 
 
-def _as_place(span: Place | None) -> dict[str, object]:
+def _as_place(span: Region | None) -> dict[str, object]:
     names = ("line", "column", "end_line", "end_column")
     return {name: getattr(span, name) if span else None for name in names}
 
@@ -150,7 +149,7 @@ class _Window:
         shown = self._cells[self._first : max(self._first, min(index, self._last))]
         return (1 if self._first else 0) + sum(width for _, width in shown)
 
-    def underline(self, span: Place, mark: str) -> str:
+    def underline(self, span: Region, mark: str) -> str:
         """Marks under a span, or under its first line when it has several."""
         start = self._offset(span.column - 1)
         end = self._offset(span.end_column - 1 if span.end_line == span.line else len(self._cells))
@@ -167,32 +166,3 @@ def _cell(character: str) -> tuple[str, int]:
     if unicodedata.combining(character):
         return shown, 0
     return shown, 2 if unicodedata.east_asian_width(character) in "WF" else 1
-
-
-def annotation(diagnostic: Diagnostic) -> str:
-    """One line: `::error file=…,line=…,col=…::message`."""
-    span = diagnostic.span
-    properties: dict[str, object] = {"file": visible(diagnostic.file)}
-    if span is not None:
-        properties |= {"line": span.line, "col": span.column, "endLine": span.end_line}
-        # GitHub takes an end column on the same line alone.
-        if span.line == span.end_line:
-            properties["endColumn"] = span.end_column
-    title = CODES.get(diagnostic.code)
-    properties["title"] = f"{diagnostic.code}: {title}" if title else diagnostic.code
-    said = visible(diagnostic.message)
-    for label in diagnostic.labels:
-        if label.span == span:
-            said += f": {visible(label.text)}"
-    if diagnostic.help:
-        said += f"\nhelp: {visible(diagnostic.help)}"
-    listed = ",".join(f"{name}={_property(str(value))}" for name, value in properties.items())
-    return f"::{diagnostic.severity} {listed}::{_data(said)}\n"
-
-
-def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")

@@ -1,4 +1,4 @@
-"""Diagnostics as SARIF 2.1.0, which code scanning reads."""
+"""Diagnostics as systems of continuous integration read them: GitHub's annotations, and SARIF 2.1.0."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import quote
 
 from policy_cache.policy.check.explanation import Explanation, explanations
+from policy_cache.policy.check.table import TABLE
 from policy_cache.text.words import visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from policy_cache.diagnostics import Diagnostic
-    from policy_cache.text.span import Span
+    from policy_cache.diagnostics import Diagnostic, Region
 
 Json: TypeAlias = dict[str, Any]
 
@@ -75,14 +75,14 @@ def _result(diagnostic: Diagnostic, index: int) -> Json:
     return result
 
 
-def _location(artifact: Json, span: Span | None) -> Json:
+def _location(artifact: Json, span: Region | None) -> Json:
     place: Json = {"artifactLocation": artifact}
     if span is not None:
         place["region"] = _region(span)
     return {"physicalLocation": place}
 
 
-def _region(span: Span) -> Json:
+def _region(span: Region) -> Json:
     return {
         "startLine": span.line,
         "startColumn": span.column,
@@ -99,3 +99,32 @@ def _uri(file: str) -> str:
             return path.as_uri()
         path = path.relative_to(Path.cwd())
     return quote(path.as_posix())
+
+
+def annotation(diagnostic: Diagnostic) -> str:
+    """One line: `::error file=…,line=…,col=…::message`."""
+    span = diagnostic.span
+    properties: dict[str, object] = {"file": visible(diagnostic.file)}
+    if span is not None:
+        properties |= {"line": span.line, "col": span.column, "endLine": span.end_line}
+        # GitHub takes an end column on the same line alone.
+        if span.line == span.end_line:
+            properties["endColumn"] = span.end_column
+    known = TABLE.get(diagnostic.code)
+    properties["title"] = f"{diagnostic.code}: {known.title}" if known else diagnostic.code
+    message = visible(diagnostic.message)
+    for label in diagnostic.labels:
+        if label.span == span:
+            message += f": {visible(label.text)}"
+    if diagnostic.help:
+        message += f"\nhelp: {visible(diagnostic.help)}"
+    listed = ",".join(f"{name}={_property(str(value))}" for name, value in properties.items())
+    return f"::{diagnostic.severity} {listed}::{_data(message)}\n"
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
