@@ -12,7 +12,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from policy_cache.forecast.compare import PolicyText, TraceOptions
 from policy_cache.report.page.collect import collect
 from policy_cache.report.page.document import document
-from tests.simulate.test_page import HOSTILE, HOUR, NONE, SECRET, USAGE, conversation
+from tests.report.test_page import HOSTILE, HOUR, NONE, SECRET, USAGE, conversation
 
 POLICIES = [PolicyText(f"<i>{'long/' * 30}hour.yaml", HOUR), PolicyText("none.yaml", NONE)]
 SCREENS = [(scheme, width) for scheme in ("light", "dark") for width in (390, 1280)]

@@ -13,7 +13,7 @@ from policy_cache.cache.explicit import CacheModel
 from policy_cache.forecast.optimum import Optimum
 from policy_cache.providers.prices import Prices
 
-from .prompts import block, prompt, send, texts
+from tests.cache.prompts import block, prompt, send, texts
 
 # One USD for an uncached token, so that costs are in tokens.
 PLAIN = Prices(Decimal(1_000_000), Decimal(0))
