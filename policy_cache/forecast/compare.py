@@ -109,11 +109,11 @@ def compare(
 
 def merged(parts: Iterable[tuple[Simulation, TraceSummary]]) -> tuple[Simulation, TraceSummary]:
     """The parts of a trace, added up."""
-    found, summary = next(rest := iter(parts))
+    simulation, summary = next(rest := iter(parts))
     for further, read in rest:
-        found.merge(further)
+        simulation.merge(further)
         summary.merge(read)
-    return found, summary
+    return simulation, summary
 
 
 def calibrate(options: TraceOptions) -> dict[str, Scale]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from policy_cache.diagnostics import visible
 from policy_cache.policy.packaged import packaged
-from policy_cache.report.plan.diff import counted
+from policy_cache.text.amounts import counted
 from policy_cache.text.values import indented, word
 from policy_cache.trace.record import TraceSummary
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from policy_cache.diagnostics import visible
 from policy_cache.report.diagnostics.render import FORMAT_VERSION, Span, as_json, concise, full
-from policy_cache.report.plan.diff import counted, diff
+from policy_cache.report.plan.diff import diff
 from policy_cache.testing.checks import location_of
 from policy_cache.testing.compare import shown, unified
 from policy_cache.testing.coverage import percent
+from policy_cache.text.amounts import counted
 from policy_cache.text.values import place, word
 
 if TYPE_CHECKING:

@@ -80,10 +80,10 @@ def test_the_charts_show_the_figures(browser, page):
     assert [x[0] for _, x, *_ in drawn] == pytest.approx([
         float(cost)
         for cost in (
-            shown.found.uncached.total.cost,
-            shown.found.recorded.total.cost,
-            *(column.total.cost for column in shown.found.policies),
-            shown.found.optimum,
+            shown.simulation.uncached.total.cost,
+            shown.simulation.recorded.total.cost,
+            *(column.total.cost for column in shown.simulation.policies),
+            shown.simulation.optimum,
         )
     ])  # fmt: skip
     assert all(bars == 1 for *_, bars in drawn)

@@ -11,6 +11,7 @@ from policy_cache.engine.reasons import ACTED
 from policy_cache.report.diagnostics.render import Span, plain
 from policy_cache.request.location import fields_of
 from policy_cache.request.markers import MARKER_KEYS
+from policy_cache.text.amounts import counted
 from policy_cache.text.values import elided, indented, one_line, place, word
 
 if TYPE_CHECKING:
@@ -184,11 +185,6 @@ def _withheld(plan: Plan) -> Iterator[Span]:
     if reasons:
         said = ", ".join(f"{number} {reason}" for reason, number in reasons.items())
         yield Span(f"Not placed: {said}; `policy-cache explain` says why.\n", "dim")
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 breakpoint`, `2 breakpoints`."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def unified(plan: Plan, before: str = "request", after: str = "rewritten") -> list[Span]:

@@ -1,22 +1,65 @@
-"""Which stretches of a prompt could have been read from what the request before it left, and were not."""
+"""Why stretches of a prompt, which the request before it left in the cache, were not read."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
-from policy_cache.cache.explicit import TTL_SECONDS
-from policy_cache.misses.difference import change, common_blocks
-from policy_cache.misses.shortfall import shortfall
+from policy_cache.cache.explicit import LOOKBACK, TTL_SECONDS
+from policy_cache.misses.difference import change_at, common_blocks
 from policy_cache.text.values import word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from policy_cache.cache.explicit import CachePlan, EntryRef
+    from policy_cache.cache.prompt import Prompt
     from policy_cache.misses.difference import Sent
-    from policy_cache.misses.miss import Cause
-    from policy_cache.misses.shortfall import Turn
     from policy_cache.providers.resolve import Route
     from policy_cache.request.location import Location
+
+Cause: TypeAlias = Literal[
+    "model_switched",
+    "tool_order",
+    "tool_added",
+    "tool_removed",
+    "tool_changed",
+    "speed",
+    "citations",
+    "system_changed",
+    "tool_choice",
+    "thinking",
+    "effort",
+    "images",
+    "message_changed",
+    "conversation_cut",
+    "below_minimum",
+    "no_breakpoint",
+    "expired",
+    "lookback",
+    "not_readable_yet",
+    "unexplained",
+]
+
+
+class Turn(NamedTuple):
+    """A prompt with its breakpoints, and what it does to the cache.
+
+    Attributes:
+        prompt: The prompt.
+        plan: Its plan.
+        at: When its request started.
+        available: When its reply began.
+    """
+
+    prompt: Prompt
+    plan: CachePlan
+    at: float
+    available: float
+
+    @property
+    def entries(self) -> tuple[EntryRef, ...]:
+        """The entries that it read or wrote."""
+        return self.plan.reads + self.plan.writes
 
 
 class Request(NamedTuple):
@@ -45,13 +88,13 @@ class Loss(NamedTuple):
         end: Where it ends, in the prompt's tokens.
         cause: Why it was not read.
         location: What changed, or the block that it ends with.
-        said: The cause in words.
+        words: The cause in words.
     """
 
     end: int
     cause: Cause
     location: Location
-    said: str
+    words: str
 
 
 def losses(before: Request, after: Request, turn: Turn, hit: int) -> Iterator[Loss]:
@@ -69,18 +112,22 @@ def losses(before: Request, after: Request, turn: Turn, hit: int) -> Iterator[Lo
     blocks, ends = turn.prompt.blocks, turn.prompt.prefix.ends
     reach = next((index for index in reversed(range(common)) if blocks[index].cacheable), -1)
     entries = before.turn.entries if before.turn is not None else ()
-    left = max((e for e in entries if hit < e.index < common), key=lambda e: e.index, default=None)
+    left = max(
+        (entry for entry in entries if hit < entry.index < common),
+        key=lambda entry: entry.index,
+        default=None,
+    )
     known = hit
     if before.turn is None:
         if hit < reach and ends[reach] >= after.route.minimum:
             yield Loss(ends[reach], "model_switched", ("model",), _switch(before, after))
             known = reach
     elif left is not None:
-        cause, said = shortfall(before.turn, turn, left)
+        cause, words = _shortfall(before.turn, turn, left)
         location = blocks[left.index].location
         if cause == "unexplained" and before.name != after.name:
-            cause, location, said = "model_switched", ("model",), _switch(before, after)
-        yield Loss(ends[left.index], cause, location, said)
+            cause, location, words = "model_switched", ("model",), _switch(before, after)
+        yield Loss(ends[left.index], cause, location, words)
         known = left.index
     changed = _changed(before, after, turn, common)
     # Where a change leaves too little to cache, or the conversation ends, no breakpoint would have helped.
@@ -101,20 +148,20 @@ def _uncovered(before: Request, after: Request, turn: Turn, known: int, reach: i
     """What both requests have, and the one before left no entry of."""
     blocks, ends = turn.prompt.blocks, turn.prompt.prefix.ends
     minimum = after.route.minimum
-    said = ""
+    words = ""
     if ends[reach] < minimum:
-        said = f"the {ends[reach]:,} tokens up to here are below the model's minimum of {minimum:,}"
+        words = f"the {ends[reach]:,} tokens up to here are below the model's minimum of {minimum:,}"
     elif before.turn is not None:
-        there = [i for i in range(known + 1, reach + 1) if before.turn.prompt.blocks[i].ttl]
-        if there:
-            short = f"{ends[there[-1]]:,} tokens, below the model's minimum of {minimum:,}"
-            said = f"the request before had its last breakpoint up to here at {short}"
-    if said:
-        return Loss(ends[reach], "below_minimum", blocks[reach].location, said)
-    said = (
+        marked = [i for i in range(known + 1, reach + 1) if before.turn.prompt.blocks[i].ttl]
+        if marked:
+            short = f"{ends[marked[-1]]:,} tokens, below the model's minimum of {minimum:,}"
+            words = f"the request before had its last breakpoint up to here at {short}"
+    if words:
+        return Loss(ends[reach], "below_minimum", blocks[reach].location, words)
+    words = (
         f"the request before had no breakpoint {'up to' if known < 0 else 'between what was read and'} here"
     )
-    return Loss(ends[reach], "no_breakpoint", blocks[reach].location, said)
+    return Loss(ends[reach], "no_breakpoint", blocks[reach].location, words)
 
 
 def _changed(before: Request, after: Request, turn: Turn, common: int) -> Loss | None:
@@ -129,10 +176,36 @@ def _changed(before: Request, after: Request, turn: Turn, common: int) -> Loss |
     if common == len(ends):
         last = turn.prompt.blocks[-1].location
         return Loss(start, "conversation_cut", last, "is where the conversation was cut back")
-    found = change(before.sent, after.sent, common)
+    change = change_at(before.sent, after.sent, common)
     deepest = max(behind, key=lambda entry: entry.index)
     were = before.turn.prompt.prefix.ends
     lost = were[deepest.index] - (were[common - 1] if common else 0)
     expired = turn.at - before.turn.at >= TTL_SECONDS[deepest.ttl]
-    said = found.said + ("; what followed had expired as well" if expired else "")
-    return Loss(min(start + lost, ends[-1]), found.cause, found.location, said)
+    words = change.words + ("; what followed had expired as well" if expired else "")
+    return Loss(min(start + lost, ends[-1]), change.cause, change.location, words)
+
+
+def _shortfall(before: Turn, after: Turn, entry: EntryRef) -> tuple[Cause, str]:
+    """Why a prompt that begins with an entry of the request before did not read it: its cause, in words."""
+    positions = after.prompt.prefix.positions
+    behind = [index for index, block in enumerate(after.prompt.blocks) if block.ttl and index >= entry.index]
+    if not behind:
+        return "no_breakpoint", "this request has none at or behind the entry that ends here"
+    late = after.at - before.at - TTL_SECONDS[entry.ttl]
+    if late >= 0:
+        kept = after.at - before.at < TTL_SECONDS["1h"]
+        hour = "; 1h would have kept it" if kept else ""
+        return "expired", f"the {entry.ttl} entry that ends here had expired {late:,.0f} s before{hour}"
+    away = min(positions[index] for index in behind) - positions[entry.index]
+    if away >= LOOKBACK:
+        return "lookback", (
+            f"the entry that ends here is {away} positions before the next breakpoint, "
+            f"which looks back {LOOKBACK - 1}"
+        )
+    if entry in before.plan.writes and after.at < before.available:
+        wait = before.available - after.at
+        return "not_readable_yet", f"the entry that ends here became readable {wait:,.1f} s later"
+    return (
+        "unexplained",
+        "the entry that ends here should have been read; it was evicted, or is somewhere else",
+    )
