@@ -17,13 +17,14 @@ from policy_cache.forecast.replay import Replay
 from policy_cache.forecast.scale import Fit, Scale
 from policy_cache.policy.load import loads
 from policy_cache.trace.lines import lines_of
-from policy_cache.trace.record import ASSUMED_GAP, Trace
+from policy_cache.trace.reader import ASSUMED_GAP, Trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from policy_cache.forecast.result import Simulation
-    from policy_cache.trace.record import Broken, TraceRecord, TraceSummary
+    from policy_cache.trace.reader import Broken, TraceSummary
+    from policy_cache.trace.record import TraceRecord
 
 _MOST_FITTED = 1_000
 _MOST_WITHOUT = 100

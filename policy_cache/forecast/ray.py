@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from policy_cache.forecast.compare import PolicyText, TraceOptions
     from policy_cache.forecast.result import Simulation
-    from policy_cache.trace.record import TraceSummary
+    from policy_cache.trace.reader import TraceSummary
 
 
 def compare(

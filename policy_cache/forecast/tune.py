@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from policy_cache.forecast.compare import TraceOptions
     from policy_cache.forecast.pauses import Pauses
     from policy_cache.forecast.result import Column, Simulation
-    from policy_cache.trace.record import TraceRecord, TraceSummary
+    from policy_cache.trace.reader import TraceSummary
+    from policy_cache.trace.record import TraceRecord
 
 _RELATIVE = claude_prices("1", "0")
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from policy_cache.forecast.result import Column, Simulation
-    from policy_cache.trace.record import TraceSummary
+    from policy_cache.trace.reader import TraceSummary
     from policy_cache.usage.totals import Totals
 
 HEAD = (

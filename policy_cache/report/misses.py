@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from policy_cache.misses.causes import Cause
     from policy_cache.misses.ledger import CauseTotal, Miss, Misses
-    from policy_cache.trace.record import TraceSummary
+    from policy_cache.trace.reader import TraceSummary
 
 TITLES: Mapping[Cause, str] = {
     "model_switched": "the model was switched",

@@ -9,7 +9,8 @@ from policy_cache.report.page.observed import Observed
 from policy_cache.request.location import fields_of
 from policy_cache.request.prompt import SYSTEM_ROLES
 from policy_cache.text.amounts import usd
-from policy_cache.trace.record import TraceRecord, TraceSummary
+from policy_cache.trace.reader import TraceSummary
+from policy_cache.trace.record import TraceRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

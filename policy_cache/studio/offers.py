@@ -11,7 +11,7 @@ from policy_cache.diagnostics import visible
 from policy_cache.policy.packaged import packaged
 from policy_cache.text.amounts import counted
 from policy_cache.text.values import indented, word
-from policy_cache.trace.record import TraceSummary
+from policy_cache.trace.reader import TraceSummary
 
 if TYPE_CHECKING:
     from policy_cache.forecast.compare import TraceOptions

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from policy_cache.cache.prompt import Ttl
     from policy_cache.forecast.result import Simulation
     from policy_cache.misses.ledger import Misses
-    from policy_cache.trace.record import TraceSummary
+    from policy_cache.trace.reader import TraceSummary
 
 
 class DrawnBlock(NamedTuple):
