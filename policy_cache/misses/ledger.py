@@ -79,7 +79,7 @@ class Misses:
         self.unread: Counter[str] = Counter()
         self.unpriced: set[str] = set()
         self._engine = engine
-        self._router = engine or router or Engine.from_config(None)
+        self._router = engine or router or Engine.passing()
         self._readers = Readers(scales or {})
         self._session = session
         self._kept = Kept(most)
