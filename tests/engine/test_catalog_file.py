@@ -10,7 +10,8 @@ import pytest
 from policy_cache import Engine, PolicyError
 from policy_cache.policy.packaged import packaged
 from policy_cache.providers.catalog import packaged_catalog
-from policy_cache.providers.schema import catalog_schema_text, load_catalog
+from policy_cache.providers.file import load_catalog
+from policy_cache.providers.schema import catalog_schema_text
 from policy_cache.report.diagnostics.render import full, plain
 
 CASES = sorted((Path(__file__).parent / "catalogs").glob("*.yaml"))
