@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
-from policy_cache.cache.explicit import LOOKBACK, TTL_SECONDS
 from policy_cache.misses.difference import change_at, common_blocks
 from policy_cache.text.values import word
 
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from policy_cache.cache.explicit import CachePlan, EntryRef
     from policy_cache.cache.prompt import Prompt
     from policy_cache.misses.difference import Sent
+    from policy_cache.providers.cache_rules import ExplicitRules
     from policy_cache.providers.resolve import Route
     from policy_cache.request.location import Location
 
@@ -49,12 +49,14 @@ class Turn(NamedTuple):
         plan: Its plan.
         at: When its request started.
         available: When its reply began.
+        rules: How the entries of its route live, and are found.
     """
 
     prompt: Prompt
     plan: CachePlan
     at: float
     available: float
+    rules: ExplicitRules
 
     @property
     def entries(self) -> tuple[EntryRef, ...]:
@@ -180,7 +182,7 @@ def _changed(before: Request, after: Request, turn: Turn, common: int) -> Loss |
     deepest = max(behind, key=lambda entry: entry.index)
     were = before.turn.prompt.prefix.ends
     lost = were[deepest.index] - (were[common - 1] if common else 0)
-    expired = turn.at - before.turn.at >= TTL_SECONDS[deepest.ttl]
+    expired = turn.at - before.turn.at >= before.turn.rules.seconds(deepest.ttl)
     words = change.words + ("; what followed had expired as well" if expired else "")
     return Loss(min(start + lost, ends[-1]), change.cause, change.location, words)
 
@@ -191,20 +193,22 @@ def _shortfall(before: Turn, after: Turn, entry: EntryRef) -> tuple[Cause, str]:
     behind = [index for index, block in enumerate(after.prompt.blocks) if block.ttl and index >= entry.index]
     if not behind:
         return "no_breakpoint", "this request has none at or behind the entry that ends here"
-    late = after.at - before.at - TTL_SECONDS[entry.ttl]
+    late = after.at - before.at - before.rules.seconds(entry.ttl)
     if late >= 0:
-        kept = after.at - before.at < TTL_SECONDS["1h"]
+        kept = after.at - before.at < before.rules.long
         hour = "; 1h would have kept it" if kept else ""
         return "expired", f"the {entry.ttl} entry that ends here had expired {late:,.0f} s before{hour}"
     away = min(positions[index] for index in behind) - positions[entry.index]
-    if away >= LOOKBACK:
+    if away >= after.rules.lookback:
         return "lookback", (
             f"the entry that ends here is {away} positions before the next breakpoint, "
-            f"which looks back {LOOKBACK - 1}"
+            f"which looks back {after.rules.lookback - 1}"
         )
     if entry in before.plan.writes and after.at < before.available:
         wait = before.available - after.at
         return "not_readable_yet", f"the entry that ends here became readable {wait:,.1f} s later"
+    if entry in before.plan.reads and not before.rules.prolonged:
+        return "expired", f"the {entry.ttl} entry that ends here had expired: a read does not prolong it"
     return (
         "unexplained",
         "the entry that ends here should have been read; it was evicted, or is somewhere else",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from policy_cache.policy.text.source import Path, Source
 
 SCHEMA = "catalog.schema.json"
-_TABLES = ("dialects", "minimums", "blocks")
+_TABLES = ("dialects", "minimums", "caches", "blocks")
 _OWN = "the operator"
 
 
@@ -61,6 +61,7 @@ def _merge(source: Source) -> tuple[Catalog | None, list[Diagnostic]]:
     data = packaged_data()
     data["sources"] = {**data["sources"], _OWN: source.name, **given.get("sources", {})}
     data["providers"] |= given.get("providers", {})
+    data["families"] |= given.get("families", {})
     for part in _TABLES:
         data[part] |= {name: {"sources": [_OWN], **entry} for name, entry in given.get(part, {}).items()}
     known = {route["name"]: number for number, route in enumerate(data["routes"])}

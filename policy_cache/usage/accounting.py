@@ -135,7 +135,7 @@ class Accounting:
             known = session_of(Prompt(plan.original, plan.route.shape), plan.route.model)
             session = known.hex()
             if usage is not None:
-                start = self._sessions.start(known, self._clock(), usage)
+                start = self._sessions.start(known, self._clock(), usage, plan.route.cache)
                 account = account_of(plan, usage, start, unmarked=unmarked)
         finally:
             if self._recorder is not None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from policy_cache.engine.engine import Engine
 from policy_cache.errors import RequestError
 from policy_cache.request.prompt import Prompt, detect_shape
 from policy_cache.usage.account import Account, priced, rates_of
@@ -17,6 +18,9 @@ from policy_cache.usage.usage import CacheUsage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from policy_cache.providers.cache_rules import CacheRules
+    from policy_cache.providers.catalog import Catalog
 
 _UNRECORDED = str(UNRECORDED)
 _MOST_NAMES = 10_000
@@ -37,7 +41,7 @@ class Stats:
     broken: list[int] = field(default_factory=list)
 
 
-def stats(lines: Iterable[bytes], ledger: Ledger | None = None) -> Stats:
+def stats(lines: Iterable[bytes], ledger: Ledger | None = None, *, catalog: Catalog | None = None) -> Stats:
     """Sum up the lines of a trace, one at a time; a line that is no record is counted and passed over.
 
     What a line does not say, such as one that no plug-in recorded, is summed up as `(unrecorded)`.
@@ -45,7 +49,9 @@ def stats(lines: Iterable[bytes], ledger: Ledger | None = None) -> Stats:
     Args:
         lines: The lines, as bytes of UTF-8.
         ledger: Where to add; a new one if left out.
+        catalog: How long providers keep what they cache; the packaged catalog if left out.
     """
+    router = Engine.passing(catalog)
     totals = Stats(Ledger(most=_MOST_NAMES) if ledger is None else ledger)
     sessions = Sessions()
     for number, line in enumerate(lines, 1):
@@ -63,7 +69,8 @@ def stats(lines: Iterable[bytes], ledger: Ledger | None = None) -> Stats:
             continue
         ts = record.get("ts")
         at = float(ts) if isinstance(ts, int | float) else 0.0
-        start = sessions.start(_session(record.get("session"), request, model), at, usage)
+        session = _session(record.get("session"), request, model)
+        start = sessions.start(session, at, usage, _rules(router, request))
         policy = record.get("policy")
         policy = policy if isinstance(policy, dict) else {}
         rates = rates_of(model, usage)
@@ -79,6 +86,13 @@ def stats(lines: Iterable[bytes], ledger: Ledger | None = None) -> Stats:
         )
         totals.ledger.add(account)
     return totals
+
+
+def _rules(router: Engine, request: dict[str, object]) -> CacheRules | None:
+    try:
+        return router.facts(request).route.cache
+    except RequestError:
+        return None
 
 
 def _session(named: object, request: dict[str, object], model: str) -> bytes:

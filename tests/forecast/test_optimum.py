@@ -12,7 +12,7 @@ from policy_cache.cache.cost import cost
 from policy_cache.cache.explicit import CacheModel
 from policy_cache.forecast.optimum import Optimum
 from policy_cache.providers.prices import claude_prices
-from tests.cache.prompts import block, prompt, send, texts
+from tests.cache.prompts import block, explicit_rules, prompt, send, texts
 
 # One USD for an uncached token, so that costs are in tokens.
 PLAIN = claude_prices("1000000", "0")
@@ -35,7 +35,7 @@ def mark(plain, ttls):
 
 
 def optimum(sent, prices=PLAIN, minimum=0):
-    found = Optimum(minimum=minimum)
+    found = Optimum(explicit_rules(minimum))
     for plain, at in sent:
         found.add(plain, at, prices)
     return found.total
@@ -85,7 +85,7 @@ def cheapest(sent, prices=PLAIN, minimum=0):
     for plain, at in sent:
         following = {}
         for (paid, entries), placed in product(found.values(), list(placements(plain))):
-            cache = CacheModel(minimum=lambda _: minimum)
+            cache = CacheModel(explicit_rules(minimum))
             cache._entries = {digest: replace(entry) for digest, entry in entries.items()}
             total = paid + paid_for(send(cache, placed, at), prices)
             live = {digest: entry for digest, entry in cache._entries.items() if entry.expires > at}
@@ -176,7 +176,7 @@ def test_without_a_price_it_is_unknown():
 
 
 def test_what_expired_is_forgotten():
-    found = Optimum(minimum=0)
+    found = Optimum(explicit_rules())
     for hour in range(100):
         found.add(prompt(block("shared"), block(f"{hour}"), block("end")), 3600 * hour, PLAIN)
         found.add(prompt(block("shared"), block(f"{hour} too")), 3600 * hour + 1, PLAIN)
@@ -185,7 +185,7 @@ def test_what_expired_is_forgotten():
 
 
 def test_a_long_conversation_stays_one_run():
-    found = Optimum(minimum=0)
+    found = Optimum(explicit_rules())
     for turn in range(100):
         found.add(prompt(*texts(2 * turn + 1)), 30 * turn, PLAIN)
     (conversation,) = found._runs.values()
@@ -198,7 +198,7 @@ def test_a_long_conversation_stays_one_run():
     sequences(), rates, st.sampled_from([0, 1, 50, 150]), st.lists(st.tuples(markers, delays), min_size=12)
 )
 def test_no_placement_costs_less(sent, prices, minimum, chosen):
-    cache = CacheModel(minimum=lambda _: minimum)
+    cache = CacheModel(explicit_rules(minimum))
     paid = Decimal(0)
     for (plain, at), (ttls, delay) in zip(sent, chosen, strict=False):
         paid += paid_for(send(cache, mark(plain, ttls), at, available=at + delay), prices)

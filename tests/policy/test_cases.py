@@ -15,7 +15,7 @@ from policy_cache.diagnostics import CODES
 from policy_cache.errors import PolicyError
 from policy_cache.policy.check.examine import examine_content
 from policy_cache.policy.check.mend import mend
-from policy_cache.policy.check.reach import Catalog
+from policy_cache.policy.check.reach import Routes
 from policy_cache.policy.check.review import reviewed
 from policy_cache.policy.load import loads
 from policy_cache.policy.text import compose
@@ -25,7 +25,7 @@ from tests.conftest import REPOSITORY
 CASES = REPOSITORY / "tests" / "cases"
 BAD = sorted((CASES / "invalid").glob("*.yaml"))
 GOOD = sorted((CASES / "valid").glob("*.yaml"))
-CATALOG = Catalog(packaged_data())
+ROUTES = Routes(packaged_data())
 # Of a path that leads to no text, of the net below the checks, and of catalogs.
 ELSEWHERE = {"PC100", "PC101", "PC102", "PC129", "PC130", "PC131"}
 
@@ -36,7 +36,7 @@ def named(path):
 
 def diagnose(content, name="case.yaml"):
     try:
-        return reviewed(examine_content(content, name), CATALOG)
+        return reviewed(examine_content(content, name), ROUTES)
     except PolicyError as error:
         return error.diagnostics
 

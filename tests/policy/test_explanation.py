@@ -15,7 +15,7 @@ from policy_cache.errors import PolicyError
 from policy_cache.policy.check.examine import examine_content
 from policy_cache.policy.check.explanation import completed, explanations
 from policy_cache.policy.check.kind import other_kind
-from policy_cache.policy.check.reach import Catalog
+from policy_cache.policy.check.reach import Routes
 from policy_cache.policy.check.review import review
 from policy_cache.providers.data import packaged_data
 from policy_cache.providers.file import loads_catalog
@@ -43,7 +43,7 @@ def codes(example, code):
     if other := other_kind(examined.source):
         return {other.code}
     if examined.ok:
-        found += review(examined.source, Catalog(packaged_data()))
+        found += review(examined.source, Routes(packaged_data()))
     return {one.code for one in found}
 
 

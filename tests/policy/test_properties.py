@@ -11,7 +11,7 @@ from policy_cache.diagnostics import CODES
 from policy_cache.errors import PolicyError
 from policy_cache.policy.check.examine import examine_content
 from policy_cache.policy.check.mend import mend
-from policy_cache.policy.check.reach import Catalog
+from policy_cache.policy.check.reach import Routes
 from policy_cache.policy.check.review import reviewed
 from policy_cache.policy.check.validate import _validator
 from policy_cache.policy.language.model import Policy
@@ -23,7 +23,7 @@ from policy_cache.report.diagnostics.render import as_json, full, plain
 
 pytestmark = pytest.mark.property
 
-CATALOG = Catalog(packaged_data())
+ROUTES = Routes(packaged_data())
 CASES = Path(__file__).parent.parent / "cases"
 TEXTS = [path.read_bytes().decode(errors="replace") for path in sorted(CASES.glob("*/*.yaml"))]
 SEEDS = [path.read_text(encoding="utf-8") for path in sorted((CASES / "valid").glob("*.yaml"))]
@@ -80,7 +80,7 @@ def outcome(text):
 def reported(text):
     """What `validate` says, which reviews what has no errors."""
     try:
-        return reviewed(examine_content(text, "<policy>"), CATALOG)
+        return reviewed(examine_content(text, "<policy>"), ROUTES)
     except PolicyError as error:
         return error.diagnostics
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from policy_cache.cli.shared.catalog import catalog_option, read_catalog
 from policy_cache.cli.shared.output import give_up, show, show_json
 from policy_cache.errors import reason_of
 from policy_cache.report.diagnostics.render import Span
@@ -38,16 +39,18 @@ _PARTIES: Mapping[str, str] = {
 @click.option(
     "--by", type=click.Choice(DIMENSIONS), default="model", show_default=True, help="What a row stands for."
 )
+@catalog_option
 @click.option("--output-format", type=click.Choice(["full", "json"]), default="full", show_default=True)
-def command(trace: str, by: Dimension, output_format: str) -> None:
+def command(trace: str, by: Dimension, catalog_file: str | None, output_format: str) -> None:
     """Sum up what the requests of TRACE, as a TraceRecorder wrote it, read from the cache and wrote to it.
 
     A session starts cold, and again when its cache has expired; its other requests are warm. By rule and by
     source, a row has the tokens that were read and written because of it.
     """
+    catalog = read_catalog(catalog_file)
     try:
         with click.open_file(trace, "rb") as lines:
-            found = stats(lines)
+            found = stats(lines, catalog=catalog)
     except OSError as error:
         give_up(f"{trace}: {reason_of(error)}")
     if output_format == "json":

@@ -44,8 +44,8 @@ class Way(NamedTuple):
         return bool(long) and (self.models is None or bool(matching(long, self.models)))
 
 
-class Catalog:
-    """The catalog as plain data, with what was found in it."""
+class Routes:
+    """The routes of a catalog, as plain data, with what was found in them."""
 
     __slots__ = ("_found", "blocks", "providers", "routes")
 
@@ -95,7 +95,7 @@ class Catalog:
                     break
 
 
-def keeps(way: Way, section: int, shape: str | None, catalog: Catalog) -> bool:
+def keeps(way: Way, section: int, shape: str | None, routes: Routes) -> bool:
     """Whether a route keeps a marker on tools (0), the system prompt (1), messages (2) or the request (3)."""
     route = way.route
     if section == 3:
@@ -103,11 +103,11 @@ def keeps(way: Way, section: int, shape: str | None, catalog: Catalog) -> bool:
         return bool(taking) and (way.models is None or bool(matching(taking, way.models)))
     if section == 2 or route.get("run"):
         return section == 2
-    tables = [catalog.blocks.get(name, {}) for one, name in route["blocks"].items() if shape in {None, one}]
+    tables = [routes.blocks.get(name, {}) for one, name in route["blocks"].items() if shape in {None, one}]
     return any(table.get("tools" if section == 0 else "system") for table in tables)
 
 
-def unreachable(source: Source, catalog: Catalog) -> Iterator[Diagnostic]:
+def unreachable(source: Source, routes: Routes) -> Iterator[Diagnostic]:
     """Say of a valid policy what can never reach the providers that its rules name."""
     data: Any = source.data
     for index, rule in enumerate(data["rules"] or ()):
@@ -116,11 +116,11 @@ def unreachable(source: Source, catalog: Catalog) -> Iterator[Diagnostic]:
         wanted = (given,) if isinstance(given, str) else tuple(given)
         if not wanted or "remove_cache_control" in rule["action"]:
             continue
-        yield from _unknown(source, path, wanted, catalog.providers)
+        yield from _unknown(source, path, wanted, routes.providers)
         yield from _prefixed(source, path, rule["match"].get("model") or (), wanted)
-        named = catalog.named(wanted)
+        named = routes.named(wanted)
         if named:
-            yield from _markers(source, path, rule, named, catalog.reached(rule["match"]))
+            yield from _markers(source, path, rule, named, routes.reached(rule["match"]))
             yield from _parameters(source, path, rule, named)
 
 

@@ -23,39 +23,39 @@ if TYPE_CHECKING:
 
     from policy_cache.diagnostics import Diagnostic
     from policy_cache.policy.check.examine import Examined
-    from policy_cache.policy.check.reach import Catalog
+    from policy_cache.policy.check.reach import Routes
     from policy_cache.policy.text.source import Source
 
 
-def reviewed(examined: Examined, catalog: Catalog) -> tuple[Diagnostic, ...]:
+def reviewed(examined: Examined, routes: Routes) -> tuple[Diagnostic, ...]:
     """Everything there is to say about an examined file, in its order; a value is warned of once.
 
     Arguments:
         examined: The file.
-        catalog: The catalog.
+        routes: The routes of the catalog.
     """
     if not examined.ok:
         return examined.diagnostics
     said = {diagnostic.path for diagnostic in examined.diagnostics}
-    found = [one for one in review(examined.source, catalog) if one.path not in said]
+    found = [one for one in review(examined.source, routes) if one.path not in said]
     return by_position([*examined.diagnostics, *found])
 
 
-def review(source: Source, catalog: Catalog) -> Iterator[Diagnostic]:
+def review(source: Source, routes: Routes) -> Iterator[Diagnostic]:
     """Review a policy without errors.
 
     Arguments:
         source: The policy.
-        catalog: The catalog.
+        routes: The routes of the catalog.
 
     Returns:
         Warnings, in no order.
     """
-    yield from unreachable(source, catalog)
+    yield from unreachable(source, routes)
     yield from conditions(source)
     yield from changes(source)
     yield from order(source)
-    yield from places(source, catalog)
-    yield from budgets(source, catalog)
+    yield from places(source, routes)
+    yield from budgets(source, routes)
     yield from lifetimes(source)
     yield from style(source)

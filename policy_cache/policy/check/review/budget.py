@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from policy_cache.diagnostics import Diagnostic
-    from policy_cache.policy.check.reach import Catalog
+    from policy_cache.policy.check.reach import Routes
     from policy_cache.policy.check.review.rules import Place, Rule
     from policy_cache.policy.text.source import Source
 
 
-def budgets(source: Source, catalog: Catalog) -> Iterator[Diagnostic]:
+def budgets(source: Source, routes: Routes) -> Iterator[Diagnostic]:
     """Review the number of places that each rule, with those that apply with it, can mark."""
     for rule, before in with_companions(source, marking=True):
-        marking = [way.route for way in catalog.reached(rule.match) if way.route["mechanism"] == "explicit"]
+        marking = [way.route for way in routes.reached(rule.match) if way.route["mechanism"] == "explicit"]
         most = max((route["breakpoints"] for route in marking), default=0)
         yield from _unbounded(source, rule, most)
         if most:

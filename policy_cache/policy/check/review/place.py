@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from policy_cache.diagnostics import Diagnostic
-    from policy_cache.policy.check.reach import Catalog
+    from policy_cache.policy.check.reach import Routes
     from policy_cache.policy.check.review.rules import Rule
     from policy_cache.policy.text.source import Source
     from policy_cache.text.span import Path
@@ -27,13 +27,13 @@ _EQUALS = re.compile(r"@\.(\w+)\s*==\s*(['\"])((?:(?!\2).)*)\2")
 ROLES = ("assistant", "developer", "function", "system", "tool", "user")
 
 
-def places(source: Source, catalog: Catalog) -> Iterator[Diagnostic]:
+def places(source: Source, routes: Routes) -> Iterator[Diagnostic]:
     """Review where each path and each target leads."""
     for rule in rules_of(source):
         if rule.marks or "split_text" in rule.data["action"]:
             yield from _outside(source, rule)
         if rule.marks:
-            yield from _dropped(source, rule, catalog)
+            yield from _dropped(source, rule, routes)
     for path, text in path_texts(source):
         yield from _unmet(source, path, text)
 
@@ -47,7 +47,7 @@ def _outside(source: Source, rule: Rule) -> Iterator[Diagnostic]:
             yield warning(source, "PC324", message, place.path)
 
 
-def _dropped(source: Source, rule: Rule, catalog: Catalog) -> Iterator[Diagnostic]:
+def _dropped(source: Source, rule: Rule, routes: Routes) -> Iterator[Diagnostic]:
     """PC325: no route that the rule can reach keeps a marker at this target.
 
     Which routes a rule reaches is told from its `provider` and from the known models that its `model`
@@ -61,12 +61,12 @@ def _dropped(source: Source, rule: Rule, catalog: Catalog) -> Iterator[Diagnosti
         targets: [system]
     """
     shape = rule.match.get("shape")
-    ways = [way for way in catalog.reached(rule.match) if way.route["mechanism"] == "explicit"]
+    ways = [way for way in routes.reached(rule.match) if way.route["mechanism"] == "explicit"]
     if not rule.match.get("provider") or not ways:
         return
     for place in rule.places:
         low, high = place.section
-        if low != high or any(keeps(way, low, shape, catalog) for way in ways):
+        if low != high or any(keeps(way, low, shape, routes) for way in ways):
             continue
         names = listed(sorted({str(way.route["name"]) for way in ways}))
         message = f"no marker stays on {quoted(place.text)} on the routes that this rule reaches: {names}"
