@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from policy_cache.text.span import Path, Span
+from policy_cache.text.words import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -88,8 +88,6 @@ CODES = {
 UNREADABLE = frozenset({"PC100", "PC101", "PC102"})
 """The codes of a file that could not be read at all."""
 
-_QUOTE_LIMIT = 60
-
 
 @dataclass(frozen=True, slots=True)
 class Label:
@@ -156,32 +154,3 @@ def by_position(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
     return tuple(
         sorted(dict.fromkeys(diagnostics), key=lambda d: (d.file, d.span or nowhere, d.severity, d.code))
     )
-
-
-def visible(text: str) -> str:
-    """Spell out characters that a terminal would act on or hide, so that a policy cannot."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
-def quoted(text: str) -> str:
-    """Text from the policy as it appears in a message: in backticks, printable, not too long."""
-    shown = visible(text[: _QUOTE_LIMIT + 1])
-    return f"`{shown if len(shown) <= _QUOTE_LIMIT else shown[:_QUOTE_LIMIT] + '…'}`"
-
-
-def listed(words: Iterable[str]) -> str:
-    """`a`, `b`, `c`: names that are allowed."""
-    return ", ".join(f"`{word}`" for word in words)
-
-
-def suggest(word: str, options: Iterable[str], *, cutoff: float = 0.65) -> str | None:
-    """The option that was probably meant, or None when none is close enough."""
-    matches = difflib.get_close_matches(word.lower(), list(options), n=1, cutoff=cutoff)
-    return matches[0] if matches else None
-
-
-def meant(word: str, options: Iterable[str], *, cutoff: float = 0.65) -> list[str]:
-    """Every option that may have been meant, the closest first; at most three."""
-    return difflib.get_close_matches(word.lower(), list(options), n=3, cutoff=cutoff)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from policy_cache.misses.difference import change_at, common_blocks
-from policy_cache.text.values import word
+from policy_cache.text.words import word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

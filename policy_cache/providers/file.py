@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from policy_cache.diagnostics import Diagnostic, by_position, quoted, suggest, visible
+from policy_cache.diagnostics import Diagnostic, by_position
 from policy_cache.errors import PolicyError
 from policy_cache.policy.check.validate import validate
 from policy_cache.policy.text.file import read_bytes
 from policy_cache.policy.text.source import parse
 from policy_cache.providers.catalog import Catalog, problems
 from policy_cache.providers.data import packaged_data
+from policy_cache.text.words import quoted, suggest, visible
 
 if TYPE_CHECKING:
     import os

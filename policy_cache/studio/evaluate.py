@@ -16,8 +16,9 @@ from policy_cache.report.plan.diff import diff, place_of
 from policy_cache.report.plan.explain import explain
 from policy_cache.report.plan.prefix import Breakpoint, draw
 from policy_cache.request.file import loads_request
+from policy_cache.request.location import place
 from policy_cache.studio.conversation import saving
-from policy_cache.text.values import place, word
+from policy_cache.text.words import word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     from policy_cache.diagnostics import Diagnostic
     from policy_cache.engine.plan import Plan
     from policy_cache.providers.catalog import Catalog
-    from policy_cache.report.diagnostics.render import Span
     from policy_cache.report.plan.prefix import Part
+    from policy_cache.text.styled import Span
 
 
 def evaluate(

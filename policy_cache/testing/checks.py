@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from policy_cache.diagnostics import Diagnostic, Label, listed, quoted, suggest
+from policy_cache.diagnostics import Diagnostic, Label
 from policy_cache.errors import PathError
 from policy_cache.policy.check.meaning.walk import error, repeated_names
 from policy_cache.request.jsonpath import compile_path
 from policy_cache.testing.repeat import FIELDS, LONGEST, repeats
+from policy_cache.text.words import listed, quoted, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

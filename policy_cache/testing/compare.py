@@ -6,10 +6,12 @@ import difflib
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
-from policy_cache.diagnostics import Diagnostic, quoted
+from policy_cache.diagnostics import Diagnostic
 from policy_cache.policy.check.describe import flow
+from policy_cache.request.location import place
 from policy_cache.testing.checks import location_of
-from policy_cache.text.values import one_line, place
+from policy_cache.text.values import one_line
+from policy_cache.text.words import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

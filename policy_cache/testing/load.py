@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from policy_cache.diagnostics import Diagnostic, quoted
+from policy_cache.diagnostics import Diagnostic
 from policy_cache.errors import PolicyError
 from policy_cache.policy.check.examine import examine, examined
 from policy_cache.policy.check.validate import validate
@@ -14,6 +14,7 @@ from policy_cache.policy.text.file import read_bytes, sibling
 from policy_cache.policy.text.source import parse
 from policy_cache.testing.checks import check, rules
 from policy_cache.testing.discover import is_named_test, policy_beside
+from policy_cache.text.words import quoted
 
 if TYPE_CHECKING:
     import os

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from policy_cache.diagnostics import Diagnostic, visible
+from policy_cache.diagnostics import Diagnostic
 from policy_cache.engine.engine import Engine
 from policy_cache.engine.plan import Plan
 from policy_cache.errors import PolicyCacheError, RequestError, RequestFileError
@@ -19,6 +19,7 @@ from policy_cache.request.location import Location
 from policy_cache.testing.breakpoints import Found, breakpoints
 from policy_cache.testing.compare import differences
 from policy_cache.testing.repeat import expanded
+from policy_cache.text.words import visible
 
 if TYPE_CHECKING:
     from pathlib import Path

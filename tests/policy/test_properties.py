@@ -19,7 +19,8 @@ from policy_cache.policy.language.names import NAMED_TARGETS
 from policy_cache.policy.load import LoadedPolicy, loads
 from policy_cache.providers.data import packaged_data
 from policy_cache.report.diagnostics.github import annotation
-from policy_cache.report.diagnostics.render import as_json, full, plain
+from policy_cache.report.diagnostics.render import as_json, full
+from policy_cache.text.styled import plain
 
 pytestmark = pytest.mark.property
 

@@ -7,8 +7,9 @@ import pytest
 from policy_cache.diagnostics import Diagnostic, Label
 from policy_cache.errors import PolicyError
 from policy_cache.policy.load import loads
-from policy_cache.report.diagnostics.render import Span, ansi, as_json, concise, full, plain
+from policy_cache.report.diagnostics.render import as_json, concise, full
 from policy_cache.text.span import Span as Place
+from policy_cache.text.styled import Span, ansi, plain
 
 
 def shown(line, place, **more):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from policy_cache import Engine
-from policy_cache.report.diagnostics.render import ansi, plain
 from policy_cache.report.plan.diff import diff, name_at, plain_diff, unified
+from policy_cache.text.styled import ansi, plain
 from tests.engine.requests import (
     BARE,
     BEDROCK,

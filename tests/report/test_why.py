@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policy_cache import Engine
-from policy_cache.report.diagnostics.render import plain
 from policy_cache.report.plan.explain import explain_place
 from policy_cache.report.plan.spot import SpotError, locate
 from policy_cache.report.plan.why import why
 from policy_cache.request.location import fields_of, normalized
+from policy_cache.text.styled import plain
 from tests.engine.requests import BARE, BIG, HOUR, add, chat, engine, native, native_tool, text, tool
 from tests.policies import policies
 from tests.prompts import requests

@@ -14,7 +14,7 @@ from policy_cache import Engine
 from policy_cache.integrations.litellm import WireError, check, wire
 from policy_cache.integrations.litellm.capture import Caught, capture
 from policy_cache.integrations.litellm.report import wire_report
-from policy_cache.report.diagnostics.render import plain as render
+from policy_cache.text.styled import plain as render
 from tests.engine.requests import add, engine
 
 MARKER = {"type": "ephemeral"}

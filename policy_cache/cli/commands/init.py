@@ -12,13 +12,13 @@ import click
 from policy_cache.cli.shared.catalog import catalog_option, read_catalog
 from policy_cache.cli.shared.files import refuse_existing, writing
 from policy_cache.cli.shared.output import give_up
-from policy_cache.diagnostics import suggest, visible
 from policy_cache.policy.write.answers import KINDS, PAUSES, ROUTERS, Answers
 from policy_cache.policy.write.starter import starter
 from policy_cache.providers.examples import examples
 from policy_cache.testing.discover import SUFFIXES, tests_beside
 from policy_cache.testing.starter import starter_request, starter_tests
 from policy_cache.text.values import indented
+from policy_cache.text.words import suggest, visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

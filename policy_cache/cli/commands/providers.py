@@ -8,8 +8,8 @@ import click
 
 from policy_cache.cli.shared.catalog import catalog_option, read_catalog
 from policy_cache.cli.shared.output import show, show_json
-from policy_cache.diagnostics import suggest
 from policy_cache.report.providers import details, routes_of, table
+from policy_cache.text.words import suggest
 
 
 @click.command("providers")

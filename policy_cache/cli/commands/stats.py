@@ -10,9 +10,9 @@ import click
 from policy_cache.cli.shared.catalog import catalog_option, read_catalog
 from policy_cache.cli.shared.output import give_up, show, show_json
 from policy_cache.errors import reason_of
-from policy_cache.report.diagnostics.render import Span
 from policy_cache.text.amounts import counted, share, usd
-from policy_cache.text.values import word
+from policy_cache.text.styled import Span
+from policy_cache.text.words import word
 from policy_cache.usage.ledger import DIMENSIONS
 from policy_cache.usage.stats import stats
 

@@ -14,11 +14,11 @@ from policy_cache.cli.shared.catalog import catalog_option, read_catalog
 from policy_cache.cli.shared.inputs import read_request_file, shown
 from policy_cache.cli.shared.output import give_up, refuse
 from policy_cache.cli.shared.traces import called, kept, nothing_evaluated
-from policy_cache.diagnostics import visible
 from policy_cache.errors import PolicyError
 from policy_cache.policy.packaged import packaged
 from policy_cache.policy.text.file import check_size, decode, read_bytes
 from policy_cache.report.forecast import trace_warnings
+from policy_cache.text.words import visible
 
 if TYPE_CHECKING:
     from policy_cache.studio.offers import Offers

@@ -17,7 +17,7 @@ from policy_cache.cli.shared.catalog import catalog_option, read_routes
 from policy_cache.cli.shared.fixing import difference, fix_file
 from policy_cache.cli.shared.output import give_up, show, show_json
 from policy_cache.cli.shared.stdin import standard_input
-from policy_cache.diagnostics import Diagnostic, visible
+from policy_cache.diagnostics import Diagnostic
 from policy_cache.errors import PolicyError, reason_of
 from policy_cache.policy.check.examine import examine, examine_content
 from policy_cache.policy.check.review import reviewed
@@ -25,7 +25,9 @@ from policy_cache.policy.packaged import packaged
 from policy_cache.policy.text.file import read_bytes
 from policy_cache.policy.text.search import search
 from policy_cache.report.diagnostics.github import annotation
-from policy_cache.report.diagnostics.render import Span, as_json, concise, full
+from policy_cache.report.diagnostics.render import as_json, concise, full
+from policy_cache.text.styled import Span
+from policy_cache.text.words import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -12,12 +12,12 @@ import click
 from policy_cache.cli.shared.catalog import catalog_option, read_catalog
 from policy_cache.cli.shared.output import give_up, refuse
 from policy_cache.cli.shared.stdin import standard_input
-from policy_cache.diagnostics import visible
 from policy_cache.engine.engine import Engine
 from policy_cache.errors import PolicyError, RequestError, RequestFileError, reason_of
 from policy_cache.policy.load import load
 from policy_cache.policy.packaged import packaged
 from policy_cache.request.file import loads_request
+from policy_cache.text.words import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

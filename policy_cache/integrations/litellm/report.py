@@ -6,10 +6,10 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from policy_cache.diagnostics import visible
-from policy_cache.report.diagnostics.render import Span
 from policy_cache.report.plan.diff import column
-from policy_cache.text.values import place, word
+from policy_cache.request.location import place
+from policy_cache.text.styled import Span
+from policy_cache.text.words import visible, word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from policy_cache.diagnostics import quoted
+from policy_cache.text.words import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from policy_cache.diagnostics import listed, quoted, suggest
 from policy_cache.policy.check.cover import texts_of
 from policy_cache.policy.check.meaning.walk import warning
 from policy_cache.policy.check.models import matching, models_of
+from policy_cache.text.words import listed, quoted, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -88,9 +88,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from policy_cache.diagnostics import Diagnostic, Fix, Label, listed, meant, quoted, suggest
+from policy_cache.diagnostics import Diagnostic, Fix, Label
 from policy_cache.policy.check.describe import expected, flow, found, place
 from policy_cache.policy.packaged import packaged
+from policy_cache.text.words import listed, meant, quoted, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

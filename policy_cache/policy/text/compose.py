@@ -100,11 +100,12 @@ from typing import TypeAlias, Union
 
 import yaml
 
-from policy_cache.diagnostics import Diagnostic, Fix, Label, quoted
+from policy_cache.diagnostics import Diagnostic, Fix, Label
 from policy_cache.errors import PolicyError
 from policy_cache.policy.text.scalars import TAGS, NumberRangeError, Scalar, old_boolean, resolve, resolve_as
 from policy_cache.policy.text.syntax import syntax_error
 from policy_cache.text.span import Path, Positions, Span, split_lines
+from policy_cache.text.words import quoted
 
 Data: TypeAlias = Union[Scalar, "list[Data]", "dict[str, Data]"]
 

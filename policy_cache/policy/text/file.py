@@ -57,9 +57,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NoReturn
 
-from policy_cache.diagnostics import Diagnostic, Label, quoted, suggest
+from policy_cache.diagnostics import Diagnostic, Label
 from policy_cache.errors import PolicyError
 from policy_cache.text.span import Span, split_lines
+from policy_cache.text.words import quoted, suggest
 
 if TYPE_CHECKING:
     from pathlib import Path as FilePath

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from policy_cache.diagnostics import Diagnostic, Fix, Label, quoted
+from policy_cache.diagnostics import Diagnostic, Fix, Label
+from policy_cache.text.words import quoted
 
 if TYPE_CHECKING:
     from policy_cache.text.span import Positions

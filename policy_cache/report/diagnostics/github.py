@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from policy_cache.diagnostics import CODES, visible
+from policy_cache.diagnostics import CODES
+from policy_cache.text.words import visible
 
 if TYPE_CHECKING:
     from policy_cache.diagnostics import Diagnostic

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import quote
 
-from policy_cache.diagnostics import visible
 from policy_cache.policy.check.explanation import Explanation, explanations
+from policy_cache.text.words import visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

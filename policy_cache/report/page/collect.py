@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from policy_cache.diagnostics import visible
 from policy_cache.forecast.compare import calibrate
 from policy_cache.misses.ledger import Misses
 from policy_cache.report.forecast import rows
@@ -12,6 +11,7 @@ from policy_cache.report.page.dearest import Dearest
 from policy_cache.report.page.drawn import Drawn
 from policy_cache.report.page.observed import Observed
 from policy_cache.report.page.values import Page
+from policy_cache.text.words import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

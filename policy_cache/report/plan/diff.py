@@ -8,11 +8,12 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from policy_cache.engine.reasons import ACTED
-from policy_cache.report.diagnostics.render import Span, plain
-from policy_cache.request.location import fields_of
+from policy_cache.request.location import fields_of, place
 from policy_cache.request.markers import MARKER_KEYS
 from policy_cache.text.amounts import counted
-from policy_cache.text.values import elided, indented, one_line, place, word
+from policy_cache.text.styled import Span, plain
+from policy_cache.text.values import elided, indented, one_line
+from policy_cache.text.words import word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 from policy_cache.engine.compile import Split
 from policy_cache.engine.injection import MEANING as INJECTION
 from policy_cache.engine.reasons import ACTED, MEANING
-from policy_cache.report.diagnostics.render import Span
 from policy_cache.report.plan.arbitration import arbitration, holders
 from policy_cache.report.plan.diff import column, heading, name_at, place_of, summary
 from policy_cache.report.plan.miss import why_missed
 from policy_cache.report.plan.prefix import Breakpoint, draw
 from policy_cache.report.plan.verdicts import verdicts
+from policy_cache.request.location import place
 from policy_cache.text.amounts import counted
-from policy_cache.text.values import place, word
+from policy_cache.text.styled import Span
+from policy_cache.text.words import word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from policy_cache.diagnostics import visible
 from policy_cache.report.diagnostics.render import FORMAT_VERSION
 from policy_cache.report.plan.arbitration import arbitration
 from policy_cache.report.plan.miss import why_missed
 from policy_cache.report.plan.prefix import Breakpoint, Part, draw
 from policy_cache.report.plan.verdicts import verdicts
-from policy_cache.text.values import elided, place
+from policy_cache.request.location import place
+from policy_cache.text.values import elided
+from policy_cache.text.words import visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

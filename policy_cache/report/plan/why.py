@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from policy_cache.engine.reasons import ACTED, MEANING
 from policy_cache.report.plan.prefix import overlaps, prompt_blocks, size_up_to
 from policy_cache.report.plan.verdicts import verdicts
-from policy_cache.request.location import fields_of, value_at
-from policy_cache.text.values import place, word
+from policy_cache.request.location import fields_of, place, value_at
+from policy_cache.text.words import word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -6,8 +6,9 @@ import re
 import warnings
 from typing import TYPE_CHECKING
 
-from policy_cache.diagnostics import Diagnostic, Label, quoted
+from policy_cache.diagnostics import Diagnostic, Label
 from policy_cache.policy.check.meaning.walk import error, is_number, items, matches, rules, texts, warning
+from policy_cache.text.words import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

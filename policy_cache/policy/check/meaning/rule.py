@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from policy_cache.diagnostics import listed
 from policy_cache.policy.check.meaning.walk import error, repeated_names, rules, warning
 from policy_cache.policy.language.names import NAMED_TARGETS, RULE_FIELDS
+from policy_cache.text.words import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

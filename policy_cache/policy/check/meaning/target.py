@@ -5,11 +5,12 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from policy_cache.diagnostics import Diagnostic, Label, listed, quoted, suggest
+from policy_cache.diagnostics import Diagnostic, Label
 from policy_cache.errors import PathError
 from policy_cache.policy.check.meaning.walk import error, path_texts, rules, target_texts, targets, warning
 from policy_cache.policy.language.names import NAMED_TARGETS, TAKE_WORDS
 from policy_cache.request.jsonpath import compile_path
+from policy_cache.text.words import listed, quoted, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
-from policy_cache.diagnostics import Diagnostic, Fix, Label, quoted
+from policy_cache.diagnostics import Diagnostic, Fix, Label
+from policy_cache.text.words import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from policy_cache.diagnostics import Label, quoted
+from policy_cache.diagnostics import Label
 from policy_cache.policy.check.meaning.walk import warning
 from policy_cache.policy.check.review.rules import with_companions
+from policy_cache.text.words import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

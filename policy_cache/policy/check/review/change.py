@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from policy_cache.diagnostics import quoted
 from policy_cache.policy.check.meaning.walk import items, matches, warning
 from policy_cache.policy.check.review.rules import rules_of
+from policy_cache.text.words import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from policy_cache.diagnostics import Label, listed, quoted, suggest
+from policy_cache.diagnostics import Label
 from policy_cache.policy.check.cover import covers, texts_of
 from policy_cache.policy.check.meaning.walk import matches, rules, texts, warning
 from policy_cache.policy.check.models import is_foreign, known_models, matching, meant_model, models_of
+from policy_cache.text.words import listed, quoted, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

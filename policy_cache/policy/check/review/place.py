@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from policy_cache.diagnostics import listed, quoted, suggest
 from policy_cache.policy.check.meaning.walk import path_texts, warning
 from policy_cache.policy.check.reach import keeps
 from policy_cache.policy.check.review.rules import rules_of
+from policy_cache.text.words import listed, quoted, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

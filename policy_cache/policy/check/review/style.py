@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from policy_cache.diagnostics import Label, quoted
+from policy_cache.diagnostics import Label
 from policy_cache.policy.check.cover import glob_covers
 from policy_cache.policy.check.meaning.walk import matches, texts, warning
 from policy_cache.policy.check.review.rules import rules_of
+from policy_cache.text.words import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
