@@ -59,4 +59,6 @@ def _usage(usage: Any) -> Usage:  # noqa: ANN401, litellm's `Usage`
     )
     prices = list_prices(MODEL)
     assert prices is not None
-    return Usage(prompt, usage.completion_tokens, cost(prompt, usage.completion_tokens, prices))
+    paid = cost(prompt, prices.for_prompt(prompt.total), usage.completion_tokens)
+    assert paid is not None
+    return Usage(prompt, usage.completion_tokens, paid)

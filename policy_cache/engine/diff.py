@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Protocol
 from policy_cache.engine.reasons import ACTED
 from policy_cache.request.location import fields_of, place
 from policy_cache.request.markers import MARKER_KEYS
+from policy_cache.text.amounts import counted
 from policy_cache.text.styled import Span, column
 from policy_cache.text.values import elided, indented, one_line
-from policy_cache.text.words import counted, word
+from policy_cache.text.words import word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

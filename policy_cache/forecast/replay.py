@@ -14,9 +14,9 @@ from policy_cache.forecast.optimum import Optimum
 from policy_cache.forecast.reader import Readers, marked
 from policy_cache.forecast.result import Column, Simulation, added
 from policy_cache.forecast.shares import shares
-from policy_cache.forecast.totals import Totals
 from policy_cache.providers.cache_rules import AutomaticRules, BreakpointRules, ExplicitRules
 from policy_cache.providers.price_map import prices_of
+from policy_cache.usage.totals import Totals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -12,8 +12,9 @@ from policy_cache.request.location import place
 from policy_cache.testing.checks import location_of
 from policy_cache.testing.compare import shown, unified
 from policy_cache.testing.outcome import percent
+from policy_cache.text.amounts import counted
 from policy_cache.text.styled import Span, plain
-from policy_cache.text.words import counted, visible, word
+from policy_cache.text.words import visible, word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

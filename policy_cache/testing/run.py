@@ -11,7 +11,9 @@ from policy_cache.engine.plan import Plan
 from policy_cache.errors import PolicyCacheError, RequestError, RequestFileError
 from policy_cache.integrations import installed_litellm
 from policy_cache.live.engine import Engine
+from policy_cache.policy.load import load
 from policy_cache.policy.text.file import sibling
+from policy_cache.providers.file import load_catalog
 from policy_cache.request.file import loads_request
 from policy_cache.request.location import Location
 from policy_cache.testing.breakpoints import breakpoints
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from policy_cache.engine.context import Context
+    from policy_cache.providers.catalog import Catalog
     from policy_cache.testing.load import Suite
 
 Wire: TypeAlias = Callable[[Plan], Sequence[Location]]
@@ -35,9 +38,15 @@ NO_WIRE = "`wire` needs litellm: pip install 'policy-cache[litellm]'"
 class Runner:
     """Runs tests, and compiles each policy once."""
 
-    def __init__(self, find_wire: Callable[[], Wire | None]) -> None:
-        """Take what finds the wire when a test first asks for it; None where litellm is not installed."""
+    def __init__(self, find_wire: Callable[[], Wire | None], *, catalog: Catalog | None = None) -> None:
+        """Begin without engines.
+
+        Args:
+            find_wire: Finds the wire when a test first asks for it; None where litellm is not installed.
+            catalog: What the providers take, in place of the catalogs that test files name.
+        """
         self._wire = functools.cache(find_wire)
+        self._catalog = catalog
         self._engines: dict[tuple[Path, Path | None], Engine] = {}
 
     def engine(self, suite: Suite) -> Engine:
@@ -48,7 +57,8 @@ class Runner:
         """
         key = (suite.policy, suite.catalog)
         if key not in self._engines:
-            self._engines[key] = Engine.from_file(suite.policy, catalog=suite.catalog)
+            given = None if suite.catalog is None or self._catalog else load_catalog(suite.catalog)
+            self._engines[key] = Engine(load(suite.policy), self._catalog or given)
         return self._engines[key]
 
     def run(self, suite: Suite, number: int) -> Outcome:

@@ -54,8 +54,3 @@ def suggest(word: str, options: Iterable[str], *, cutoff: float = 0.65) -> str |
 def meant(word: str, options: Iterable[str], *, cutoff: float = 0.65) -> list[str]:
     """Every option that may have been meant, the closest first; at most three."""
     return difflib.get_close_matches(word.lower(), list(options), n=3, cutoff=cutoff)
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 breakpoint`, `2 breakpoints`."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -61,7 +61,7 @@ def command(
         for record in trace:
             found.add(record)
     name = called(options)
-    shown, summary = found.found[:limit], trace.summary
+    shown, summary = found.kept[:limit], trace.summary
     if found.requests == 0 and summary.used:
         left_out = "; ".join(warnings(found, summary))
         give_up(f"{name}: nothing to evaluate: {left_out or 'no request is of that session'}")

@@ -56,5 +56,5 @@ def command(
     with writing(output) as [file]:
         with progress(options.paths, passes=PASSES) as advance:
             page = collect(options, policies, name, sessions=sessions, text=text, progress=advance)
-        nothing_evaluated(name, page.found.requests, page.summary, page.found.unread)
+        nothing_evaluated(name, page.simulation.requests, page.summary, page.simulation.unread)
         file.write(document(page).encode())

@@ -22,8 +22,9 @@ from policy_cache.policy.packaged import packaged
 from policy_cache.policy.text.file import read_bytes
 from policy_cache.policy.text.search import search
 from policy_cache.report.diagnostics.render import as_json, concise, full
+from policy_cache.text.amounts import counted
 from policy_cache.text.styled import Span
-from policy_cache.text.words import counted, visible
+from policy_cache.text.words import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -13,8 +13,9 @@ from policy_cache.report.plan.arbitration import arbitration, holders
 from policy_cache.report.plan.prefix import Breakpoint, draw
 from policy_cache.report.plan.verdicts import verdicts, why_missed
 from policy_cache.request.location import place
+from policy_cache.text.amounts import counted
 from policy_cache.text.styled import Span, column
-from policy_cache.text.words import counted, word
+from policy_cache.text.words import word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -12,7 +12,7 @@ from policy_cache.forecast.replay import Replay
 from policy_cache.forecast.scale import UNSCALED
 from policy_cache.policy.packaged import packaged
 from policy_cache.trace.record import TraceRecord
-from tests.simulate.conversations import write
+from tests.forecast.conversations import write
 
 DEFAULT = PolicyText("default", packaged("policies", "default.yaml").read_text(encoding="utf-8"))
 NONE = PolicyText("none", "version: 1\nname: none\nrules: []\n")

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from decimal import Decimal
 from types import ModuleType
 
@@ -11,11 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policy_cache.cache.cost import cost
-from policy_cache.cache.explicit import CacheOutcome
+from policy_cache.cache.cost import saving
 from policy_cache.providers.price_map import entry_of, installed_map, prices_of
 from policy_cache.providers.prices import Prices, list_prices
-from policy_cache.usage.savings import savings
+from policy_cache.usage.account import savings
 from policy_cache.usage.usage import CacheUsage
 
 ENTRY = {
@@ -26,7 +26,9 @@ ENTRY = {
     "cache_creation_input_token_cost": 5e-06,
     "cache_creation_input_token_cost_above_1hr": 8e-06,
 }
-PRICES = Prices(Decimal(4), Decimal(20), Decimal("0.1"))
+PRICES = Prices(
+    input=Decimal(4), output=Decimal(20), read=Decimal("0.4"), write_5m=Decimal(5), write_1h=Decimal(8)
+)
 BAND = {
     "input_cost_per_token_above_200k_tokens": 8e-06,
     "output_cost_per_token_above_200k_tokens": 3e-05,
@@ -91,11 +93,20 @@ def test_a_provider_has_its_own_price_first(price_map):
 
 def test_a_long_prompt_has_its_own_prices(price_map):
     price_map(x={**ENTRY, **BAND, "input_cost_per_token_above_200k_tokens_priority": 1e-5})
-    long_prompt = Prices(Decimal(8), Decimal(30), Decimal("0.05"))
-    found = prices_of("x", "openai")
-    assert found == Prices(Decimal(4), Decimal(20), Decimal("0.1"), long_prompt, 200_000)
-    assert found.for_prompt(200_000) is found
-    assert found.for_prompt(200_001) == long_prompt
+    prices = prices_of("x", "openai")
+    larger = Prices(
+        input=Decimal(8), output=Decimal(30), read=Decimal("0.4"), write_5m=Decimal(10), write_1h=Decimal(16)
+    )
+    assert prices == replace(PRICES, larger=((200_000, larger),))
+    assert prices.for_prompt(200_000) is prices
+    assert prices.for_prompt(200_001) == larger
+
+
+def test_each_size_has_its_prices(price_map):
+    larger = {name.replace("200k", "500k"): 2 * price for name, price in BAND.items()}
+    price_map(x={**ENTRY, **BAND, **larger})
+    prices = prices_of("x", "openai")
+    assert [prices.for_prompt(size).input for size in (200_000, 500_000, 500_001)] == [4, 8, 16]
 
 
 @pytest.mark.parametrize(
@@ -114,7 +125,7 @@ def test_an_unknown_price_makes_all_unknown(price_map, name, bad):
         "cheap",
         {},
         {**ENTRY, "tiered_pricing": [{"range": [0, 32000], "input_cost_per_token": 1e-6}]},
-        # `Prices` knows of one size above which others apply.
+        # Of the largest prompts, only one price is known.
         {**ENTRY, **BAND, "input_cost_per_token_above_500k_tokens": 1e-05},
     ],
 )
@@ -124,18 +135,17 @@ def test_what_the_map_does_not_say_is_unknown(price_map, entry):
 
 
 @pytest.mark.parametrize(
-    ("short", "hour", "known"),
+    ("short", "hour", "writes"),
     [
-        (5e-06, 8e-06, True),
-        (5e-06, None, True),
-        (5.0004e-06, None, True),
-        (4e-06, 8e-06, False),
-        (5e-06, 5e-06, False),
-        (0, None, False),
-        (None, None, False),
+        (5e-06, 8e-06, (5, 8)),
+        (5e-06, None, (5, 8)),
+        (4e-06, 6e-06, (4, 6)),
+        (0, None, None),
+        (None, None, None),
     ],
 )
-def test_what_is_written_must_cost_what_is_taken_for_it(price_map, short, hour, known):
+def test_what_is_written_has_its_own_price(price_map, short, hour, writes):
+    """Where no price for an hour is known it costs twice the input; a cache that bills nothing needs none."""
     price_map(
         x={
             **ENTRY,
@@ -143,18 +153,19 @@ def test_what_is_written_must_cost_what_is_taken_for_it(price_map, short, hour, 
             "cache_creation_input_token_cost_above_1hr": hour,
         }
     )
-    assert (prices_of("x", "openai", writes=True) is not None) == known
-    assert prices_of("x", "openai") == PRICES
+    prices = prices_of("x", "openai", writes=True)
+    assert (prices and (prices.write_5m, prices.write_1h)) == writes
+    assert (prices_of("x", "openai").read, prices_of("x", "openai").input) == (PRICES.read, PRICES.input)
 
 
 @pytest.mark.usefixtures("unimported")
 @pytest.mark.parametrize(("model", "provider"), SAMPLE)
 def test_without_the_import_the_installed_map_says_the_same(model, provider):
-    found = prices_of(model, provider)
-    assert found is not None
+    prices = prices_of(model, provider)
+    assert prices is not None
     assert "litellm" not in sys.modules
     sys.modules["litellm"] = litellm
-    assert prices_of(model, provider) == found
+    assert prices_of(model, provider) == prices
 
 
 def test_reading_the_installed_map_does_not_import_litellm():
@@ -205,9 +216,5 @@ def test_savings_agree(model, provider, read, uncached, written):
     """The same requests cost the same, where the provider bills writes and where it does not."""
     writes = written if prices_of(model, provider, writes=True) else 0
     usage = CacheUsage(read=read, write_5m=writes, uncached=uncached)
-    saving = savings(usage, f"{provider}/{model}")
-    found = prices_of(model, provider, writes=writes > 0)
-    outcome = CacheOutcome(read=read, write_5m=writes, uncached=uncached)
-    assert float(cost(outcome, 0, found)) == pytest.approx(float(saving.paid), rel=1e-12)
-    without = cost(CacheOutcome(uncached=outcome.total), 0, found)
-    assert float(without) == pytest.approx(float(saving.without_cache), rel=1e-12)
+    prices = prices_of(model, provider, writes=writes > 0)
+    assert saving(usage.outcome, prices.for_prompt(usage.prompt)) == savings(usage, f"{provider}/{model}")

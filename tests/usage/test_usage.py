@@ -440,7 +440,7 @@ def test_no_caching_is_not_logged(caplog, usage):
 def test_litellm_is_not_imported():
     program = """
 import sys
-from policy_cache.usage.savings import savings
+from policy_cache.usage.account import savings
 from policy_cache.usage.usage import CacheUsage
 usage = CacheUsage.from_response({"usage": {"prompt_tokens": 5, "cached_tokens": 2}})
 print(usage.read, savings(usage, "gpt-5"), "litellm" in sys.modules)

@@ -11,7 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policy_cache.usage.savings import Saving, savings
+from policy_cache.cache.cost import Saving, saving
+from policy_cache.cache.explicit import CacheOutcome
+from policy_cache.providers.prices import list_prices
+from policy_cache.usage.account import savings
 from policy_cache.usage.usage import CacheUsage
 
 MILLION = 1_000_000
@@ -39,15 +42,15 @@ ONE_OF_EACH = CacheUsage(read=1, write_5m=1, write_1h=1, uncached=1, output=1)
 )
 @pytest.mark.parametrize("model", ["claude-sonnet-4-5", "bedrock/us.anthropic.claude-sonnet-4-5"])
 def test_claude(model, usage, paid, without, saved):
-    saving = savings(usage, model)
-    assert (saving.paid, saving.without_cache) == (Decimal(paid), Decimal(without))
-    assert saving.saved == Decimal(saved)
+    money = savings(usage, model)
+    assert (money.paid, money.without_cache) == (Decimal(paid), Decimal(without))
+    assert money.saved == Decimal(saved)
 
 
 def test_a_part_costs_what_it_does_in_its_prompt():
     """Above 100,000 tokens, Haiku 5.5 costs five times as much, and so does each part of such a prompt."""
-    part = CacheUsage(read=1_000)
-    short, long = (savings(part, "claude-haiku-5-5", prompt=prompt).saved for prompt in (100_000, 100_001))
+    part, prices = CacheOutcome(read=1_000), list_prices("claude-haiku-5-5")
+    short, long = (saving(part, prices.for_prompt(prompt)).saved for prompt in (100_000, 100_001))
     assert long == 5 * short > 0
 
 
@@ -150,5 +153,5 @@ def test_litellm_agrees(model, read, uncached, written):
         cache_creation_input_tokens=writes,
     )
     billed, _ = litellm.cost_per_token(model=model, usage_object=usage)
-    saving = savings(CacheUsage.from_response(usage), model)
-    assert float(saving.paid) == pytest.approx(billed)
+    money = savings(CacheUsage.from_response(usage), model)
+    assert float(money.paid) == pytest.approx(billed)

@@ -13,7 +13,8 @@ from policy_cache import Engine
 from policy_cache.misses.ledger import Misses
 from policy_cache.report.misses import TITLES, line
 from policy_cache.text.styled import plain
-from policy_cache.trace.record import Trace, TraceRecord
+from policy_cache.trace.reader import Trace
+from policy_cache.trace.record import TraceRecord
 from policy_cache.usage.usage import CacheUsage
 
 # No output may hold it: every text of every prompt here does.
@@ -69,7 +70,7 @@ def look(*requests, engine=ENGINE, gap=10.0, **more):
 
 
 def lines(misses):
-    found = sorted(misses.found, key=lambda miss: miss.where)
+    found = sorted(misses.kept, key=lambda miss: miss.where)
     return [plain(line(miss)).rstrip("\n") for miss in found]
 
 
@@ -95,11 +96,11 @@ def mark(sent, *places, ttl=None):
 def test_a_conversation_that_grows_misses_nothing():
     misses = look(*(request(number) for number in (1, 3, 5, 7)))
     assert (misses.requests, misses.sessions, misses.missed, misses.causes) == (4, 1, 0, {})
-    assert misses.found == ()
+    assert misses.kept == ()
 
 
 def test_a_first_request_is_not_looked_at():
-    assert look(request(3)).found == ()
+    assert look(request(3)).kept == ()
 
 
 def test_the_model_was_switched():
@@ -111,7 +112,7 @@ def test_the_model_was_switched():
 
 def test_it_came_back_to_a_model_that_knows_the_conversation():
     misses = look(request(3), request(3, model="anthropic/claude-opus-4-1"), request(3))
-    assert [miss.where for miss in misses.found] == ["t:2"]
+    assert [miss.where for miss in misses.kept] == ["t:2"]
 
 
 class TestTools:
@@ -334,7 +335,7 @@ class TestReported:
 
     def test_what_was_read_is_no_miss(self):
         first = CacheUsage(write_5m=3600, uncached=5)
-        assert self.look(first, CacheUsage(read=3580, write_5m=1200, uncached=5)).found == ()
+        assert self.look(first, CacheUsage(read=3580, write_5m=1200, uncached=5)).kept == ()
 
     def test_what_the_model_expected_and_nobody_read(self):
         first = CacheUsage(write_5m=2400, uncached=5)
@@ -346,27 +347,27 @@ class TestReported:
 
     def test_a_read_that_the_model_did_not_expect_is_no_miss(self):
         first = CacheUsage(write_5m=2400, uncached=5)
-        assert self.look(first, CacheUsage(read=2400, write_5m=800, uncached=5), gap=400).found == ()
+        assert self.look(first, CacheUsage(read=2400, write_5m=800, uncached=5), gap=400).kept == ()
 
     def test_under_a_policy_it_says_nothing(self):
         misses = Misses(ENGINE)
         for number in (1, 2):
             usage = CacheUsage(uncached=4000)
             misses.add(record(request(2 * number + 1), 10.0 * number, number, usage=usage))
-        assert misses.found == ()
+        assert misses.kept == ()
 
 
 def test_what_follows_another_request_is_no_miss():
     """Two agents share a session: each goes on from its own last request."""
     other = {**request(3), "system": text(1500, "other")}
     misses = look(request(3), other, request(5))
-    assert [miss.where for miss in misses.found] == ["t:2"]
+    assert [miss.where for miss in misses.kept] == ["t:2"]
 
 
 def test_a_provider_without_such_a_cache_is_left_out():
     misses = look(request(3, model="deepseek/deepseek-chat"), request(5))
     assert misses.unmodelled == {"deepseek/deepseek-chat": 1}
-    assert [miss.cause for miss in misses.found] == ["model_switched"]
+    assert [miss.cause for miss in misses.kept] == ["model_switched"]
 
 
 def test_a_price_that_is_unknown_leaves_the_cost_unknown():
@@ -381,7 +382,7 @@ def test_one_session_alone():
     misses = Misses(None, session="b")
     for number, session in enumerate("abab"):
         misses.add(record(request(3), 10.0 * number, number, session=session))
-    assert {miss.session for miss in misses.found} == {"b"}
+    assert {miss.session for miss in misses.kept} == {"b"}
     assert (misses.requests, misses.sessions) == (2, 1)
 
 
@@ -389,7 +390,7 @@ def test_the_dearest_and_the_first_are_kept():
     misses = Misses(None, most=2)
     for number in range(2, 12):
         misses.add(record(request(number), 10.0 * number, number))
-    assert [miss.where for miss in misses.found] == ["t:11", "t:10", "t:4", "t:3"]
+    assert [miss.where for miss in misses.kept] == ["t:11", "t:10", "t:4", "t:3"]
     assert misses.causes["no_breakpoint"].requests == 9
 
 
@@ -415,7 +416,7 @@ def test_the_texts_of_a_hashed_trace_say_nothing():
 def test_every_cause_has_a_title():
     from typing import get_args
 
-    from policy_cache.misses.miss import Cause
+    from policy_cache.misses.causes import Cause
 
     assert set(TITLES) == set(get_args(Cause))
 
@@ -469,7 +470,7 @@ def test_misses_add_up(session, policy, reads):
         before = misses.tokens
         misses.add(record(sent, at, number, usage=usage))
         sizes[f"t:{number}"] = misses.tokens - before
-    found = misses.found
+    found = misses.kept
     lost = {where: sum(miss.tokens for miss in found if miss.where == where) for where in sizes}
     assert all(lost[where] <= sizes[where] for where in sizes)
     assert misses.missed == sum(map(bool, lost.values()))
@@ -495,7 +496,7 @@ def test_a_conversation_that_only_grows_misses_nothing(grown, gaps):
         at += gaps[index]
         number += 2 * more
         misses.add(record(request(number), at, index))
-    assert misses.found == ()
+    assert misses.kept == ()
 
 
 def test_a_message_without_content_is_no_error():

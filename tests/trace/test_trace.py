@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from policy_cache.trace.hashed import Hasher
 from policy_cache.trace.lines import lines_of, numbered
-from policy_cache.trace.record import Trace, TraceError
+from policy_cache.trace.reader import Trace
+from policy_cache.trace.record import TraceError
 from policy_cache.trace.recorder import TraceRecorder
 
 REQUEST = {

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import sys
 import threading
-from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from policy_cache import CacheUsage
+from policy_cache.providers.prices import claude_prices
 from policy_cache.usage.account import Account
 from policy_cache.usage.attribution import CLIENT, PROVIDER, Owner, Share
-from policy_cache.usage.ledger import Ledger
+from policy_cache.usage.ledger import OTHER, Ledger
 from policy_cache.usage.sessions import Sessions
-from policy_cache.usage.totals import OTHER, Book, Entry
+from policy_cache.usage.totals import Entry
 
 READ, SHORT, HOUR = CacheUsage(read=1), CacheUsage(write_5m=1), CacheUsage(write_1h=1)
 
@@ -43,14 +43,13 @@ def test_sessions_are_bounded_and_the_last_ones_seen_stay():
 
 
 counts = st.integers(0, 10_000)
-money = st.none() | st.decimals(-10, 10, places=4)
+RATES = claude_prices("1", "5")
 shares = st.builds(
     Share,
     st.sampled_from([Owner("policy", "a"), Owner("policy", "b"), CLIENT, PROVIDER]),
     counts,
     counts,
     counts,
-    money,
 )
 
 
@@ -64,58 +63,53 @@ def accounts(draw):
         uncached=draw(counts),
         output=draw(counts),
     )
-    unknown = any(share.saved is None for share in parts)
     return Account(
         draw(st.sampled_from(["m1", "m2", "m3"])),
         draw(st.sampled_from([None, "anthropic"])),
         draw(st.sampled_from(["r1", "r2"])),
         (),
         usage,
-        None if unknown else sum((share.saved for share in parts), Decimal(0)),
+        draw(st.sampled_from([None, RATES, claude_prices("3", "15")])),
         tuple(parts),
         draw(st.sampled_from(["cold", "warm"])),
     )
 
 
-def added(book, dimension):
+def added(ledger, dimension):
     whole = Entry()
-    for entry in book.by[dimension].values():
-        whole.cold.add(entry.cold)
-        whole.warm.add(entry.warm)
+    for entry in ledger.by[dimension].values():
+        whole.merge(entry)
     return whole
 
 
 @pytest.mark.property
 @given(given=st.lists(accounts(), max_size=12), most=st.integers(1, 3))
 def test_every_dimension_adds_up_to_the_same_whole(given, most):
-    book = Book(most)
+    ledger = Ledger(most=most)
     for account in given:
-        book.add(account)
-    whole = added(book, "model")
-    assert added(book, "route") == added(book, "revision") == whole
+        ledger.add(account)
+    whole = added(ledger, "model")
+    assert added(ledger, "route") == added(ledger, "revision") == whole
     for dimension in ("rule", "source"):
-        found = added(book, dimension)
+        found = added(ledger, dimension)
         for one, other in ((found.cold, whole.cold), (found.warm, whole.warm)):
             assert (one.read, one.write_5m, one.write_1h) == (other.read, other.write_5m, other.write_1h)
             if not other.unpriced:
-                assert one.priced == other.priced
-    assert whole.whole.requests == len(given)
-    assert all(len(entries) <= most + 1 for entries in book.by.values())
+                assert one.saved == other.saved
+    assert whole.total.requests == len(given)
+    assert all(len(entries) <= most + 1 for entries in ledger.by.values())
 
 
 def account(model="m", **usage):
-    saved = Decimal("0.5")
-    found = CacheUsage(**usage)
-    return Account(
-        model, "anthropic", "r", (), found, saved, (Share(PROVIDER, found.read, saved=saved),), "warm"
-    )
+    used = CacheUsage(**usage)
+    return Account(model, "anthropic", "r", (), used, RATES, (Share(PROVIDER, used.read),), "warm")
 
 
 def test_the_oldest_names_are_added_up():
-    book = Book(2)
+    ledger = Ledger(most=2)
     for model in ("a", "b", "a", "c", "d"):
-        book.add(account(model, read=1))
-    assert {name: entry.whole.requests for name, entry in book.by["model"].items()} == {
+        ledger.add(account(model, read=1))
+    assert {name: entry.total.requests for name, entry in ledger.by["model"].items()} == {
         OTHER: 3,
         "c": 1,
         "d": 1,
@@ -129,7 +123,7 @@ def test_a_snapshot():
     nothing = dict.fromkeys(["requests", "hits", "read", "written", "write_5m", "write_1h"], 0)
     nothing |= {"uncached": 0, "output": 0, "saved_usd": 0.0, "unpriced": 0}
     warm = nothing | {"requests": 1, "hits": 1, "read": 3, "written": 1, "write_5m": 1, "uncached": 2}
-    warm |= {"output": 4, "saved_usd": 0.5}
+    warm |= {"output": 4, "saved_usd": 2.45e-06}
     assert found["models"] == {"m": {**warm, "cold": nothing, "warm": warm}}
     assert list(found) == ["models", "routes", "rules", "revisions", "sources"]
     assert list(found["rules"]) == ["(provider)"]

@@ -11,14 +11,13 @@ from hypothesis import strategies as st
 from policy_cache.cache.cost import cost
 from policy_cache.cache.explicit import CacheModel
 from policy_cache.forecast.optimum import Optimum
-from policy_cache.providers.prices import Prices
-
-from .prompts import block, explicit_rules, prompt, send, texts
+from policy_cache.providers.prices import claude_prices
+from tests.cache.prompts import block, explicit_rules, prompt, send, texts
 
 # One USD for an uncached token, so that costs are in tokens.
-PLAIN = Prices(Decimal(1_000_000), Decimal(0))
-CHEAP_READS = replace(PLAIN, read_multiplier=Decimal("0.025"))
-LONG = replace(PLAIN, long_prompt=replace(PLAIN, input=Decimal(5_000_000)), long_above=150)
+PLAIN = claude_prices("1000000", "0")
+CHEAP_READS = claude_prices("1000000", "0", "0.025")
+LONG = claude_prices("1000000", "0", larger=(150, claude_prices("5000000", "0")))
 SIZES = {"a": 0, "b": 1, "c": 10, "d": 100, "e": 7, "f": 60}
 
 rates = st.sampled_from([PLAIN, CHEAP_READS, LONG])
@@ -76,6 +75,10 @@ def placements(plain):
             yield mark(plain, ttls)
 
 
+def paid_for(outcome, prices):
+    return cost(outcome, prices.for_prompt(outcome.total))
+
+
 def cheapest(sent, prices=PLAIN, minimum=0):
     """The cost of the best placement, all of them tried; of equal caches the cheapest is followed."""
     found = {frozenset(): (Decimal(0), {})}
@@ -84,7 +87,7 @@ def cheapest(sent, prices=PLAIN, minimum=0):
         for (paid, entries), placed in product(found.values(), list(placements(plain))):
             cache = CacheModel(explicit_rules(minimum))
             cache._entries = {digest: replace(entry) for digest, entry in entries.items()}
-            total = paid + cost(send(cache, placed, at), 0, prices)
+            total = paid + paid_for(send(cache, placed, at), prices)
             live = {digest: entry for digest, entry in cache._entries.items() if entry.expires > at}
             state = frozenset((digest, entry.ttl, entry.expires) for digest, entry in live.items())
             if state not in following or total < following[state][0]:
@@ -104,7 +107,7 @@ def block_by_block(sent, prices, minimum):
             continue
         total += plain.tail * token
         for digest, one in zip(plain.prefix.digests, plain.blocks, strict=True):
-            touches.setdefault(digest, []).append((at, one.tokens * token, price.read_multiplier))
+            touches.setdefault(digest, []).append((at, one.tokens * token, price.read / price.input))
     return total + sum(map(_least, touches.values()))
 
 
@@ -198,7 +201,7 @@ def test_no_placement_costs_less(sent, prices, minimum, chosen):
     cache = CacheModel(explicit_rules(minimum))
     paid = Decimal(0)
     for (plain, at), (ttls, delay) in zip(sent, chosen, strict=False):
-        paid += cost(send(cache, mark(plain, ttls), at, available=at + delay), 0, prices)
+        paid += paid_for(send(cache, mark(plain, ttls), at, available=at + delay), prices)
     assert optimum(sent, prices, minimum) <= paid
 
 

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policy_cache.misses.wording import difference
+from policy_cache.misses.wording import difference_of
 
 
 def told(old, new):
     """How two texts differ, behind the same 1,000 characters."""
-    found = difference({"text": "lorem " * 166 + "now " + old}, {"text": "lorem " * 166 + "now " + new})
+    found = difference_of({"text": "lorem " * 166 + "now " + old}, {"text": "lorem " * 166 + "now " + new})
     assert found.location == ("text",)
-    return found.said
+    return found.words
 
 
 @pytest.mark.parametrize(
@@ -52,27 +52,27 @@ def test_what_a_difference_looks_like(old, new, said):
 
 class TestMembers:
     def test_the_order_of_keys_inside_a_block(self):
-        found = difference({"input": {"a": 1, "b": 2}}, {"input": {"b": 2, "a": 1}})
+        found = difference_of({"input": {"a": 1, "b": 2}}, {"input": {"b": 2, "a": 1}})
         assert found == (("input",), "changed in the order of its JSON keys")
 
     def test_the_order_of_a_block_s_own_keys_is_no_difference(self):
-        assert difference({"type": "text", "text": "a"}, {"text": "a", "type": "text"}) is None
+        assert difference_of({"type": "text", "text": "a"}, {"text": "a", "type": "text"}) is None
 
     def test_the_order_of_keys_in_a_text_of_json(self):
-        found = difference({"text": '{"a": 1, "b": 2}'}, {"text": '{"b": 2, "a": 1}'})
+        found = difference_of({"text": '{"a": 1, "b": 2}'}, {"text": '{"b": 2, "a": 1}'})
         assert found == (("text",), "changed in the order of its JSON keys")
 
     def test_a_marker_is_no_difference(self):
         marker = {"cache_control": {"type": "ephemeral"}}
-        assert difference({"text": "a", **marker}, {"text": "a"}) is None
-        assert difference("a", {"type": "text", "text": "a", **marker}) is None
+        assert difference_of({"text": "a", **marker}, {"text": "a"}) is None
+        assert difference_of("a", {"type": "text", "text": "a", **marker}) is None
 
     def test_arguments_are_what_they_parse_to(self):
         old, new = ({"function": {"arguments": text}} for text in ('{"a":1}', '{"a": 1}'))
-        assert difference(old, new) is None
+        assert difference_of(old, new) is None
 
     def test_a_name_that_no_protocol_gives_is_not_told(self):
-        found = difference({"input": {"SECRET": "at 12:01"}}, {"input": {"SECRET": "at 12:02"}})
+        found = difference_of({"input": {"SECRET": "at 12:01"}}, {"input": {"SECRET": "at 12:02"}})
         assert found == (("input",), "changed: looks like a clock")
 
     @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ class TestMembers:
         ],
     )
     def test_members_and_elements(self, old, new, found):
-        assert difference(old, new) == found
+        assert difference_of(old, new) == found
 
 
 VALUES = st.recursive(
@@ -101,8 +101,8 @@ VALUES = st.recursive(
 @pytest.mark.property
 @given(old=VALUES, new=VALUES)
 def test_every_difference_is_told_and_none_is_made_up(old, new):
-    assert difference(old, old) is None
-    found = difference(old, new)
+    assert difference_of(old, old) is None
+    found = difference_of(old, new)
     if found is None:
         # A member that is nothing is no member, and a text is its block.
         assert "null" in json.dumps([old, new]) or old == new or "text" in json.dumps([old, new])
@@ -113,12 +113,16 @@ def test_every_difference_is_told_and_none_is_made_up(old, new):
 @pytest.mark.property
 @given(same=st.text(), old=st.text(), new=st.text())
 def test_the_character_is_the_first_that_differs(same, old, new):
-    found = difference(f"{same}<{old}", f"{same}<{new}")
+    found = difference_of(f"{same}<{old}", f"{same}<{new}")
     if old == new:
         assert found is None
-    elif " at character " in found.said:
+    elif " at character " in found.words:
         at = int(
-            found.said.partition(" at character ")[2].split(":")[0].split(" ")[0].rstrip(",").replace(",", "")
+            found.words.partition(" at character ")[2]
+            .split(":")[0]
+            .split(" ")[0]
+            .rstrip(",")
+            .replace(",", "")
         )
         one, other = f"{same}<{old}", f"{same}<{new}"
         assert one[: at - 1] == other[: at - 1]

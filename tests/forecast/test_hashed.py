@@ -4,8 +4,8 @@ import pytest
 
 from policy_cache.forecast.compare import TraceOptions, compare
 from policy_cache.trace.recorder import TraceRecorder
-from tests.simulate.conversations import lines
-from tests.simulate.test_compare import DEFAULT
+from tests.forecast.conversations import lines
+from tests.forecast.test_compare import DEFAULT
 
 
 @pytest.mark.parametrize("mean", [15, 420])

@@ -28,22 +28,23 @@ def test_a_million_of_each(model, usd):
     """Input, output, write for five minutes, write for an hour, read."""
     input_, output, write_5m, write_1h, read = map(Decimal, usd.split())
     found = list_prices(model)
-    assert cost(CacheOutcome(uncached=MILLION), 0, found) == input_
-    assert cost(CacheOutcome(), MILLION, found) == output
-    assert cost(CacheOutcome(write_5m=MILLION), 0, found) == write_5m
-    assert cost(CacheOutcome(write_1h=MILLION), 0, found) == write_1h
-    assert cost(CacheOutcome(read=MILLION), 0, found) == read
+    assert cost(CacheOutcome(uncached=MILLION), found) == input_
+    assert cost(CacheOutcome(), found, MILLION) == output
+    assert cost(CacheOutcome(write_5m=MILLION), found) == write_5m
+    assert cost(CacheOutcome(write_1h=MILLION), found) == write_1h
+    assert cost(CacheOutcome(read=MILLION), found) == read
 
 
 def test_nothing_is_rounded():
     outcome = CacheOutcome(read=1, write_5m=1, write_1h=1, uncached=1)
-    assert cost(outcome, 1, list_prices("claude-opus-5-5")) == Decimal("0.0000372")
+    assert cost(outcome, list_prices("claude-opus-5-5"), 1) == Decimal("0.0000372")
 
 
 def test_a_long_prompt_has_its_own_prices():
     haiku = list_prices("claude-haiku-5-5")
-    assert cost(CacheOutcome(read=90_000, uncached=10_000), 0, haiku) == Decimal("0.0019")
-    assert cost(CacheOutcome(read=90_001, uncached=10_000), 1_000, haiku) == Decimal("0.01200005")
+    small, large = (CacheOutcome(read=read, uncached=10_000) for read in (90_000, 90_001))
+    assert cost(small, haiku.for_prompt(small.total)) == Decimal("0.0019")
+    assert cost(large, haiku.for_prompt(large.total), 1_000) == Decimal("0.01200005")
 
 
 @pytest.mark.parametrize(

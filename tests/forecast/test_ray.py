@@ -5,7 +5,7 @@ import os
 import pytest
 
 from policy_cache.forecast.compare import compare
-from tests.simulate.test_compare import DEFAULT, NONE, agent, trace
+from tests.forecast.test_compare import DEFAULT, NONE, agent, trace
 
 ray = pytest.importorskip("ray", reason="Ray is not installed here; `make test-ray` runs this")
 pytestmark = pytest.mark.filterwarnings("ignore")

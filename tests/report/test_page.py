@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from decimal import Decimal
 from html.parser import HTMLParser
 from itertools import pairwise
 
@@ -16,16 +15,16 @@ from hypothesis import strategies as st
 from policy_cache import Engine
 from policy_cache.cache.explicit import CacheOutcome
 from policy_cache.forecast.compare import PolicyText, TraceOptions, calibrate, compare
-from policy_cache.forecast.totals import Totals
 from policy_cache.misses.ledger import Misses
 from policy_cache.policy.load import loads
-from policy_cache.providers.prices import Prices
+from policy_cache.providers.prices import claude_prices
 from policy_cache.report.forecast import HEAD, cells
 from policy_cache.report.page import drawn
 from policy_cache.report.page.collect import collect
 from policy_cache.report.page.dearest import Dearest
 from policy_cache.report.page.document import document
 from policy_cache.report.page.figures import costs, literal, tokens
+from policy_cache.usage.totals import Totals
 
 # No page may hold it: every text of every prompt here does.
 SECRET = "xyzzy"
@@ -147,7 +146,7 @@ def own(html):
 def test_the_sums_are_those_of_a_simulation(several):
     page = page_of(several)
     found, summary = compare(several, POLICIES)
-    assert (page.found, page.summary) == (found, summary)
+    assert (page.simulation, page.summary) == (found, summary)
     assert [way for way in page.ways if way not in page.policies] == ["as recorded (4 of 10)"]
 
 
@@ -163,7 +162,7 @@ def test_the_misses_are_those_of_each_policy(several):
 
 def test_the_requests_of_all_sessions_add_up_to_the_sums(several):
     page = page_of(several)
-    columns = [*page.found.policies, page.found.recorded]
+    columns = [*page.simulation.policies, page.simulation.recorded]
     for way, column in enumerate(columns):
         turns = [turn.ways[way] for session in page.sessions for turn in session.turns]
         outcomes = [turn.outcome for turn in turns if turn is not None]
@@ -216,7 +215,7 @@ def test_the_dearest_sessions_come_first(several):
     every = page_of(several).sessions
     assert [session.cost for session in every] == sorted((s.cost for s in every), reverse=True)
     assert page.sessions == every[:2]
-    assert sum(session.cost for session in every) == page.found.uncached.total.cost
+    assert sum(session.cost for session in every) == page.simulation.uncached.total.cost
 
 
 @given(
@@ -226,15 +225,15 @@ def test_the_dearest_sessions_come_first(several):
 @pytest.mark.property
 def test_the_dearest_are_kept_whatever_the_order(requests, most):
     dearest, sums = Dearest(most), {}
-    rates = Prices(input=Decimal(1), output=Decimal(1))
+    rates = claude_prices("1", "1")
     for name, size in requests:
         one = Totals()
         one.add(CacheOutcome(uncached=size), rates)
         dearest.add(("", name), one)
         sums[name] = sums.get(name, 0) + size
-    kept = [total.tokens for total in dearest.found.values()]
+    kept = [total.tokens for total in dearest.sums.values()]
     assert kept == sorted(sums.values(), reverse=True)[:most]
-    assert all(total.tokens == sums[name] for (_, name), total in dearest.found.items())
+    assert all(total.tokens == sums[name] for (_, name), total in dearest.sums.items())
 
 
 def test_a_long_session_is_drawn_in_part(several, monkeypatch):
@@ -317,7 +316,7 @@ def test_the_table_has_the_figures_of_simulate(several):
     page = page_of(several)
     found = Elements(document(page))
     said = found.within("th") + found.within("td")
-    for line in (HEAD, *cells(page.found, page.policies)):
+    for line in (HEAD, *cells(page.simulation, page.policies)):
         assert {cell for cell in line if cell} <= set(said)
 
 
@@ -357,6 +356,6 @@ def test_recorded_traces(traces):
     options = TraceOptions(tuple(map(str, sorted((traces / "taubench").glob("*.jsonl")))), model=MODEL)
     policies = [PolicyText("hour.yaml", HOUR)]
     page = collect(options, policies, "taubench")
-    assert page.found == compare(options, policies)[0]
-    assert len(page.sessions) == page.found.sessions == 4
-    assert sum(len(session.turns) for session in page.sessions) == page.found.requests == 84
+    assert page.simulation == compare(options, policies)[0]
+    assert len(page.sessions) == page.simulation.sessions == 4
+    assert sum(len(session.turns) for session in page.sessions) == page.simulation.requests == 84
