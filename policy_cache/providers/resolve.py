@@ -225,6 +225,20 @@ def _block_rules(catalog: Catalog, entry: RouteEntry, shape: Shape) -> BlockRule
         tool_content=frozenset(table.tool_content),
         calls_break_text=table.calls_break_text,
         message_level=table.message_level,
+        joins_assistant=table.joins_assistant,
+        kept=frozenset(table.kept),
+        blank=frozenset(table.blank),
+        defers=table.defers,
+        mcp=table.mcp,
+        result_parts=frozenset(table.result_parts),
+        nested=table.nested,
+        list_level=table.list_level,
+        function_level=table.function_level,
+        translated=frozenset(table.translated),
+        translates_messages=table.translates_messages,
+        translates_beside_tools=table.translates_beside_tools,
+        clears_turns=table.clears_turns,
+        extra_body=table.extra_body,
     )
 
 
