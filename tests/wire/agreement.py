@@ -58,7 +58,7 @@ _CACHED = ("system_instruction", "tools", "tool_config")
 # The parties.
 
 
-def engine(plan: Plan, body: Body) -> list[Breakpoint]:
+def engine(plan: Plan) -> list[Breakpoint]:
     """What the engine says takes effect."""
     points = [point for point in plan.breakpoints if point.block is not None]
     return _told(((place(plan.request, point.block), point.ttl) for point in points), plan.route)
@@ -223,9 +223,7 @@ class Body:
             return () if "request" in reads else None
         if at[0] == "tools":
             holder, said = at[:2], "tools" if len(at) == 2 else "function"
-            return (
-                holder if said in reads and not at_location(self.json, holder).get("defer_loading") else None
-            )
+            return holder if said in reads and not _is_deferred(at_location(self.json, holder)) else None
         if len(at) == 2:
             return at if "message" in reads and _takes_message_level(carrier) else None
         if at[2] == "tool_calls":
@@ -234,7 +232,8 @@ class Body:
 
     def _native_block(self, at: Location) -> Location | None:
         if at == ():
-            return ()
+            # Bedrock refuses one on the request.
+            return None if "bedrock" in self.url else ()
         outer = at[: 4 if at[0] == "messages" else 2]
         if len(outer) < (4 if at[0] == "messages" else 2):
             return None
@@ -249,6 +248,10 @@ class Body:
             or (at[0] == "messages" and self.json["messages"][at[1]].get("clear_at") is not None)
         )
         return None if refused else outer
+
+
+def _is_deferred(tool: dict[str, Any]) -> bool:
+    return bool(tool.get("defer_loading") or (tool.get("function") or {}).get("defer_loading"))
 
 
 def _takes_message_level(message: dict[str, Any]) -> bool:
@@ -266,10 +269,13 @@ def _blank(block: Any) -> bool:
 def _is_last_nested(block: dict[str, Any], within: Location) -> bool:
     """Whether a place within a block is its last nested block: its marker counts as the block's own."""
     steps: Location = ("source", "content") if block.get("type") == "document" else ("content",)
-    if within[:-1] != steps:
+    if within[: len(steps)] != steps:
         return False
     nested: Any = at_location(block, steps)
-    return bool(within[-1] == len(nested) - 1 and nested[-1].get("type") not in _NEVER)
+    last, deeper = nested[-1], within[len(steps) + 1 :]
+    if within[len(steps)] != len(nested) - 1 or last.get("type") in _NEVER:
+        return False
+    return _is_last_nested(last, deeper) if deeper else True
 
 
 def _is_programmatic(block: dict[str, Any], body: dict[str, Any]) -> bool:
