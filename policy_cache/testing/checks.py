@@ -145,15 +145,15 @@ def _expectations(source: Source) -> Iterator[tuple[Path, dict[str, Any]]]:
 
 def _breakpoints(source: Source) -> Iterator[tuple[Path, dict[str, Any]]]:
     for path, expect in _expectations(source):
-        found = expect.get("breakpoints")
-        for number, one in enumerate(found if isinstance(found, list) else ()):
-            if isinstance(one, dict):
-                yield (*path, "breakpoints", number), one
+        items = expect.get("breakpoints")
+        for number, item in enumerate(items if isinstance(items, list) else ()):
+            if isinstance(item, dict):
+                yield (*path, "breakpoints", number), item
 
 
 def _places(source: Source) -> Iterator[tuple[Path, str]]:
-    for path, one in _breakpoints(source):
-        if isinstance(at := one.get("at"), str) and at:
+    for path, expected in _breakpoints(source):
+        if isinstance(at := expected.get("at"), str) and at:
             yield (*path, "at"), at
     for path, expect in _expectations(source):
         wire = expect.get("wire")
@@ -163,8 +163,8 @@ def _places(source: Source) -> Iterator[tuple[Path, str]]:
 
 
 def _rule_names(source: Source) -> Iterator[tuple[Path, str, bool]]:
-    for path, one in _breakpoints(source):
-        if isinstance(rule := one.get("rule"), str) and rule:
+    for path, expected in _breakpoints(source):
+        if isinstance(rule := expected.get("rule"), str) and rule:
             yield (*path, "rule"), rule, False
     for path, expect in _expectations(source):
         reasons = expect.get("reasons")

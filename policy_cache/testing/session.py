@@ -96,7 +96,7 @@ _DEEPEST = 50
 
 
 class SelectError(PolicyCacheError):
-    """An expression that chooses nothing because it is none."""
+    """An expression after `-k` that cannot be read."""
 
 
 def selection(expression: str) -> Chosen:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ConditionVerdict:
     """What one condition came to.
 
     Attributes:
@@ -51,8 +51,8 @@ class RuleVerdict:
 
     rule: CompiledRule
     outcome: str
-    match: tuple[Verdict, ...]
-    veto: tuple[Verdict, ...]
+    match: tuple[ConditionVerdict, ...]
+    veto: tuple[ConditionVerdict, ...]
     placements: tuple[Placement, ...]
     stopper: CompiledRule | None = None
 
@@ -76,11 +76,11 @@ def verdicts(rules: Sequence[CompiledRule], facts: Facts, plan: Plan) -> list[Ru
     return found
 
 
-def _judged(conditions: Sequence[Condition], facts: Facts) -> tuple[Verdict, ...]:
-    judged: list[Verdict] = []
+def _judged(conditions: Sequence[Condition], facts: Facts) -> tuple[ConditionVerdict, ...]:
+    judged: list[ConditionVerdict] = []
     for condition in conditions:
         holds = condition.holds(facts)
-        judged.append(Verdict(condition.name, condition.expected, condition.seen(facts), holds))
+        judged.append(ConditionVerdict(condition.name, condition.expected, condition.seen(facts), holds))
         if not holds:
             break
     return tuple(judged)
