@@ -38,15 +38,15 @@ def locate(text: str, request: object) -> Location:
     here: Location = ()
     value = request
     for key in location:
-        found = _step(value, key)
-        if found is None:
+        member = _step(value, key)
+        if member is None:
             near = (*here, *_nearest(value, key))
             where = place(here) if here else "the request"
             raise SpotError(
                 f"{quoted(text)} is not in the request: {where} {_lack(value, key)}; "
                 f"the nearest place is {place(near)}"
             )
-        here, value = (*here, key), found[0]
+        here, value = (*here, key), member[0]
     return location
 
 

@@ -59,21 +59,21 @@ class RuleVerdict:
 
 def verdicts(rules: Sequence[CompiledRule], facts: Facts, plan: Plan) -> list[RuleVerdict]:
     """Every rule's verdict, in file order."""
-    found: list[RuleVerdict] = []
+    answers: list[RuleVerdict] = []
     stopper: CompiledRule | None = None
     for rule in rules:
         if stopper is not None:
-            found.append(RuleVerdict(rule, "not reached", (), (), (), stopper))
+            answers.append(RuleVerdict(rule, "not reached", (), (), (), stopper))
             continue
         match = _judged(rule.match, facts)
         veto = _judged(rule.veto, facts) if all(verdict.holds for verdict in match) else ()
         matched = rule.source.rule in plan.matched
         outcome = "match" if matched else "excepted" if veto and all(v.holds for v in veto) else "no match"
         placements = tuple(p for p in plan.placements if p.source.rule == rule.source.rule)
-        found.append(RuleVerdict(rule, outcome, match, veto, placements))
+        answers.append(RuleVerdict(rule, outcome, match, veto, placements))
         if matched and rule.stop:
             stopper = rule
-    return found
+    return answers
 
 
 def _judged(conditions: Sequence[Condition], facts: Facts) -> tuple[ConditionVerdict, ...]:
