@@ -28,7 +28,7 @@ CODES = {
     "PC502": "a test file without its policy",
     "PC503": "a rule that the policy does not have",
     "PC504": "a path that does not name one place",
-    "PC505": "a repeated text that is none",
+    "PC505": "an invalid repeated text",
     "PC506": "a request that cannot be used",
     "PC507": "a request that litellm does not send",
     "PC510": "a test that expects nothing",
@@ -65,7 +65,7 @@ def duplicate_names(source: Source) -> Iterator[Finding]:
 def places(source: Source) -> Iterator[Finding]:
     """PC504: a path that may name several places, or counts from the end.
 
-    A path that is none has the codes of a policy's: PC201, PC202, PC203.
+    What is no path at all has the codes that it has in a policy: PC201, PC202, PC203.
     """
     for path, text in _places(source):
         try:

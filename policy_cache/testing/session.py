@@ -134,16 +134,16 @@ class _Parser:
         return lambda name: any(option(name) for option in options)
 
     def _both(self, depth: int) -> Chosen:
-        parts = [self._one(depth)]
+        parts = [self._term(depth)]
         while self._take("and"):
-            parts.append(self._one(depth))
+            parts.append(self._term(depth))
         return lambda name: all(part(name) for part in parts)
 
-    def _one(self, depth: int) -> Chosen:
+    def _term(self, depth: int) -> Chosen:
         if depth > _DEEPEST:
             raise SelectError("-k: nested too deeply")
         if self._take("not"):
-            inner = self._one(depth + 1)
+            inner = self._term(depth + 1)
             return lambda name: not inner(name)
         if self._take("("):
             inner = self.either(depth + 1)

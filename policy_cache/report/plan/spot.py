@@ -24,7 +24,7 @@ def locate(text: str, request: object) -> Location:
 
     Args:
         text: The path, such as `$['messages'][4]`; its `$`, which shells act on, may be left out.
-        request: The request that it shall be in.
+        request: The request to look in.
 
     Raises:
         SpotError: It is not a normalized path, or leads to nothing in the request.
