@@ -116,7 +116,7 @@ def changes(find: Callable[[], Sequence[str]], wait: Callable[[], None]) -> Iter
 
 def _state(file: str) -> tuple[int, int] | None:
     try:
-        found = Path(file).stat()
+        status = Path(file).stat()
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size
+    return status.st_mtime_ns, status.st_size
