@@ -38,7 +38,7 @@ def fields(part: str) -> Mapping[str, Any]:
 @cache
 def validator(name: str) -> Draft202012Validator:
     """A validator of a packaged schema."""
-    # 60 ms of an import, and only a file that is read needs it.
+    # Its import takes a tenth of a second, and only a file that is read needs it.
     from jsonschema import Draft202012Validator, ValidationError  # noqa: PLC0415
     from jsonschema.validators import extend  # noqa: PLC0415
 
