@@ -3,8 +3,8 @@
 from policy_cache.diagnostics import Fix, Label, Region
 from policy_cache.policy.check.examine import examine_content
 from policy_cache.policy.check.finding import Finding, Mark
-from policy_cache.policy.check.mend import mend
 from policy_cache.policy.text.source import parse
+from policy_cache.policy.write.mend import mend
 
 SOURCE = parse("mode:\n  Observe\nname: team\n", "t.yaml")
 
@@ -18,9 +18,10 @@ def test_it_points_at_the_value_and_at_its_key_where_the_value_is_below():
 
 
 def test_it_points_at_the_key_that_is_meant():
-    found = Finding("PC000", "m", ("name",), key=True, hint="h", write="title").located(SOURCE, "error")
+    diagnostic = Finding("PC000", "m", ("name",), key=True, hint="h", write="title").located(SOURCE, "error")
     key = Region(3, 1, 3, 5)
-    assert (found.span, found.labels, found.fix) == (key, (Label(key, "h"),), Fix(key, "title"))
+    assert (diagnostic.span, diagnostic.labels) == (key, (Label(key, "h"),))
+    assert diagnostic.fix == Fix(key, "title")
 
 
 def test_it_points_at_a_part_of_a_text():
@@ -28,14 +29,14 @@ def test_it_points_at_a_part_of_a_text():
 
 
 def test_it_may_point_elsewhere_than_at_what_it_is_about():
-    found = Finding("PC000", "m", (), key=True, at=("name",)).located(SOURCE, "error")
-    assert (found.path, found.span) == ((), Region(3, 1, 3, 5))
+    diagnostic = Finding("PC000", "m", (), key=True, at=("name",)).located(SOURCE, "error")
+    assert (diagnostic.path, diagnostic.span) == ((), Region(3, 1, 3, 5))
 
 
 def test_a_mark_without_a_place_is_left_out():
     marks = (Mark(("name",), "a"), Mark(("rules",), "b"))
-    found = Finding("PC000", "m", ("mode",), marks=marks).located(SOURCE, "error")
-    assert found.labels == (Label(Region(3, 7, 3, 11), "a"),)
+    diagnostic = Finding("PC000", "m", ("mode",), marks=marks).located(SOURCE, "error")
+    assert diagnostic.labels == (Label(Region(3, 7, 3, 11), "a"),)
 
 
 def test_a_word_on_a_line_below_its_key_is_mended_and_not_the_key():

@@ -6,8 +6,8 @@ import difflib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from policy_cache.policy.check.mend import Mended, mend
 from policy_cache.policy.write.file import write
+from policy_cache.policy.write.mend import Mended, mend
 from policy_cache.text.styled import Span
 from policy_cache.text.words import visible
 
