@@ -99,8 +99,11 @@ class Route:
 
     def markers_of(self, prompt: Prompt) -> Sequence[ClientMarker]:
         """The markers that a request carries already, each with where it takes effect on this route."""
-        rules = self.blocks if self.mechanism == "explicit" else None
-        return client_markers(prompt, self.key, rules, run=self.run)
+        return client_markers(prompt, self.key, self.blocks, request=self.request_marker, run=self.run)
+
+    def lifetime_of(self, marker: ClientMarker) -> Ttl:
+        """The TTL that a marker has here: litellm drops one that the route does not take."""
+        return "1h" if marker.ttl == "1h" and marker.key == self.key and "1h" in self.ttls else "5m"
 
 
 def resolve(
@@ -222,6 +225,20 @@ def _block_rules(catalog: Catalog, entry: RouteEntry, shape: Shape) -> BlockRule
         tool_content=frozenset(table.tool_content),
         calls_break_text=table.calls_break_text,
         message_level=table.message_level,
+        joins_assistant=table.joins_assistant,
+        kept=frozenset(table.kept),
+        blank=frozenset(table.blank),
+        defers=table.defers,
+        mcp=table.mcp,
+        result_parts=frozenset(table.result_parts),
+        nested=table.nested,
+        list_level=table.list_level,
+        function_level=table.function_level,
+        translated=frozenset(table.translated),
+        translates_messages=table.translates_messages,
+        translates_beside_tools=table.translates_beside_tools,
+        clears_turns=table.clears_turns,
+        extra_body=table.extra_body,
     )
 
 

@@ -11,18 +11,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policy_cache import Engine
+from policy_cache.cli.commands.init import DEFAULT_PROVIDERS
 from policy_cache.integrations.litellm import check
 from policy_cache.policy.check.examine import examine
-from policy_cache.policy.write.answers import DEFAULT_PROVIDERS, KINDS, PAUSES, PROVIDERS, ROUTERS, Answers
+from policy_cache.policy.write import answers as written
+from policy_cache.policy.write.answers import KINDS, PAUSES, ROUTERS
 from policy_cache.policy.write.starter import starter
 from policy_cache.providers.catalog import packaged_catalog
-from policy_cache.testing.coverage import coverage, percent
+from policy_cache.providers.examples import examples
+from policy_cache.testing.outcome import coverage, percent
 from policy_cache.testing.run import Runner
 from policy_cache.testing.session import Session
 from policy_cache.testing.starter import starter_request, starter_tests
 
+PROVIDERS = examples(packaged_catalog())
 ALONE = [(name,) for name in PROVIDERS]
 TOGETHER = [DEFAULT_PROVIDERS, tuple(PROVIDERS), ("snowflake", "openai", "gemini")]
+
+
+def Answers(names=DEFAULT_PROVIDERS, *rest, **more):  # noqa: N802, in place of the class
+    """Answers about providers of these names."""
+    return written.Answers(tuple(PROVIDERS[name] for name in names), *rest, **more)
 
 
 def outcomes(folder, answers):
@@ -63,13 +72,13 @@ def test_any_providers_go_together(tmp_path_factory, providers, kind, pauses, ro
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", [name for name in PROVIDERS if PROVIDERS[name].family != "other"])
+@pytest.mark.parametrize("name", [name for name in PROVIDERS if PROVIDERS[name].family is not None])
 def test_litellm_sends_every_marker(name, kind):
     answers = Answers((name,), kind, "long")
     plan = Engine.from_text(starter(answers)).plan(starter_request(answers))
     found = check(plan)
     assert found.fates
-    assert [fate.marker.holder for fate in found.fates if not fate.places] == []
+    assert [fate.marker.at for fate in found.fates if not fate.places] == []
     assert all(found.parameters.values())
 
 
