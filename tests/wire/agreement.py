@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from policy_cache.cache.reading import messages_prompt, messages_route
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from policy_cache.cache.prompt import Prompt as CachedPrompt
+
     from policy_cache.engine.plan import Plan
     from policy_cache.integrations.litellm.wire import Wire
     from policy_cache.providers.resolve import Route

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from functools import cache
+from functools import lru_cache
 from itertools import product
 
 import pytest
@@ -106,7 +106,7 @@ TTLS = [("5m", "5m"), ("1h", "5m"), ("1h", "1h")]
 POLICIES = list(product(range(len(TARGETS)), MODES, TTLS))
 
 
-@cache
+@lru_cache(maxsize=None)
 def engine_of(targets, mode, ttls):
     first, rest = ttls
     listed = [
