@@ -9,7 +9,7 @@ from policy_cache.cache.explicit import CacheOutcome
 from policy_cache.demo.client import Send, check_installed, client
 from policy_cache.demo.conversation import MODEL, reply, requests
 from policy_cache.demo.result import Comparison, DemoResult, Usage
-from policy_cache.engine.engine import Engine
+from policy_cache.live.engine import Engine
 from policy_cache.providers.prices import list_prices
 
 if TYPE_CHECKING:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from policy_cache.cache.explicit import CachePlan
     from policy_cache.cache.prompt import Prompt
-    from policy_cache.engine.engine import Engine
     from policy_cache.forecast.scale import Scale
+    from policy_cache.live.engine import Engine
     from policy_cache.providers.resolve import Route
     from policy_cache.trace.record import TraceRecord
 
@@ -112,7 +112,7 @@ class Replay:
         except RequestError as error:
             found.unread[str(error)] += 1
             return
-        cache = self._caches.of(route, record)
+        cache = self._caches.of(route, record.scope, record.request, record.at)
         request = record.request
         prompt = self._readers.read(request, route, record.scope)
         size = prompt.tokens

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from policy_cache.cache.cost import cost
 from policy_cache.cache.explicit import CacheModel, CacheOutcome
 from policy_cache.cache.memo import Memo
-from policy_cache.engine.engine import Engine
 from policy_cache.errors import RequestError
 from policy_cache.forecast.caches import Caches
 from policy_cache.forecast.reader import Readers, marked
+from policy_cache.live.engine import Engine
 from policy_cache.misses.causes import Request, Turn, losses
 from policy_cache.misses.difference import Sent
 from policy_cache.providers.cache_rules import ExplicitRules
@@ -216,7 +216,7 @@ class Misses:
         self._judge(record, before, request, request.turn)
 
     def _turn(self, record: TraceRecord, route: Route, prompt: Prompt) -> Turn | None:
-        rules, cache = route.marked, self._caches.of(route, record)
+        rules, cache = route.marked, self._caches.of(route, record.scope, record.request, record.at)
         if cache is None or not isinstance(rules, ExplicitRules):
             return None
         plan = cache.plan(prompt, record.at)

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from policy_cache.diagnostics import Diagnostic, by_position
 from policy_cache.errors import PolicyError
-from policy_cache.policy.check.validate import validate
+from policy_cache.policy.check.examine import validate
 from policy_cache.policy.text.file import read_bytes
 from policy_cache.policy.text.source import parse
 from policy_cache.providers.catalog import Catalog, problems
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterator
 
-    from policy_cache.policy.text.source import Path, Source
+    from policy_cache.diagnostics import Path
+    from policy_cache.policy.text.source import Source
 
 SCHEMA = "catalog.schema.json"
 _TABLES = ("dialects", "minimums", "caches", "blocks")
@@ -47,7 +48,7 @@ def loads_catalog(content: str | bytes, name: str) -> Catalog:
         PolicyError: With every diagnostic of the text.
     """
     source = parse(content, name)
-    diagnostics = [*source.diagnostics, *validate(source, SCHEMA)]
+    diagnostics = [*source.diagnostics, *validate(source, SCHEMA, "catalog")]
     if all(diagnostic.severity == "warning" for diagnostic in diagnostics):
         catalog, wrong = _merge(source)
         if catalog is not None:

@@ -99,8 +99,11 @@ class Route:
 
     def markers_of(self, prompt: Prompt) -> Sequence[ClientMarker]:
         """The markers that a request carries already, each with where it takes effect on this route."""
-        rules = self.blocks if self.mechanism == "explicit" else None
-        return client_markers(prompt, self.key, rules, run=self.run)
+        return client_markers(prompt, self.key, self.blocks, request=self.request_marker, run=self.run)
+
+    def lifetime_of(self, marker: ClientMarker) -> Ttl:
+        """The TTL that a marker has here: litellm drops one that the route does not take."""
+        return "1h" if marker.ttl == "1h" and marker.key == self.key and "1h" in self.ttls else "5m"
 
 
 def resolve(

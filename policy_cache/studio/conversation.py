@@ -15,7 +15,7 @@ from policy_cache.trace.record import TraceRecord
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from policy_cache.engine.engine import Engine
+    from policy_cache.live.engine import Engine
     from policy_cache.usage.totals import Totals
 
 MOST_TURNS = 200

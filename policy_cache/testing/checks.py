@@ -1,4 +1,4 @@
-"""What the schema of test files cannot say.
+"""What can be wrong with a test file beyond its schema, and what its short forms stand for.
 
 Each check is a generator over the raw data, so that it also finds what it can in a file that is
 wrong elsewhere. Its docstring is the documentation of its codes.
@@ -6,38 +6,63 @@ wrong elsewhere. Its docstring is the documentation of its codes.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from policy_cache.diagnostics import Diagnostic, Label
 from policy_cache.errors import PathError
-from policy_cache.policy.check.meaning.walk import error, repeated_names
+from policy_cache.policy.check.finding import Finding, did_you_mean
+from policy_cache.policy.check.meaning.path import refused_path
+from policy_cache.policy.check.meaning.walk import repeated_names
 from policy_cache.request.jsonpath import compile_path
-from policy_cache.testing.repeat import FIELDS, LONGEST, repeats
 from policy_cache.text.words import listed, quoted, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from policy_cache.policy.text.source import Path, Source
+    from policy_cache.diagnostics import Path
+    from policy_cache.policy.text.source import Source
     from policy_cache.request.location import Location
+
+CODES = {
+    "PC501": "a duplicate test name",
+    "PC502": "a test file without its policy",
+    "PC503": "a rule that the policy does not have",
+    "PC504": "a path that does not name one place",
+    "PC505": "a repeated text that is none",
+    "PC506": "a request that cannot be used",
+    "PC507": "a request that litellm does not send",
+    "PC510": "a test that expects nothing",
+    "PC511": "other breakpoints",
+    "PC512": "a change, or none",
+    "PC513": "other parameters",
+    "PC514": "other reasons",
+    "PC515": "other markers on the wire",
+}
+"""Every code that is of tests alone, with its short title; 51x: a test that failed."""
 
 CLIENT = "(client)"
 """Whose a breakpoint is that the request came with; no rule is called so."""
 
+FIELDS = ("repeat", "times")
+LONGEST = 10_000_000
+"""Characters that one text may have."""
 
-def check(source: Source) -> Iterator[Diagnostic]:
+_HOLDERS = frozenset({"content", "text", "system", "description"})
+
+
+def check(source: Source) -> Iterator[Finding]:
     """Run every check that needs no policy."""
     yield from duplicate_names(source)
     yield from places(source)
     yield from repeated_texts(source)
 
 
-def duplicate_names(source: Source) -> Iterator[Diagnostic]:
+def duplicate_names(source: Source) -> Iterator[Finding]:
     """PC501: two tests have the same name, which selects a test and stands for it in reports."""
-    yield from repeated_names(source, _cases(source), "PC501", "tests")
+    yield from repeated_names(_cases(source), "PC501", "tests")
 
 
-def places(source: Source) -> Iterator[Diagnostic]:
+def places(source: Source) -> Iterator[Finding]:
     """PC504: a path that may name several places, or counts from the end.
 
     A path that is none has the codes of a policy's: PC201, PC202, PC203.
@@ -46,12 +71,8 @@ def places(source: Source) -> Iterator[Diagnostic]:
         try:
             location_of(text)
         except PathError as error:
-            start = 0 if error.offset is None else min(error.offset, len(text))
-            span = source.span_in(path, start, len(text) if error.offset is None else start + 1)
-            message = f"invalid JSONPath: {error.message}" if error.code != "PC504" else error.message
-            yield Diagnostic(
-                error.code, "error", message, span=span, path=path, help=error.help, file=source.name
-            )
+            finding = refused_path(path, text, error)
+            yield replace(finding, message=error.message) if error.code == "PC504" else finding
 
 
 def location_of(text: str) -> Location:
@@ -70,47 +91,42 @@ def location_of(text: str) -> Location:
     return keys
 
 
-def repeated_texts(source: Source) -> Iterator[Diagnostic]:
+def repeated_texts(source: Source) -> Iterator[Finding]:
     """PC505: `{repeat:, times:}` that is not a text and a number of times, or that is too long."""
     for case_path, case in _cases(source):
         for path, value in repeats(case.get("request"), (*case_path, "request")):
-            yield from _repeat(source, path, value)
+            yield from _repeat(path, value)
 
 
-def _repeat(source: Source, path: Path, value: dict[str, Any]) -> Iterator[Diagnostic]:
+def _repeat(path: Path, value: dict[str, Any]) -> Iterator[Finding]:
     for name in value:
         if name not in FIELDS:
-            at = (*path, name)
-            span = source.keys.get(at)
-            meant = suggest(name, [field for field in FIELDS if field not in value])
-            labels = (Label(span, f"did you mean `{meant}`?"),) if meant and span else ()
+            close = suggest(name, [field for field in FIELDS if field not in value])
             message = f"unknown field {quoted(name)} beside `repeat`"
-            fix = None if meant else f"allowed here: {listed(FIELDS)}"
-            yield error(source, "PC120", message, at, fix, labels=labels, at_key=True)
+            help_ = None if close else f"allowed here: {listed(FIELDS)}"
+            yield Finding("PC120", message, (*path, name), help_, key=True, hint=did_you_mean(close))
             return
     text, times = value["repeat"], value.get("times")
     if not isinstance(text, str) or not text:
-        yield error(source, "PC505", "`repeat` takes a text", (*path, "repeat"), 'for example `"word "`')
+        yield Finding("PC505", "`repeat` takes a text", (*path, "repeat"), 'for example `"word "`')
     elif "times" not in value:
-        yield error(source, "PC505", "`repeat` has no `times`", path, "add `times: 4000`", at_key=True)
+        yield Finding("PC505", "`repeat` has no `times`", path, "add `times: 4000`", key=True)
     elif not isinstance(times, int) or isinstance(times, bool) or times < 1:
-        yield error(source, "PC505", "`times` takes a whole number, at least 1", (*path, "times"))
+        yield Finding("PC505", "`times` takes a whole number, at least 1", (*path, "times"))
     elif len(text) * times > LONGEST:
         message = f"the text would have {len(text) * times:,} characters, and may have {LONGEST:,}"
-        yield error(source, "PC505", message, (*path, "times"))
+        yield Finding("PC505", message, (*path, "times"))
 
 
-def rules(source: Source, known: Sequence[str]) -> Iterator[Diagnostic]:
+def rules(source: Source, known: Sequence[str]) -> Iterator[Finding]:
     """PC503: an expectation of a rule that the policy does not have."""
     for path, name, at_key in _rule_names(source):
         if name in known or (name == CLIENT and not at_key):
             continue
-        meant = suggest(name, known)
-        span = source.keys.get(path) if at_key else source.span(path)
-        labels = (Label(span, f"did you mean `{meant}`?"),) if meant and span else ()
-        fix = None if meant else f"the policy's rules: {listed(known) or 'none'}"
+        close = suggest(name, known)
+        help_ = None if close else f"the policy's rules: {listed(known) or 'none'}"
         message = f"the policy has no rule {quoted(name)}"
-        yield error(source, "PC503", message, path, fix, labels=labels, at_key=at_key)
+        yield Finding("PC503", message, path, help_, key=at_key, hint=did_you_mean(close))
 
 
 def _cases(source: Source) -> Iterator[tuple[Path, dict[str, Any]]]:
@@ -154,3 +170,28 @@ def _rule_names(source: Source) -> Iterator[tuple[Path, str, bool]]:
         reasons = expect.get("reasons")
         for rule in reasons if isinstance(reasons, dict) else ():
             yield (*path, "reasons", rule), rule, True
+
+
+def repeats(value: object, path: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Every mapping that stands for a text, below a value at a path."""
+    if isinstance(value, dict):
+        for name, item in value.items():
+            if name in _HOLDERS and isinstance(item, dict) and FIELDS[0] in item:
+                yield (*path, name), item
+            else:
+                yield from repeats(item, (*path, name))
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from repeats(item, (*path, number))
+
+
+def expanded(value: Any) -> Any:  # noqa: ANN401, a request is any JSON
+    """A copy of a checked value with every such text written out."""
+    if isinstance(value, dict):
+        return {
+            name: item["repeat"] * item["times"]
+            if name in _HOLDERS and isinstance(item, dict) and FIELDS[0] in item
+            else expanded(item)
+            for name, item in value.items()
+        }
+    return [expanded(item) for item in value] if isinstance(value, list) else value

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from policy_cache.testing.repeat import expanded
-from policy_cache.testing.spell import spell
+from policy_cache.testing.checks import expanded
+from policy_cache.testing.layout import spell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from policy_cache.engine.engine import Engine
 from policy_cache.errors import RequestError
+from policy_cache.live.engine import Engine
 from policy_cache.request.prompt import Prompt, detect_shape
 from policy_cache.usage.account import Account, priced, rates_of
 from policy_cache.usage.attribution import PARTIES, UNRECORDED, Owner, Share

@@ -237,19 +237,3 @@ class TestParameters:
             prompt(block("a"), parameters={"system": value}).prefix.digests for value in (b"1", b"2")
         )
         assert one != other
-
-
-class TestMarkLast:
-    def test_the_last_cacheable_block_takes_it(self):
-        thinking = block("hm", kind="thinking")
-        blocks = (block("a"), block("b"), type(thinking)("messages", "thinking", b"hm", 1, cacheable=False))
-        marked = prompt(*blocks).mark_last("1h")
-        assert [b.ttl for b in marked.blocks] == [None, "1h", None]
-
-    def test_its_own_marker_stays(self):
-        own = prompt(block("a", ttl="5m"))
-        assert own.mark_last("1h") is own
-
-    def test_without_one_nothing_happens(self):
-        nothing = prompt()
-        assert nothing.mark_last("5m") is nothing

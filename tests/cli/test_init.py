@@ -19,7 +19,7 @@ from policy_cache.policy.write.answers import KINDS, PAUSES, ROUTERS
 from policy_cache.policy.write.starter import starter
 from policy_cache.providers.catalog import packaged_catalog
 from policy_cache.providers.examples import examples
-from policy_cache.testing.coverage import coverage, percent
+from policy_cache.testing.outcome import coverage, percent
 from policy_cache.testing.run import Runner
 from policy_cache.testing.session import Session
 from policy_cache.testing.starter import starter_request, starter_tests
@@ -78,7 +78,7 @@ def test_litellm_sends_every_marker(name, kind):
     plan = Engine.from_text(starter(answers)).plan(starter_request(answers))
     found = check(plan)
     assert found.fates
-    assert [fate.marker.holder for fate in found.fates if not fate.places] == []
+    assert [fate.marker.at for fate in found.fates if not fate.places] == []
     assert all(found.parameters.values())
 
 

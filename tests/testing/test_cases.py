@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 
 from policy_cache.errors import PolicyError
-from policy_cache.testing.codes import CODES
+from policy_cache.testing.checks import CODES
 from policy_cache.testing.load import load_suite
-from policy_cache.testing.run import Runner
-from policy_cache.testing.wire import litellm_wire
+from policy_cache.testing.run import Runner, litellm_wire
 
 CASES = Path(__file__).parent / "cases"
 FILES = sorted(CASES.glob("*/*.test.yaml"))

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from policy_cache.cli.shared.output import give_up, show, show_json
-from policy_cache.cli.shared.progress import progress
+from policy_cache.cli.shared.output import give_up, progress, show, show_json
 from policy_cache.cli.shared.traces import called, nothing_evaluated, read_policy, trace_options
 from policy_cache.forecast.compare import calibrate
 from policy_cache.misses.ledger import Misses

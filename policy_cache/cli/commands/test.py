@@ -12,21 +12,18 @@ from policy_cache.cli.shared.catalog import catalog_option, read_catalog
 from policy_cache.cli.shared.output import give_up, show, show_json
 from policy_cache.errors import PolicyError, reason_of
 from policy_cache.report.diagnostics.render import concise, full
-from policy_cache.testing.coverage import coverage, percent
-from policy_cache.testing.junit import junit
 from policy_cache.testing.load import load_suite
-from policy_cache.testing.report import brief, coverage_table, failure, skips, summary, tests_json
-from policy_cache.testing.run import Runner
-from policy_cache.testing.select import SelectError, selection
-from policy_cache.testing.session import Session
+from policy_cache.testing.outcome import coverage, percent
+from policy_cache.testing.report import brief, coverage_table, failure, junit, skips, summary, tests_json
+from policy_cache.testing.run import Runner, litellm_wire
+from policy_cache.testing.session import SelectError, Session, selection
 from policy_cache.testing.update import UpdateError, update
-from policy_cache.testing.wire import litellm_wire
 from policy_cache.text.styled import Span
 from policy_cache.text.words import visible
 
 if TYPE_CHECKING:
-    from policy_cache.testing.coverage import Coverage
-    from policy_cache.testing.select import Chosen
+    from policy_cache.testing.outcome import Coverage
+    from policy_cache.testing.session import Chosen
 
 
 @click.command("test")

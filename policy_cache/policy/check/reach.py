@@ -10,16 +10,15 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from policy_cache.policy.check.cover import texts_of
-from policy_cache.policy.check.meaning.walk import warning
+from policy_cache.policy.check.finding import Finding
 from policy_cache.policy.check.models import matching, models_of
 from policy_cache.text.words import listed, quoted, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from policy_cache.diagnostics import Diagnostic
+    from policy_cache.diagnostics import Path
     from policy_cache.policy.text.source import Source
-    from policy_cache.text.span import Path
 
 Route: TypeAlias = "Mapping[str, Any]"
 
@@ -107,7 +106,7 @@ def keeps(way: Way, section: int, shape: str | None, routes: Routes) -> bool:
     return any(table.get("tools" if section == 0 else "system") for table in tables)
 
 
-def unreachable(source: Source, routes: Routes) -> Iterator[Diagnostic]:
+def unreachable(source: Source, routes: Routes) -> Iterator[Finding]:
     """Say of a valid policy what can never reach the providers that its rules name."""
     data: Any = source.data
     for index, rule in enumerate(data["rules"] or ()):
@@ -124,7 +123,7 @@ def unreachable(source: Source, routes: Routes) -> Iterator[Diagnostic]:
             yield from _parameters(source, path, rule, named)
 
 
-def _unknown(source: Source, path: Path, wanted: Sequence[str], known: Sequence[str]) -> Iterator[Diagnostic]:
+def _unknown(source: Source, path: Path, wanted: Sequence[str], known: Sequence[str]) -> Iterator[Finding]:
     """PC320: a provider that the catalog does not know, and for which nothing is done.
 
     Bad:
@@ -148,7 +147,7 @@ def _unknown(source: Source, path: Path, wanted: Sequence[str], known: Sequence[
 
 def _prefixed(
     source: Source, path: Path, models: str | Sequence[str], wanted: Sequence[str]
-) -> Iterator[Diagnostic]:
+) -> Iterator[Finding]:
     """PC319: a model begins with its provider's prefix, which is not part of a model's name.
 
     Bad:
@@ -168,7 +167,7 @@ def _prefixed(
 
 def _markers(
     source: Source, path: Path, rule: Mapping[str, Any], named: list[Route], ways: list[Way]
-) -> Iterator[Diagnostic]:
+) -> Iterator[Finding]:
     """PC321: a marker for providers that take none.
 
     Most of them cache by themselves.
@@ -208,9 +207,7 @@ def _markers(
             yield _warning(source, "PC322", message, at, None, "write `ttl: 5m`")
 
 
-def _parameters(
-    source: Source, path: Path, rule: Mapping[str, Any], named: list[Route]
-) -> Iterator[Diagnostic]:
+def _parameters(source: Source, path: Path, rule: Mapping[str, Any], named: list[Route]) -> Iterator[Finding]:
     """PC323: a parameter, or a value of it, that none of the rule's providers takes.
 
     Bad:
@@ -258,9 +255,9 @@ def _warning(
     item: str | None,
     help: str,
     write: str | None = None,
-) -> Diagnostic:
+) -> Finding:
     """A warning at a value, or at the item of a list that has this text."""
     value = source.at(path)
     if item is not None and isinstance(value, list):
         path = (*path, value.index(item))
-    return warning(source, code, message, path, help, write=write)
+    return Finding(code, message, path, help, write=write)

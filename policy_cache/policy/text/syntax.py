@@ -11,7 +11,7 @@ from policy_cache.diagnostics import Diagnostic, Fix, Label
 from policy_cache.text.words import quoted
 
 if TYPE_CHECKING:
-    from policy_cache.text.span import Positions
+    from policy_cache.policy.text.positions import Positions
 
 _WORD = re.compile(r"[^\s,\]}]*")
 _STANDS_ALONE = re.compile(r"[^\"\\:\x00-\x1f]+")

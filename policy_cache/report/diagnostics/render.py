@@ -13,8 +13,7 @@ from policy_cache.text.words import visible
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from policy_cache.diagnostics import Diagnostic
-    from policy_cache.text.span import Span as Place
+    from policy_cache.diagnostics import Diagnostic, Region
     from policy_cache.text.styled import Style
 
 _WIDTH = 100
@@ -78,7 +77,7 @@ def _as_dict(diagnostic: Diagnostic) -> dict[str, object]:
     }
 
 
-def _as_place(span: Place | None) -> dict[str, object]:
+def _as_place(span: Region | None) -> dict[str, object]:
     names = ("line", "column", "end_line", "end_column")
     return {name: getattr(span, name) if span else None for name in names}
 
@@ -150,7 +149,7 @@ class _Window:
         shown = self._cells[self._first : max(self._first, min(index, self._last))]
         return (1 if self._first else 0) + sum(width for _, width in shown)
 
-    def underline(self, span: Place, mark: str) -> str:
+    def underline(self, span: Region, mark: str) -> str:
         """Marks under a span, or under its first line when it has several."""
         start = self._offset(span.column - 1)
         end = self._offset(span.end_column - 1 if span.end_line == span.line else len(self._cells))

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from policy_cache.cache.explicit import CacheOutcome
     from policy_cache.cache.prompt import Prompt, PromptBlock
-    from policy_cache.engine.engine import Engine
     from policy_cache.forecast.scale import Scale
+    from policy_cache.live.engine import Engine
     from policy_cache.report.page.dearest import Sum
     from policy_cache.trace.record import TraceRecord
     from policy_cache.usage.totals import Totals

@@ -1,0 +1,46 @@
+"""Runs: where a breakpoint is a run of marked messages from the first one on, as for Gemini."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from policy_cache.request.blocks import MESSAGES, Block, message_blocks
+from policy_cache.request.prompt import SYSTEM_ROLES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from policy_cache.request.blocks import BlockRules, Order
+    from policy_cache.request.prompt import Prompt
+
+
+def run_ends(prompt: Prompt) -> list[int | None]:
+    """For each message, the one that ends the longest run up to it; None where there is no run.
+
+    A run ends on a user's turn, and something must follow it: the provider refuses a cached prompt
+    that ends on another, and a request with nothing after it. A later system message would move.
+    """
+    messages, leading = prompt.messages, prompt.leading
+    if any(message.get("role") in SYSTEM_ROLES for message in messages[leading:]):
+        return [None] * len(messages)
+    ends: list[int | None] = []
+    end: int | None = None
+    for index, message in enumerate(messages):
+        if leading <= index < len(messages) - 1 and message.get("role") == "user":
+            end = index
+        ends.append(end)
+    return ends
+
+
+def run_end(ends: Sequence[int | None], wanted: Order) -> int | None:
+    """The message that ends the run up to a place in the prefix; see `run_ends`."""
+    section, element = wanted[:2]
+    return ends[min(element, len(ends) - 1)] if section == MESSAGES and ends else None
+
+
+def run_block(prompt: Prompt, rules: BlockRules, index: int) -> Block:
+    """What carries the marker of one message: its last markable block, or the message."""
+    for block in reversed(message_blocks(prompt, rules, index)):
+        if block.markable:
+            return block
+    return Block(("messages", index), (MESSAGES, index, 0, 0), "message", markable=True, effective=True)
