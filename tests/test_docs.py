@@ -14,7 +14,7 @@ import pytest
 
 from policy_cache.engine.reasons import REASONS
 from policy_cache.policy.language.model import Match
-from policy_cache.policy.language.names import NAMED_TARGETS
+from policy_cache.policy.language.words import NAMED_TARGETS
 from policy_cache.policy.load import loads
 from policy_cache.providers.file import load_catalog
 from policy_cache.request.targets import NAMED

@@ -22,19 +22,17 @@ class Caches(Generic[C]):
         self,
         make: Callable[[Route, Mapping[str, object]], C],
         *,
-        idle: float,
         end: Callable[[C], None] = lambda _: None,
     ) -> None:
         """Begin without any.
 
         Args:
             make: Makes the cache of a route, for a first request.
-            idle: The seconds after which nothing is left in one that nobody asks for.
             end: Told of each cache that is let go of.
         """
         self._make = make
-        self._idle = idle
         self._end = end
+        # Each with the time from which nothing is left in it, if nobody asks for it again.
         self._known: dict[tuple[str, str, str], tuple[C, float]] = {}
 
     def of(self, route: Route, record: TraceRecord) -> C:
@@ -44,7 +42,7 @@ class Caches(Generic[C]):
         if known is None and len(self._known) >= _MOST:
             self._forget(record.at)
         cache = self._make(route, record.request) if known is None else known[0]
-        self._known[key] = cache, record.at
+        self._known[key] = cache, record.at + (route.cache.longest if route.cache else 0.0)
         return cache
 
     def close(self) -> None:
@@ -54,7 +52,7 @@ class Caches(Generic[C]):
         self._known = {}
 
     def _forget(self, now: float) -> None:
-        for key, (cache, last) in list(self._known.items()):
-            if now - last > self._idle:
+        for key, (cache, expires) in list(self._known.items()):
+            if now > expires:
                 del self._known[key]
                 self._end(cache)

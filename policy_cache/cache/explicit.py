@@ -1,6 +1,7 @@
 """The provider's prompt cache, as a model: what a prompt reads, what it writes, and for how long.
 
-The rules are Anthropic's (platform.claude.com, "Prompt caching"). Time is always passed in.
+The way it works is Anthropic's (platform.claude.com, "Prompt caching"), and its figures are the catalog's.
+Time is always passed in.
 
 One rule is not documented: how long an entry for an hour lives whose beginning was read from one for five
 minutes. Only what was written for an hour is taken to live for one, so such an entry lives for five minutes:
@@ -12,19 +13,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from policy_cache.cache.minimums import minimum_tokens
-from policy_cache.request.markers import KEY
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from policy_cache.cache.prompt import Prompt, Ttl
-    from policy_cache.providers.resolve import Route
-
-LOOKBACK = 20
-"""Positions that a breakpoint looks back for an entry, itself included."""
-
-TTL_SECONDS: Mapping[Ttl, float] = {"5m": 300.0, "1h": 3600.0}
+    from policy_cache.providers.cache_rules import ExplicitRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,20 +71,12 @@ class _Entry:
     expires: float
 
 
-def is_modelled(route: Route) -> bool:
-    """Whether this is how a route's provider caches: at breakpoints that `cache_control` marks."""
-    return route.mechanism == "explicit" and route.key == KEY and not route.run
-
-
 class CacheModel:
-    """The entries of a provider's cache. Not for several threads at once.
+    """The entries of a provider's cache for models of the same rules. Not for several threads at once."""
 
-    Args:
-        minimum: The smallest prefix, in tokens, that is cached for a model.
-    """
-
-    def __init__(self, *, minimum: Callable[[str], int] = minimum_tokens) -> None:
-        self._minimum = minimum
+    def __init__(self, rules: ExplicitRules) -> None:
+        """Begin with an empty cache."""
+        self._rules = rules
         self._entries: dict[bytes, _Entry] = {}
         self._purge_above = 1024
 
@@ -103,7 +86,7 @@ class CacheModel:
     def plan(self, prompt: Prompt, now: float) -> CachePlan:
         """Work out what a prompt would read and write if its request started now; change nothing."""
         digests, positions, ends = prompt.prefix
-        minimum = self._minimum(prompt.model)
+        minimum = self._rules.minimum
         reads: list[EntryRef] = []
         writes: list[EntryRef] = []
         for index, block in enumerate(prompt.blocks):
@@ -122,7 +105,7 @@ class CacheModel:
 
     def refresh(self, plan: CachePlan) -> None:
         """The request starts: what it reads lives on from then, each entry with its own lifetime."""
-        for read in plan.reads:
+        for read in plan.reads if self._rules.prolonged else ():
             self._keep(read, started=plan.started, available=plan.started)
 
     def commit(self, plan: CachePlan, available: float) -> None:
@@ -136,8 +119,9 @@ class CacheModel:
     def _look_back(
         self, breakpoint_: int, digests: list[bytes], positions: list[int], now: float
     ) -> EntryRef | None:
+        lookback = self._rules.lookback
         for index in range(breakpoint_, -1, -1):
-            if positions[breakpoint_] - positions[index] >= LOOKBACK:
+            if positions[breakpoint_] - positions[index] >= lookback:
                 return None
             entry = self._entries.get(digests[index])
             if entry is not None and entry.available <= now < entry.expires:
@@ -146,14 +130,15 @@ class CacheModel:
 
     def _keep(self, ref: EntryRef, *, started: float, available: float) -> None:
         entry = self._entries.get(ref.digest)
+        seconds = self._rules.seconds
         if entry is None or entry.expires <= started:
-            self._entries[ref.digest] = _Entry(ref.ttl, available, started + TTL_SECONDS[ref.ttl])
+            self._entries[ref.digest] = _Entry(ref.ttl, available, started + seconds(ref.ttl))
             return
         # Two requests at once may write the same prefix: the first reply makes it readable, and
         # the longer lifetime was paid for.
-        entry.ttl = max(entry.ttl, ref.ttl, key=TTL_SECONDS.__getitem__)
+        entry.ttl = "1h" if "1h" in {entry.ttl, ref.ttl} else "5m"
         entry.available = min(entry.available, available)
-        entry.expires = max(entry.expires, started + TTL_SECONDS[entry.ttl])
+        entry.expires = max(entry.expires, started + seconds(entry.ttl))
 
     def _purge(self, now: float) -> None:
         self._entries = {digest: entry for digest, entry in self._entries.items() if entry.expires > now}

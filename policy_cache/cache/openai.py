@@ -1,6 +1,7 @@
 """OpenAI's prompt cache from GPT-5.6 on, as a model: it caches by itself, and bills what it writes.
 
-The rules are OpenAI's (developers.openai.com, "Prompt caching", and the types of its SDK).
+The way it works is OpenAI's (developers.openai.com, "Prompt caching", and the types of its SDK), and its
+figures are the catalog's.
 """
 
 from __future__ import annotations
@@ -18,20 +19,7 @@ from policy_cache.request.prompt import SYSTEM_ROLES, TOOL_ROLES
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MINIMUM = 1024
-"""The smallest prefix that is cached, in tokens. What is above it is not rounded."""
-
-SECONDS = 1800.0
-"""How long an entry lives after it was last written or read, at least; how much longer is not said."""
-
-WRITES = 4
-"""The most breakpoints that one request writes, the implicit one among them."""
-
-LOOKBACK = 50
-"""The latest breakpoints that are looked at for an entry: 50 by the guide and by Azure, 80 by the SDK."""
-
-MESSAGES = 20
-"""The endings of earlier messages that are looked at, too."""
+    from policy_cache.providers.cache_rules import BreakpointRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,29 +75,35 @@ class OpenAIModel(EntryModel):
     """The entries of OpenAI's cache. Not for several threads at once.
 
     What is written costs 1.25 times as much as what is not, as with Anthropic's five-minute entries:
-    `write_5m` holds these tokens, though they live for half an hour.
+    `write_5m` holds these tokens, though they live for longer.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, rules: BreakpointRules) -> None:
         """Begin with an empty cache."""
-        super().__init__(SECONDS)
+        super().__init__(rules.lives)
+        self._rules = rules
 
     def plan(self, prompt: Prompt, now: float) -> CachePlan:
         """Work out what a prompt would read and write if its request started now; change nothing.
 
         It reads the longest entry that ends where the prompt has a breakpoint, or may have had the implicit
-        one before. An entry that one of its own four breakpoints finds is prolonged, too. A plain `Prompt`
-        has the breakpoints of its markers alone.
+        one before. What one of the breakpoints that it writes finds is prolonged, too. A plain `Prompt` has
+        the breakpoints of its markers alone.
         """
         digests, _, ends = prompt.prefix
+        rules = self._rules
         endings = prompt.implicit if isinstance(prompt, OpenAIPrompt) else ()
         marked = [index for index, block in enumerate(prompt.blocks) if block.ttl is not None]
         implicit = endings[-1:]
-        own = sorted({*marked[len(implicit) - WRITES :], *implicit})
+        own = sorted({*marked[len(implicit) - rules.writes :], *implicit})
         live = {index for index in own if self._entries.is_live(digests[index], now)}
-        sought = {*marked[-LOOKBACK:], *endings[-1 - MESSAGES :], *_system_ending(prompt, endings)}
+        sought = {
+            *marked[-rules.lookback :],
+            *endings[-1 - rules.messages :],
+            *_system_ending(prompt, endings),
+        }
         hit = max((i for i in sought if self._entries.is_live(digests[i], now)), default=-1)
-        writes = [index for index in own if index not in live and ends[index] >= MINIMUM]
+        writes = [index for index in own if index not in live and ends[index] >= rules.minimum]
         read = ends[hit] if hit >= 0 else 0
         written = max(0, ends[writes[-1]] - read) if writes else 0
         return CachePlan(

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from policy_cache.diagnostics import visible
 from policy_cache.errors import PolicyCacheError, reason_of
+from policy_cache.text.words import visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

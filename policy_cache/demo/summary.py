@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from policy_cache.report.diagnostics.render import Span
 from policy_cache.report.plan.diff import diff
+from policy_cache.text.styled import Span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from policy_cache.demo.result import Comparison, DemoResult
-    from policy_cache.report.diagnostics.render import Style
+    from policy_cache.text.styled import Style
 
 _COLUMNS = ("request", "tokens", "uncached", "written", "read", "uncached", "without", "with")
 _WIDTHS = (7, 10, 11, 11, 10, 11, 11, 10)

@@ -13,13 +13,16 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from policy_cache.cache.explicit import CacheModel, CachePlan
-from policy_cache.cache.messages import messages_prompt
+from policy_cache.cache.reading import messages_prompt
 from policy_cache.emulator.errors import ApiError, refusal
 from policy_cache.emulator.events import events
 from policy_cache.emulator.markers import check_markers
 from policy_cache.emulator.reply import Reply, build_message, echo
 from policy_cache.emulator.schema import check_shape
 from policy_cache.errors import RequestError
+from policy_cache.providers.cache_rules import ExplicitRules
+from policy_cache.providers.catalog import packaged_catalog
+from policy_cache.providers.resolve import resolve
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -34,7 +37,6 @@ def create_app(
     *,
     clock: Callable[[], float] = time.monotonic,
     reply: Reply = echo,
-    cache: CacheModel | None = None,
 ) -> Starlette:
     """Build a provider with an empty cache.
 
@@ -42,9 +44,8 @@ def create_app(
         clock: The time, in seconds; entries live and die by it.
         reply: The content blocks to answer a request with. It runs in a thread, and may wait: what
             the request writes becomes readable only when it returns.
-        cache: The cache to use.
     """
-    provider = _Provider(clock, reply, cache or CacheModel())
+    provider = _Provider(clock, reply)
     return Starlette(
         routes=[
             Route("/v1/messages", provider.messages, methods=["POST"]),
@@ -61,23 +62,25 @@ def create_app(
 class _Provider:
     """All state of one provider. The event loop alone touches it, so it takes no lock."""
 
-    def __init__(self, clock: Callable[[], float], reply: Reply, cache: CacheModel) -> None:
+    def __init__(self, clock: Callable[[], float], reply: Reply) -> None:
         self._clock = clock
         self._reply = reply
-        self._cache = cache
+        # A client may name any model, and there are few different rules.
+        self._caches: dict[ExplicitRules, CacheModel] = {}
         self._ids = count(1)
 
     async def messages(self, request: Request) -> Response:
         body, prompt = await _read(request)
-        plan = self._cache.plan(prompt, self._clock())
-        self._cache.refresh(plan)
+        cache = self._cache(prompt.model)
+        plan = cache.plan(prompt, self._clock())
+        cache.refresh(plan)
         content = [] if body["max_tokens"] == 0 else await run_in_threadpool(self._reply, body)
         message = build_message(body, content, plan.outcome, f"msg_{next(self._ids):024d}")
         if body.get("stream"):
             return StreamingResponse(
-                self._stream(plan, message), media_type="text/event-stream", headers=self._headers()
+                self._stream(cache, plan, message), media_type="text/event-stream", headers=self._headers()
             )
-        self._cache.commit(plan, self._clock())
+        cache.commit(plan, self._clock())
         return self._json(message)
 
     async def count_tokens(self, request: Request) -> Response:
@@ -99,8 +102,17 @@ class _Provider:
     async def unknown_method(self, request: Request, _: Exception) -> Response:
         return await self.refused(request, ApiError(405, "invalid_request_error", "Method Not Allowed"))
 
-    async def _stream(self, plan: CachePlan, message: dict[str, Any]) -> AsyncIterator[bytes]:
-        self._cache.commit(plan, self._clock())
+    def _cache(self, model: str) -> CacheModel:
+        route = resolve(
+            packaged_catalog(), model=model, provider="anthropic", api_base=None, shape="messages"
+        )
+        assert isinstance(route.marked, ExplicitRules)
+        return self._caches.setdefault(route.marked, CacheModel(route.marked))
+
+    async def _stream(
+        self, cache: CacheModel, plan: CachePlan, message: dict[str, Any]
+    ) -> AsyncIterator[bytes]:
+        cache.commit(plan, self._clock())
         for event in events(message):
             yield event
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from policy_cache.engine.reasons import Reason
     from policy_cache.providers.catalog import Ttl
     from policy_cache.providers.resolve import Route
+    from policy_cache.request.blocks import Order
     from policy_cache.request.edit import Operation
     from policy_cache.request.markers import ClientMarker
 
@@ -25,6 +26,9 @@ class PatchOperation(TypedDict, total=False):
     op: Operation
     path: str
     value: object
+
+
+Party: TypeAlias = Literal["policy", "client", "litellm"]
 
 
 class Source(NamedTuple):
@@ -51,6 +55,7 @@ class Placement(NamedTuple):
         ttl: The TTL that the marker has, or would have had; None when it is no marker.
         reason: How it ended.
         detail: More, for a person; never prompt text.
+        wanted: The block that was to carry the marker, in the request as it was; None where none could.
     """
 
     source: Source
@@ -59,6 +64,40 @@ class Placement(NamedTuple):
     ttl: Ttl | None
     reason: Reason
     detail: str = ""
+    wanted: Location | None = None
+
+
+class Breakpoint(NamedTuple):
+    """A marker in the request that is sent.
+
+    Attributes:
+        at: What carries it there.
+        block: The block on which it takes effect there: the last one for a marker on the request itself.
+            None where it takes none.
+        order: The block's place in the prefix.
+        ttl: Its TTL as written; a bare marker counts as `5m`.
+        key: The member that it is.
+        slot: Which of the route's breakpoints it is, from 1, in prefix order; None where it takes no effect.
+            Markers on one block share a slot, and so do those of a run.
+        party: Who placed it.
+        source: What the policy placed it for; None for the others.
+        origin: Its block in the request as it was.
+    """
+
+    at: Location
+    block: Location | None
+    order: Order
+    ttl: str
+    key: str
+    slot: int | None
+    party: Party
+    source: Source | None
+    origin: Location | None
+
+    @property
+    def placer(self) -> str:
+        """The name of the rule that placed it, or the party in parentheses, which no rule is called."""
+        return f"({self.party})" if self.source is None else self.source.rule
 
 
 class Step(NamedTuple):
@@ -119,6 +158,8 @@ class Plan:
         route: Where it goes.
         placements: Everything that matching rules wanted, with how it ended.
         edits: The changes, in prefix order.
+        breakpoints: The markers of the request that is sent, in prefix order, those that take no effect too.
+        intended: The same of the request that would be sent if the policy did not only observe.
         client_markers: The markers that the request carried.
         matched: The names of the rules that matched, in file order.
         policy: The policy's display name and revision.
@@ -130,6 +171,8 @@ class Plan:
     route: Route
     placements: Sequence[Placement]
     edits: Sequence[Edit]
+    breakpoints: Sequence[Breakpoint]
+    intended: Sequence[Breakpoint]
     client_markers: Sequence[ClientMarker]
     matched: Sequence[str]
     policy: tuple[str, str]

@@ -5,8 +5,6 @@ from __future__ import annotations
 from itertools import product
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
-from policy_cache.cache.explicit import TTL_SECONDS
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -48,7 +46,7 @@ class Candidate(NamedTuple):
 
 def candidates() -> list[Candidate]:
     """Every way of marking that is tried; the plainest first, which wins where two cost the same."""
-    ttls: tuple[Ttl, ...] = ("5m", "1h")
+    ttls: tuple[Ttl, ...] = ("5m", "1h")  # the shorter one first
     tails: tuple[Tail, ...] = ("always", "later")
     return [
         Candidate(None, "none"),
@@ -57,7 +55,7 @@ def candidates() -> list[Candidate]:
             Candidate(prefix, tail, ttl)
             for tail, prefix, ttl in product(tails, ttls, ttls)
             # A TTL never rises along the prompt.
-            if TTL_SECONDS[prefix] >= TTL_SECONDS[ttl]
+            if ttls.index(prefix) >= ttls.index(ttl)
         ),
         *(Candidate("1h", "always", "1h", until) for until in _UNTIL),
     ]

@@ -15,7 +15,8 @@ from policy_cache.errors import RequestError
 from policy_cache.forecast.reader import Readers
 from policy_cache.forecast.replay import Replay
 from policy_cache.forecast.scale import Fit, Scale
-from policy_cache.policy.load import loads
+from policy_cache.policy.load import load, loads
+from policy_cache.policy.packaged import packaged
 from policy_cache.trace.lines import lines_of
 from policy_cache.trace.record import ASSUMED_GAP, Trace
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from policy_cache.forecast.result import Simulation
+    from policy_cache.providers.catalog import Catalog
     from policy_cache.trace.record import Broken, TraceRecord, TraceSummary
 
 _MOST_FITTED = 1_000
@@ -51,12 +53,26 @@ class TraceOptions:
         gap: Seconds from one request to the next where no time is said.
         broken: `fail` raises at the first line that is no record; `skip` counts it.
         model: The model that every request is taken to ask for.
+        catalog: What the providers take, and how they cache; the packaged catalog if left out.
     """
 
     paths: tuple[str, ...]
     gap: float = ASSUMED_GAP
     broken: Broken = "skip"
     model: str | None = None
+    catalog: Catalog | None = None
+
+    def engine(self, policy: PolicyText) -> Engine:
+        """The engine of a policy, with the providers of this trace.
+
+        Raises:
+            PolicyError: The policy is not valid.
+        """
+        return Engine(loads(policy.text, policy.name), self.catalog)
+
+    def router(self) -> Engine:
+        """An engine that changes nothing, and tells where requests go."""
+        return Engine(load(packaged("policies", "default.yaml")), self.catalog, enabled=False)
 
     def read(self, part: tuple[int, int] = (0, 1), progress: Callable[[int], None] | None = None) -> Trace:
         """The trace, or one part of it; `progress` is told how many bytes were read."""
@@ -118,7 +134,7 @@ def merged(parts: Iterable[tuple[Simulation, TraceSummary]]) -> tuple[Simulation
 
 def calibrate(options: TraceOptions) -> dict[str, Scale]:
     """For each model whose usage is recorded, its own tokens for each estimated one."""
-    engine = Engine.from_config(None)
+    router = options.router()
     readers = Readers({})
     fits: dict[str, Fit] = defaultdict(Fit)
     for number, record in enumerate(islice(options.read(), _MOST_FITTED)):
@@ -127,7 +143,7 @@ def calibrate(options: TraceOptions) -> dict[str, Scale]:
                 break
             continue
         try:
-            route = engine.facts(record.request).route
+            route = router.facts(record.request).route
         except RequestError:
             continue
         fits[route.model].add(readers.read(record.request, route), record.usage.prompt)
@@ -144,7 +160,7 @@ def replay_part(
     progress: Callable[[int], None] | None = None,
 ) -> tuple[Simulation, TraceSummary]:
     """Replay one part of a trace, here."""
-    engines = [Engine(loads(policy.text, policy.name)) for policy in policies]
+    engines = [options.engine(policy) for policy in policies]
     trace = options.read(part, progress)
     replay = Replay(engines, scales=scales, by=_grouping(by), by_rule=by == "rule")
     for record in trace:

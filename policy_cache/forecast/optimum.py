@@ -27,15 +27,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
 from policy_cache.cache.cost import WRITE_MULTIPLIERS
-from policy_cache.cache.explicit import TTL_SECONDS
 
 if TYPE_CHECKING:
     from policy_cache.cache.prompt import Prompt
+    from policy_cache.providers.cache_rules import ExplicitRules
     from policy_cache.providers.prices import Prices
 
 _MILLION = Decimal(1_000_000)
-_MINUTES = TTL_SECONDS["5m"]
-_HOUR = TTL_SECONDS["1h"]
 
 
 class _Rates(NamedTuple):
@@ -69,13 +67,13 @@ class _Run:
     hour: Decimal = Decimal(0)
     runs: dict[bytes, _Run] = field(default_factory=dict)
 
-    def touch(self, at: float, rates: _Rates) -> Decimal:
+    def touch(self, at: float, rates: _Rates, rules: ExplicitRules) -> Decimal:
         """A request contains it: what that adds to the least cost of the whole run."""
         gap = at - self.at
         hour, minutes = rates.write_1h, rates.write_5m
-        if gap < _HOUR:
+        if gap < rules.long:
             hour = min(hour, rates.read + self.hour)
-        if gap < _MINUTES:
+        if gap < rules.short:
             minutes = min(minutes, rates.read + self.minutes)
         minutes = min(minutes, hour)
         least = min(rates.plain, minutes)
@@ -110,14 +108,14 @@ class _Run:
 class Optimum:
     """The least that the prompts of one scope and model could cost.
 
-    Holds what was part of a prompt in the last two hours of the trace. Not for several threads at once.
+    Holds what was part of a prompt in the last two of its longest lifetimes. Not for several threads at once.
 
     Args:
-        minimum: The smallest prefix, in tokens, that is cached for the model.
+        rules: How entries live, and the smallest prefix that is cached.
     """
 
-    def __init__(self, *, minimum: int) -> None:
-        self._minimum = minimum
+    def __init__(self, rules: ExplicitRules) -> None:
+        self._rules = rules
         self._runs: dict[bytes, _Run] = {}
         self._swept = float("-inf")
         # Decimals hold every sum of prices and tokens exactly, so no rounding lifts the bound.
@@ -143,13 +141,13 @@ class Optimum:
         digests, _, ends = prompt.prefix
         size = ends[-1] if ends else 0
         rates = _rates(prices.for_prompt(size + prompt.tail))
-        if size < self._minimum:
+        if size < self._rules.minimum:
             self._total += rates.plain * (size + prompt.tail)
             return
         path = self._path(digests, ends)
-        self._total += rates.plain * prompt.tail + sum(run.touch(at, rates) for run in path)
+        self._total += rates.plain * prompt.tail + sum(run.touch(at, rates, self._rules) for run in path)
         _join(path)
-        if at - self._swept >= _HOUR:
+        if at - self._swept >= self._rules.long:
             self._sweep(at)
 
     def _path(self, digests: list[bytes], ends: list[int]) -> list[_Run]:
@@ -175,7 +173,7 @@ class Optimum:
         open_ = [self._runs]
         while open_:
             runs = open_.pop()
-            for first in [first for first, run in runs.items() if now - run.at >= _HOUR]:
+            for first in [first for first, run in runs.items() if now - run.at >= self._rules.long]:
                 del runs[first]
             open_.extend(run.runs for run in runs.values())
 

@@ -6,15 +6,15 @@ from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from policy_cache.cache.explicit import TTL_SECONDS
 from policy_cache.cache.memo import Memo
-from policy_cache.engine.engine import Engine
 from policy_cache.errors import RequestError
 
 if TYPE_CHECKING:
+    from policy_cache.engine.engine import Engine
     from policy_cache.trace.record import TraceRecord
 
 _MOST_SESSIONS = 200_000
+_FIVE_MINUTES, _HOUR = 300.0, 3_600.0
 _FEWEST = 20
 _EARLIER = 0.7
 
@@ -42,9 +42,9 @@ class Pauses:
         self.requests += 1
         if pause is None:
             self.sessions += 1
-        elif pause < TTL_SECONDS["5m"]:
+        elif pause < _FIVE_MINUTES:
             self.short += 1
-        elif pause < TTL_SECONDS["1h"]:
+        elif pause < _HOUR:
             self.long += 1
         else:
             self.longer += 1
@@ -57,9 +57,10 @@ class Survey:
         models: By litellm's provider and model.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, router: Engine) -> None:
+        """Begin a look; `router` tells where requests go."""
         self.models: dict[tuple[str, str], Pauses] = {}
-        self._engine = Engine.from_config(None)
+        self._router = router
         self._last: Memo[tuple[str, str, tuple[str, str]], float] = Memo(_MOST_SESSIONS)
         self._times = array("d")
 
@@ -77,7 +78,7 @@ class Survey:
     def model(self, record: TraceRecord) -> tuple[str, str] | None:
         """The provider, as litellm names it, and the model of a request; None where it cannot be planned."""
         try:
-            route = self._engine.facts(record.request).route
+            route = self._router.facts(record.request).route
         except RequestError:
             return None
         return route.provider, route.model

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from policy_cache.cache.automatic import AutomaticModel, automatic_rules
+from policy_cache.cache.automatic import AutomaticModel
 from policy_cache.cache.caches import Caches
-from policy_cache.cache.explicit import CacheModel, CacheOutcome, is_modelled
+from policy_cache.cache.explicit import CacheModel, CacheOutcome
 from policy_cache.cache.memo import Memo
 from policy_cache.cache.openai import OpenAIModel, openai_prompt
 from policy_cache.errors import RequestError
@@ -15,13 +15,12 @@ from policy_cache.forecast.reader import Readers, marked
 from policy_cache.forecast.result import Column, Simulation, added
 from policy_cache.forecast.shares import shares
 from policy_cache.forecast.totals import Totals
+from policy_cache.providers.cache_rules import AutomaticRules, BreakpointRules, ExplicitRules
 from policy_cache.providers.price_map import prices_of
-from policy_cache.request.markers import KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from policy_cache.cache.automatic import AutomaticRules
     from policy_cache.cache.explicit import CachePlan
     from policy_cache.cache.prompt import Prompt
     from policy_cache.engine.engine import Engine
@@ -29,9 +28,7 @@ if TYPE_CHECKING:
     from policy_cache.providers.resolve import Route
     from policy_cache.trace.record import TraceRecord
 
-_OPENAI = "an entry of OpenAI's cache lives for 30 minutes at least: as many idle ones are assumed"
 _MOST_SESSIONS = 200_000
-_LONGEST = 86_400.0
 
 
 class Model(Protocol):
@@ -50,35 +47,32 @@ class _Cache:
     def __init__(self, route: Route, request: Mapping[str, object], ways: int) -> None:
         self.route = route
         self.models: list[Model] = []
-        self.approximate: str | None = None
         self.optimum: Optimum | None = None
-        self._rules: AutomaticRules | None = None
-        marks = route.mechanism == "explicit" and not route.run
-        self.prices = prices_of(route.model, route.provider, writes=marks)
-        if is_modelled(route):
-            self.models = [CacheModel(minimum=lambda _: route.minimum) for _ in range(ways)]
-            self.optimum = Optimum(minimum=route.minimum)
-        elif marks:
-            self.models = [OpenAIModel() for _ in range(ways)]
-            self.approximate = _OPENAI
-        elif rules := automatic_rules(
-            route.provider, route.model, retention=request.get("prompt_cache_retention")
-        ):
-            self.models = [AutomaticModel(rules) for _ in range(ways)]
-            self.approximate = rules.approximate
-            self._rules = rules
-        elif route.mechanism != "none":
-            name = route.qualified
-            self.approximate = f"the cache of {name} is not modelled: everything is taken to be uncached"
+        self.prices = prices_of(route.model, route.provider, writes=route.marked is not None)
+        rules = route.cache
+        self._rules = rules = rules.chosen(request) if isinstance(rules, AutomaticRules) else rules
+        self.approximate = None if rules is None else rules.approximate
+        match rules:
+            case ExplicitRules():
+                self.models = [CacheModel(rules) for _ in range(ways)]
+                self.optimum = Optimum(rules)
+            case BreakpointRules():
+                self.models = [OpenAIModel(rules) for _ in range(ways)]
+            case AutomaticRules():
+                self.models = [AutomaticModel(rules) for _ in range(ways)]
+            case None if route.mechanism != "none":
+                name = route.qualified
+                self.approximate = f"the cache of {name} is not modelled: everything is taken to be uncached"
 
     def caches(self, request: Mapping[str, object]) -> bool:
         """Whether a request is cached at all."""
-        return bool(self.models) and (self._rules is None or self._rules.caches(request))
+        rules = self._rules
+        return rules is not None and (not isinstance(rules, AutomaticRules) or rules.caches(request))
 
     def prompt(self, prompt: Prompt, sent: Mapping[str, object]) -> Prompt:
         """A prompt with the breakpoints that it has once a request was sent."""
         found = marked(prompt, sent, self.route)
-        return openai_prompt(found, sent) if self.route.key != KEY else found
+        return openai_prompt(found, sent) if isinstance(self._rules, BreakpointRules) else found
 
 
 class Replay:
@@ -106,7 +100,7 @@ class Replay:
         self._by = by
         self._by_rule = by_rule
         self._caches = Caches(
-            lambda route, request: _Cache(route, request, len(engines) + 1), idle=_LONGEST, end=self._settle
+            lambda route, request: _Cache(route, request, len(engines) + 1), end=self._settle
         )
         self._sessions: Memo[tuple[str, str], bool] = Memo(_MOST_SESSIONS)
 

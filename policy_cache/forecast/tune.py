@@ -10,9 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from policy_cache.engine.engine import Engine
 from policy_cache.forecast.candidates import candidates, rules
-from policy_cache.forecast.compare import calibrate
+from policy_cache.forecast.compare import PolicyText, calibrate
 from policy_cache.forecast.pauses import Survey
 from policy_cache.forecast.replay import Replay
 from policy_cache.forecast.totals import Totals
@@ -87,7 +86,7 @@ def tune(
     Raises:
         TraceError: A file cannot be read, or a line is no record and that shall fail.
     """
-    survey = Survey()
+    survey = Survey(options.router())
     for record in options.read(progress=progress):
         survey.add(record)
     split = survey.split()
@@ -96,7 +95,7 @@ def tune(
         return _group(survey.model(record) or ("", ""), held=split is not None and record.at >= split)
 
     tried = candidates()
-    engines = [Engine.from_text(_policy(candidate), "candidate") for candidate in tried]
+    engines = [options.engine(PolicyText("candidate", _policy(candidate))) for candidate in tried]
     replay = Replay(engines, scales=calibrate(options), by=group)
     trace = options.read(progress=progress)
     for record in trace:

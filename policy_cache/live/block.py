@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NoReturn, cast
 
-from policy_cache.diagnostics import Diagnostic, listed, quoted, suggest
+from policy_cache.diagnostics import Diagnostic
 from policy_cache.errors import PolicyError
 from policy_cache.request.location import kind_of
+from policy_cache.text.words import listed, quoted, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

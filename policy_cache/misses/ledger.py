@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from policy_cache.cache.caches import Caches
-from policy_cache.cache.explicit import TTL_SECONDS, CacheModel, is_modelled
+from policy_cache.cache.explicit import CacheModel
 from policy_cache.cache.memo import Memo
 from policy_cache.engine.engine import Engine
 from policy_cache.errors import RequestError
@@ -16,6 +16,7 @@ from policy_cache.misses.difference import Sent
 from policy_cache.misses.loss import Request, losses
 from policy_cache.misses.miss import Kept, Miss
 from policy_cache.misses.shortfall import Turn
+from policy_cache.providers.cache_rules import ExplicitRules
 from policy_cache.providers.price_map import prices_of
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Misses:
         self,
         engine: Engine | None,
         *,
+        router: Engine | None = None,
         scales: Mapping[str, Scale] | None = None,
         session: str | None = None,
         most: int = MOST_KEPT,
@@ -67,6 +69,7 @@ class Misses:
 
         Args:
             engine: The policy; None takes requests as they are, and what was reported of them as the truth.
+            router: What tells where requests go, where there is no policy.
             scales: For a model, its own tokens for each estimated one.
             session: The only session to look at; the others still fill the caches.
             most: Misses to keep of each cause, the dearest; and of all, the first.
@@ -76,13 +79,11 @@ class Misses:
         self.unread: Counter[str] = Counter()
         self.unpriced: set[str] = set()
         self._engine = engine
-        self._router = engine or Engine.from_config(None)
+        self._router = engine or router or Engine.from_config(None)
         self._readers = Readers(scales or {})
         self._session = session
         self._kept = Kept(most)
-        self._caches = Caches(
-            lambda route, _: CacheModel(minimum=lambda _: route.minimum), idle=TTL_SECONDS["1h"]
-        )
+        self._caches: Caches[CacheModel | None] = Caches(_cache)
         self._known_prices: dict[str, Prices | None] = {}
         self._sessions: Memo[tuple[str, str], Request] = Memo(_MOST_TOKENS)
 
@@ -126,13 +127,13 @@ class Misses:
         self._judge(record, before, request, request.turn)
 
     def _turn(self, record: TraceRecord, route: Route, prompt: Prompt) -> Turn | None:
-        if not is_modelled(route):
+        rules, cache = route.marked, self._caches.of(route, record)
+        if cache is None or not isinstance(rules, ExplicitRules):
             return None
-        cache = self._caches.of(route, record)
         plan = cache.plan(prompt, record.at)
         available = record.at + record.waited
         cache.commit(plan, available)
-        return Turn(prompt, plan, record.at, available)
+        return Turn(prompt, plan, record.at, available, rules)
 
     def _judge(self, record: TraceRecord, before: Request | None, request: Request, turn: Turn) -> None:
         recorded = record.usage if self._engine is None else None
@@ -162,3 +163,8 @@ class Misses:
         if prices is None:
             self.unpriced.add(request.name)
         return prices
+
+
+def _cache(route: Route, _: Mapping[str, object]) -> CacheModel | None:
+    """The cache of a route; None where it takes no `cache_control`."""
+    return CacheModel(route.marked) if isinstance(route.marked, ExplicitRules) else None

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from policy_cache.cache.explicit import TTL_SECONDS
 from policy_cache.misses.difference import change, common_blocks
 from policy_cache.misses.shortfall import shortfall
-from policy_cache.text.values import word
+from policy_cache.text.words import word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -133,6 +132,6 @@ def _changed(before: Request, after: Request, turn: Turn, common: int) -> Loss |
     deepest = max(behind, key=lambda entry: entry.index)
     were = before.turn.prompt.prefix.ends
     lost = were[deepest.index] - (were[common - 1] if common else 0)
-    expired = turn.at - before.turn.at >= TTL_SECONDS[deepest.ttl]
+    expired = turn.at - before.turn.at >= before.turn.rules.seconds(deepest.ttl)
     said = found.said + ("; what followed had expired as well" if expired else "")
     return Loss(min(start + lost, ends[-1]), found.cause, found.location, said)

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from policy_cache.diagnostics import Diagnostic, visible
+from policy_cache.diagnostics import Diagnostic
 from policy_cache.errors import PolicyError
 from policy_cache.policy.check.examine import Examined, examine, examine_content
 from policy_cache.policy.language.model import Policy
+from policy_cache.text.words import visible
 
 if TYPE_CHECKING:
     import os

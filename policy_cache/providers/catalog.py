@@ -18,6 +18,7 @@ Ttl: TypeAlias = Literal["5m", "1h"]
 Shape: TypeAlias = Literal["chat", "messages"]
 Passage: TypeAlias = Literal["argument", "extra_body"]
 MarkerKey: TypeAlias = Literal["cache_control", "prompt_cache_breakpoint"]
+CacheKind: TypeAlias = Literal["explicit", "breakpoints", "automatic"]
 
 
 class _Entry(BaseModel):
@@ -34,10 +35,26 @@ class ProviderEntry(_Entry):
     Attributes:
         hosts: Globs over the host of `api_base`.
         models: Globs over a model that carries no provider prefix.
+        example: A model there, without its provider prefix; a first policy's tests ask for it.
+        family: The family of that model.
     """
 
     hosts: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
+    example: Annotated[str, Field(min_length=1)] | None = None
+    family: str | None = None
+
+
+class FamilyEntry(_Entry):
+    """Models that a first policy marks alike.
+
+    Attributes:
+        title: What people call them.
+        models: Globs over the model without its provider prefix.
+    """
+
+    title: str
+    models: Annotated[tuple[str, ...], Field(min_length=1)]
 
 
 class DialectEntry(_Sourced):
@@ -48,19 +65,56 @@ class DialectEntry(_Sourced):
         marker: Its value.
         ttl: The member of the value that says a TTL; None where the provider takes none.
         says_default: Whether `5m` is said too, because the provider's own default is another.
+        cache: How entries behave on a route that does not say so itself; None where that is not known.
     """
 
     key: MarkerKey
     marker: dict[str, str]
     ttl: str | None = None
     says_default: bool = False
+    cache: str | None = None
 
 
-class MinimumEntry(_Entry):
-    """The smallest prefix, in tokens, for models that match one of the globs."""
+class _Row(_Entry):
+    """What holds for some models.
+
+    Attributes:
+        match: Globs over the model without its provider prefix.
+        providers: The only providers for which it holds; empty for all.
+    """
 
     match: tuple[str, ...]
+    providers: tuple[str, ...] = ()
+
+
+class MinimumEntry(_Row):
+    """The smallest prefix that is cached, in tokens."""
+
     tokens: Annotated[int, Field(ge=0)]
+
+
+class Lifetime(_Entry):
+    """How long an unused entry lives.
+
+    Attributes:
+        seconds: From the start of the request that last wrote or read it.
+        assumes: What is not documented, and taken to be so, in a sentence.
+    """
+
+    seconds: Annotated[float, Field(gt=0)]
+    assumes: str | None = None
+
+
+class LifetimeEntry(_Row):
+    """Which lifetime entries have.
+
+    Attributes:
+        lifetime: Its name; None where not enough is known to say anything.
+        retention: Whether a request's `prompt_cache_retention` may name another one.
+    """
+
+    lifetime: str | None = None
+    retention: bool = False
 
 
 class ParameterEntry(_Entry):
@@ -79,6 +133,34 @@ class ParameterEntry(_Entry):
 
 class MinimumTable(_Sourced):
     models: tuple[MinimumEntry, ...]
+
+
+class CacheTable(_Sourced):
+    """How entries of a cache live, and are found.
+
+    Attributes:
+        kind: `explicit`: each marker writes an entry and looks back for another. `breakpoints`: OpenAI's,
+            which also has an implicit breakpoint, and looks where that has been. `automatic`: every block
+            ends an entry, and nothing is billed as written.
+        lifetimes: By the marker's TTL, or for an automatic cache by any name.
+        models: For an automatic cache, the first row that matches; left out, all have the first lifetime.
+        lookback: Positions that a marker looks back, itself included; or the latest breakpoints looked at.
+        prolonged: Whether a read starts the lifetime anew.
+        writes: The most breakpoints that one request writes, the implicit one among them.
+        messages: The endings of earlier messages that are looked at, too.
+        step: What is read of an automatic cache is rounded down to a multiple of so many tokens.
+        needs_key: Whether only requests with a `prompt_cache_key` are cached.
+    """
+
+    kind: CacheKind
+    lifetimes: Annotated[dict[str, Lifetime], Field(min_length=1)]
+    models: tuple[LifetimeEntry, ...] = ()
+    lookback: Annotated[int, Field(ge=1)] | None = None
+    prolonged: bool = True
+    writes: Annotated[int, Field(ge=1)] | None = None
+    messages: Annotated[int, Field(ge=0)] = 0
+    step: Annotated[int, Field(ge=1)] = 1
+    needs_key: bool = False
 
 
 class BlockTable(_Sourced):
@@ -127,12 +209,12 @@ class RouteEntry(_Sourced):
         breakpoints: The most that one request may carry.
         ttls: The TTLs that every model of the route takes.
         long_ttl: Globs over the models that take `1h` as well.
-        lifetime: How long an entry lives where that is not the TTL of the marker, for people.
-        lookback: How many positions before a breakpoint the provider looks for an entry.
         request_marker: Globs over the models that take a marker on the request itself.
         only_when_named: A word that a rule's `provider` or `model` must contain to mark here.
         run: A breakpoint is a run of marked messages from the first one to a user's turn.
         minimum: The table of minimum prefixes.
+        cache: How the entries of markers behave; by default as the dialect says.
+        automatic: What the provider caches by itself, as far as it is known.
         parameters: The cache parameters it takes, and how litellm really forwards each.
         blocks: The table of blocks for each request shape.
         note: What an operator should know besides.
@@ -147,12 +229,12 @@ class RouteEntry(_Sourced):
     breakpoints: Annotated[int, Field(ge=0)] = 0
     ttls: tuple[Ttl, ...] = ()
     long_ttl: tuple[str, ...] = ()
-    lifetime: str | None = None
-    lookback: Annotated[int, Field(ge=1)] | None = None
     request_marker: tuple[str, ...] = ()
     only_when_named: str | None = None
     run: bool = False
     minimum: str | None = None
+    cache: str | None = None
+    automatic: str | None = None
     parameters: dict[str, ParameterEntry] = Field(default_factory=dict)
     blocks: dict[Shape, str] = Field(default_factory=dict)
     note: str | None = None
@@ -166,8 +248,10 @@ class Catalog(_Entry):
     providers: dict[str, ProviderEntry]
     dialects: dict[str, DialectEntry]
     minimums: dict[str, MinimumTable]
+    caches: dict[str, CacheTable]
     blocks: dict[str, BlockTable]
     routes: tuple[RouteEntry, ...]
+    families: dict[str, FamilyEntry] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _refers_to_what_exists(self, info: ValidationInfo) -> Catalog:
@@ -194,21 +278,30 @@ def problems(catalog: Catalog) -> Iterator[Problem]:
     tables: dict[str, Mapping[str, _Sourced]] = {
         "dialects": catalog.dialects,
         "minimums": catalog.minimums,
+        "caches": catalog.caches,
         "blocks": catalog.blocks,
         "routes": {route.name: route for route in catalog.routes},
     }
     for part, entries in tables.items():
         for name, entry in entries.items():
             yield from _unknown((part, name, "sources"), "source", entry.sources, catalog.sources)
-    for name in catalog.providers:
+    for name, provider in catalog.providers.items():
         if name != name.lower():
             yield Problem(("providers", name), f"a provider is written in lower case, as `{name.lower()}`")
+        family = () if provider.family is None else (provider.family,)
+        yield from _unknown(("providers", name, "family"), "family", family, catalog.families)
+    for name, dialect in catalog.dialects.items():
+        yield from _cache(catalog, ("dialects", name, "cache"), dialect.cache, automatic=False)
+    for name, table in catalog.caches.items():
+        yield from _unwhole(("caches", name), table)
     for route in catalog.routes:
         here = ("routes", route.name)
         yield from _unknown((*here, "providers"), "provider", route.providers, catalog.providers)
         yield from _unknown((*here, "dialect"), "dialect", (route.dialect,), catalog.dialects)
         minimum = () if route.minimum is None else (route.minimum,)
         yield from _unknown((*here, "minimum"), "table of minimums", minimum, catalog.minimums)
+        yield from _cache(catalog, (*here, "cache"), route.cache, automatic=False)
+        yield from _cache(catalog, (*here, "automatic"), route.automatic, automatic=True)
         tables_of = tuple(route.blocks.values())
         yield from _unknown((*here, "blocks"), "table of blocks", tables_of, catalog.blocks)
         if route.mechanism == "explicit":
@@ -219,6 +312,35 @@ def problems(catalog: Catalog) -> Iterator[Problem]:
                 yield Problem((*here, "ttls"), "an explicit route takes `5m` at least")
             if route.run and route.request_marker:
                 yield Problem((*here, "run"), "a run is of messages, so there is no `request_marker`")
+
+
+def _cache(
+    catalog: Catalog, path: tuple[str, ...], name: str | None, *, automatic: bool
+) -> Iterator[Problem]:
+    if name is None:
+        return
+    yield from _unknown(path, "cache", (name,), catalog.caches)
+    table = catalog.caches.get(name)
+    if table is not None and (table.kind == "automatic") != automatic:
+        yield Problem(path, f"the cache `{name}` is {'' if automatic else 'not '}one of markers")
+
+
+def _unwhole(path: tuple[str, ...], table: CacheTable) -> Iterator[Problem]:
+    """Say what a cache lacks for its kind, or has for another."""
+    for row in table.models:
+        named = () if row.lifetime is None else (row.lifetime,)
+        yield from _unknown((*path, "models"), "lifetime", named, table.lifetimes)
+    if table.kind == "automatic":
+        return
+    if table.lookback is None:
+        yield Problem((*path, "kind"), "a cache of markers needs `lookback`")
+    if table.kind == "breakpoints" and table.writes is None:
+        yield Problem((*path, "kind"), "a cache of breakpoints needs `writes`")
+    short, long = table.lifetimes.get("5m"), table.lifetimes.get("1h")
+    if short is None or not table.lifetimes.keys() <= {"5m", "1h"}:
+        yield Problem((*path, "lifetimes"), "the lifetimes of markers are `5m`, and `1h` beside it")
+    elif long is not None and long.seconds < short.seconds:
+        yield Problem((*path, "lifetimes"), "an entry for `1h` lives no shorter than one for `5m`")
 
 
 def _unknown(

@@ -7,22 +7,24 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from policy_cache.diagnostics import Diagnostic, by_position, quoted, suggest, visible
+from policy_cache.diagnostics import Diagnostic, by_position
 from policy_cache.errors import PolicyError
-from policy_cache.policy.check.validate import validate
+from policy_cache.policy.check.examine import validate
 from policy_cache.policy.text.file import read_bytes
 from policy_cache.policy.text.source import parse
 from policy_cache.providers.catalog import Catalog, problems
 from policy_cache.providers.data import packaged_data
+from policy_cache.text.words import quoted, suggest, visible
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterator
 
-    from policy_cache.policy.text.source import Path, Source
+    from policy_cache.diagnostics import Path
+    from policy_cache.policy.text.source import Source
 
 SCHEMA = "catalog.schema.json"
-_TABLES = ("dialects", "minimums", "blocks")
+_TABLES = ("dialects", "minimums", "caches", "blocks")
 _OWN = "the operator"
 
 
@@ -46,7 +48,7 @@ def loads_catalog(content: str | bytes, name: str) -> Catalog:
         PolicyError: With every diagnostic of the text.
     """
     source = parse(content, name)
-    diagnostics = [*source.diagnostics, *validate(source, SCHEMA)]
+    diagnostics = [*source.diagnostics, *validate(source, SCHEMA, "catalog")]
     if all(diagnostic.severity == "warning" for diagnostic in diagnostics):
         catalog, wrong = _merge(source)
         if catalog is not None:
@@ -61,6 +63,7 @@ def _merge(source: Source) -> tuple[Catalog | None, list[Diagnostic]]:
     data = packaged_data()
     data["sources"] = {**data["sources"], _OWN: source.name, **given.get("sources", {})}
     data["providers"] |= given.get("providers", {})
+    data["families"] |= given.get("families", {})
     for part in _TABLES:
         data[part] |= {name: {"sources": [_OWN], **entry} for name, entry in given.get(part, {}).items()}
     known = {route["name"]: number for number, route in enumerate(data["routes"])}

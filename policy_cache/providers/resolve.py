@@ -7,19 +7,23 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from policy_cache.providers.cache_rules import of_itself, of_markers
 from policy_cache.request.blocks import BlockRules
 from policy_cache.request.markers import client_markers
 from policy_cache.request.names import Names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import TypeVar
 
+    from policy_cache.providers.cache_rules import AutomaticRules, BreakpointRules, CacheRules, ExplicitRules
     from policy_cache.providers.catalog import (
         Catalog,
         DialectEntry,
+        LifetimeEntry,
         MarkerKey,
         Mechanism,
-        MinimumTable,
+        MinimumEntry,
         ParameterEntry,
         RouteEntry,
         Shape,
@@ -27,6 +31,8 @@ if TYPE_CHECKING:
     )
     from policy_cache.request.markers import ClientMarker
     from policy_cache.request.prompt import Prompt
+
+    _R = TypeVar("_R", "MinimumEntry", "LifetimeEntry")
 
 
 def qualified(provider: str, model: str) -> str:
@@ -54,6 +60,8 @@ class Route:
         markers: The marker for each TTL, to be copied.
         only_when_named: A word that a rule's `provider` or `model` must contain to mark here.
         run: Whether a breakpoint is a run of marked messages from the first one on.
+        marked: How the entries of markers behave; None where there are none, or that is not known.
+        automatic: What the provider caches by itself; None where it does not, or too little is known.
     """
 
     name: str | None
@@ -71,6 +79,13 @@ class Route:
     markers: Mapping[Ttl, dict[str, str]] = field(default_factory=dict)
     only_when_named: str | None = None
     run: bool = False
+    marked: ExplicitRules | BreakpointRules | None = None
+    automatic: AutomaticRules | None = None
+
+    @property
+    def cache(self) -> CacheRules | None:
+        """How what is sent there is cached, as far as it is known: markers go before what is unasked."""
+        return self.marked or self.automatic
 
     @property
     def qualified(self) -> str:
@@ -84,8 +99,11 @@ class Route:
 
     def markers_of(self, prompt: Prompt) -> Sequence[ClientMarker]:
         """The markers that a request carries already, each with where it takes effect on this route."""
-        rules = self.blocks if self.mechanism == "explicit" else None
-        return client_markers(prompt, self.key, rules, run=self.run)
+        return client_markers(prompt, self.key, self.blocks, request=self.request_marker, run=self.run)
+
+    def lifetime_of(self, marker: ClientMarker) -> Ttl:
+        """The TTL that a marker has here: litellm drops one that the route does not take."""
+        return "1h" if marker.ttl == "1h" and marker.key == self.key and "1h" in self.ttls else "5m"
 
 
 def resolve(
@@ -110,6 +128,10 @@ def resolve(
     mechanism = "none" if entry.mechanism == "explicit" and not explicit else entry.mechanism
     ttls = _ttls(entry, bare)
     dialect = catalog.dialects[entry.dialect]
+    smallest = _row(catalog.minimums[entry.minimum].models, name, bare) if entry.minimum else None
+    minimum = smallest.tokens if smallest else 0
+    cache = entry.cache or dialect.cache
+    automatic = catalog.caches[entry.automatic] if entry.automatic else None
     return Route(
         name=entry.name,
         provider=name,
@@ -118,7 +140,7 @@ def resolve(
         mechanism=mechanism,
         breakpoints=entry.breakpoints if explicit else 0,
         ttls=ttls,
-        minimum=_minimum(catalog.minimums[entry.minimum], bare) if entry.minimum else 0,
+        minimum=minimum,
         request_marker=explicit and _matches(entry.request_marker, bare),
         parameters=entry.parameters,
         blocks=_block_rules(catalog, entry, shape) if explicit else BlockRules(),
@@ -126,6 +148,8 @@ def resolve(
         markers={ttl: _marker(dialect, ttl) for ttl in ttls},
         only_when_named=entry.only_when_named.lower() if entry.only_when_named else None,
         run=entry.run,
+        marked=of_markers(catalog.caches[cache], minimum) if explicit and cache and not entry.run else None,
+        automatic=of_itself(automatic, _row(automatic.models, name, bare), minimum) if automatic else None,
     )
 
 
@@ -173,8 +197,16 @@ def _ttls(entry: RouteEntry, model: str) -> frozenset[Ttl]:
     return frozenset(entry.ttls + extended)
 
 
-def _minimum(table: MinimumTable, model: str) -> int:
-    return next((row.tokens for row in table.models if _matches(row.match, model)), 0)
+def _row(rows: Sequence[_R], provider: str, model: str) -> _R | None:
+    """The first row that holds for a model of a provider."""
+    return next(
+        (
+            row
+            for row in rows
+            if (not row.providers or provider in row.providers) and _matches(row.match, model)
+        ),
+        None,
+    )
 
 
 def _block_rules(catalog: Catalog, entry: RouteEntry, shape: Shape) -> BlockRules:

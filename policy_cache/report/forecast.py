@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from policy_cache.diagnostics import visible
-from policy_cache.report.diagnostics.render import FORMAT_VERSION, Span
+from policy_cache.report.diagnostics.render import FORMAT_VERSION
 from policy_cache.report.plan.diff import counted
-from policy_cache.text.values import word
+from policy_cache.text.styled import Span
+from policy_cache.text.words import visible, word
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from policy_cache.diagnostics import visible
-from policy_cache.report.diagnostics.render import FORMAT_VERSION, Span
+from policy_cache.report.diagnostics.render import FORMAT_VERSION
 from policy_cache.report.forecast import grid, price_warnings, trace_warnings, usd
 from policy_cache.report.plan.diff import counted
-from policy_cache.text.values import place, word
+from policy_cache.request.location import place
+from policy_cache.text.styled import Span
+from policy_cache.text.words import visible, word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from policy_cache.diagnostics import visible
-from policy_cache.report.diagnostics.render import Span
+from policy_cache.text.styled import Span
+from policy_cache.text.words import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from policy_cache.providers.catalog import BlockTable, Catalog, RouteEntry
+    from policy_cache.providers.catalog import (
+        BlockTable,
+        CacheTable,
+        Catalog,
+        LifetimeEntry,
+        MinimumEntry,
+        RouteEntry,
+    )
 
 _FLAGS = {
     "tools": "tools",
@@ -68,7 +75,7 @@ def _ttls(route: RouteEntry) -> list[str]:
 def _range(catalog: Catalog, route: RouteEntry) -> str:
     if route.minimum is None:
         return ""
-    tokens = sorted({row.tokens for row in catalog.minimums[route.minimum].models})
+    tokens = sorted({row.tokens for row in catalog.minimums[route.minimum].models if row.tokens})
     return f"{tokens[0]:,}" if len(tokens) == 1 else f"{tokens[0]:,} to {tokens[-1]:,}"
 
 
@@ -105,14 +112,11 @@ def _facts(catalog: Catalog, route: RouteEntry) -> Iterator[tuple[str, str]]:
             yield "as", "a run of marked messages from the first one to a user's turn"
         if route.request_marker:
             yield "also", "on the request itself"
-    if route.lifetime:
-        yield "lifetime", route.lifetime
-    if route.lookback:
-        yield "lookback", f"{route.lookback} positions"
     if route.minimum is not None:
         for row in catalog.minimums[route.minimum].models:
-            models = "any other model" if row.match == ("*",) else "  ".join(row.match)
-            yield "from", f"{row.tokens:,} tokens: {models}"
+            yield "from", f"{f'{row.tokens:,} tokens' if row.tokens else 'not known'}: {_models(row)}"
+    for table in _caches(catalog, route):
+        yield from _cache(table)
     for name, parameter in route.parameters.items():
         limits = [f"at most {parameter.longest} characters"] if parameter.longest else []
         limits += [" or ".join(parameter.values)] if parameter.values else []
@@ -123,6 +127,54 @@ def _facts(catalog: Catalog, route: RouteEntry) -> Iterator[tuple[str, str]]:
             yield f"in {shape}", f"{role}: {kinds}" if kinds else role
     if route.note:
         yield "note", route.note
+
+
+def _caches(catalog: Catalog, route: RouteEntry) -> list[CacheTable]:
+    """What markers write to, and what the provider keeps by itself."""
+    marked = route.mechanism == "explicit" and not route.run
+    names = (
+        (route.cache or catalog.dialects[route.dialect].cache) if marked else None,
+        route.automatic,
+    )
+    return [catalog.caches[name] for name in names if name is not None]
+
+
+def _cache(table: CacheTable) -> Iterator[tuple[str, str]]:
+    lifetimes = table.lifetimes
+    if table.kind == "automatic":
+        if not table.models:
+            yield "by itself", f"{_seconds(next(iter(lifetimes.values())).seconds)}: every model"
+        for row in table.models:
+            lives = "not known" if row.lifetime is None else _seconds(lifetimes[row.lifetime].seconds)
+            if row.retention:
+                lives += f", or as `prompt_cache_retention` says: {', '.join(lifetimes)}"
+            yield "by itself", f"{lives}: {_models(row)}"
+        if table.step > 1:
+            yield "read", f"in steps of {table.step} tokens"
+        if table.needs_key:
+            yield "only", "requests with a `prompt_cache_key`"
+    else:
+        yield (
+            "lives",
+            ", ".join(f"{ttl} is {_seconds(one.seconds)}" for ttl, one in lifetimes.items())
+            + ("" if table.prolonged else ", which reads do not prolong"),
+        )
+        if table.kind == "explicit":
+            yield "lookback", f"{table.lookback} positions"
+        else:
+            yield "lookback", f"{table.lookback} breakpoints, and the endings of {table.messages} messages"
+            yield "writes", f"at most {table.writes} breakpoints a request"
+    for assumed in dict.fromkeys(one.assumes for one in lifetimes.values() if one.assumes):
+        yield "assumed", assumed
+
+
+def _models(row: MinimumEntry | LifetimeEntry) -> str:
+    models = "any other model" if row.match == ("*",) else "  ".join(row.match)
+    return f"{models}, on {', '.join(row.providers)}" if row.providers else models
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:,.0f} s"
 
 
 def _blocks(table: BlockTable) -> Iterator[tuple[str, str]]:
@@ -144,6 +196,7 @@ def _sources(catalog: Catalog, route: RouteEntry) -> list[str]:
     named = [*route.sources, *(source for table in tables for source in table.sources)]
     if route.minimum is not None:
         named += catalog.minimums[route.minimum].sources
+    named += [source for table in _caches(catalog, route) for source in table.sources]
     if route.mechanism == "explicit":
         named += catalog.dialects[route.dialect].sources
     return list(dict.fromkeys(named))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from policy_cache.text.words import cut, visible
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -21,6 +23,11 @@ def normalized(location: Location) -> str:
     return "$" + "".join(
         f"[{key}]" if isinstance(key, int) else f"['{key.translate(_ESCAPES)}']" for key in location
     )
+
+
+def place(location: Location) -> str:
+    """A location for people, as a normalized path: printable, long names in it cut."""
+    return visible(normalized(tuple(cut(key) if isinstance(key, str) else key for key in location)))
 
 
 def pointer(location: Location) -> str:

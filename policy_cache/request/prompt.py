@@ -32,7 +32,18 @@ class Prompt:
         leading: How many messages open it as the system prompt.
     """
 
-    __slots__ = ("_after_system", "calling", "leading", "messages", "request", "rich", "shape", "tools")
+    __slots__ = (
+        "_after_system",
+        "_meets",
+        "_programmatic",
+        "calling",
+        "leading",
+        "messages",
+        "request",
+        "rich",
+        "shape",
+        "tools",
+    )
 
     def __init__(self, request: Mapping[str, object], shape: Shape) -> None:
         """Read a request.
@@ -43,6 +54,8 @@ class Prompt:
         self.request = request
         self.shape = shape
         self._after_system: list[object] | None = None
+        self._meets: list[bool] | None = None
+        self._programmatic: frozenset[object] | None = None
         messages: Any = request.get("messages")
         if not isinstance(messages, (list, tuple)):
             raise RequestError(("messages",), found=kind_of(messages), expected="a list of messages")
@@ -84,10 +97,48 @@ class Prompt:
             self._after_system = after[::-1]
         return self._after_system[index]
 
+    def meets_assistant(self, index: int) -> bool:
+        """Whether a neighbour is an assistant's turn; what leaves nothing on the wire is passed over."""
+        if self._meets is None:
+            before, after = _neighbours(self.messages), _neighbours(self.messages[::-1])[::-1]
+            self._meets = ["assistant" in pair for pair in zip(before, after, strict=True)]
+        return self._meets[index]
+
+    def is_programmatic(self, call: object) -> bool:
+        """Whether the tool call of this id was made by code execution, so that its result takes no marker."""
+        if self._programmatic is None:
+            self._programmatic = frozenset(
+                fields["id"]
+                for message in self.rich
+                if message.get("role") == "assistant"
+                for part in elements_of(message.get("content"))
+                if (fields := fields_of(part)) and made_by_code(fields) and isinstance(fields.get("id"), str)
+            )
+        return isinstance(call, str) and call in self._programmatic
+
     @property
     def system(self) -> object:
         """The top-level `system`, or None where messages take its place."""
         return None if self.leading else self.request.get("system")
+
+
+def made_by_code(block: Mapping[str, object]) -> bool:
+    """Whether a block is a tool call that code execution made, which refuses a marker."""
+    caller = block.get("caller")
+    return isinstance(caller, dict) and caller.get("type") != "direct"
+
+
+def _neighbours(messages: Sequence[Mapping[str, object]]) -> list[object]:
+    """For each message, the role of the nearest one before it that leaves anything on the wire."""
+    roles: list[object] = []
+    role: object = None
+    for message in messages:
+        roles.append(role)
+        content = message.get("content")
+        blank = not content or (isinstance(content, str) and content.isspace())
+        if message.get("role") in TOOL_ROLES or not blank or message.get("tool_calls"):
+            role = message.get("role")
+    return roles
 
 
 def _read(messages: Sequence[object]) -> list[Mapping[str, object]]:

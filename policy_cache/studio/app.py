@@ -6,6 +6,7 @@ import asyncio
 import json
 import secrets
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import msgspec
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from policy_cache.providers.catalog import Catalog
     from policy_cache.studio.offers import Offers
     from policy_cache.studio.saving import Places
 
@@ -90,20 +92,29 @@ class Opened:
 class Studio:
     """One page with what it may read and write."""
 
-    def __init__(self, opened: Opened, offers: Offers, places: Places, *, seconds: float = SECONDS) -> None:
+    def __init__(
+        self,
+        opened: Opened,
+        offers: Offers,
+        places: Places,
+        *,
+        catalog: Catalog | None = None,
+        seconds: float = SECONDS,
+    ) -> None:
         """Begin without a process for evaluations; the first one starts it.
 
         Args:
             opened: The policy to open with.
             offers: The requests to choose from.
             places: Where the policy may be saved.
+            catalog: What the providers take; the packaged catalog if left out.
             seconds: How long an evaluation may take.
         """
         self.token = secrets.token_urlsafe(32)
         self._opened = opened
         self._offers = offers
         self._places = places
-        self._evaluate = Worker(evaluate, seconds=seconds)
+        self._evaluate = Worker(partial(evaluate, catalog=catalog), seconds=seconds)
 
     def app(self) -> Starlette:
         """The application; whoever serves it calls `close` in the end."""

@@ -6,29 +6,32 @@ from typing import TYPE_CHECKING
 
 from policy_cache.engine.engine import Engine
 from policy_cache.errors import PolicyError, RequestError, RequestFileError
-from policy_cache.policy.check.examine import examine_content
-from policy_cache.policy.check.reach import Catalog
-from policy_cache.policy.check.review import reviewed
+from policy_cache.policy.check.examine import examine_content, reviewed
+from policy_cache.policy.check.reach import Routes
 from policy_cache.policy.load import loads
-from policy_cache.providers.data import packaged_data
+from policy_cache.providers.catalog import packaged_catalog
 from policy_cache.report.diagnostics.render import as_json
 from policy_cache.report.plan.diff import diff, place_of
 from policy_cache.report.plan.explain import explain
-from policy_cache.report.plan.prefix import Breakpoint, draw
+from policy_cache.report.plan.prefix import PrefixEnd, draw
 from policy_cache.request.file import loads_request
+from policy_cache.request.location import place
 from policy_cache.studio.conversation import saving
-from policy_cache.text.values import place, word
+from policy_cache.text.words import word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from policy_cache.diagnostics import Diagnostic
     from policy_cache.engine.plan import Plan
-    from policy_cache.report.diagnostics.render import Span
+    from policy_cache.providers.catalog import Catalog
     from policy_cache.report.plan.prefix import Part
+    from policy_cache.text.styled import Span
 
 
-def evaluate(policy: str, request: str, pause: float, name: str) -> dict[str, object]:
+def evaluate(
+    policy: str, request: str, pause: float, name: str, *, catalog: Catalog | None = None
+) -> dict[str, object]:
     """Check a policy, and show what it does to a request.
 
     Args:
@@ -36,17 +39,18 @@ def evaluate(policy: str, request: str, pause: float, name: str) -> dict[str, ob
         request: The request's text.
         pause: Seconds from one turn of the conversation to the next.
         name: What the policy's file is called.
+        catalog: What the providers take; the packaged catalog if left out.
 
     Returns:
         `diagnostics`, as `validate --output-format json` has them; `refused`, why the request cannot be
         planned; `shown`, the rest, where the policy is valid and the request can be planned.
     """
-    found = _diagnosed(policy, name)
+    found = _diagnosed(policy, name, Routes((catalog or packaged_catalog()).model_dump()))
     told: dict[str, object] = {**as_json(found), "refused": None, "shown": None}
     try:
         given = loads_request(request.encode(), "request")
         if all(diagnostic.severity == "warning" for diagnostic in found):
-            told["shown"] = _shown(Engine(loads(policy, name)), given, pause, name)
+            told["shown"] = _shown(Engine(loads(policy, name), catalog), given, pause, name)
     except PolicyError as error:  # what only the model found
         told |= as_json(error.diagnostics)
     except (RequestFileError, RequestError) as error:
@@ -58,9 +62,9 @@ def evaluate(policy: str, request: str, pause: float, name: str) -> dict[str, ob
     return told
 
 
-def _diagnosed(policy: str, name: str) -> Sequence[Diagnostic]:
+def _diagnosed(policy: str, name: str, routes: Routes) -> Sequence[Diagnostic]:
     try:
-        return reviewed(examine_content(policy, name), Catalog(packaged_data()))
+        return reviewed(examine_content(policy, name), routes)
     except PolicyError as error:
         return error.diagnostics
 
@@ -85,17 +89,18 @@ def _styled(spans: Iterable[Span]) -> list[tuple[str, str]]:
     return [(span.text, span.style) for span in spans]
 
 
-def _piece(plan: Plan, piece: Part | Breakpoint) -> dict[str, object]:
-    if not isinstance(piece, Breakpoint):
+def _piece(plan: Plan, piece: Part | PrefixEnd) -> dict[str, object]:
+    if not isinstance(piece, PrefixEnd):
         return {"kind": "part", "name": piece.name, "tokens": piece.tokens}
-    source = piece.source
+    point = piece.breakpoint
+    source = point.source
     by = "the client" if source is None else " / ".join(map(word, filter(None, source[:2])))
     return {
         "kind": "breakpoint",
-        "at": place(piece.at),
-        "ttl": piece.ttl,
+        "at": place(point.at),
+        "ttl": point.ttl,
         "by": by,
         "line": None if source is None else place_of(plan, source),
-        "slot": piece.slot,
+        "slot": point.slot,
         "tokens": piece.tokens,
     }

@@ -7,10 +7,10 @@ from itertools import islice
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from policy_cache.diagnostics import visible
 from policy_cache.policy.packaged import packaged
 from policy_cache.report.plan.diff import counted
-from policy_cache.text.values import indented, word
+from policy_cache.text.values import indented
+from policy_cache.text.words import visible, word
 from policy_cache.trace.record import TraceSummary
 
 if TYPE_CHECKING:

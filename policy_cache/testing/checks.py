@@ -6,37 +6,41 @@ wrong elsewhere. Its docstring is the documentation of its codes.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from policy_cache.diagnostics import Diagnostic, Label, listed, quoted, suggest
 from policy_cache.errors import PathError
-from policy_cache.policy.check.meaning.walk import error, repeated_names
+from policy_cache.policy.check.finding import Finding, did_you_mean
+from policy_cache.policy.check.meaning.path import refused_path
+from policy_cache.policy.check.meaning.walk import repeated_names
 from policy_cache.request.jsonpath import compile_path
 from policy_cache.testing.repeat import FIELDS, LONGEST, repeats
+from policy_cache.text.words import listed, quoted, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from policy_cache.policy.text.source import Path, Source
+    from policy_cache.diagnostics import Path
+    from policy_cache.policy.text.source import Source
     from policy_cache.request.location import Location
 
 CLIENT = "(client)"
 """Whose a breakpoint is that the request came with; no rule is called so."""
 
 
-def check(source: Source) -> Iterator[Diagnostic]:
+def check(source: Source) -> Iterator[Finding]:
     """Run every check that needs no policy."""
     yield from duplicate_names(source)
     yield from places(source)
     yield from repeated_texts(source)
 
 
-def duplicate_names(source: Source) -> Iterator[Diagnostic]:
+def duplicate_names(source: Source) -> Iterator[Finding]:
     """PC501: two tests have the same name, which selects a test and stands for it in reports."""
-    yield from repeated_names(source, _cases(source), "PC501", "tests")
+    yield from repeated_names(_cases(source), "PC501", "tests")
 
 
-def places(source: Source) -> Iterator[Diagnostic]:
+def places(source: Source) -> Iterator[Finding]:
     """PC504: a path that may name several places, or counts from the end.
 
     A path that is none has the codes of a policy's: PC201, PC202, PC203.
@@ -45,12 +49,8 @@ def places(source: Source) -> Iterator[Diagnostic]:
         try:
             location_of(text)
         except PathError as error:
-            start = 0 if error.offset is None else min(error.offset, len(text))
-            span = source.span_in(path, start, len(text) if error.offset is None else start + 1)
-            message = f"invalid JSONPath: {error.message}" if error.code != "PC504" else error.message
-            yield Diagnostic(
-                error.code, "error", message, span=span, path=path, help=error.help, file=source.name
-            )
+            finding = refused_path(path, text, error)
+            yield replace(finding, message=error.message) if error.code == "PC504" else finding
 
 
 def location_of(text: str) -> Location:
@@ -69,47 +69,42 @@ def location_of(text: str) -> Location:
     return keys
 
 
-def repeated_texts(source: Source) -> Iterator[Diagnostic]:
+def repeated_texts(source: Source) -> Iterator[Finding]:
     """PC505: `{repeat:, times:}` that is not a text and a number of times, or that is too long."""
     for case_path, case in _cases(source):
         for path, value in repeats(case.get("request"), (*case_path, "request")):
-            yield from _repeat(source, path, value)
+            yield from _repeat(path, value)
 
 
-def _repeat(source: Source, path: Path, value: dict[str, Any]) -> Iterator[Diagnostic]:
+def _repeat(path: Path, value: dict[str, Any]) -> Iterator[Finding]:
     for name in value:
         if name not in FIELDS:
-            at = (*path, name)
-            span = source.keys.get(at)
-            meant = suggest(name, [field for field in FIELDS if field not in value])
-            labels = (Label(span, f"did you mean `{meant}`?"),) if meant and span else ()
+            close = suggest(name, [field for field in FIELDS if field not in value])
             message = f"unknown field {quoted(name)} beside `repeat`"
-            fix = None if meant else f"allowed here: {listed(FIELDS)}"
-            yield error(source, "PC120", message, at, fix, labels=labels, at_key=True)
+            help_ = None if close else f"allowed here: {listed(FIELDS)}"
+            yield Finding("PC120", message, (*path, name), help_, key=True, hint=did_you_mean(close))
             return
     text, times = value["repeat"], value.get("times")
     if not isinstance(text, str) or not text:
-        yield error(source, "PC505", "`repeat` takes a text", (*path, "repeat"), 'for example `"word "`')
+        yield Finding("PC505", "`repeat` takes a text", (*path, "repeat"), 'for example `"word "`')
     elif "times" not in value:
-        yield error(source, "PC505", "`repeat` has no `times`", path, "add `times: 4000`", at_key=True)
+        yield Finding("PC505", "`repeat` has no `times`", path, "add `times: 4000`", key=True)
     elif not isinstance(times, int) or isinstance(times, bool) or times < 1:
-        yield error(source, "PC505", "`times` takes a whole number, at least 1", (*path, "times"))
+        yield Finding("PC505", "`times` takes a whole number, at least 1", (*path, "times"))
     elif len(text) * times > LONGEST:
         message = f"the text would have {len(text) * times:,} characters, and may have {LONGEST:,}"
-        yield error(source, "PC505", message, (*path, "times"))
+        yield Finding("PC505", message, (*path, "times"))
 
 
-def rules(source: Source, known: Sequence[str]) -> Iterator[Diagnostic]:
+def rules(source: Source, known: Sequence[str]) -> Iterator[Finding]:
     """PC503: an expectation of a rule that the policy does not have."""
     for path, name, at_key in _rule_names(source):
         if name in known or (name == CLIENT and not at_key):
             continue
-        meant = suggest(name, known)
-        span = source.keys.get(path) if at_key else source.span(path)
-        labels = (Label(span, f"did you mean `{meant}`?"),) if meant and span else ()
-        fix = None if meant else f"the policy's rules: {listed(known) or 'none'}"
+        close = suggest(name, known)
+        help_ = None if close else f"the policy's rules: {listed(known) or 'none'}"
         message = f"the policy has no rule {quoted(name)}"
-        yield error(source, "PC503", message, path, fix, labels=labels, at_key=at_key)
+        yield Finding("PC503", message, path, help_, key=at_key, hint=did_you_mean(close))
 
 
 def _cases(source: Source) -> Iterator[tuple[Path, dict[str, Any]]]:

@@ -6,16 +6,18 @@ import difflib
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
-from policy_cache.diagnostics import Diagnostic, quoted
-from policy_cache.policy.check.describe import flow
+from policy_cache.diagnostics import Diagnostic
+from policy_cache.policy.check.shape.describe import flow
+from policy_cache.request.location import place
 from policy_cache.testing.checks import location_of
-from policy_cache.text.values import one_line, place
+from policy_cache.text.values import one_line
+from policy_cache.text.words import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from policy_cache.policy.text.source import Path
-    from policy_cache.testing.breakpoints import Found
+    from policy_cache.diagnostics import Path
+    from policy_cache.engine.plan import Breakpoint as Placed
     from policy_cache.testing.load import Suite
     from policy_cache.testing.model import Breakpoint
     from policy_cache.testing.run import Finding
@@ -52,17 +54,17 @@ def differences(suite: Suite, number: int, finding: Finding) -> Iterator[Diagnos
         yield from _lists(suite, number, "PC515", "marker", (*path, "wire"), wanted, found)
 
 
-def shown(expected: Sequence[Breakpoint], found: Sequence[Found]) -> tuple[list[str], list[str]]:
+def shown(expected: Sequence[Breakpoint], found: Sequence[Placed]) -> tuple[list[str], list[str]]:
     """Both lists, a line for each breakpoint; two lines are the same where a breakpoint is as expected.
 
     A rule that is not expected is not looked at, so the line takes that of the breakpoint found.
     """
-    lines = [_line(place(one.at), one.ttl, one.rule) for one in found]
+    lines = [_line(place(one.at), one.ttl, one.placer) for one in found]
     wanted: list[str] = []
     for one in expected:
         at, rule = place(location_of(one.at)), one.rule
         if rule is None:
-            alike = [other.rule for other in found if (place(other.at), other.ttl) == (at, one.ttl)]
+            alike = [other.placer for other in found if (place(other.at), other.ttl) == (at, one.ttl)]
             rule = alike[0] if alike else None
         wanted.append(_line(at, one.ttl, rule))
     return wanted, lines

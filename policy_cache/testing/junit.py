@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
-from policy_cache.diagnostics import visible
-from policy_cache.report.diagnostics.render import plain
 from policy_cache.testing.report import failure
+from policy_cache.text.styled import plain
+from policy_cache.text.words import visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -6,7 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from policy_cache.policy.text.source import Path, Source
+    from policy_cache.diagnostics import Path
+    from policy_cache.policy.text.source import Source
 
 _COMMENT = re.compile(r"(?<!\S)#[^\r\n]*")
 

@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from policy_cache.diagnostics import Diagnostic, quoted
+from policy_cache.diagnostics import Diagnostic
 from policy_cache.errors import PolicyError
-from policy_cache.policy.check.examine import examine, examined
-from policy_cache.policy.check.validate import validate
+from policy_cache.policy.check.examine import examine, examined, validate
 from policy_cache.policy.text.file import read_bytes, sibling
 from policy_cache.policy.text.source import parse
 from policy_cache.testing.checks import check, rules
 from policy_cache.testing.discover import is_named_test, policy_beside
+from policy_cache.text.words import quoted
 
 if TYPE_CHECKING:
     import os
@@ -76,7 +76,8 @@ def loads_suite(content: str | bytes, name: str) -> Suite:
         source = parse(content, name)
     except PolicyError as error:
         raise PolicyError(list(_of_tests(error)), lines=error.lines) from None
-    found = examined(source, validate(source, SCHEMA, "test file"), [*check(source), *_policy(source)])
+    checked = (finding.located(source, "error") for finding in check(source))
+    found = examined(source, validate(source, SCHEMA, "test file"), [*checked, *_policy(source)])
     if not found.ok:
         raise PolicyError(found.diagnostics, lines=source.lines)
     from policy_cache.testing.model import Tests  # noqa: PLC0415, slow to import
@@ -121,7 +122,8 @@ def _policy(source: Source) -> Iterator[Diagnostic]:
         return
     given = data.get("rules") if isinstance(data, dict) else None
     names = [rule.get("name") for rule in given if isinstance(rule, dict)] if isinstance(given, list) else []
-    yield from rules(source, [name for name in names if isinstance(name, str)])
+    for finding in rules(source, [name for name in names if isinstance(name, str)]):
+        yield finding.located(source, "error")
 
 
 def _missing(source: Source, message: str, help: str | None) -> Diagnostic:

@@ -65,8 +65,8 @@ class TestItem(pytest.Item):
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *args: object) -> str:
         """What the command line prints."""
         from policy_cache.errors import PolicyError  # noqa: PLC0415
-        from policy_cache.report.diagnostics.render import plain  # noqa: PLC0415
         from policy_cache.testing.report import failure  # noqa: PLC0415
+        from policy_cache.text.styled import plain  # noqa: PLC0415
 
         if isinstance(excinfo.value, _FailedError):
             return plain(failure(excinfo.value.outcome)).rstrip("\n")
@@ -106,7 +106,8 @@ def _relative(path: Path, config: pytest.Config) -> Path:
 
 def _said(error: object) -> str:
     from policy_cache.errors import PolicyError  # noqa: PLC0415
-    from policy_cache.report.diagnostics.render import full, plain  # noqa: PLC0415
+    from policy_cache.report.diagnostics.render import full  # noqa: PLC0415
+    from policy_cache.text.styled import plain  # noqa: PLC0415
 
     assert isinstance(error, PolicyError)
     shown = [plain(full(diagnostic, error.lines)) for diagnostic in error.diagnostics]

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from policy_cache.policy.text.source import Path
+    from policy_cache.diagnostics import Path
+
 
 FIELDS = ("repeat", "times")
 LONGEST = 10_000_000

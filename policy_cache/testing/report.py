@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from policy_cache.diagnostics import visible
-from policy_cache.report.diagnostics.render import FORMAT_VERSION, Span, as_json, concise, full
+from policy_cache.report.diagnostics.render import FORMAT_VERSION, as_json, concise, full
 from policy_cache.report.plan.diff import counted, diff
+from policy_cache.request.location import place
 from policy_cache.testing.checks import location_of
 from policy_cache.testing.compare import shown, unified
 from policy_cache.testing.coverage import percent
-from policy_cache.text.values import place, word
+from policy_cache.text.styled import Span
+from policy_cache.text.words import visible, word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from policy_cache.diagnostics import Diagnostic
-    from policy_cache.report.diagnostics.render import Style
     from policy_cache.testing.coverage import Coverage
     from policy_cache.testing.run import Outcome
+    from policy_cache.text.styled import Style
 
 
 def failure(outcome: Outcome) -> list[Span]:
@@ -135,7 +136,7 @@ def _test(outcome: Outcome) -> dict[str, Any]:
         if finding is None
         else {
             "breakpoints": [
-                {"at": place(one.at), "ttl": one.ttl, "rule": one.rule} for one in finding.breakpoints
+                {"at": place(one.at), "ttl": one.ttl, "rule": one.placer} for one in finding.breakpoints
             ],
             "unchanged": finding.unchanged,
             "parameters": dict(finding.parameters),

@@ -7,16 +7,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from policy_cache.diagnostics import Diagnostic, visible
+from policy_cache.diagnostics import Diagnostic
 from policy_cache.engine.engine import Engine
-from policy_cache.engine.plan import Plan
+from policy_cache.engine.plan import Breakpoint, Plan
 from policy_cache.errors import PolicyCacheError, RequestError, RequestFileError
 from policy_cache.policy.text.file import sibling
 from policy_cache.request.file import loads_request
 from policy_cache.request.location import Location
-from policy_cache.testing.breakpoints import Found, breakpoints
 from policy_cache.testing.compare import differences
 from policy_cache.testing.repeat import expanded
+from policy_cache.text.words import visible
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +43,7 @@ class Finding:
     """
 
     plan: Plan
-    breakpoints: Sequence[Found]
+    breakpoints: Sequence[Breakpoint]
     unchanged: bool
     parameters: Mapping[str, object]
     reasons: Mapping[str, Sequence[str]]
@@ -149,7 +149,7 @@ class Runner:
             reasons[placement.source.rule].append(placement.reason)
         return Finding(
             plan,
-            breakpoints(plan),
+            [point for point in plan.breakpoints if point.party != "litellm"],
             engine.rewrite(request, **context) is request,
             {str(edit.location[-1]): edit.after for edit in plan.edits if edit.change == "set"}
             if plan.changed

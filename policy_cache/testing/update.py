@@ -26,9 +26,9 @@ from policy_cache.testing.spell import block, entry, spell
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from policy_cache.policy.text.source import Path as DataPath
+    from policy_cache.diagnostics import Path as DataPath
+    from policy_cache.engine.plan import Breakpoint as Placed
     from policy_cache.policy.text.source import Source
-    from policy_cache.testing.breakpoints import Found
     from policy_cache.testing.load import Suite
     from policy_cache.testing.run import Finding, Outcome
 
@@ -128,9 +128,9 @@ def _fresh(outcome: Outcome, finding: Finding) -> dict[str, Any]:
     return fresh
 
 
-def _breakpoint(found: Found) -> dict[str, str]:
+def _breakpoint(found: Placed) -> dict[str, str]:
     ttl = {} if found.ttl == "5m" else {"ttl": found.ttl}
-    return {"at": normalized(found.at), **ttl, "rule": found.rule}
+    return {"at": normalized(found.at), **ttl, "rule": found.placer}
 
 
 def _merged(expect: dict[str, Any], fresh: dict[str, Any]) -> dict[str, Any]:

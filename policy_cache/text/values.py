@@ -3,17 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
-from policy_cache.diagnostics import visible
-from policy_cache.request.location import normalized
-
-if TYPE_CHECKING:
-    from policy_cache.request.location import Location
-
-_SHOWN = 48
-_SPARED = 16
-"""A text is cut only when that hides more than this."""
+from policy_cache.text.words import LONGEST, cut
 
 # JSON leaves these as they are; a terminal would act on them or hide them, or cannot encode them.
 _INVISIBLE = {
@@ -30,19 +21,15 @@ _INVISIBLE = {
 }
 
 
-def elided(value: object, shown: int = _SHOWN) -> object:
+def elided(value: object, longest: int = LONGEST) -> object:
     """The value with every long text cut, its size said in its place."""
     if isinstance(value, str):
-        return _cut(value, shown)
+        return cut(value, longest)
     if isinstance(value, dict):
-        return {_cut(str(key), shown): elided(item, shown) for key, item in value.items()}
+        return {cut(str(key), longest): elided(item, longest) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [elided(item, shown) for item in value]
+        return [elided(item, longest) for item in value]
     return value if value is None or isinstance(value, (bool, int, float)) else type(value).__name__
-
-
-def _cut(text: str, shown: int) -> str:
-    return text if len(text) <= shown + _SPARED else f"{text[:shown]}… ({len(text):,} characters)"
 
 
 def one_line(value: object) -> str:
@@ -53,13 +40,3 @@ def one_line(value: object) -> str:
 def indented(value: object) -> str:
     """A value as JSON on many lines, whole; control characters are escaped."""
     return json.dumps(value, indent=2, ensure_ascii=False).translate(_INVISIBLE)
-
-
-def word(text: str) -> str:
-    """A name as it stands in a sentence: printable, cut when it is long."""
-    return visible(_cut(text, _SHOWN))
-
-
-def place(location: Location) -> str:
-    """A location as a normalized path: printable, long names in it cut."""
-    return visible(normalized(tuple(_cut(k, _SHOWN) if isinstance(k, str) else k for k in location)))

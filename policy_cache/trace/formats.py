@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import msgspec
 
-from policy_cache.diagnostics import listed, quoted
 from policy_cache.errors import PolicyCacheError
+from policy_cache.text.words import listed, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -69,7 +69,7 @@ def test_litellm_sends_every_marker(name, kind):
     plan = Engine.from_text(starter(answers)).plan(starter_request(answers))
     found = check(plan)
     assert found.fates
-    assert [fate.marker.holder for fate in found.fates if not fate.places] == []
+    assert [fate.marker.at for fate in found.fates if not fate.places] == []
     assert all(found.parameters.values())
 
 

@@ -29,6 +29,9 @@ converse/*amazon.nova-2-*  *amazon.nova-2-*
   slots        4
   TTLs         5m
   from         1,000 tokens: any other model
+  lives        5m is 300 s
+  lookback     20 positions
+  assumed      Amazon does not say how far a breakpoint of Nova looks back: 20 positions are assumed.
   in chat      calls and results only beside tools
   in chat      of an assistant's texts only the last
   in chat      system: text

@@ -14,7 +14,7 @@ from policy_cache.cache.cost import cost
 from policy_cache.demo import DemoError, DemoResult, report, run_demo
 from policy_cache.demo.conversation import reply, requests
 from policy_cache.providers.prices import list_prices
-from policy_cache.report.diagnostics.render import ansi, plain
+from policy_cache.text.styled import ansi, plain
 
 # Building litellm's types warns, the first time that a response is read.
 pytestmark = pytest.mark.filterwarnings("ignore:Item '.*' on TypedDict class:UserWarning")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from policy_cache.policy.language.meaning import MODES, TARGETS, TTLS
 from policy_cache.policy.language.model import Action, Match
+from policy_cache.policy.language.words import MODES, TARGETS, TTLS
 
 POLICIES = sorted(
     file

@@ -12,7 +12,8 @@ from policy_cache.policy.packaged import packaged
 from policy_cache.providers.catalog import packaged_catalog
 from policy_cache.providers.file import load_catalog
 from policy_cache.providers.schema import catalog_schema_text
-from policy_cache.report.diagnostics.render import full, plain
+from policy_cache.report.diagnostics.render import full
+from policy_cache.text.styled import plain
 
 CASES = sorted((Path(__file__).parent / "catalogs").glob("*.yaml"))
 POLICY = """

@@ -7,21 +7,21 @@ import sys
 import time
 
 from policy_cache.errors import PolicyError
-from policy_cache.policy.check.examine import examine_content
+from policy_cache.policy.check.examine import examine_content, reviewed
 from policy_cache.policy.check.mend import mend
-from policy_cache.policy.check.reach import Catalog
-from policy_cache.policy.check.review import reviewed
+from policy_cache.policy.check.reach import Routes
 from policy_cache.providers.data import packaged_data
 from policy_cache.report.diagnostics.github import annotation
-from policy_cache.report.diagnostics.render import as_json, full, plain
+from policy_cache.report.diagnostics.render import as_json, full
 from policy_cache.report.diagnostics.sarif import as_sarif
+from policy_cache.text.styled import plain
 from tests.conftest import REPOSITORY
 
 LONGEST = 1.0
 LARGEST = 20_000
 TOKENS = rb"[ ] { } : , - # & * ! | > ' % @ ` ? $ . = ~ << --- yes 1e999 $.. [* re:( {".split()
 TOKENS += [b'"', b"\n", b"\t", b"\r", b"\x00", b"\xff", b"\xef\xbb\xbf", b" "]
-CATALOG = Catalog(packaged_data())
+ROUTES = Routes(packaged_data())
 
 
 def seeds():
@@ -53,7 +53,7 @@ def diagnose(content):
         examined = examine_content(content, "fuzz.yaml")
     except PolicyError as error:
         return error.diagnostics, error.lines
-    return reviewed(examined, CATALOG), examined.source.lines
+    return reviewed(examined, ROUTES), examined.source.lines
 
 
 def report(content):

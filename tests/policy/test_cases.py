@@ -11,12 +11,11 @@ import re
 import pytest
 import yaml
 
-from policy_cache.diagnostics import CODES
 from policy_cache.errors import PolicyError
-from policy_cache.policy.check.examine import examine_content
+from policy_cache.policy.check.examine import examine_content, reviewed
 from policy_cache.policy.check.mend import mend
-from policy_cache.policy.check.reach import Catalog
-from policy_cache.policy.check.review import reviewed
+from policy_cache.policy.check.reach import Routes
+from policy_cache.policy.check.table import TABLE
 from policy_cache.policy.load import loads
 from policy_cache.policy.text import compose
 from policy_cache.providers.data import packaged_data
@@ -25,7 +24,7 @@ from tests.conftest import REPOSITORY
 CASES = REPOSITORY / "tests" / "cases"
 BAD = sorted((CASES / "invalid").glob("*.yaml"))
 GOOD = sorted((CASES / "valid").glob("*.yaml"))
-CATALOG = Catalog(packaged_data())
+ROUTES = Routes(packaged_data())
 # Of a path that leads to no text, of the net below the checks, and of catalogs.
 ELSEWHERE = {"PC100", "PC101", "PC102", "PC129", "PC130", "PC131"}
 
@@ -36,7 +35,7 @@ def named(path):
 
 def diagnose(content, name="case.yaml"):
     try:
-        return reviewed(examine_content(content, name), CATALOG)
+        return reviewed(examine_content(content, name), ROUTES)
     except PolicyError as error:
         return error.diagnostics
 
@@ -91,7 +90,7 @@ def test_every_code_has_a_case():
         for path in BAD
         for code in re.findall(r"\[(PC\d{3})\]", path.with_suffix(".out").read_text("utf-8"))
     }
-    assert said == set(CODES) - ELSEWHERE
+    assert said == set(TABLE) - ELSEWHERE
 
 
 def test_every_output_has_its_policy():

@@ -10,13 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from policy_cache.diagnostics import CODES
 from policy_cache.errors import PolicyError
-from policy_cache.policy.check.examine import examine_content
+from policy_cache.policy.check.examine import examine_content, reviewed
 from policy_cache.policy.check.explanation import completed, explanations
-from policy_cache.policy.check.kind import other_kind
-from policy_cache.policy.check.reach import Catalog
-from policy_cache.policy.check.review import review
+from policy_cache.policy.check.reach import Routes
+from policy_cache.policy.check.table import TABLE
 from policy_cache.providers.data import packaged_data
 from policy_cache.providers.file import loads_catalog
 from tests.conftest import REPOSITORY
@@ -39,12 +37,7 @@ def codes(example, code):
         examined = examine_content(completed(example), "example.yaml")
     except PolicyError as error:
         return {one.code for one in error.diagnostics}
-    found = [*examined.diagnostics]
-    if other := other_kind(examined.source):
-        return {other.code}
-    if examined.ok:
-        found += review(examined.source, Catalog(packaged_data()))
-    return {one.code for one in found}
+    return {diagnostic.code for diagnostic in reviewed(examined, Routes(packaged_data()))}
 
 
 def shown_by(command):
@@ -61,11 +54,22 @@ def shown_by(command):
 
 
 def test_every_code_is_explained():
-    assert list(explanations()) == list(CODES)
+    assert list(explanations()) == list(TABLE) == sorted(TABLE)
     for one in EXPLAINED:
         assert one.text.endswith(".")
         assert one.bad, one.code
         assert one.good, one.code
+
+
+CHECKS = {check for code in TABLE.values() for check in (code.meaning, code.valid, code.reach) if check}
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_a_check_documents_the_codes_under_which_it_stands(check):
+    if check.__name__ == "unreachable":
+        return  # its parts do
+    documented = re.findall(r"^ *(PC\d{3}): ", check.__doc__, re.MULTILINE)
+    assert documented == [code for code, line in TABLE.items() if line.check is check]
 
 
 def test_the_net_below_the_checks_has_no_example():
@@ -89,4 +93,4 @@ def test_no_code_is_used_that_is_not_listed():
     used = {
         code for file in files for code in re.findall(r"\"(PC[1-4]\d\d)\"", file.read_text(encoding="utf-8"))
     }
-    assert used == set(CODES)
+    assert used == set(TABLE)

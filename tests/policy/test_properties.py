@@ -7,23 +7,23 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policy_cache.diagnostics import CODES
 from policy_cache.errors import PolicyError
-from policy_cache.policy.check.examine import examine_content
+from policy_cache.policy.check.examine import examine_content, reviewed
 from policy_cache.policy.check.mend import mend
-from policy_cache.policy.check.reach import Catalog
-from policy_cache.policy.check.review import reviewed
-from policy_cache.policy.check.validate import _validator
+from policy_cache.policy.check.reach import Routes
+from policy_cache.policy.check.shape.schema import POLICY, validator
+from policy_cache.policy.check.table import TABLE
 from policy_cache.policy.language.model import Policy
-from policy_cache.policy.language.names import NAMED_TARGETS
+from policy_cache.policy.language.words import NAMED_TARGETS
 from policy_cache.policy.load import LoadedPolicy, loads
 from policy_cache.providers.data import packaged_data
 from policy_cache.report.diagnostics.github import annotation
-from policy_cache.report.diagnostics.render import as_json, full, plain
+from policy_cache.report.diagnostics.render import as_json, full
+from policy_cache.text.styled import plain
 
 pytestmark = pytest.mark.property
 
-CATALOG = Catalog(packaged_data())
+ROUTES = Routes(packaged_data())
 CASES = Path(__file__).parent.parent / "cases"
 TEXTS = [path.read_bytes().decode(errors="replace") for path in sorted(CASES.glob("*/*.yaml"))]
 SEEDS = [path.read_text(encoding="utf-8") for path in sorted((CASES / "valid").glob("*.yaml"))]
@@ -80,7 +80,7 @@ def outcome(text):
 def reported(text):
     """What `validate` says, which reviews what has no errors."""
     try:
-        return reviewed(examine_content(text, "<policy>"), CATALOG)
+        return reviewed(examine_content(text, "<policy>"), ROUTES)
     except PolicyError as error:
         return error.diagnostics
 
@@ -91,7 +91,7 @@ def check(text):
     assert set(loaded) <= set(diagnostics)
     assert len(set(diagnostics)) == len(diagnostics)
     for diagnostic in diagnostics:
-        assert diagnostic.code in CODES
+        assert diagnostic.code in TABLE
         for span in (diagnostic.span, *(label.span for label in diagnostic.labels)):
             if span is not None:
                 assert 1 <= span.line <= span.end_line <= len(lines)
@@ -145,7 +145,7 @@ def nearly(schema, root):
     return st.one_of(options)
 
 
-ROOT = _validator("policy.schema.json").schema
+ROOT = validator(POLICY).schema
 
 
 @given(nearly(ROOT, ROOT))

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from policy_cache.diagnostics import Diagnostic, Label
+from policy_cache.diagnostics import Diagnostic, Label, Region
 from policy_cache.errors import PolicyError
 from policy_cache.policy.load import loads
-from policy_cache.report.diagnostics.render import Span, ansi, as_json, concise, full, plain
-from policy_cache.text.span import Span as Place
+from policy_cache.report.diagnostics.render import as_json, concise, full
+from policy_cache.text.styled import Span, ansi, plain
 
 
 def shown(line, place, **more):
@@ -16,7 +16,7 @@ def shown(line, place, **more):
 
 
 def test_concise():
-    spans = concise(Diagnostic("PC301", "warning", "twice", span=Place(3, 7, 3, 8), file="t.yaml"))
+    spans = concise(Diagnostic("PC301", "warning", "twice", span=Region(3, 7, 3, 8), file="t.yaml"))
     assert plain(spans) == "t.yaml:3:7: warning[PC301]: twice\n"
 
 
@@ -27,15 +27,15 @@ def test_ansi_marks_only_styled_text():
 @pytest.mark.parametrize(
     ("line", "place", "source", "carets"),
     [
-        ("a: bc", Place(1, 4, 1, 6), "1 | a: bc", "  |    ^^"),
-        ("a:\tbc", Place(1, 4, 1, 6), "1 | a:    bc", "  |       ^^"),
-        ("日本: x", Place(1, 5, 1, 6), "1 | 日本: x", "  |       ^"),
-        ("日本: x", Place(1, 1, 1, 3), "1 | 日本: x", "  | ^^^^"),
-        ("e\u0301: x", Place(1, 5, 1, 6), "1 | e\u0301: x", "  |    ^"),
-        ("\x1b: x", Place(1, 4, 1, 5), "1 | \\x1b: x", "  |       ^"),
-        ("\u202e: x", Place(1, 4, 1, 5), "1 | \\u202e: x", "  |         ^"),
-        ("ab", Place(1, 3, 1, 3), "1 | ab", "  |   ^"),
-        ("a: [b", Place(1, 4, 3, 2), "1 | a: [b", "  |    ^^"),
+        ("a: bc", Region(1, 4, 1, 6), "1 | a: bc", "  |    ^^"),
+        ("a:\tbc", Region(1, 4, 1, 6), "1 | a:    bc", "  |       ^^"),
+        ("日本: x", Region(1, 5, 1, 6), "1 | 日本: x", "  |       ^"),
+        ("日本: x", Region(1, 1, 1, 3), "1 | 日本: x", "  | ^^^^"),
+        ("e\u0301: x", Region(1, 5, 1, 6), "1 | e\u0301: x", "  |    ^"),
+        ("\x1b: x", Region(1, 4, 1, 5), "1 | \\x1b: x", "  |       ^"),
+        ("\u202e: x", Region(1, 4, 1, 5), "1 | \\u202e: x", "  |         ^"),
+        ("ab", Region(1, 3, 1, 3), "1 | ab", "  |   ^"),
+        ("a: [b", Region(1, 4, 3, 2), "1 | a: [b", "  |    ^^"),
     ],
 )
 def test_the_caret_stands_under_its_character(line, place, source, carets):
@@ -45,13 +45,13 @@ def test_the_caret_stands_under_its_character(line, place, source, carets):
 @pytest.mark.parametrize("column", [1, 50, 200, 399])
 def test_long_lines_are_cut_around_the_caret(column):
     line = "".join(chr(ord("a") + i % 26) for i in range(400))
-    _, _, _, source, carets, *_ = shown(line, Place(1, column, 1, column + 1))
+    _, _, _, source, carets, *_ = shown(line, Region(1, column, 1, column + 1))
     assert len(source) < 110
     assert source[carets.index("^")] == line[column - 1]
 
 
 def test_a_long_underline_ends_with_the_line():
-    _, _, _, source, carets, *_ = shown("x" * 400, Place(1, 1, 1, 401))
+    _, _, _, source, carets, *_ = shown("x" * 400, Region(1, 1, 1, 401))
     assert len(carets) <= len(source)
 
 
@@ -60,8 +60,8 @@ def test_nothing_reaches_the_terminal_unescaped():
         "PC000",
         "error",
         "m\x1b",
-        span=Place(1, 1, 1, 2),
-        labels=(Label(Place(1, 1, 1, 2), "l\x1b"),),
+        span=Region(1, 1, 1, 2),
+        labels=(Label(Region(1, 1, 1, 2), "l\x1b"),),
         help="h\x1b",
         note="n\x1b",
         file="f\x1b",

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import pytest
 
-from policy_cache.policy.check.examine import examine_content
-from policy_cache.policy.check.reach import Catalog
-from policy_cache.policy.check.review import reviewed
+from policy_cache.policy.check.examine import examine_content, reviewed
+from policy_cache.policy.check.reach import Routes
 from policy_cache.providers.data import packaged_data
 from tests.conftest import REPOSITORY
 
-CATALOG = Catalog(packaged_data())
+ROUTES = Routes(packaged_data())
 SHIPPED = sorted(
     file for file in (REPOSITORY / "policies").rglob("*.yaml") if not file.name.endswith(".test.yaml")
 )
@@ -22,7 +21,7 @@ SHIPPED = sorted(
 def codes(text):
     examined = examine_content(text, "t.yaml")
     assert examined.ok
-    return [diagnostic.code for diagnostic in reviewed(examined, CATALOG)]
+    return [diagnostic.code for diagnostic in reviewed(examined, ROUTES)]
 
 
 def policy(*rules):

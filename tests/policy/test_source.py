@@ -2,8 +2,9 @@
 
 import pytest
 
+from policy_cache.diagnostics import Region
 from policy_cache.policy.text.scalars import resolve
-from policy_cache.policy.text.source import Span, parse
+from policy_cache.policy.text.source import parse
 
 TEXT = """\
 a: [1, {b: "x"}]
@@ -20,13 +21,13 @@ e: {}
 @pytest.mark.parametrize(
     ("path", "span"),
     [
-        ((), Span(1, 1, 8, 6)),
-        (("a",), Span(1, 4, 1, 17)),
-        (("a", 1, "b"), Span(1, 12, 1, 15)),
-        (("c",), Span(3, 3, 5, 10)),
-        (("c", 0), Span(3, 5, 3, 6)),
-        (("c", 1), Span(4, 5, 5, 10)),
-        (("e",), Span(8, 4, 8, 6)),
+        ((), Region(1, 1, 8, 6)),
+        (("a",), Region(1, 4, 1, 17)),
+        (("a", 1, "b"), Region(1, 12, 1, 15)),
+        (("c",), Region(3, 3, 5, 10)),
+        (("c", 0), Region(3, 5, 3, 6)),
+        (("c", 1), Region(4, 5, 5, 10)),
+        (("e",), Region(8, 4, 8, 6)),
     ],
 )
 def test_values_have_spans(path, span):
@@ -35,8 +36,8 @@ def test_values_have_spans(path, span):
 
 def test_keys_have_spans():
     keys = parse(TEXT, "t").keys
-    assert keys["c",] == Span(2, 1, 2, 2)
-    assert keys["a", 1, "b"] == Span(1, 9, 1, 10)
+    assert keys["c",] == Region(2, 1, 2, 2)
+    assert keys["a", 1, "b"] == Region(1, 9, 1, 10)
 
 
 def test_data_is_plain():
@@ -47,13 +48,13 @@ def test_data_is_plain():
 def test_lines_end_as_in_editors(newline):
     source = parse(TEXT.replace("\n", newline), "t")
     assert source.lines == tuple(TEXT.split("\n"))
-    assert source.values["e",] == Span(8, 4, 8, 6)
+    assert source.values["e",] == Region(8, 4, 8, 6)
 
 
 def test_columns_count_characters():
     source = parse('é😀: ["\u2028", 日本: x]\n', "t")
-    assert source.values["é😀", 0] == Span(1, 6, 1, 9)
-    assert source.keys["é😀", 1, "日本"] == Span(1, 11, 1, 13)
+    assert source.values["é😀", 0] == Region(1, 6, 1, 9)
+    assert source.keys["é😀", 1, "日本"] == Region(1, 11, 1, 13)
 
 
 def test_revision_names_the_bytes():
@@ -67,13 +68,13 @@ def test_revision_names_the_bytes():
 @pytest.mark.parametrize(
     ("text", "span"),
     [
-        ("a: hello", Span(1, 5, 1, 6)),
-        ("a: 'hello'", Span(1, 6, 1, 7)),
-        ('a: "hello"', Span(1, 6, 1, 7)),
-        ('a: "h\\x65llo"', Span(1, 4, 1, 14)),
-        ("a: 'it''s'", Span(1, 4, 1, 11)),
-        ("a: !!str hello", Span(1, 4, 1, 15)),
-        ("a: |\n  hello", Span(1, 4, 2, 8)),
+        ("a: hello", Region(1, 5, 1, 6)),
+        ("a: 'hello'", Region(1, 6, 1, 7)),
+        ('a: "hello"', Region(1, 6, 1, 7)),
+        ('a: "h\\x65llo"', Region(1, 4, 1, 14)),
+        ("a: 'it''s'", Region(1, 4, 1, 11)),
+        ("a: !!str hello", Region(1, 4, 1, 15)),
+        ("a: |\n  hello", Region(1, 4, 2, 8)),
     ],
 )
 def test_a_character_of_a_text_has_a_span(text, span):

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from policy_cache.providers.catalog import Catalog, packaged_catalog
 
+MINUTES = {"5m": {"seconds": 300}}
 SMALL = {
     "version": 1,
     "sources": {"S": "https://example.com"},
@@ -15,6 +16,7 @@ SMALL = {
         "cache_control": {"sources": ["S"], "key": "cache_control", "marker": {"type": "ephemeral"}}
     },
     "minimums": {"acme": {"sources": ["S"], "models": [{"match": ["*"], "tokens": 1024}]}},
+    "caches": {"acme": {"sources": ["S"], "kind": "explicit", "lookback": 20, "lifetimes": MINUTES}},
     "blocks": {"acme": {"sources": ["S"], "tools": True}},
     "routes": [
         {
@@ -24,6 +26,7 @@ SMALL = {
             "breakpoints": 4,
             "ttls": ["5m"],
             "minimum": "acme",
+            "cache": "acme",
             "blocks": {"chat": "acme"},
             "sources": ["S"],
         }
@@ -37,7 +40,7 @@ def changed(part, **values):
         return {**SMALL, "routes": [{**SMALL["routes"][0], **values}]}
     if part == "dialects":
         return {**SMALL, part: {"cache_control": {**SMALL[part]["cache_control"], **values}}}
-    if part in {"minimums", "blocks"}:
+    if part in {"minimums", "caches", "blocks"}:
         return {**SMALL, part: {"acme": {**SMALL[part]["acme"], **values}}}
     return {**SMALL, **values}
 
@@ -67,6 +70,34 @@ def test_a_small_catalog():
         (changed("routes", breakpoints=0), "routes.acme.mechanism: an explicit route needs `breakpoints`"),
         (changed("routes", ttls=[]), "routes.acme.mechanism: an explicit route needs `ttls`"),
         (changed("routes", blocks={}), "routes.acme.mechanism: an explicit route needs `blocks`"),
+        (changed("routes", cache="other"), "routes.acme.cache: there is no cache `other`"),
+        (changed("routes", automatic="acme"), "routes.acme.automatic: the cache `acme` is one of markers"),
+        (changed("dialects", cache="acne"), "dialects.cache_control.cache: there is no cache `acne`"),
+        (
+            changed("caches", kind="automatic"),
+            "routes.acme.cache: the cache `acme` is not one of markers",
+        ),
+        (changed("caches", sources=["X"]), "caches.acme.sources: there is no source `X`"),
+        (changed("caches", lookback=None), "caches.acme.kind: a cache of markers needs `lookback`"),
+        (changed("caches", kind="breakpoints"), "caches.acme.kind: a cache of breakpoints needs `writes`"),
+        (
+            changed("caches", lifetimes={"1h": {"seconds": 3600}}),
+            "caches.acme.lifetimes: the lifetimes of markers are `5m`, and `1h` beside it",
+        ),
+        (
+            changed("caches", lifetimes=MINUTES | {"1h": {"seconds": 299}}),
+            "caches.acme.lifetimes: an entry for `1h` lives no shorter than one for `5m`",
+        ),
+        (changed("caches", lifetimes={}), "at least 1 item"),
+        (changed("caches", lifetimes={"5m": {"seconds": 0}}), "greater than 0"),
+        (
+            changed("caches", models=[{"match": ["*"], "lifetime": "day"}]),
+            "caches.acme.models: there is no lifetime `day`",
+        ),
+        (
+            changed("catalog", providers={"acme": {"family": "claude"}}),
+            "providers.acme.family: there is no family `claude`",
+        ),
         (changed("dialects", key="marker"), "Input should be 'cache_control' or 'prompt_cache_breakpoint'"),
         (
             changed("routes", parameters={"prompt_cache_key": {"send": "argument", "longest": 8}}),
@@ -92,7 +123,7 @@ def test_refuses(catalog, message):
 
 
 @pytest.mark.parametrize(
-    "name", ["sources", "providers", "dialects", "minimums", "blocks", "routes", "version"]
+    "name", ["sources", "providers", "dialects", "minimums", "caches", "blocks", "routes", "version"]
 )
 def test_needs_every_part(name):
     with pytest.raises(ValidationError, match="Field required"):
@@ -104,6 +135,7 @@ def test_every_entry_of_the_packaged_catalog_has_a_source_and_is_used():
     tables = [
         *catalog.dialects.values(),
         *catalog.minimums.values(),
+        *catalog.caches.values(),
         *catalog.blocks.values(),
         *catalog.routes,
     ]
@@ -112,6 +144,10 @@ def test_every_entry_of_the_packaged_catalog_has_a_source_and_is_used():
     assert {name for route in catalog.routes for name in route.blocks.values()} == set(catalog.blocks)
     assert {route.dialect for route in catalog.routes} == set(catalog.dialects)
     assert {route.minimum for route in catalog.routes if route.minimum} == set(catalog.minimums)
+    named = [*(route.cache for route in catalog.routes), *(route.automatic for route in catalog.routes)]
+    named += [dialect.cache for dialect in catalog.dialects.values()]
+    assert set(named) - {None} == set(catalog.caches)
+    assert {one.family for one in catalog.providers.values() if one.family} == set(catalog.families)
     names = [route.name for route in catalog.routes]
     assert len(names) == len(set(names))
 

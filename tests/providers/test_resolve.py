@@ -6,6 +6,7 @@ import litellm
 import pytest
 from litellm.llms.bedrock.common_utils import get_bedrock_base_model
 
+from policy_cache.providers.cache_rules import AutomaticRules, ExplicitRules
 from policy_cache.providers.catalog import packaged_catalog
 from policy_cache.providers.resolve import resolve
 
@@ -389,6 +390,63 @@ def test_the_minimums_are_litellms_but_for_a_few():
         "databricks-claude",
         "foundry-claude",
         "gemini",
+        "gemini-4",
         "snowflake-claude",
         "vertex-claude",
     }
+
+
+@pytest.mark.parametrize(
+    ("model", "minimum"),
+    [
+        ("claude-fable-5-1", 512),
+        ("claude-opus-5-5", 512),
+        ("claude-sonnet-5", 1024),
+        ("claude-sonnet-4-20250514", 1024),
+        ("claude-opus-4-7", 2048),
+        ("claude-3-haiku-20240307", 2048),
+        ("claude-opus-4-6", 4096),
+        ("claude-haiku-4-5-20251001", 4096),
+        ("claude-unheard-of", 1024),
+    ],
+)
+def test_how_claude_caches(model, minimum):
+    expected = ExplicitRules(minimum=minimum, lookback=20, short=300.0, long=3_600.0)
+    for provider in ("anthropic", "vertex_ai", "azure_ai", "openrouter", "litellm_proxy"):
+        assert route(model, provider).cache == expected
+
+
+@pytest.mark.parametrize(
+    ("model", "lookback", "lifetimes", "prolonged"),
+    [
+        ("dashscope/qwen4-max", 20, (300, 3_600), True),
+        ("minimax/MiniMax-M2.5", 20, (300, 300), True),
+        ("bedrock/amazon.nova-pro-v1:0", 20, (300, 300), True),
+        ("openrouter/google/gemini-2.5-pro", 20, (300, 300), False),
+        ("openrouter/z-ai/glm-4.6", 20, (300, 3_600), True),
+    ],
+)
+def test_how_others_with_markers_cache(model, lookback, lifetimes, prolonged):
+    rules = route(model).cache
+    assert (rules.lookback, rules.short, rules.long, rules.prolonged) == (lookback, *lifetimes, prolonged)
+
+
+@pytest.mark.parametrize(
+    ("model", "api_base"),
+    [
+        ("cohere/command-a", None),
+        ("hosted_vllm/qwen3-32b", None),
+        ("openai/gpt-4o", "https://proxy.example/v1"),
+        ("gemini/gemini-2.0-flash", None),
+    ],
+)
+def test_how_it_caches_is_not_known(model, api_base):
+    assert route(model, api_base=api_base).cache is None
+
+
+def test_what_a_provider_does_by_itself_stands_beside_its_markers():
+    found = route("dashscope/qwen3-max")
+    assert (type(found.marked), type(found.automatic)) == (ExplicitRules, AutomaticRules)
+    assert found.cache is found.marked
+    # Markers are lost in this shape, and what is cached unasked is not.
+    assert isinstance(route("dashscope/qwen3-max", shape="messages").cache, AutomaticRules)

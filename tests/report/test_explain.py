@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from policy_cache.engine.reasons import REASONS
-from policy_cache.report.diagnostics.render import plain
 from policy_cache.report.plan.explain import explain
 from policy_cache.report.plan.miss import why_missed
 from policy_cache.report.plan.verdicts import verdicts
 from policy_cache.request.targets import NAMED
+from policy_cache.text.styled import plain
 from tests.engine.requests import (
     BARE,
     BEDROCK_37,
@@ -212,7 +212,7 @@ def test_the_clients_markers_come_first():
     said = explained(engine(add("system")), request).splitlines()
     assert said[1:3] == [
         "client marker at $['messages'][0]['content'][0] (1h)",
-        "client marker at $['messages'][1] (lost by litellm)",
+        "client marker at $['messages'][1] (takes no effect here)",
     ]
 
 

@@ -4,14 +4,16 @@ import json
 
 import pytest
 
-from policy_cache.text.values import elided, indented, one_line, place, word
+from policy_cache.request.location import place
+from policy_cache.text.values import elided, indented, one_line
+from policy_cache.text.words import word
 
 
 def test_a_text_is_cut_only_when_that_hides_much():
     assert elided("x" * 64) == "x" * 64
     assert elided("x" * 65) == "x" * 48 + "… (65 characters)"
     assert elided("x" * 123_456) == "x" * 48 + "… (123,456 characters)"
-    assert elided("x" * 40, shown=10) == "x" * 10 + "… (40 characters)"
+    assert elided("x" * 40, longest=10) == "x" * 10 + "… (40 characters)"
 
 
 def test_whatever_holds_a_text_is_kept():

@@ -2,6 +2,7 @@
 
 from policy_cache.cache.explicit import CacheModel
 from policy_cache.cache.prompt import Prompt, PromptBlock
+from policy_cache.providers.cache_rules import ExplicitRules
 
 
 def block(name, tokens=100, ttl=None, *, level="messages", kind="text"):
@@ -18,8 +19,13 @@ def texts(count, *, ttl=None, start=0):
     return [block(name, ttl=ttl if name == names[-1] else None) for name in names]
 
 
+def explicit_rules(minimum=0, **rules):
+    """Claude's rules, with this minimum."""
+    return ExplicitRules(**{"minimum": minimum, "lookback": 20, "short": 300.0, "long": 3_600.0, **rules})
+
+
 def no_minimum():
-    return CacheModel(minimum=lambda _: 0)
+    return CacheModel(explicit_rules())
 
 
 def send(cache, sent, now, *, available=None):

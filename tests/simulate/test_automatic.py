@@ -6,23 +6,31 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policy_cache.cache.automatic import AutomaticModel, AutomaticRules, automatic_rules
+from policy_cache.cache.automatic import AutomaticModel
 from policy_cache.cache.explicit import CacheOutcome
 from policy_cache.cache.prompt import Prompt
+from policy_cache.providers.cache_rules import AutomaticRules
+from policy_cache.providers.catalog import packaged_catalog
+from policy_cache.providers.resolve import resolve
 
 from .prompts import block, prompt, send, texts
 
 HOUR = 3_600.0
-FREE = AutomaticRules(minimum=0, step=1, seconds=300.0)
+FREE = AutomaticRules(minimum=0, step=1, lives=300.0)
 
 
 def model(**rules):
     return AutomaticModel(replace(FREE, **rules))
 
 
-def of(provider, name, **asked):
-    rules = automatic_rules(provider, name, **asked)
-    return rules and (rules.minimum, rules.step, rules.seconds)
+def automatic_rules(provider, name):
+    route = resolve(packaged_catalog(), model=name, provider=provider, api_base=None, shape="chat")
+    return route.automatic
+
+
+def of(provider, name, retention=None):
+    rules = automatic_rules(provider, name).chosen({"prompt_cache_retention": retention})
+    return rules.minimum, rules.step, rules.lives
 
 
 class TestWhatIsRead:
@@ -170,7 +178,7 @@ class TestRules:
             ("bedrock", "amazon.nova-pro-v1:0"),
             ("openrouter", "deepseek/deepseek-chat"),
             ("cohere", "command-r"),
-            ("", "gpt-4o"),
+            ("", "unheard-of"),
             ("nobody", "gpt-4o"),
         ],
     )
@@ -246,7 +254,7 @@ def test_a_read_is_the_longest_prefix_that_was_sent_lately(rules, requests):
         sizes = [
             end // rules.step * rules.step
             for end, digest in zip(ends, digests, strict=True)
-            if digest in seen and now < seen[digest] + rules.seconds
+            if digest in seen and now < seen[digest] + rules.lives
         ]
         assert plan.outcome.read == max((size for size in sizes if size >= rules.minimum), default=0)
         cache.commit(plan, now)

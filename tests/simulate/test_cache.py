@@ -4,7 +4,7 @@ import pytest
 
 from policy_cache.cache.explicit import CacheModel, CacheOutcome
 
-from .prompts import block, no_minimum, prompt, send, texts
+from .prompts import block, explicit_rules, no_minimum, prompt, send, texts
 
 
 def test_without_a_breakpoint_nothing_is_cached():
@@ -169,7 +169,7 @@ class TestAvailability:
 
 class TestMinimum:
     def test_it_counts_the_whole_prefix(self):
-        cache = CacheModel(minimum=lambda _: 250)
+        cache = CacheModel(explicit_rules(250))
         sent = prompt(block("a", ttl="5m"), block("b", ttl="5m"), block("c", ttl="5m"), block("q", 1))
         assert send(cache, sent, 0) == CacheOutcome(write_5m=300, uncached=1)
         assert send(cache, sent, 1) == CacheOutcome(read=300, uncached=1)
@@ -177,13 +177,8 @@ class TestMinimum:
 
     @pytest.mark.parametrize(("size", "cached"), [(249, 0), (250, 250)])
     def test_below_it_nothing_happens(self, size, cached):
-        cache = CacheModel(minimum=lambda _: 250)
+        cache = CacheModel(explicit_rules(250))
         assert send(cache, prompt(block("a", size, "5m")), 0).write_5m == cached
-
-    def test_it_is_the_models(self):
-        cache = CacheModel()
-        for model, cached in [("claude-opus-5-5", 600), ("claude-opus-4-8", 0), ("claude-haiku-4-5", 0)]:
-            assert send(cache, prompt(block("a", 600, "5m"), model=model), 0).write_5m == cached
 
 
 class TestMixedLifetimes:
@@ -242,19 +237,3 @@ class TestParameters:
             prompt(block("a"), parameters={"system": value}).prefix.digests for value in (b"1", b"2")
         )
         assert one != other
-
-
-class TestMarkLast:
-    def test_the_last_cacheable_block_takes_it(self):
-        thinking = block("hm", kind="thinking")
-        blocks = (block("a"), block("b"), type(thinking)("messages", "thinking", b"hm", 1, cacheable=False))
-        marked = prompt(*blocks).mark_last("1h")
-        assert [b.ttl for b in marked.blocks] == [None, "1h", None]
-
-    def test_its_own_marker_stays(self):
-        own = prompt(block("a", ttl="5m"))
-        assert own.mark_last("1h") is own
-
-    def test_without_one_nothing_happens(self):
-        nothing = prompt()
-        assert nothing.mark_last("5m") is nothing

@@ -4,7 +4,6 @@ import pytest
 
 from policy_cache.cache.cost import cost
 from policy_cache.cache.explicit import CacheOutcome
-from policy_cache.cache.minimums import minimum_tokens
 from policy_cache.providers.prices import list_prices
 
 MILLION = 1_000_000
@@ -68,25 +67,3 @@ def test_every_spelling_of_a_model(model):
 )
 def test_an_unknown_model_has_no_price(model):
     assert list_prices(model) is None
-
-
-@pytest.mark.parametrize(
-    ("model", "minimum"),
-    [
-        ("claude-fable-5-1", 512),
-        ("claude-opus-5-5", 512),
-        ("anthropic/claude-opus-5", 512),
-        ("claude-sonnet-5-5", 512),
-        ("claude-sonnet-5", 1024),
-        ("claude-opus-4-8", 1024),
-        ("claude-sonnet-4-20250514", 1024),
-        ("claude-opus-4-7", 2048),
-        ("claude-3-haiku-20240307", 2048),
-        ("claude-opus-4-6", 4096),
-        ("claude-haiku-4-5-20251001", 4096),
-        ("claude-unheard-of", 1024),
-        ("gpt-5", 1024),
-    ],
-)
-def test_minimums(model, minimum):
-    assert minimum_tokens(model) == minimum

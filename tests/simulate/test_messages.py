@@ -3,10 +3,10 @@
 import pytest
 
 from policy_cache.cache.explicit import CacheModel, CacheOutcome
-from policy_cache.cache.messages import REPLY_OPENING, messages_prompt
+from policy_cache.cache.reading import REPLY_OPENING, messages_prompt
 from policy_cache.request.tokens import tokens
 
-from .prompts import send
+from .prompts import explicit_rules, no_minimum, send
 
 MARK = {"type": "ephemeral"}
 HOUR = {"type": "ephemeral", "ttl": "1h"}
@@ -125,7 +125,7 @@ class TestInvalidation:
     )
 
     def kept(self, **changed):
-        cache = CacheModel()
+        cache = CacheModel(explicit_rules(1_024))
         first = messages_prompt(self.BASE)
         send(cache, first, 0)
         reads = send(cache, messages_prompt({**self.BASE, **changed}), 1).read
@@ -226,7 +226,7 @@ class TestBreakpoints:
         assert self.ttls(messages=[user([text("a", cache_control=MARK)])], cache_control=MARK) == ["5m"]
 
     def test_automatic_moves_forward_with_the_conversation(self):
-        cache = CacheModel(minimum=lambda _: 0)
+        cache = no_minimum()
         turns = [user("a" * 700), user("b" * 350, "assistant"), user("c" * 350)]
         first = messages_prompt(request(messages=turns[:1], cache_control=MARK))
         second = messages_prompt(request(messages=turns, cache_control=MARK))

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from policy_cache import Engine
 from policy_cache.misses.ledger import Misses
-from policy_cache.report.diagnostics.render import plain
 from policy_cache.report.misses import TITLES, line
+from policy_cache.text.styled import plain
 from policy_cache.trace.record import Trace, TraceRecord
 from policy_cache.usage.usage import CacheUsage
 

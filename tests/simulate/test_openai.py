@@ -9,8 +9,14 @@ from hypothesis import strategies as st
 from policy_cache.cache.explicit import CacheOutcome
 from policy_cache.cache.openai import OpenAIModel, OpenAIPrompt, openai_prompt
 from policy_cache.forecast.reader import PromptReader
+from policy_cache.providers.cache_rules import BreakpointRules
+from policy_cache.providers.catalog import packaged_catalog
+from policy_cache.providers.resolve import resolve
+from policy_cache.request.blocks import BlockRules
 
 from .prompts import block, prompt, send
+
+RULES = BreakpointRules(minimum=1_024, lookback=50, messages=20, writes=4, lives=1_800.0)
 
 
 def blocks(count, *, marked=(), start=0):
@@ -23,21 +29,32 @@ def sent(count, *, marked=(), implicit=()):
 
 
 def writes(prompt):
-    return [write.index for write in OpenAIModel().plan(prompt, 0).writes]
+    return [write.index for write in OpenAIModel(RULES).plan(prompt, 0).writes]
 
 
 def read_request(request):
-    read = PromptReader("chat").read(request, model="gpt-5.6")
+    read = PromptReader("chat", BlockRules()).read(request, model="gpt-5.6")
     return openai_prompt(read, request)
+
+
+@pytest.mark.parametrize(
+    ("provider", "model"), [("openai", "gpt-5.6"), ("openai", "gpt-6-sol"), ("azure", "eu/gpt-5.6-sol")]
+)
+def test_the_catalog_has_these_rules(provider, model):
+    route = resolve(packaged_catalog(), model=model, provider=provider, api_base=None, shape="chat")
+    assert replace(route.cache, approximate=None) == RULES
+    assert "30 minutes at least" in route.cache.approximate
 
 
 class TestWhatIsWritten:
     def test_the_end_of_the_latest_eligible_message_without_any_marker(self):
-        cache = OpenAIModel()
+        cache = OpenAIModel(RULES)
         assert send(cache, sent(4, implicit=[0, 2]), 0) == CacheOutcome(write_5m=6_000, uncached=2_000)
 
     def test_a_marked_block(self):
-        assert send(OpenAIModel(), sent(3, marked=[1]), 0) == CacheOutcome(write_5m=4_000, uncached=2_000)
+        assert send(OpenAIModel(RULES), sent(3, marked=[1]), 0) == CacheOutcome(
+            write_5m=4_000, uncached=2_000
+        )
 
     def test_the_implicit_breakpoint_and_the_latest_three_markers(self):
         assert writes(sent(8, marked=[0, 1, 2, 3, 4], implicit=[7])) == [2, 3, 4, 7]
@@ -46,64 +63,64 @@ class TestWhatIsWritten:
         assert writes(sent(8, marked=[0, 1, 2, 3, 4])) == [1, 2, 3, 4]
 
     def test_nothing_in_explicit_mode_without_a_marker(self):
-        cache = OpenAIModel()
+        cache = OpenAIModel(RULES)
         send(cache, sent(3, implicit=[2]), 0)
         assert send(cache, sent(3), 1) == CacheOutcome(uncached=6_000)
 
     @pytest.mark.parametrize(("size", "written"), [(1_023, 0), (1_024, 1_024), (1_025, 1_025)])
     def test_from_1024_tokens_on_and_not_rounded(self, size, written):
-        outcome = send(OpenAIModel(), prompt(block("a", size, "5m")), 0)
+        outcome = send(OpenAIModel(RULES), prompt(block("a", size, "5m")), 0)
         assert outcome == CacheOutcome(write_5m=written, uncached=size - written)
 
     def test_what_was_read_is_not_written_again(self):
-        cache = OpenAIModel()
+        cache = OpenAIModel(RULES)
         send(cache, sent(2, implicit=[1]), 0)
         assert send(cache, sent(4, implicit=[1, 3]), 1) == CacheOutcome(read=4_000, write_5m=4_000)
 
     def test_the_tail_is_never_cached(self):
-        assert send(OpenAIModel(), replace(sent(1, marked=[0]), tail=3), 0).uncached == 3
+        assert send(OpenAIModel(RULES), replace(sent(1, marked=[0]), tail=3), 0).uncached == 3
 
 
 class TestWhatIsRead:
     def test_an_entry_at_a_breakpoint_alone(self):
         """A shorter prefix that no breakpoint of this request ends is not fallen back to."""
-        cache = OpenAIModel()
+        cache = OpenAIModel(RULES)
         send(cache, sent(2, marked=[1]), 0)
         assert cache.plan(sent(4, marked=[3]), 1).outcome.read == 0
         assert cache.plan(sent(4, marked=[1, 3]), 1).outcome.read == 4_000
 
     def test_markers_beyond_the_four_that_are_written(self):
-        cache = OpenAIModel()
+        cache = OpenAIModel(RULES)
         send(cache, sent(1, marked=[0]), 0)
         assert cache.plan(sent(6, marked=range(6)), 1).outcome.read == 2_000
 
     @pytest.mark.parametrize(("markers", "read"), [(50, 2_000), (51, 0)])
     def test_the_latest_fifty_markers(self, markers, read):
-        cache = OpenAIModel()
+        cache = OpenAIModel(RULES)
         send(cache, sent(1, marked=[0]), 0)
         assert cache.plan(sent(markers, marked=range(markers)), 1).outcome.read == read
 
     def test_however_many_blocks_lie_between(self):
-        cache = OpenAIModel()
+        cache = OpenAIModel(RULES)
         send(cache, sent(1, marked=[0]), 0)
         assert cache.plan(sent(500, marked=[0, 499]), 1).outcome.read == 2_000
 
     @pytest.mark.parametrize(("later", "read"), [(20, 2_000), (21, 0)])
     def test_where_the_implicit_breakpoint_was_twenty_messages_before(self, later, read):
-        cache = OpenAIModel()
+        cache = OpenAIModel(RULES)
         send(cache, sent(1, implicit=[0]), 0)
         assert cache.plan(sent(1 + later, implicit=range(1 + later)), 1).outcome.read == read
 
     def test_the_leading_system_messages_however_long_ago(self):
         system = [block("system", 2_000, level="system")]
         turns = blocks(40)
-        cache = OpenAIModel()
+        cache = OpenAIModel(RULES)
         send(cache, OpenAIPrompt("m", "s", tuple(system), implicit=(0,)), 0)
         long = OpenAIPrompt("m", "s", (*system, *turns), implicit=tuple(range(41)))
         assert cache.plan(long, 1).outcome.read == 2_000
 
     def test_the_longest_of_several(self):
-        cache = OpenAIModel()
+        cache = OpenAIModel(RULES)
         send(cache, sent(3, marked=[0, 1, 2]), 0)
         plan = cache.plan(sent(3, marked=[0, 1, 2]), 1)
         assert plan.outcome == CacheOutcome(read=6_000)
@@ -113,35 +130,35 @@ class TestWhatIsRead:
 class TestLifetime:
     @pytest.mark.parametrize(("after", "read"), [(1_799, 2_000), (1_800, 0)])
     def test_half_an_hour_after_it_was_written(self, after, read):
-        cache = OpenAIModel()
+        cache = OpenAIModel(RULES)
         send(cache, sent(1, marked=[0]), 0, available=60)
         assert cache.plan(sent(1, marked=[0]), after).outcome.read == read
 
     def test_half_an_hour_after_it_was_read_for_nothing(self):
-        cache = OpenAIModel()
+        cache = OpenAIModel(RULES)
         outcomes = [send(cache, sent(1, marked=[0]), now) for now in (0, 1_799, 3_598, 5_398)]
         assert [outcome.read for outcome in outcomes] == [0, 2_000, 2_000, 0]
         assert [outcome.write_5m for outcome in outcomes] == [2_000, 0, 0, 2_000]
 
     def test_each_breakpoint_that_is_written_prolongs_its_own_entry(self):
-        cache = OpenAIModel()
+        cache = OpenAIModel(RULES)
         for now in (0, 1_700):
             send(cache, sent(2, marked=[0, 1]), now)
         assert cache.plan(sent(1, marked=[0]), 3_400).outcome.read == 2_000
 
     def test_it_is_readable_once_the_reply_begins(self):
-        cache = OpenAIModel()
+        cache = OpenAIModel(RULES)
         send(cache, sent(1, marked=[0]), 0, available=5)
         assert cache.plan(sent(1, marked=[0]), 4).outcome.read == 0
         assert cache.plan(sent(1, marked=[0]), 5).outcome.read == 2_000
 
     def test_refreshing_writes_nothing(self):
-        cache = OpenAIModel()
+        cache = OpenAIModel(RULES)
         cache.refresh(cache.plan(sent(1, marked=[0]), 0))
         assert len(cache) == 0
 
     def test_what_has_expired_is_forgotten(self):
-        cache = OpenAIModel()
+        cache = OpenAIModel(RULES)
         for now in range(5_000):
             send(cache, prompt(block(f"{now}", 2_000, "5m")), now * 10)
         assert len(cache) <= 1_025
@@ -186,13 +203,9 @@ class TestWhereTheImplicitBreakpointStands:
         asked = {"extra_body": options} if beside else options
         assert read_request({"messages": [USER], **asked}).implicit == ends
 
-    @pytest.mark.parametrize("request_", [{}, {"messages": None}, {"messages": [None, "text", {}]}])
-    def test_nowhere_in_what_is_no_conversation(self, request_):
-        assert read_request(request_).implicit == ()
-
     def test_the_prompt_is_otherwise_the_same(self):
         request = {"messages": [USER, ASSISTANT]}
-        read = PromptReader("chat").read(request, model="gpt-5.6", scope="team").mark({0: "5m"})
+        read = PromptReader("chat", BlockRules()).read(request, model="gpt-5.6", scope="team").mark({0: "5m"})
         placed = openai_prompt(read, request)
         assert (placed.blocks, placed.prefix, placed.tokens) == (read.blocks, read.prefix, read.tokens)
         assert placed.mark({1: "5m"}).implicit == placed.implicit
@@ -214,7 +227,7 @@ requests = st.lists(st.tuples(prompts(), st.floats(0, 2_500)), max_size=8)
 @settings(deadline=None)
 @given(requests)
 def test_every_token_is_counted_once(requests):
-    cache, now = OpenAIModel(), 0.0
+    cache, now = OpenAIModel(RULES), 0.0
     for request, gap in requests:
         now += gap
         outcome = send(cache, request, now)
@@ -227,7 +240,7 @@ def test_every_token_is_counted_once(requests):
 @settings(deadline=None)
 @given(requests)
 def test_a_read_is_a_prefix_that_was_sent_before(requests):
-    cache, now, seen = OpenAIModel(), 0.0, set()
+    cache, now, seen = OpenAIModel(RULES), 0.0, set()
     for request, gap in requests:
         now += gap
         plan = cache.plan(request, now)
@@ -243,6 +256,6 @@ def test_a_read_is_a_prefix_that_was_sent_before(requests):
 @settings(deadline=None)
 @given(prompts(), st.floats(0, 1_799))
 def test_the_same_request_again_writes_nothing(prompt, gap):
-    cache = OpenAIModel()
+    cache = OpenAIModel(RULES)
     first = send(cache, prompt, 0)
     assert send(cache, prompt, gap) == replace(first, read=first.write_5m, write_5m=0)

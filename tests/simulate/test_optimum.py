@@ -13,7 +13,7 @@ from policy_cache.cache.explicit import CacheModel
 from policy_cache.forecast.optimum import Optimum
 from policy_cache.providers.prices import Prices
 
-from .prompts import block, prompt, send, texts
+from .prompts import block, explicit_rules, prompt, send, texts
 
 # One USD for an uncached token, so that costs are in tokens.
 PLAIN = Prices(Decimal(1_000_000), Decimal(0))
@@ -36,7 +36,7 @@ def mark(plain, ttls):
 
 
 def optimum(sent, prices=PLAIN, minimum=0):
-    found = Optimum(minimum=minimum)
+    found = Optimum(explicit_rules(minimum))
     for plain, at in sent:
         found.add(plain, at, prices)
     return found.total
@@ -82,7 +82,7 @@ def cheapest(sent, prices=PLAIN, minimum=0):
     for plain, at in sent:
         following = {}
         for (paid, entries), placed in product(found.values(), list(placements(plain))):
-            cache = CacheModel(minimum=lambda _: minimum)
+            cache = CacheModel(explicit_rules(minimum))
             cache._entries = {digest: replace(entry) for digest, entry in entries.items()}
             total = paid + cost(send(cache, placed, at), 0, prices)
             live = {digest: entry for digest, entry in cache._entries.items() if entry.expires > at}
@@ -173,7 +173,7 @@ def test_without_a_price_it_is_unknown():
 
 
 def test_what_expired_is_forgotten():
-    found = Optimum(minimum=0)
+    found = Optimum(explicit_rules())
     for hour in range(100):
         found.add(prompt(block("shared"), block(f"{hour}"), block("end")), 3600 * hour, PLAIN)
         found.add(prompt(block("shared"), block(f"{hour} too")), 3600 * hour + 1, PLAIN)
@@ -182,7 +182,7 @@ def test_what_expired_is_forgotten():
 
 
 def test_a_long_conversation_stays_one_run():
-    found = Optimum(minimum=0)
+    found = Optimum(explicit_rules())
     for turn in range(100):
         found.add(prompt(*texts(2 * turn + 1)), 30 * turn, PLAIN)
     (conversation,) = found._runs.values()
@@ -195,7 +195,7 @@ def test_a_long_conversation_stays_one_run():
     sequences(), rates, st.sampled_from([0, 1, 50, 150]), st.lists(st.tuples(markers, delays), min_size=12)
 )
 def test_no_placement_costs_less(sent, prices, minimum, chosen):
-    cache = CacheModel(minimum=lambda _: minimum)
+    cache = CacheModel(explicit_rules(minimum))
     paid = Decimal(0)
     for (plain, at), (ttls, delay) in zip(sent, chosen, strict=False):
         paid += cost(send(cache, mark(plain, ttls), at, available=at + delay), 0, prices)

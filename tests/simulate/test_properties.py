@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from policy_cache.cache.explicit import CacheModel
 from policy_cache.cache.prompt import LEVELS, Prompt, PromptBlock
 
-from .prompts import send
+from .prompts import explicit_rules, send
 
 pytestmark = pytest.mark.property
 
@@ -35,7 +35,7 @@ def prompts(draw):
     )
 
 
-caches = st.builds(lambda size: CacheModel(minimum=lambda _: size), st.integers(0, 200))
+caches = st.builds(lambda size: CacheModel(explicit_rules(size)), st.integers(0, 200))
 gaps = st.floats(0, 4000)
 
 

@@ -11,12 +11,12 @@ import pytest
 from policy_cache.engine.engine import Engine
 from policy_cache.forecast.compare import PolicyText, TraceOptions, compare
 from policy_cache.policy.packaged import packaged
-from policy_cache.report.diagnostics.render import plain
 from policy_cache.report.plan.diff import plain_diff
 from policy_cache.report.plan.explain import explain
 from policy_cache.studio.app import MOST_BYTES
 from policy_cache.studio.conversation import MOST_TURNS, turns
 from policy_cache.studio.offers import Offers
+from policy_cache.text.styled import plain
 from tests.studio.conftest import AGENT, POLICY, studio_of
 
 DEFAULT = packaged("policies", "default.yaml").read_text(encoding="utf-8")

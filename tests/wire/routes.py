@@ -56,7 +56,7 @@ ROUTES = [
     _native("Azure AI Claude, messages", "foundry-claude", "azure_ai/claude-sonnet-4-5"),
     _chat("Azure AI, other models", "foundry-other", "azure_ai/mistral-large"),
     _chat("OpenRouter Claude", "openrouter-claude", "openrouter/anthropic/claude-sonnet-4.5"),
-    _chat("OpenRouter Gemini", "openrouter-explicit", "openrouter/google/gemini-2.5-pro"),
+    _chat("OpenRouter Gemini", "openrouter-gemini", "openrouter/google/gemini-2.5-pro"),
     _chat("OpenRouter GLM", "openrouter-explicit", "openrouter/z-ai/glm-4.6"),
     _chat("OpenRouter MiniMax", "openrouter-explicit", "openrouter/minimax/minimax-m2"),
     _chat("OpenRouter, other models", "openrouter-other", "openrouter/openai/gpt-4o"),

@@ -7,8 +7,8 @@ import pytest
 
 from policy_cache import Engine
 from policy_cache.integrations.litellm import wire
-from policy_cache.report.diagnostics.render import plain
 from policy_cache.report.plan.explain import explain
+from policy_cache.text.styled import plain
 
 LONG = "word " * 2_000
 POINTS = [{"location": "message", "role": "system"}, {"location": "tool_config"}]

@@ -11,12 +11,12 @@ import click
 
 from policy_cache.cli.shared.files import refuse_existing, writing
 from policy_cache.cli.shared.output import give_up
-from policy_cache.diagnostics import suggest, visible
 from policy_cache.policy.write.answers import DEFAULT_PROVIDERS, KINDS, PAUSES, PROVIDERS, ROUTERS, Answers
 from policy_cache.policy.write.starter import starter
 from policy_cache.testing.discover import SUFFIXES, tests_beside
 from policy_cache.testing.starter import starter_request, starter_tests
 from policy_cache.text.values import indented
+from policy_cache.text.words import suggest, visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -10,10 +10,8 @@ import click
 from policy_cache.cli.shared.output import give_up, show, show_json
 from policy_cache.cli.shared.progress import progress
 from policy_cache.cli.shared.traces import called, nothing_evaluated, read_policy, trace_options
-from policy_cache.engine.engine import Engine
 from policy_cache.forecast.compare import calibrate
 from policy_cache.misses.ledger import Misses
-from policy_cache.policy.load import loads
 from policy_cache.report.misses import as_json, full, lines, warnings
 
 if TYPE_CHECKING:
@@ -56,8 +54,9 @@ def command(
     """
     if as_sent and policy_file is not None:
         raise click.UsageError("--policy and --as-sent exclude each other")
-    engine = None if as_sent else _engine(policy_file)
-    found = Misses(engine, scales=calibrate(options), session=session, most=limit)
+    engine = None if as_sent else options.engine(read_policy(policy_file))
+    router = options.router() if as_sent else None
+    found = Misses(engine, router=router, scales=calibrate(options), session=session, most=limit)
     with progress(options.paths) as advance:
         trace = options.read(progress=advance)
         for record in trace:
@@ -75,8 +74,3 @@ def command(
     else:
         show(full(found, shown, summary, name))
     sys.exit(1 if found.missed and not exit_zero else 0)
-
-
-def _engine(policy_file: str | None) -> Engine:
-    policy = read_policy(policy_file)
-    return Engine(loads(policy.text, policy.name))

@@ -6,26 +6,19 @@ import sys
 
 import click
 
-from policy_cache.cli.shared.output import refuse, show, show_json
-from policy_cache.diagnostics import suggest
-from policy_cache.errors import PolicyError
-from policy_cache.providers.catalog import packaged_catalog
-from policy_cache.providers.file import load_catalog
+from policy_cache.cli.shared.catalog import catalog_option, read_catalog
+from policy_cache.cli.shared.output import show, show_json
 from policy_cache.report.providers import details, routes_of, table
+from policy_cache.text.words import suggest
 
 
 @click.command("providers")
 @click.argument("name", required=False)
-@click.option(
-    "--catalog", "catalog_file", metavar="FILE", help="A file that adds to the catalog, or changes it."
-)
+@catalog_option
 @click.option("--output-format", type=click.Choice(["full", "json"]), default="full", show_default=True)
 def command(name: str | None, catalog_file: str | None, output_format: str) -> None:
     """Show what each provider takes; with NAME, a provider or a route, everything and its sources."""
-    try:
-        catalog = packaged_catalog() if catalog_file is None else load_catalog(catalog_file)
-    except PolicyError as error:
-        refuse(error)
+    catalog = read_catalog(catalog_file)
     routes = list(catalog.routes) if name is None else routes_of(catalog, name)
     if not routes:
         known = sorted({route.name for route in catalog.routes} | catalog.providers.keys())

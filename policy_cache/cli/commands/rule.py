@@ -7,9 +7,9 @@ import sys
 import click
 
 from policy_cache.cli.shared.output import show, show_json
-from policy_cache.diagnostics import quoted, suggest
 from policy_cache.policy.check.explanation import explanations
 from policy_cache.report.diagnostics.rule import explained, overview, page
+from policy_cache.text.words import quoted, suggest
 
 
 @click.command("rule")

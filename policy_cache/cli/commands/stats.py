@@ -10,9 +10,9 @@ import click
 
 from policy_cache.cli.shared.output import give_up, show, show_json
 from policy_cache.errors import reason_of
-from policy_cache.report.diagnostics.render import Span
 from policy_cache.report.plan.diff import counted
-from policy_cache.text.values import word
+from policy_cache.text.styled import Span
+from policy_cache.text.words import word
 from policy_cache.usage.stats import stats
 from policy_cache.usage.totals import DIMENSIONS
 

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from policy_cache.cli.shared.catalog import catalog_option, read_catalog
 from policy_cache.cli.shared.inputs import read_request_file, shown
 from policy_cache.cli.shared.output import give_up, refuse
 from policy_cache.cli.shared.traces import called, kept, nothing_evaluated
-from policy_cache.diagnostics import visible
 from policy_cache.errors import PolicyError
 from policy_cache.policy.packaged import packaged
 from policy_cache.policy.text.file import check_size, decode, read_bytes
 from policy_cache.report.forecast import trace_warnings
+from policy_cache.text.words import visible
 
 if TYPE_CHECKING:
     from policy_cache.studio.offers import Offers
@@ -30,6 +31,7 @@ _STREAM = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
 @click.option(
     "--policy", type=_FILE, help="Open this policy, and save there; the default policy if left out."
 )
+@catalog_option
 @click.option("--request", type=_STREAM, help="Open this request, a JSON file.")
 @click.option("--trace", type=_STREAM, help="Offer the first requests of a recorded trace.")
 @click.option(
@@ -42,6 +44,7 @@ _STREAM = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
 def command(
     *,
     policy: Path | None,
+    catalog_file: str | None,
     request: Path | None,
     trace: Path | None,
     folder: Path | None,
@@ -78,6 +81,7 @@ def command(
             Opened(visible(source.name), text, digest(content) if file else None),
             _offers(request, traces),
             Places(file, folder and folder.resolve()),
+            catalog=read_catalog(catalog_file),
         )
         stack.callback(studio.close)
         run(announce=announce, port=port, app=studio.app(), interrupted=studio.close)

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from policy_cache.cli.shared.output import give_up, show, show_json
-from policy_cache.diagnostics import visible
 from policy_cache.errors import PolicyError, reason_of
-from policy_cache.report.diagnostics.render import Span, concise, full
+from policy_cache.report.diagnostics.render import concise, full
 from policy_cache.testing.coverage import coverage, percent
 from policy_cache.testing.junit import junit
 from policy_cache.testing.load import load_suite
@@ -21,6 +20,8 @@ from policy_cache.testing.select import SelectError, selection
 from policy_cache.testing.session import Session
 from policy_cache.testing.update import UpdateError, update
 from policy_cache.testing.wire import litellm_wire
+from policy_cache.text.styled import Span
+from policy_cache.text.words import visible
 
 if TYPE_CHECKING:
     from policy_cache.testing.coverage import Coverage

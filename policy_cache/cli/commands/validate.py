@@ -13,25 +13,26 @@ import click
 
 from policy_cache import __version__
 from policy_cache.cli.shared import watching
+from policy_cache.cli.shared.catalog import catalog_option, read_routes
 from policy_cache.cli.shared.fixing import difference, fix_file
-from policy_cache.cli.shared.output import give_up, refuse, show, show_json
+from policy_cache.cli.shared.output import give_up, show, show_json
 from policy_cache.cli.shared.stdin import standard_input
-from policy_cache.diagnostics import Diagnostic, visible
+from policy_cache.diagnostics import Diagnostic
 from policy_cache.errors import PolicyError, reason_of
-from policy_cache.policy.check.examine import examine, examine_content
-from policy_cache.policy.check.reach import Catalog
-from policy_cache.policy.check.review import reviewed
+from policy_cache.policy.check.examine import examine, examine_content, reviewed
 from policy_cache.policy.packaged import packaged
 from policy_cache.policy.text.file import read_bytes
 from policy_cache.policy.text.search import search
-from policy_cache.providers.data import packaged_data
 from policy_cache.report.diagnostics.github import annotation
-from policy_cache.report.diagnostics.render import Span, as_json, concise, full
+from policy_cache.report.diagnostics.render import as_json, concise, full
+from policy_cache.text.styled import Span
+from policy_cache.text.words import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from policy_cache.policy.check.examine import Examined
+    from policy_cache.policy.check.reach import Routes
 
 STDIN = "<stdin>"
 
@@ -65,12 +66,7 @@ class Checked:
     show_default=True,
     help="How to print what is found; auto is github in GitHub Actions, and else full.",
 )
-@click.option(
-    "--catalog",
-    "catalog_file",
-    metavar="FILE",
-    help="A file that adds to the catalog of providers, or changes it.",
-)
+@catalog_option
 @click.option("--fix", "fixes", is_flag=True, help="Write the fixes that are certain into the files.")
 @click.option("--diff", "shows", is_flag=True, help="Show those fixes, and write nothing.")
 @click.option("--watch", "watches", is_flag=True, help="Check again whenever a file changes, until Ctrl-C.")
@@ -98,7 +94,7 @@ def command(
         raise click.UsageError("--diff is for one look; --watch is for many")
     if output_format == "auto":
         output_format = "github" if os.environ.get("GITHUB_ACTIONS") == "true" else "full"
-    run = _Run(output_format, _catalog(catalog_file), fixes=fixes, shows=shows)
+    run = _Run(output_format, read_routes(catalog_file), fixes=fixes, shows=shows)
     if not watches:
         code = run.once(search(names))
         sys.exit(0 if code == 1 and exit_zero else code)
@@ -111,24 +107,12 @@ def command(
         sys.exit(0)
 
 
-def _catalog(catalog_file: str | None) -> Catalog:
-    """The catalog, whose model is only built where a file changes it."""
-    if catalog_file is None:
-        return Catalog(packaged_data())
-    from policy_cache.providers.file import load_catalog  # noqa: PLC0415, slow to import
-
-    try:
-        return Catalog(load_catalog(catalog_file).model_dump())
-    except PolicyError as error:
-        refuse(error)
-
-
 class _Run:
     """One look at some files, and what is printed of it."""
 
-    def __init__(self, output_format: str, catalog: Catalog, *, fixes: bool, shows: bool) -> None:
+    def __init__(self, output_format: str, routes: Routes, *, fixes: bool, shows: bool) -> None:
         self._format = output_format
-        self._catalog = catalog
+        self._routes = routes
         self._fixes = fixes or shows
         self._writes = fixes and not shows
         self._shows = shows
@@ -198,7 +182,7 @@ class _Run:
     def _checked(self, examined: Examined) -> Checked:
         source = examined.source
         listed = source.data.get("rules") if isinstance(source.data, dict) else None
-        found = reviewed(examined, self._catalog)
+        found = reviewed(examined, self._routes)
         return Checked(found, source.lines, len(listed) if isinstance(listed, list) else 0)
 
     def _fix(self, file: str) -> int:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from policy_cache.cli.shared.output import give_up
-from policy_cache.diagnostics import visible
 from policy_cache.errors import reason_of
 from policy_cache.policy.write.file import replacing
+from policy_cache.text.words import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,16 +6,16 @@ import difflib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from policy_cache.diagnostics import visible
 from policy_cache.policy.check.mend import Mended, mend
 from policy_cache.policy.write.file import write
-from policy_cache.report.diagnostics.render import Span
+from policy_cache.text.styled import Span
+from policy_cache.text.words import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from policy_cache.diagnostics import Diagnostic
-    from policy_cache.report.diagnostics.render import Style
+    from policy_cache.text.styled import Style
 
 
 def fix_file(content: bytes, examine: Callable[[bytes], Sequence[Diagnostic]], file: str | None) -> Mended:

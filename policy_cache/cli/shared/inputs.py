@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from policy_cache.cli.shared.catalog import catalog_option, read_catalog
 from policy_cache.cli.shared.output import give_up, refuse
 from policy_cache.cli.shared.stdin import standard_input
-from policy_cache.diagnostics import visible
 from policy_cache.engine.engine import Engine
 from policy_cache.errors import PolicyError, RequestError, RequestFileError, reason_of
+from policy_cache.policy.load import load
+from policy_cache.policy.packaged import packaged
 from policy_cache.request.file import loads_request
+from policy_cache.text.words import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -92,12 +95,7 @@ def request_options(command: Callable[..., None]) -> Callable[..., None]:
             click.option(
                 "--policy", "policy_file", metavar="FILE", help="Policy file; the default policy if left out."
             ),
-            click.option(
-                "--catalog",
-                "catalog_file",
-                metavar="FILE",
-                help="A file that adds to the catalog of providers, or changes it.",
-            ),
+            catalog_option,
             click.option("--provider", help="litellm's provider name, in place of what the request says."),
             click.option("--alias", help="The router's own name for the model."),
             click.option(
@@ -124,10 +122,11 @@ def request_options(command: Callable[..., None]) -> Callable[..., None]:
 
 def read_engine(policy_file: str | None, catalog_file: str | None) -> Engine:
     """The engine of a policy file, or of the default policy."""
+    catalog = read_catalog(catalog_file)
     try:
-        if policy_file is None:
-            return Engine.default(catalog=catalog_file)
-        return Engine.from_file(policy_file, catalog=catalog_file)
+        return Engine(
+            load(packaged("policies", "default.yaml") if policy_file is None else policy_file), catalog
+        )
     except PolicyError as error:
         refuse(error)
 

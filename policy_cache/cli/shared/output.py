@@ -8,7 +8,8 @@ from typing import IO, TYPE_CHECKING, NoReturn
 
 import click
 
-from policy_cache.report.diagnostics.render import Span, ansi, full, plain
+from policy_cache.report.diagnostics.render import full
+from policy_cache.text.styled import Span, ansi, plain
 from policy_cache.text.values import indented
 
 if TYPE_CHECKING:

@@ -13,18 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from policy_cache.cli.shared.catalog import catalog_option, read_catalog
 from policy_cache.cli.shared.output import give_up, refuse
-from policy_cache.diagnostics import visible
 from policy_cache.errors import PolicyError
 from policy_cache.forecast.compare import PolicyText, TraceOptions
 from policy_cache.policy.load import load
 from policy_cache.policy.packaged import packaged
+from policy_cache.text.words import visible
 from policy_cache.trace.record import ASSUMED_GAP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from policy_cache.trace.record import TraceSummary
+    from policy_cache.trace.record import Broken, TraceSummary
 
 _LONGEST_GAP = 10_000_000
 _KEPT = "policy-cache-standard-input"
@@ -35,12 +36,17 @@ def trace_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the files of a trace and how to read them; it is called with a `TraceOptions` first."""
 
     @wraps(command)
-    def run(trace: tuple[str, ...], gap: float, broken: str, model: str | None, **options: Any) -> None:  # noqa: ANN401, click passes what the options parse to
+    def run(
+        trace: tuple[str, ...],
+        gap: float,
+        broken: Broken,
+        model: str | None,
+        catalog_file: str | None,
+        **options: Any,  # noqa: ANN401, click passes what the options parse to
+    ) -> None:
+        catalog = read_catalog(catalog_file)
         with kept(trace) as paths:
-            command(
-                TraceOptions(paths, gap=gap, broken="fail" if broken == "fail" else "skip", model=model),
-                **options,
-            )
+            command(TraceOptions(paths, gap=gap, broken=broken, model=model, catalog=catalog), **options)
 
     decorated: Callable[..., None] = run
     for decorate in reversed(
@@ -63,6 +69,7 @@ def trace_options(command: Callable[..., None]) -> Callable[..., None]:
                 help="What a line that is no record does.",
             ),
             click.option("--model", help="Take every request to ask for this model, as litellm spells it."),
+            catalog_option,
         )
     ):
         decorated = decorate(decorated)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from policy_cache.engine.plan import Plan
-    from policy_cache.report.diagnostics.render import Span
+    from policy_cache.text.styled import Span
 
 
 def wire_of(plan: Plan) -> tuple[Iterable[Span], dict[str, object]]:

@@ -6,10 +6,10 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from policy_cache.diagnostics import visible
-from policy_cache.report.diagnostics.render import Span
 from policy_cache.report.plan.diff import column
-from policy_cache.text.values import place, word
+from policy_cache.request.location import place
+from policy_cache.text.styled import Span
+from policy_cache.text.words import visible, word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -27,9 +27,9 @@ def wire_report(check: Check) -> Iterator[Span]:
     offset = len(check.wire.sent) - len(sent)
     rows = [
         (
-            place(fate.marker.holder),
+            place(fate.marker.at),
             _found(fate.places, offset, len(sent)),
-            _by(fate.source and fate.source.rule),
+            _by(fate.marker.source and fate.marker.source.rule),
         )
         for fate in check.fates
     ]
@@ -53,8 +53,8 @@ def wire_json(check: Check) -> dict[str, object]:
         "requests": [{"method": one.method, "url": _address(one.url)} for one in check.wire.sent],
         "markers": [
             {
-                "at": place(fate.marker.holder),
-                "rule": None if fate.source is None else fate.source.rule,
+                "at": place(fate.marker.at),
+                "rule": None if fate.marker.source is None else fate.marker.source.rule,
                 "places": [_marker_json(one) for one in fate.places],
             }
             for fate in check.fates

@@ -1,35 +1,24 @@
 """What each code means, from the docstring of the check that reports it.
 
-The source is read rather than imported: it is quicker, and `python -OO` keeps no docstrings.
+The source is read rather than imported: `python -OO` keeps no docstrings.
 """
 
 from __future__ import annotations
 
 import ast
 import re
+import sys
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from textwrap import dedent
 from typing import TYPE_CHECKING
 
-from policy_cache.diagnostics import CODES
+from policy_cache.policy.check import table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_FOLDER = Path(__file__).parent.parent
-_MODULES = (
-    "text/file.py",
-    "text/compose.py",
-    "text/source.py",
-    "check/kind.py",
-    "check/validate.py",
-    "load.py",
-    "check/reach.py",
-    "check/meaning/*.py",
-    "check/review/*.py",
-)
 _SECTION = re.compile(r"^(PC\d{3}): ", re.MULTILINE)
 _EXAMPLE = re.compile(r"^(Bad|Good):\n((?:    .*\n?|\n)+)", re.MULTILINE)
 _RULE_FIELDS = re.compile(r"(?:match|except|targets|action|stop):")
@@ -57,11 +46,11 @@ class Explanation:
 @cache
 def explanations() -> dict[str, Explanation]:
     """Every code with its explanation, in order."""
-    found = {one.code: one for text in _docstrings() for one in _sections(text)}
-    return {
-        code: found.get(code, Explanation(code, title, f"{title[0].upper()}{title[1:]}."))
-        for code, title in CODES.items()
+    modules = {code.check.__module__ if code.check else table.__name__ for code in table.TABLE.values()}
+    sections = {
+        each.code: each for module in modules for text in _docstrings(module) for each in _sections(text)
     }
+    return {code: sections[code] for code in table.TABLE}
 
 
 def completed(example: str) -> str:
@@ -84,13 +73,14 @@ def _indented(text: str, width: int) -> str:
     return "".join(" " * width + line for line in text.splitlines(keepends=True))
 
 
-def _docstrings() -> Iterator[str]:
-    for pattern in _MODULES:
-        for file in sorted(_FOLDER.glob(pattern)):
-            tree = ast.parse(file.read_text(encoding="utf-8"))
-            for node in (tree, *tree.body):
-                if isinstance(node, (ast.Module, ast.FunctionDef)):
-                    yield ast.get_docstring(node) or ""
+def _docstrings(module: str) -> Iterator[str]:
+    """The docstrings of a module and of its functions."""
+    file = sys.modules[module].__file__
+    assert file is not None
+    tree = ast.parse(Path(file).read_text(encoding="utf-8"))
+    for node in (tree, *tree.body):
+        if isinstance(node, (ast.Module, ast.FunctionDef)):
+            yield ast.get_docstring(node) or ""
 
 
 def _sections(docstring: str) -> Iterator[Explanation]:
@@ -103,7 +93,7 @@ def _sections(docstring: str) -> Iterator[Explanation]:
         code = start.group(1)
         yield Explanation(
             code,
-            CODES[code],
+            table.TABLE[code].title,
             text[:1].upper() + text[1:],
             examples.get("Bad", ""),
             examples.get("Good", ""),

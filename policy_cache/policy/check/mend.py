@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from policy_cache.text.span import Positions
+from policy_cache.policy.text.positions import Positions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

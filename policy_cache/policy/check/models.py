@@ -8,8 +8,8 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from policy_cache.diagnostics import meant
 from policy_cache.request.names import Names
+from policy_cache.text.words import meant
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,17 +9,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from policy_cache.diagnostics import listed, quoted, suggest
 from policy_cache.policy.check.cover import texts_of
-from policy_cache.policy.check.meaning.walk import warning
+from policy_cache.policy.check.finding import Finding
 from policy_cache.policy.check.models import matching, models_of
+from policy_cache.text.words import listed, quoted, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from policy_cache.diagnostics import Diagnostic
+    from policy_cache.diagnostics import Path
     from policy_cache.policy.text.source import Source
-    from policy_cache.text.span import Path
 
 Route: TypeAlias = "Mapping[str, Any]"
 
@@ -44,8 +43,8 @@ class Way(NamedTuple):
         return bool(long) and (self.models is None or bool(matching(long, self.models)))
 
 
-class Catalog:
-    """The catalog as plain data, with what was found in it."""
+class Routes:
+    """The routes of a catalog, as plain data, with what was found in them."""
 
     __slots__ = ("_found", "blocks", "providers", "routes")
 
@@ -95,7 +94,7 @@ class Catalog:
                     break
 
 
-def keeps(way: Way, section: int, shape: str | None, catalog: Catalog) -> bool:
+def keeps(way: Way, section: int, shape: str | None, routes: Routes) -> bool:
     """Whether a route keeps a marker on tools (0), the system prompt (1), messages (2) or the request (3)."""
     route = way.route
     if section == 3:
@@ -103,11 +102,11 @@ def keeps(way: Way, section: int, shape: str | None, catalog: Catalog) -> bool:
         return bool(taking) and (way.models is None or bool(matching(taking, way.models)))
     if section == 2 or route.get("run"):
         return section == 2
-    tables = [catalog.blocks.get(name, {}) for one, name in route["blocks"].items() if shape in {None, one}]
+    tables = [routes.blocks.get(name, {}) for one, name in route["blocks"].items() if shape in {None, one}]
     return any(table.get("tools" if section == 0 else "system") for table in tables)
 
 
-def unreachable(source: Source, catalog: Catalog) -> Iterator[Diagnostic]:
+def unreachable(source: Source, routes: Routes) -> Iterator[Finding]:
     """Say of a valid policy what can never reach the providers that its rules name."""
     data: Any = source.data
     for index, rule in enumerate(data["rules"] or ()):
@@ -116,15 +115,15 @@ def unreachable(source: Source, catalog: Catalog) -> Iterator[Diagnostic]:
         wanted = (given,) if isinstance(given, str) else tuple(given)
         if not wanted or "remove_cache_control" in rule["action"]:
             continue
-        yield from _unknown(source, path, wanted, catalog.providers)
+        yield from _unknown(source, path, wanted, routes.providers)
         yield from _prefixed(source, path, rule["match"].get("model") or (), wanted)
-        named = catalog.named(wanted)
+        named = routes.named(wanted)
         if named:
-            yield from _markers(source, path, rule, named, catalog.reached(rule["match"]))
+            yield from _markers(source, path, rule, named, routes.reached(rule["match"]))
             yield from _parameters(source, path, rule, named)
 
 
-def _unknown(source: Source, path: Path, wanted: Sequence[str], known: Sequence[str]) -> Iterator[Diagnostic]:
+def _unknown(source: Source, path: Path, wanted: Sequence[str], known: Sequence[str]) -> Iterator[Finding]:
     """PC320: a provider that the catalog does not know, and for which nothing is done.
 
     Bad:
@@ -148,7 +147,7 @@ def _unknown(source: Source, path: Path, wanted: Sequence[str], known: Sequence[
 
 def _prefixed(
     source: Source, path: Path, models: str | Sequence[str], wanted: Sequence[str]
-) -> Iterator[Diagnostic]:
+) -> Iterator[Finding]:
     """PC319: a model begins with its provider's prefix, which is not part of a model's name.
 
     Bad:
@@ -168,7 +167,7 @@ def _prefixed(
 
 def _markers(
     source: Source, path: Path, rule: Mapping[str, Any], named: list[Route], ways: list[Way]
-) -> Iterator[Diagnostic]:
+) -> Iterator[Finding]:
     """PC321: a marker for providers that take none.
 
     Most of them cache by themselves.
@@ -208,9 +207,7 @@ def _markers(
             yield _warning(source, "PC322", message, at, None, "write `ttl: 5m`")
 
 
-def _parameters(
-    source: Source, path: Path, rule: Mapping[str, Any], named: list[Route]
-) -> Iterator[Diagnostic]:
+def _parameters(source: Source, path: Path, rule: Mapping[str, Any], named: list[Route]) -> Iterator[Finding]:
     """PC323: a parameter, or a value of it, that none of the rule's providers takes.
 
     Bad:
@@ -258,9 +255,9 @@ def _warning(
     item: str | None,
     help: str,
     write: str | None = None,
-) -> Diagnostic:
+) -> Finding:
     """A warning at a value, or at the item of a list that has this text."""
     value = source.at(path)
     if item is not None and isinstance(value, list):
         path = (*path, value.index(item))
-    return warning(source, code, message, path, help, write=write)
+    return Finding(code, message, path, help, write=write)

@@ -3,83 +3,104 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias, get_args
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     WithJsonSchema,
     model_validator,
 )
+from pydantic_core import core_schema
 
-if TYPE_CHECKING:
-    from pydantic_core import CoreSchema
-
-from policy_cache.policy.language.meaning import (
+from policy_cache.policy.language.words import (
     CACHE_MODES,
     CLIENT_MARKERS,
+    MAY_BE_BARE,
     MODES,
+    NAMED_TARGETS,
+    NEED_TARGETS,
     RETENTIONS,
     SHAPES,
+    TAKE_NO_TARGETS,
     TAKES,
     TARGETS,
     TTLS,
-    explained,
-    listed,
-    offered,
 )
-from policy_cache.policy.language.names import NAMED_TARGETS, TAKE_WORDS
+from policy_cache.text.words import listed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic_core import CoreSchema
 
 Ttl: TypeAlias = Literal["5m", "1h"]
 """How long a provider keeps a cache entry after its last use."""
 
 _TARGET_EXAMPLES = [*NAMED_TARGETS, "$.tools[-1]", "$.messages[0].content[-1]"]
-_TARGET_PATTERN = rf"^(\$.+|{'|'.join(map(re.escape, NAMED_TARGETS))})$"
+_TARGET_HELP = f"a target is a JSONPath that begins with `$`, or one of {listed(NAMED_TARGETS)}"
+_TARGET_PATTERN = rf"^(\$[\s\S]+|{'|'.join(map(re.escape, NAMED_TARGETS))})$"
 
 
-def _as_tuple(value: object) -> object:
-    return value if isinstance(value, (list, tuple)) else (value,)
+def _explained(meanings: Mapping[str, str]) -> dict[str, Any]:
+    """The keyword by which editors explain an enum's values, in their order."""
+    return {"enumDescriptions": list(meanings.values())}
 
 
-def _as_text(value: object) -> object:
-    """Spell a scalar the way a request's metadata is compared: `true`, `3`, `text`."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(value) if isinstance(value, (int, float)) else value
+def _offered(meanings: Mapping[str, str]) -> dict[str, Any]:
+    """The keyword by which editors offer words, each with its meaning, where other texts are valid too."""
+    snippets = [{"label": word, "description": text, "body": word} for word, text in meanings.items()]
+    return {"defaultSnippets": snippets}
 
 
-def _as_texts(value: object) -> object:
-    values = _as_tuple(value)
-    return tuple(map(_as_text, values)) if isinstance(values, (list, tuple)) else values
+def _refused(text: str) -> dict[str, Any]:
+    """The keyword by which editors, and the check of a file, say what a pattern asks for."""
+    return {"patternErrorMessage": text}
 
 
-_TEXT = {"type": "string", "minLength": 1}
-_SCALAR = {"type": ["string", "number", "boolean"], "minLength": 1}
+class _OneOrMore:
+    """Takes a value where a list of them may stand, and says so in the schema without an alternative."""
 
-Texts = Annotated[
-    tuple[Annotated[str, Field(min_length=1)], ...],
-    BeforeValidator(_as_tuple),
-    WithJsonSchema({"type": ["string", "array"], "items": _TEXT, "minItems": 1, "minLength": 1}),
-]
+    @staticmethod
+    def _as_list(value: object) -> object:
+        return value if isinstance(value, (list, tuple)) else (value,)
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self._as_list, handler(source))
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        listed = handler(core)
+        value = dict(listed["items"])
+        types = value.pop("type")
+        return listed | {"type": [*([types] if isinstance(types, str) else types), "array"]} | value
+
+
+class _Scalar:
+    """Takes a number, true or false for its text, as a request's metadata is compared."""
+
+    @staticmethod
+    def _as_text(value: object) -> object:
+        if isinstance(value, bool):
+            return str(value).lower()
+        return str(value) if isinstance(value, (int, float)) else value
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self._as_text, handler(source))
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return handler(core) | {"type": ["string", "number", "boolean"]}
+
+
+_Text = Annotated[str, Field(min_length=1)]
+_Value = Annotated[str, Field(min_length=1), _Scalar()]
+
+Texts = Annotated[tuple[_Text, ...], Field(min_length=1), _OneOrMore()]
 """One text or a list of them; one is enough to match."""
 
-Values = Annotated[
-    dict[str, Annotated[tuple[str, ...], BeforeValidator(_as_texts)]],
-    WithJsonSchema(
-        {
-            "type": "object",
-            "additionalProperties": {
-                "type": ["string", "number", "boolean", "array"],
-                "items": _SCALAR,
-                "minItems": 1,
-                "minLength": 1,
-            },
-        }
-    ),
-]
+Values = dict[str, Annotated[tuple[_Value, ...], Field(min_length=1), _OneOrMore()]]
 """Names, each with the values it may have."""
 
 
@@ -87,12 +108,26 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
-class Range(_Part):
+class _Filled(_Part):
+    """A part that may not be empty."""
+
+    @model_validator(mode="after")
+    def _holds_something(self) -> Self:
+        if all(value is None for _, value in self):
+            raise ValueError(f"it needs one of {listed(type(self).model_fields)}")
+        return self
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        schema = handler.resolve_ref_schema(handler(core))
+        schema["minProperties"] = 1
+        return schema
+
+
+class Range(_Filled):
     """An inclusive range of whole numbers, open on the side that is left out."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"minProperties": 1, "examples": [{"min": 2}, {"min": 1, "max": 20}]}
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [{"min": 2}, {"min": 1, "max": 20}]})
 
     min: int | None = Field(
         default=None, ge=0, title="At least", description="The smallest number that matches."
@@ -102,9 +137,7 @@ class Range(_Part):
     )
 
     @model_validator(mode="after")
-    def _holds_something(self) -> Range:
-        if self.min is None and self.max is None:
-            raise ValueError("a range needs `min`, `max` or both")
+    def _is_in_order(self) -> Range:
         if self.min is not None and self.max is not None and self.min > self.max:
             raise ValueError("`min` is larger than `max`")
         return self
@@ -130,7 +163,8 @@ class Sample(_Part):
         title="Key",
         description="What is hashed: `metadata.<name>`, `headers.<name>`, `alias` or `model`.",
         examples=["metadata.session_id", "headers.x-session-id", "alias", "model"],
-        pattern=r"^(metadata\..+|headers\..+|alias|model)$",
+        pattern=r"^((metadata|headers)\.\S+|alias|model)$",
+        json_schema_extra=_refused("one of `metadata.<name>`, `headers.<name>`, `alias` or `model`"),
     )
 
 
@@ -164,7 +198,7 @@ class Match(_Part):
         default=None,
         title="Request shape",
         description="`chat` for the OpenAI format, `messages` for the Anthropic Messages API.",
-        json_schema_extra=explained(SHAPES),
+        json_schema_extra=_explained(SHAPES),
     )
     stream: bool | None = Field(
         default=None, title="Streaming", description="Whether the request asks for a stream."
@@ -216,10 +250,6 @@ class Match(_Part):
     )
 
 
-def _as_target(value: object) -> object:
-    return {"at": value} if isinstance(value, str) else value
-
-
 class Target(_Part):
     """A place in the request: one of the named ones, a JSONPath, or a mapping that says more."""
 
@@ -231,35 +261,37 @@ class Target(_Part):
         description="A named target, or a JSONPath that begins with `$`.",
         examples=_TARGET_EXAMPLES,
         pattern=_TARGET_PATTERN,
-        json_schema_extra=offered(TARGETS),
+        json_schema_extra=_offered(TARGETS) | _refused(_TARGET_HELP),
     )
     take: Annotated[
         Literal["first", "last", "all"] | Annotated[int, Field(ge=1)],
-        WithJsonSchema({"type": ["string", "integer"], "minimum": 1, "pattern": "^(first|last|all)$"}),
+        WithJsonSchema({"type": ["string", "integer"], "minimum": 1, "pattern": f"^({'|'.join(TAKES)})$"}),
     ] = Field(
         default="all",
         title="Which of the hits",
         description="`first`, `last`, `all`, or a number: so many, those nearest the end first.",
-        examples=[*TAKE_WORDS, 2],
-        json_schema_extra=offered(TAKES),
+        examples=[*TAKES, 2],
+        json_schema_extra=_offered(TAKES) | _refused(f"expected one of {listed(TAKES)}, or a number"),
     )
     ttl: Ttl | None = Field(
         default=None,
         title="Lifetime",
         description="The lifetime here, in place of the action's own.",
-        json_schema_extra=explained(TTLS),
+        json_schema_extra=_explained(TTLS),
     )
 
     @model_validator(mode="before")
     @classmethod
     def _from_text(cls, value: object) -> object:
-        return _as_target(value)
+        return {"at": value} if isinstance(value, str) else value
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         schema = handler.resolve_ref_schema(handler(core))
         schema |= {"type": ["string", "object"], "minLength": 1, "pattern": _TARGET_PATTERN}
-        schema |= offered(TARGETS) | {"description": f"{cls.__doc__}\n\n{listed(TARGETS)}"}
+        meanings = "\n".join(f"- `{name}`: {meaning}" for name, meaning in TARGETS.items())
+        schema |= _offered(TARGETS) | _refused(_TARGET_HELP)
+        schema |= {"description": f"{cls.__doc__}\n\n{meanings}"}
         return schema
 
 
@@ -273,7 +305,7 @@ class AddCacheControl(_Part):
         title="Lifetime",
         description="How long the provider keeps the entry; five minutes when left out.",
         examples=["1h"],
-        json_schema_extra=explained(TTLS),
+        json_schema_extra=_explained(TTLS),
     )
 
 
@@ -283,16 +315,16 @@ class RemoveCacheControl(_Part):
     model_config = ConfigDict(json_schema_extra={"type": ["object", "null"]})
 
 
-class PromptCacheOptions(_Part):
+class PromptCacheOptions(_Filled):
     """Options of the OpenAI prompt cache."""
 
-    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "examples": [{"mode": "explicit"}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"mode": "explicit"}]})
 
     mode: Literal["implicit", "explicit"] | None = Field(
         default=None,
         title="Mode",
         description="`explicit` caches only at breakpoints, `implicit` where the provider chooses.",
-        json_schema_extra=explained(CACHE_MODES),
+        json_schema_extra=_explained(CACHE_MODES),
     )
     ttl: str | None = Field(
         default=None,
@@ -302,21 +334,12 @@ class PromptCacheOptions(_Part):
         examples=["30m"],
     )
 
-    @model_validator(mode="after")
-    def _says_something(self) -> PromptCacheOptions:
-        if self.mode is None and self.ttl is None:
-            raise ValueError("`prompt_cache_options` needs `mode`, `ttl` or both")
-        return self
 
-
-class SetParameters(_Part):
+class SetParameters(_Filled):
     """Set cache parameters of the request, on routes that take them."""
 
     model_config = ConfigDict(
-        json_schema_extra={
-            "minProperties": 1,
-            "examples": [{"prompt_cache_key": "{alias}-{metadata.tenant}"}],
-        }
+        json_schema_extra={"examples": [{"prompt_cache_key": "{alias}-{metadata.tenant}"}]}
     )
 
     prompt_cache_key: str | None = Field(
@@ -330,7 +353,7 @@ class SetParameters(_Part):
         default=None,
         title="Retention",
         description="How long OpenAI keeps the prefix, before GPT-5.6.",
-        json_schema_extra=explained(RETENTIONS),
+        json_schema_extra=_explained(RETENTIONS),
     )
     prompt_cache_options: PromptCacheOptions | None = Field(
         default=None,
@@ -338,12 +361,6 @@ class SetParameters(_Part):
         description="Options of the OpenAI prompt cache.",
         examples=[{"mode": "explicit"}],
     )
-
-    @model_validator(mode="after")
-    def _sets_something(self) -> SetParameters:
-        if not self.model_fields_set or all(value is None for _, value in self):
-            raise ValueError("`set` needs a parameter")
-        return self
 
 
 class SplitText(_Part):
@@ -364,15 +381,12 @@ class SplitText(_Part):
 
 ActionName: TypeAlias = Literal["add_cache_control", "remove_cache_control", "set", "split_text"]
 
-_BARE_ACTIONS = ("add_cache_control", "remove_cache_control")
 
-
-class Action(_Part):
+class Action(_Filled):
     """What the rule does: exactly one of these."""
 
     model_config = ConfigDict(
         json_schema_extra={
-            "minProperties": 1,
             # One action forbids a second. `maxProperties` here would say the same, but editors that count
             # the line being written offer nothing then.
             "dependentSchemas": {name: {"maxProperties": 1} for name in get_args(ActionName)},
@@ -411,7 +425,7 @@ class Action(_Part):
         """`add_cache_control:` with nothing after it means its defaults."""
         if not isinstance(value, dict):
             return value
-        return {k: {} if v is None and k in _BARE_ACTIONS else v for k, v in value.items()}
+        return {k: {} if v is None and k in MAY_BE_BARE else v for k, v in value.items()}
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Action:
@@ -478,11 +492,10 @@ class Rule(_Part):
 
     @model_validator(mode="after")
     def _targets_suit_the_action(self) -> Rule:
-        needs = self.action.name in {"add_cache_control", "split_text"}
-        if needs and not self.targets:
+        if self.action.name in NEED_TARGETS and not self.targets:
             raise ValueError(f"`{self.action.name}` needs at least one target")
-        if self.action.name == "set" and self.targets:
-            raise ValueError("`set` is about the whole request and takes no targets")
+        if self.action.name in TAKE_NO_TARGETS and self.targets:
+            raise ValueError(f"`{self.action.name}` is about the whole request and takes no targets")
         return self
 
 
@@ -500,7 +513,7 @@ class Policy(_Part):
         default="enforce",
         title="Mode",
         description="`observe` plans, logs and counts, and sends every request untouched.",
-        json_schema_extra=explained(MODES),
+        json_schema_extra=_explained(MODES),
     )
     client_markers: Literal["keep", "stand_down", "replace"] = Field(
         default="keep",
@@ -509,7 +522,7 @@ class Policy(_Part):
             "What to do when the request already has markers: `keep` them and add to them,"
             " `stand_down` and change nothing, or `replace` them."
         ),
-        json_schema_extra=explained(CLIENT_MARKERS),
+        json_schema_extra=_explained(CLIENT_MARKERS),
     )
     rules: tuple[Rule, ...] = Field(
         title="Rules",

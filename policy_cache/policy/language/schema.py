@@ -43,7 +43,7 @@ class Generate(GenerateJsonSchema):
 def _taught(part: Any) -> Any:  # noqa: ANN401, JSON
     """A schema whose texts an editor shows as the Markdown that they are."""
     if isinstance(part, list):
-        return [_taught(one) for one in part]
+        return [_taught(item) for item in part]
     if not isinstance(part, dict):
         return part
     taught: Schema = {}

@@ -100,11 +100,12 @@ from typing import TypeAlias, Union
 
 import yaml
 
-from policy_cache.diagnostics import Diagnostic, Fix, Label, quoted
+from policy_cache.diagnostics import Diagnostic, Fix, Label, Path, Region
 from policy_cache.errors import PolicyError
+from policy_cache.policy.text.positions import Positions, split_lines
 from policy_cache.policy.text.scalars import TAGS, NumberRangeError, Scalar, old_boolean, resolve, resolve_as
 from policy_cache.policy.text.syntax import syntax_error
-from policy_cache.text.span import Path, Positions, Span, split_lines
+from policy_cache.text.words import quoted
 
 Data: TypeAlias = Union[Scalar, "list[Data]", "dict[str, Data]"]
 
@@ -128,8 +129,8 @@ class Composed:
     """
 
     data: Data = None
-    values: dict[Path, Span] = field(default_factory=dict)
-    keys: dict[Path, Span] = field(default_factory=dict)
+    values: dict[Path, Region] = field(default_factory=dict)
+    keys: dict[Path, Region] = field(default_factory=dict)
     holes: set[Path] = field(default_factory=set)
     diagnostics: list[Diagnostic] = field(default_factory=list)
 
@@ -176,8 +177,8 @@ class _Composer:
         self._positions = Positions(text)
         self._result = Composed()
         self._stack: list[_Open] = []
-        self._anchors: dict[str, Span] = {}
-        self._aliases: list[tuple[str, Span]] = []
+        self._anchors: dict[str, Region] = {}
+        self._aliases: list[tuple[str, Region]] = []
         self._nodes = 0
         self._documents = 0
 
@@ -392,7 +393,7 @@ class _Composer:
         self,
         code: str,
         message: str,
-        span: Span,
+        span: Region,
         help: str | None,
         labels: tuple[Label, ...] = (),
         fix: Fix | None = None,

@@ -57,9 +57,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NoReturn
 
-from policy_cache.diagnostics import Diagnostic, Label, quoted, suggest
+from policy_cache.diagnostics import Diagnostic, Label, Region
 from policy_cache.errors import PolicyError
-from policy_cache.text.span import Span, split_lines
+from policy_cache.policy.text.positions import split_lines
+from policy_cache.text.words import quoted, suggest
 
 if TYPE_CHECKING:
     from pathlib import Path as FilePath
@@ -94,7 +95,7 @@ def check_size(data: bytes, name: str) -> None:
         text = data[:MAX_BYTES].decode("utf-8-sig", errors="replace")
         lines = split_lines(text)
         line, last = len(lines), len(lines[-1])
-        span = Span(line, max(1, last), line, last + 1)
+        span = Region(line, max(1, last), line, last + 1)
         message = f"the file is larger than {MAX_BYTES // 1024} KiB"
         fix = "a policy is written by hand: divide what is generated into several"
         _refuse("PC103", message, file=name, lines=lines, span=span, label="they end here", help=fix)
@@ -109,7 +110,7 @@ def decode(data: bytes, name: str) -> str:
     if data.startswith(_WIDE_BOMS) or (b"\x00" in data[:2] and len(data) > 1):
         message, fix = "the file is UTF-16 or UTF-32", "save it as UTF-8"
         lines = split_lines(_narrowed(data))
-        span = Span(1, 1, 1, min(2, len(lines[0]) + 1))
+        span = Region(1, 1, 1, min(2, len(lines[0]) + 1))
         _refuse("PC105", message, file=name, lines=lines, span=span, help=fix)
     try:
         return data.decode().removeprefix("\ufeff")
@@ -141,7 +142,7 @@ def check_characters(text: str, name: str) -> str:
             f"the character U+{ord(match.group()):04X} may not stand in YAML",
             file=name,
             lines=lines,
-            span=Span(line, column, line, column + 1),
+            span=Region(line, column, line, column + 1),
             help=f'remove it, or escape it in double quotes: "{_escaped(match.group())}"',
         )
     return text
@@ -156,7 +157,7 @@ def _refuse_byte(data: bytes, start: int, name: str) -> NoReturn:
     text = data.removeprefix(b"\xef\xbb\xbf").decode(errors="replace")
     before = split_lines(data[:start].decode("utf-8-sig"))
     line, column = len(before), len(before[-1]) + 1
-    span = Span(line, column, line, column + 1)
+    span = Region(line, column, line, column + 1)
     _refuse(
         "PC104",
         f"byte 0x{data[start]:02X} on line {line} is not UTF-8",
@@ -174,7 +175,7 @@ def _refuse(
     *,
     file: str,
     lines: tuple[str, ...] = (),
-    span: Span | None = None,
+    span: Region | None = None,
     label: str | None = None,
     help: str | None = None,
 ) -> NoReturn:

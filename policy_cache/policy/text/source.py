@@ -16,16 +16,14 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from policy_cache.diagnostics import Diagnostic
+from policy_cache.diagnostics import Diagnostic, Path, Region
 from policy_cache.errors import PolicyError
 from policy_cache.policy.text.compose import Data, compose
 from policy_cache.policy.text.file import check_characters, check_size, decode
-from policy_cache.text.span import Path, Positions, Span, split_lines
+from policy_cache.policy.text.positions import Positions, split_lines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-__all__ = ["Data", "Path", "Source", "Span", "parse"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +47,8 @@ class Source:
     text: str
     lines: tuple[str, ...]
     data: Data
-    values: Mapping[Path, Span]
-    keys: Mapping[Path, Span]
+    values: Mapping[Path, Region]
+    keys: Mapping[Path, Region]
     holes: frozenset[Path]
     diagnostics: tuple[Diagnostic, ...]
     digest: str
@@ -61,18 +59,18 @@ class Source:
         """A short name for exactly these bytes."""
         return f"sha256:{self.digest[:12]}"
 
-    def span(self, path: Path) -> Span | None:
+    def span(self, path: Path) -> Region | None:
         """Where a value is best pointed at: the value, or its key when the value begins below it."""
         value, key = self.values.get(path), self.keys.get(path)
         if value is None or (key is not None and value.line != key.line):
             return key or value
         return value
 
-    def key_span(self, path: Path) -> Span | None:
+    def key_span(self, path: Path) -> Region | None:
         """Where a value begins: its key, or the value itself in a list."""
         return self.keys.get(path) or self.values.get(path)
 
-    def span_in(self, path: Path, start: int, end: int) -> Span | None:
+    def span_in(self, path: Path, start: int, end: int) -> Region | None:
         """The span of some characters of a text value.
 
         A block or escaped scalar is spelled unlike its value: then the whole scalar is meant.
@@ -123,7 +121,9 @@ def parse(content: str | bytes, name: str) -> Source:
     lines = split_lines(text)
     if composed.data is None and not composed.holes:
         fix = "begin with `version: 1`, `name:` and `rules:`"
-        empty = Diagnostic("PC117", "error", "the file is empty", span=Span(1, 1, 1, 1), help=fix, file=name)
+        empty = Diagnostic(
+            "PC117", "error", "the file is empty", span=Region(1, 1, 1, 1), help=fix, file=name
+        )
         raise PolicyError([*composed.diagnostics, empty], lines=lines)
     return Source(
         name=name,

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from policy_cache.diagnostics import Diagnostic, Fix, Label, quoted
+from policy_cache.diagnostics import Diagnostic, Fix, Label
+from policy_cache.text.words import quoted
 
 if TYPE_CHECKING:
-    from policy_cache.text.span import Positions
+    from policy_cache.policy.text.positions import Positions
 
 _WORD = re.compile(r"[^\s,\]}]*")
 _STANDS_ALONE = re.compile(r"[^\"\\:\x00-\x1f]+")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from policy_cache.diagnostics import CODES, visible
+from policy_cache.policy.check.table import TABLE
+from policy_cache.text.words import visible
 
 if TYPE_CHECKING:
     from policy_cache.diagnostics import Diagnostic
@@ -19,8 +20,8 @@ def annotation(diagnostic: Diagnostic) -> str:
         # GitHub takes an end column on the same line alone.
         if span.line == span.end_line:
             properties["endColumn"] = span.end_column
-    title = CODES.get(diagnostic.code)
-    properties["title"] = f"{diagnostic.code}: {title}" if title else diagnostic.code
+    known = TABLE.get(diagnostic.code)
+    properties["title"] = f"{diagnostic.code}: {known.title}" if known else diagnostic.code
     said = visible(diagnostic.message)
     for label in diagnostic.labels:
         if label.span == span:

@@ -1,63 +1,25 @@
-"""Diagnostics for people and for machines.
-
-Text is a list of styled spans: `plain` joins them, `ansi` adds colour, and neither needs a library.
-"""
+"""Diagnostics for people and for machines."""
 
 from __future__ import annotations
 
 import unicodedata
 from itertools import groupby
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING
 
-from policy_cache.diagnostics import Label, visible
+from policy_cache.diagnostics import Label
+from policy_cache.text.styled import Span
+from policy_cache.text.words import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from policy_cache.diagnostics import Diagnostic
-    from policy_cache.text.span import Span as Place
-
-Style: TypeAlias = Literal[
-    "", "error", "warning", "note", "help", "location", "gutter", "strong", "dim", "added", "removed"
-]
-
-_SGR: dict[Style, str] = {
-    "error": "1;31",
-    "warning": "1;33",
-    "note": "1;34",
-    "help": "1;36",
-    "location": "34",
-    "gutter": "34",
-    "strong": "1",
-    "dim": "2",
-    "added": "32",
-    "removed": "31",
-}
+    from policy_cache.diagnostics import Diagnostic, Region
+    from policy_cache.text.styled import Style
 
 _WIDTH = 100
 _TAB = "    "
 FORMAT_VERSION = 1
 """Grows when a consumer of `as_json` would have to change; a new key is no such reason."""
-
-
-class Span(NamedTuple):
-    """A stretch of output in one style."""
-
-    text: str
-    style: Style = ""
-
-
-def plain(spans: Iterable[Span]) -> str:
-    """The text without its styles."""
-    return "".join(span.text for span in spans)
-
-
-def ansi(spans: Iterable[Span]) -> str:
-    """The text with colours for a terminal."""
-    return "".join(
-        f"\x1b[{_SGR[span.style]}m{span.text}\x1b[0m" if span.style and span.text else span.text
-        for span in spans
-    )
 
 
 def concise(diagnostic: Diagnostic) -> list[Span]:
@@ -115,7 +77,7 @@ def _as_dict(diagnostic: Diagnostic) -> dict[str, object]:
     }
 
 
-def _as_place(span: Place | None) -> dict[str, object]:
+def _as_place(span: Region | None) -> dict[str, object]:
     names = ("line", "column", "end_line", "end_column")
     return {name: getattr(span, name) if span else None for name in names}
 
@@ -187,7 +149,7 @@ class _Window:
         shown = self._cells[self._first : max(self._first, min(index, self._last))]
         return (1 if self._first else 0) + sum(width for _, width in shown)
 
-    def underline(self, span: Place, mark: str) -> str:
+    def underline(self, span: Region, mark: str) -> str:
         """Marks under a span, or under its first line when it has several."""
         start = self._offset(span.column - 1)
         end = self._offset(span.end_column - 1 if span.end_line == span.line else len(self._cells))

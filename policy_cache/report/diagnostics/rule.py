@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from policy_cache.report.diagnostics.render import Span
+from policy_cache.text.styled import Span
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

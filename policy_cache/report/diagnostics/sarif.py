@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import quote
 
-from policy_cache.diagnostics import visible
 from policy_cache.policy.check.explanation import Explanation, explanations
+from policy_cache.text.words import visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from policy_cache.diagnostics import Diagnostic
-    from policy_cache.text.span import Span
+    from policy_cache.diagnostics import Diagnostic, Region
 
 Json: TypeAlias = dict[str, Any]
 
@@ -75,14 +74,14 @@ def _result(diagnostic: Diagnostic, index: int) -> Json:
     return result
 
 
-def _location(artifact: Json, span: Span | None) -> Json:
+def _location(artifact: Json, span: Region | None) -> Json:
     place: Json = {"artifactLocation": artifact}
     if span is not None:
         place["region"] = _region(span)
     return {"physicalLocation": place}
 
 
-def _region(span: Span) -> Json:
+def _region(span: Region) -> Json:
     return {
         "startLine": span.line,
         "startColumn": span.column,

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from policy_cache.diagnostics import visible
-from policy_cache.engine.engine import Engine
 from policy_cache.forecast.compare import calibrate
 from policy_cache.misses.ledger import Misses
-from policy_cache.policy.load import loads
 from policy_cache.report.forecast import rows
 from policy_cache.report.page.dearest import Dearest
 from policy_cache.report.page.drawn import Drawn
 from policy_cache.report.page.observed import Observed
 from policy_cache.report.page.values import Page
+from policy_cache.text.words import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -48,7 +46,7 @@ def collect(
         TraceError: A file cannot be read, or a line is no record and that shall fail.
         PolicyError: A policy is not valid.
     """
-    engines = [Engine(loads(policy.text, policy.name)) for policy in policies]
+    engines = [options.engine(policy) for policy in policies]
     scales = calibrate(options)
     observed, dearest = Observed(engines, scales), Dearest(sessions)
     misses = tuple(Misses(engine, scales=scales, most=0) for engine in engines)

@@ -11,13 +11,13 @@ from string import Template
 from typing import TYPE_CHECKING
 
 from policy_cache.errors import PolicyCacheError
-from policy_cache.report.diagnostics.render import plain
 from policy_cache.report.forecast import HEAD, cells, opening, usd, warnings
 from policy_cache.report.misses import ESTIMATE, TITLES, ordered
 from policy_cache.report.misses import warnings as missed_warnings
 from policy_cache.report.page.drawn import MOST_BLOCKS, MOST_TURNS
 from policy_cache.report.page.figures import costs, tokens
 from policy_cache.report.plan.diff import counted
+from policy_cache.text.styled import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -6,12 +6,11 @@ import json
 from typing import TYPE_CHECKING
 
 from policy_cache.cache.prompt import digest
-from policy_cache.diagnostics import visible
 from policy_cache.forecast.reader import Readers, marked
 from policy_cache.misses.difference import common_blocks
 from policy_cache.report.page.values import Block, Session, Treated, Turn
-from policy_cache.request.location import value_at
-from policy_cache.text.values import place, word
+from policy_cache.request.location import place, value_at
+from policy_cache.text.words import visible, word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -8,10 +8,11 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from policy_cache.engine.reasons import ACTED
-from policy_cache.report.diagnostics.render import Span, plain
-from policy_cache.request.location import fields_of
+from policy_cache.request.location import fields_of, place
 from policy_cache.request.markers import MARKER_KEYS
-from policy_cache.text.values import elided, indented, one_line, place, word
+from policy_cache.text.styled import Span, plain
+from policy_cache.text.values import elided, indented, one_line
+from policy_cache.text.words import word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -149,7 +150,7 @@ def summary(plan: Plan) -> Iterator[Span]:
     parts += [f"{changes[kind]} {kind}" for kind in ("replaced", "removed") if changes[kind]]
     parts += [counted(changes["split"], "text") + " split"] if changes["split"] else []
     parts += [counted(changes["set"], "parameter") + " set"] if changes["set"] else []
-    parts += [f"{lost} lost by litellm"] if lost else []
+    parts += [f"{lost} without effect"] if lost else []
     kept = sum(1 for marker in effective if marker.holder not in touched)
     used = kept + changes["added"] + changes["replaced"]
     limit = plan.route.breakpoints

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 
-from policy_cache.diagnostics import quoted, suggest
 from policy_cache.errors import PathError, PolicyCacheError
 from policy_cache.request.jsonpath import compile_path
-from policy_cache.request.location import Key, Location, fields_of, kind_of
-from policy_cache.text.values import place, word
+from policy_cache.request.location import Key, Location, fields_of, kind_of, place
+from policy_cache.text.words import quoted, suggest, word
 
 _NORMALIZED = re.compile(r"\$(?:\[(?:0|[1-9][0-9]*)\]|\['(?:[^'\\]|\\(?:u[0-9a-f]{4}|.))*'\])*")
 _STEP = re.compile(r"\[(?:(\d+)|'((?:[^'\\]|\\(?:u[0-9a-f]{4}|.))*)')\]")

@@ -1,4 +1,4 @@
-"""What is wrong with a condition: its pattern, its range, its sample, its numbers."""
+"""What is wrong with a condition: its pattern, its range, its numbers, its list."""
 
 from __future__ import annotations
 
@@ -6,21 +6,22 @@ import re
 import warnings
 from typing import TYPE_CHECKING
 
-from policy_cache.diagnostics import Diagnostic, Label, quoted
-from policy_cache.policy.check.meaning.walk import error, is_number, items, matches, rules, texts, warning
+from policy_cache.policy.check.cover import glob_covers
+from policy_cache.policy.check.finding import Finding, Mark
+from policy_cache.policy.check.meaning.walk import NAMES, items, matches, texts
+from policy_cache.policy.check.shape.schema import fields
+from policy_cache.text.words import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from policy_cache.policy.text.source import Source
 
-
-_PLACEHOLDER = re.compile(r"\{([^{}]*)\}|[{}]")
-_ALLOWED_PLACEHOLDER = re.compile(r"alias|model|metadata\.[^\s.]+(?:\.[^\s.]+)*")
-_SAMPLE_KEY = re.compile(r"alias|model|(?:metadata|headers)\.\S+")
+_LONGEST_LIST = 100
+"""How many values of a list are compared with each other."""
 
 
-def patterns(source: Source) -> Iterator[Diagnostic]:
+def patterns(source: Source) -> Iterator[Finding]:
     """PC303: a `re:` pattern does not compile, or stands where only globs are taken.
 
     Regular expressions are for `model`; `provider` and `alias` take globs.
@@ -31,22 +32,20 @@ def patterns(source: Source) -> Iterator[Diagnostic]:
         match: {model: "re:claude-(opus|sonnet).*"}
     """
     for path, match in matches(source):
-        for field in ("model", "provider", "alias"):
+        for field in NAMES:
             for at, text in texts(match.get(field), (*path, field)):
                 if not text.startswith("re:"):
                     continue
                 if field != "model":
-                    fix = "write a glob; regular expressions are for `model`"
-                    yield error(source, "PC303", f"`{field}` takes no regular expression", at, fix)
+                    help_ = "write a glob; regular expressions are for `model`"
+                    yield Finding("PC303", f"`{field}` takes no regular expression", at, help_)
                 elif problem := _regex_problem(text[3:]):
                     message, offset = problem
-                    start = 0 if offset is None else offset + 3
-                    span = source.span_in(at, start, len(text) if offset is None else start + 1)
-                    message = f"invalid regular expression: {message}"
-                    yield Diagnostic("PC303", "error", message, span=span, path=at, file=source.name)
+                    part = (0, len(text)) if offset is None else (offset + 3, offset + 4)
+                    yield Finding("PC303", f"invalid regular expression: {message}", at, part=part)
 
 
-def ranges(source: Source) -> Iterator[Diagnostic]:
+def ranges(source: Source) -> Iterator[Finding]:
     """PC304: a range's `min` is larger than its `max`, so that no number is in it.
 
     Bad:
@@ -54,43 +53,23 @@ def ranges(source: Source) -> Iterator[Diagnostic]:
     Good:
         match: {messages: {min: 2, max: 5}}
     """
+    fields_of_ranges = [name for name, field in fields("Match").items() if field.get("$ref") == _RANGE]
     for path, match in matches(source):
-        for field in ("tools", "messages", "tokens"):
+        for field in fields_of_ranges:
             limits = match.get(field)
             if not isinstance(limits, dict):
                 continue
             low, high = limits.get("min"), limits.get("max")
-            if not isinstance(low, int) or not isinstance(high, int) or low <= high:
-                continue
-            at = (*path, field, "min")
-            span = source.span((*path, field, "max"))
-            labels = (Label(span, "`max`"),) if span else ()
-            yield error(
-                source,
-                "PC304",
-                f"`min` is larger than `max`: no number of {field} matches",
-                at,
-                labels=labels,
-            )
+            if isinstance(low, int) and isinstance(high, int) and low > high:
+                message = f"`min` is larger than `max`: no number of {field} matches"
+                marks = (Mark((*path, field, "max"), "`max`"),)
+                yield Finding("PC304", message, (*path, field, "min"), marks=marks)
 
 
-def sampling(source: Source) -> Iterator[Diagnostic]:
-    """PC307: a sample is taken by something that a request does not have.
-
-    Bad:
-        match: {sample: {percent: 10, by: session}}
-    Good:
-        match: {sample: {percent: 10, by: metadata.session_id}}
-    """
-    for path, match in matches(source):
-        sample = match.get("sample")
-        by = sample.get("by") if isinstance(sample, dict) else None
-        if isinstance(by, str) and not _SAMPLE_KEY.fullmatch(by):
-            fix = "one of `metadata.<name>`, `headers.<name>`, `alias` or `model`"
-            yield error(source, "PC307", f"cannot sample by {quoted(by)}", (*path, "sample", "by"), fix)
+_RANGE = "#/$defs/Range"
 
 
-def spellings(source: Source) -> Iterator[Diagnostic]:
+def spellings(source: Source) -> Iterator[Finding]:
     """PC310: a number in `metadata` or `headers` does not keep its spelling.
 
     YAML reads `1.10` as the number 1.1, and the text `1.10` would not match it.
@@ -103,50 +82,45 @@ def spellings(source: Source) -> Iterator[Diagnostic]:
     for path, match in matches(source):
         for field in ("metadata", "headers"):
             values = match.get(field)
-            if not isinstance(values, dict):
-                continue
-            for name, value in values.items():
+            for name, value in values.items() if isinstance(values, dict) else ():
                 for at, number in items(value, (*path, field, name)):
-                    if is_number(number) and at not in source.holes and source.raw(at) != str(number):
-                        raw = source.raw(at)
-                        message = f"{quoted(raw)} is the number `{number}` here"
-                        fix = f'"{raw}"'
-                        yield warning(source, "PC310", message, at, f"quote it: {fix}", write=fix)
+                    if not isinstance(number, (int, float)) or isinstance(number, bool):
+                        continue
+                    raw = source.raw(at)
+                    if at not in source.holes and raw != str(number):
+                        message, write = f"{quoted(raw)} is the number `{number}` here", f'"{raw}"'
+                        yield Finding("PC310", message, at, f"quote it: {write}", write=write)
 
 
-def placeholders(source: Source) -> Iterator[Diagnostic]:
-    """PC308: `prompt_cache_key` holds an unknown placeholder.
-
-    The placeholders are `{metadata.x}`, `{alias}` and `{model}`.
+def covered_values(source: Source) -> Iterator[Finding]:
+    """PC402: a value of a list matches nothing that another value of it does not match.
 
     Bad:
-        action: {set: {prompt_cache_key: "{tenant}"}}
+        match: {model: ["*claude*", "claude-3*"]}
     Good:
-        action: {set: {prompt_cache_key: "{metadata.tenant}"}}
+        match: {model: ["*claude*", "*gpt-5.6*"]}
     """
-    for path, rule in rules(source):
-        action = rule.get("action")
-        parameters = action.get("set") if isinstance(action, dict) else None
-        key = parameters.get("prompt_cache_key") if isinstance(parameters, dict) else None
-        if not isinstance(key, str):
-            continue
-        at = (*path, "action", "set", "prompt_cache_key")
-        for hit in _PLACEHOLDER.finditer(key):
-            inside = hit.group(1)
-            if inside is not None and _ALLOWED_PLACEHOLDER.fullmatch(inside):
-                continue
-            yield Diagnostic(
-                "PC308",
-                "error",
-                f"{quoted(hit.group())} is not a placeholder",
-                span=source.span_in(at, *hit.span()),
-                path=at,
-                help="the placeholders are `{metadata.<name>}`, `{alias}` and `{model}`",
-                file=source.name,
-            )
+    for path, match in matches(source):
+        for field in NAMES:
+            values = list(texts(match.get(field), (*path, field)))[:_LONGEST_LIST]
+            for index, (at, text) in enumerate(values):
+                # Of two that match the same, the second is idle.
+                wide = next(
+                    (
+                        other
+                        for number, (_, other) in enumerate(values)
+                        if number != index
+                        and glob_covers(other, text)
+                        and (number < index or not glob_covers(text, other))
+                    ),
+                    None,
+                )
+                if wide is not None:
+                    yield Finding("PC402", f"{quoted(wide)} matches all that {quoted(text)} does", at)
 
 
 def _regex_problem(pattern: str) -> tuple[str, int | None] | None:
+    """What is wrong with a regular expression, and at which of its characters."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

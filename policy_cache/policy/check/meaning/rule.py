@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
-from policy_cache.diagnostics import listed
-from policy_cache.policy.check.meaning.walk import error, repeated_names, rules, warning
-from policy_cache.policy.language.names import NAMED_TARGETS, RULE_FIELDS
+from policy_cache.policy.check.finding import Finding, Mark
+from policy_cache.policy.check.meaning.walk import repeated_names, rules
+from policy_cache.policy.check.rules import rules_of
+from policy_cache.policy.check.shape.schema import fields
+from policy_cache.policy.language.words import NAMED_TARGETS, NEED_TARGETS, TAKE_NO_TARGETS
+from policy_cache.text.words import listed, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from policy_cache.diagnostics import Diagnostic
+    from policy_cache.diagnostics import Path
     from policy_cache.policy.text.source import Source
 
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}|[{}]")
+_ALLOWED_PLACEHOLDER = re.compile(r"alias|model|metadata\.[^\s.]+(?:\.[^\s.]+)*")
 
-_NEEDS_TARGETS = ("add_cache_control", "split_text")
 
-
-def duplicate_names(source: Source) -> Iterator[Diagnostic]:
+def duplicate_names(source: Source) -> Iterator[Finding]:
     """PC301: two rules have the same name.
 
     Reports and tests call a rule by its name, so a name stands for one rule.
@@ -30,10 +34,10 @@ def duplicate_names(source: Source) -> Iterator[Diagnostic]:
         - {name: tools, targets: [tools], action: {add_cache_control: {}}}
         - {name: system, targets: [system], action: {add_cache_control: {}}}
     """
-    yield from repeated_names(source, rules(source), "PC301", "rules")
+    yield from repeated_names(rules(source), "PC301", "rules")
 
 
-def action_targets(source: Source) -> Iterator[Diagnostic]:
+def action_targets(source: Source) -> Iterator[Finding]:
     """PC305: an action that marks or splits has no target.
 
     Bad:
@@ -57,20 +61,68 @@ def action_targets(source: Source) -> Iterator[Diagnostic]:
     for path, rule in rules(source):
         action, targets = rule.get("action"), rule.get("targets", [])
         # A misspelt field may be the `targets` that seem to be absent.
-        if not isinstance(action, dict) or not isinstance(targets, list) or rule.keys() - RULE_FIELDS:
+        if not isinstance(action, dict) or not isinstance(targets, list) or rule.keys() - fields("Rule"):
             continue
         for name in action:
-            at = (*path, "action", name)
-            if name in _NEEDS_TARGETS and not targets:
-                fix = f"add `targets:` with a JSONPath or one of {listed(NAMED_TARGETS)}"
-                yield error(source, "PC305", f"`{name}` needs at least one target", at, fix, at_key=True)
-            elif name == "set" and targets:
-                at = (*path, "targets")
-                fix = "remove `targets`"
-                yield error(source, "PC306", "`set` is about the whole request", at, fix, at_key=True)
+            if name in NEED_TARGETS and not targets:
+                message = f"`{name}` needs at least one target"
+                help_ = f"add `targets:` with a JSONPath or one of {listed(NAMED_TARGETS)}"
+                yield Finding("PC305", message, (*path, "action", name), help_, key=True)
+            elif name in TAKE_NO_TARGETS and targets:
+                message = f"`{name}` is about the whole request"
+                yield Finding("PC306", message, (*path, "targets"), "remove `targets`", key=True)
 
 
-def idle_rules(source: Source) -> Iterator[Diagnostic]:
+def placeholders(source: Source) -> Iterator[Finding]:
+    """PC308: `prompt_cache_key` holds an unknown placeholder.
+
+    The placeholders are `{metadata.x}`, `{alias}` and `{model}`.
+
+    Bad:
+        action: {set: {prompt_cache_key: "{tenant}"}}
+    Good:
+        action: {set: {prompt_cache_key: "{metadata.tenant}"}}
+    """
+    for path, rule in rules(source):
+        action = rule.get("action")
+        parameters = action.get("set") if isinstance(action, dict) else None
+        key = parameters.get("prompt_cache_key") if isinstance(parameters, dict) else None
+        for hit in _PLACEHOLDER.finditer(key) if isinstance(key, str) else ():
+            inside = hit.group(1)
+            if inside is None or not _ALLOWED_PLACEHOLDER.fullmatch(inside):
+                yield Finding(
+                    "PC308",
+                    f"{quoted(hit.group())} is not a placeholder",
+                    (*path, "action", "set", "prompt_cache_key"),
+                    "the placeholders are `{metadata.<name>}`, `{alias}` and `{model}`",
+                    part=hit.span(),
+                )
+
+
+def idle_lifetimes(source: Source) -> Iterator[Finding]:
+    """PC311: a target has a `ttl`, though the action places no markers.
+
+    Bad:
+        targets: [{at: system, ttl: 1h}]
+        action: {remove_cache_control: {}}
+    Good:
+        targets: [system]
+        action: {remove_cache_control: {}}
+    """
+    for path, rule in rules(source):
+        action, targets = rule.get("action"), rule.get("targets")
+        if not isinstance(action, dict) or not action or not isinstance(targets, list):
+            continue
+        name = next(iter(action))
+        if name not in {"remove_cache_control", "split_text"}:
+            continue
+        for index, target in enumerate(targets):
+            if isinstance(target, dict) and "ttl" in target:
+                at = (*path, "targets", index, "ttl")
+                yield Finding("PC311", f"`ttl` means nothing to `{name}`", at, "remove it")
+
+
+def idle_rules(source: Source) -> Iterator[Finding]:
     """PC312: an empty `except` matches every request, so that the rule never acts.
 
     Bad:
@@ -81,6 +133,23 @@ def idle_rules(source: Source) -> Iterator[Diagnostic]:
     for path, rule in rules(source):
         if rule.get("except") == {}:
             message = "an empty `except` leaves every request alone: the rule never acts"
-            yield warning(
-                source, "PC312", message, (*path, "except"), "remove it, or name what to leave alone"
-            )
+            yield Finding("PC312", message, (*path, "except"), "remove it, or name what to leave alone")
+
+
+def similar_names(source: Source) -> Iterator[Finding]:
+    """PC401: the names of two rules differ in case alone.
+
+    Bad:
+        - {name: prefix, targets: [tools], action: {add_cache_control: {}}}
+        - {name: Prefix, targets: [system], action: {add_cache_control: {}}}
+    Good:
+        - {name: tools, targets: [tools], action: {add_cache_control: {}}}
+        - {name: system, targets: [system], action: {add_cache_control: {}}}
+    """
+    seen: dict[str, Path] = {}
+    for rule in rules_of(source):
+        at = (*rule.path, "name")
+        first = seen.setdefault(rule.name.casefold(), at)
+        if first != at:
+            message = f"the name {quoted(rule.name)} differs from another in case alone"
+            yield Finding("PC401", message, at, marks=(Mark(first, "the other"),))

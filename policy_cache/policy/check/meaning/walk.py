@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
-from policy_cache.diagnostics import Diagnostic, Fix, Label, quoted
+from policy_cache.policy.check.finding import Finding, Mark
+from policy_cache.text.words import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from policy_cache.diagnostics import Severity
-    from policy_cache.policy.text.source import Data, Source
-    from policy_cache.text.span import Path
+    from policy_cache.diagnostics import Path
+    from policy_cache.policy.text.compose import Data
+    from policy_cache.policy.text.source import Source
 
-    Found: TypeAlias = tuple[Path, dict[str, Data]]
+    Part: TypeAlias = tuple[Path, dict[str, Data]]
+
+NAMES = ("provider", "model", "alias")
+"""The conditions that hold globs."""
+
+PATHS = ("exists", "missing")
+"""The conditions that hold JSONPaths."""
 
 
-def rules(source: Source) -> Iterator[Found]:
+def rules(source: Source) -> Iterator[Part]:
+    """Every rule that is a mapping."""
     data = source.data
     listed = data.get("rules") if isinstance(data, dict) else None
-    if isinstance(listed, list):
-        for index, rule in enumerate(listed):
-            if isinstance(rule, dict):
-                yield ("rules", index), rule
+    for index, rule in enumerate(listed if isinstance(listed, list) else ()):
+        if isinstance(rule, dict):
+            yield ("rules", index), rule
 
 
-def matches(source: Source) -> Iterator[Found]:
+def matches(source: Source) -> Iterator[Part]:
+    """Every `match` and `except` that is a mapping."""
     for path, rule in rules(source):
         for field in ("match", "except"):
             match = rule.get(field)
@@ -34,28 +41,31 @@ def matches(source: Source) -> Iterator[Found]:
                 yield (*path, field), match
 
 
-def targets(source: Source) -> Iterator[tuple[Path, Data]]:
-    for path, rule in rules(source):
-        given = rule.get("targets")
-        if isinstance(given, list):
-            for index, target in enumerate(given):
-                yield (*path, "targets", index), target
-
-
 def target_texts(source: Source) -> Iterator[tuple[Path, str]]:
-    for path, target in targets(source):
-        at = (*path, "at") if isinstance(target, dict) else path
-        text = target.get("at") if isinstance(target, dict) else target
-        if isinstance(text, str):
-            yield at, text
+    """The place of every target, whether it is written as a text or as a mapping with `at`."""
+    for path, rule in rules(source):
+        targets = rule.get("targets")
+        for index, target in enumerate(targets if isinstance(targets, list) else ()):
+            at: Path = (*path, "targets", index)
+            text = target
+            if isinstance(target, dict):
+                at, text = (*at, "at"), target.get("at")
+            if isinstance(text, str):
+                yield at, text
 
 
 def path_texts(source: Source) -> Iterator[tuple[Path, str]]:
+    """Every JSONPath, of targets and of conditions."""
     for path, text in target_texts(source):
         if text.startswith("$"):
             yield path, text
+    yield from condition_paths(source)
+
+
+def condition_paths(source: Source) -> Iterator[tuple[Path, str]]:
+    """Every JSONPath of a condition."""
     for path, match in matches(source):
-        for field in ("exists", "missing"):
+        for field in PATHS:
             yield from texts(match.get(field), (*path, field))
 
 
@@ -69,50 +79,21 @@ def items(value: Data, path: Path) -> Iterator[tuple[Path, Data]]:
 
 
 def texts(value: Data, path: Path) -> Iterator[tuple[Path, str]]:
+    """A text, or each text in a list."""
     for at, item in items(value, path):
         if isinstance(item, str):
             yield at, item
 
 
-def is_number(value: Data) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _diagnose(
-    severity: Severity,
-    source: Source,
-    code: str,
-    message: str,
-    path: Path,
-    help: str | None = None,
-    *,
-    labels: tuple[Label, ...] = (),
-    at_key: bool = False,
-    write: str | None = None,
-) -> Diagnostic:
-    """A diagnostic at a value or at its key; `write` is what certainly belongs there."""
-    span = source.key_span(path) if at_key else source.span(path)
-    fix = Fix(span, write) if span and write else None
-    return Diagnostic(
-        code, severity, message, span=span, path=path, labels=labels, help=help, file=source.name, fix=fix
-    )
-
-
-error = partial(_diagnose, "error")
-warning = partial(_diagnose, "warning")
-
-
-def repeated_names(source: Source, named: Iterable[Found], code: str, noun: str) -> Iterator[Diagnostic]:
-    """An error for each thing of a kind that has the name of an earlier one."""
+def repeated_names(parts: Iterable[Part], code: str, noun: str) -> Iterator[Finding]:
+    """Each part that has the name of an earlier one; `noun` is what such parts are called."""
     seen: dict[str, Path] = {}
-    for path, one in named:
-        name = one.get("name")
+    for path, part in parts:
+        name, here = part.get("name"), (*path, "name")
         if not isinstance(name, str) or not name:
             continue
-        here = (*path, "name")
-        if name not in seen:
+        if name in seen:
+            marks = (Mark(seen[name], "the first of that name"),)
+            yield Finding(code, f"two {noun} are named {quoted(name)}", here, marks=marks)
+        else:
             seen[name] = here
-            continue
-        first = source.span(seen[name])
-        labels = (Label(first, "the first of that name"),) if first else ()
-        yield error(source, code, f"two {noun} are named {quoted(name)}", here, labels=labels)

@@ -1,11 +1,9 @@
-"""What the fixed words of the policy language mean: shown by editors, and on the reference page."""
+"""The fixed words of the policy language, each with its meaning, for the model, the checks and editors.
+
+They are said without pydantic, which takes longer to import than a file takes to check.
+"""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 TARGETS = {
     "system": "The end of the system prompt, in either shape.",
@@ -54,18 +52,13 @@ CACHE_MODES = {
     "explicit": "Only breakpoints are cached; without one, nothing is.",
 }
 
+NAMED_TARGETS = tuple(TARGETS)
 
-def explained(meanings: Mapping[str, str]) -> dict[str, Any]:
-    """The keyword by which editors explain an enum's values, in their order."""
-    return {"enumDescriptions": list(meanings.values())}
+NEED_TARGETS = frozenset({"add_cache_control", "split_text"})
+"""The actions that act at targets and nowhere else."""
 
+TAKE_NO_TARGETS = frozenset({"set"})
+"""The actions that are about the whole request."""
 
-def offered(meanings: Mapping[str, str]) -> dict[str, Any]:
-    """The keyword by which editors offer words, each with its meaning, where other texts are valid too."""
-    snippets = [{"label": word, "description": text, "body": word} for word, text in meanings.items()]
-    return {"defaultSnippets": snippets}
-
-
-def listed(meanings: Mapping[str, str]) -> str:
-    """A Markdown list of words and their meanings."""
-    return "\n".join(f"- `{word}`: {text}" for word, text in meanings.items())
+MAY_BE_BARE = frozenset({"add_cache_control", "remove_cache_control"})
+"""The actions that have defaults for all they take: `add_cache_control:` alone is one."""

@@ -13,11 +13,11 @@ from policy_cache.policy.check.meaning.walk import rules
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from policy_cache.diagnostics import Path
     from policy_cache.policy.text.source import Source
-    from policy_cache.text.span import Path
 
 _NEAREST = 50
-"""How many rules before one are compared with it: a policy of thousands is reviewed in time, too."""
+"""How many rules before one are compared with it: a policy of thousands is checked in time, too."""
 
 _SAME_PLACE = {"$.tools": "tools", "$.tools[-1]": "tools"}
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
@@ -81,7 +81,7 @@ def _bound(text: str) -> float:
         return float("inf")
     total = 1.0
     for match in _SLICE.finditer(bare):
-        start, end, step = (int(one) if one else None for one in match.groups())
+        start, end, step = (int(limit) if limit else None for limit in match.groups())
         total *= _length(start, end) if step is None or step > 0 else float("inf")
     return total
 
@@ -125,13 +125,13 @@ class Rule:
     def places(self) -> tuple[Place, ...]:
         """Its targets, with what the action says of all of them."""
         own = self.data["action"].get("add_cache_control") or {}
-        found = []
+        places = []
         for index, target in enumerate(self.data.get("targets") or ()):
             given = target if isinstance(target, dict) else {"at": target}
             ttl = given.get("ttl") or own.get("ttl") or "5m"
             path = (*self.path, "targets", index)
-            found.append(Place(path, given["at"], ttl, given.get("take", "all")))
-        return tuple(found)
+            places.append(Place(path, given["at"], ttl, given.get("take", "all")))
+        return tuple(places)
 
 
 def rules_of(source: Source) -> tuple[Rule, ...]:
@@ -144,4 +144,4 @@ def with_companions(source: Source, *, marking: bool) -> Iterator[tuple[Rule, tu
     listed = [rule for rule in rules_of(source) if rule.marks or not marking]
     for index, rule in enumerate(listed):
         before = listed[max(0, index - _NEAREST) : index]
-        yield rule, tuple(one for one in before if rule_covers(one.data, rule.data))
+        yield rule, tuple(earlier for earlier in before if rule_covers(earlier.data, rule.data))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from policy_cache.diagnostics import quoted
+from policy_cache.text.words import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from policy_cache.text.span import Path
+    from policy_cache.diagnostics import Path
+
 
 _EXPECTED = {
     "string": "text",
@@ -34,8 +35,8 @@ def place(path: Path, whole: str = "the policy") -> str:
     return f"item {last + 1} of {place(path[:-1])}"
 
 
-def found(value: object) -> str:
-    """Say what a value is."""
+def what(value: object) -> str:
+    """What a value is."""
     if value is None:
         return "nothing"
     if isinstance(value, bool):

@@ -1,33 +1,13 @@
-"""Where in a policy something stands: for people (lines and columns) and for code (data paths)."""
+"""Offsets into a text, and the lines and columns of people."""
 
 from __future__ import annotations
 
 import bisect
 import re
-from dataclasses import dataclass
-from typing import TypeAlias
+
+from policy_cache.diagnostics import Region
 
 LINE_BREAK = re.compile(r"\r\n|\r|\n")
-
-Path: TypeAlias = tuple[str | int, ...]
-"""The keys and indexes that lead from the root of a policy to a value."""
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Span:
-    """A stretch of source text.
-
-    Attributes:
-        line: The first line, counted from 1.
-        column: The first column, counted from 1 in characters.
-        end_line: The line of the last character.
-        end_column: The column just after the last character.
-    """
-
-    line: int
-    column: int
-    end_line: int
-    end_column: int
 
 
 def split_lines(text: str) -> tuple[str, ...]:
@@ -47,15 +27,15 @@ class Positions:
         self._starts = (0, *(end for _, end in breaks))
         self._ends = (*(start for start, _ in breaks), len(text))
 
-    def span(self, start: int, end: int) -> Span:
+    def span(self, start: int, end: int) -> Region:
         """The span of `text[start:end]`, or of the last thing before it when it lies past the end."""
         start = min(start, self._last)
         end = max(start, min(end, self._length))
         line, column = self._place(start)
         if start <= end <= self._ends[line - 1]:  # on the same line, as most are
-            return Span(line, column, line, column + end - start)
+            return Region(line, column, line, column + end - start)
         end_line, end_column = self._place(end)
-        return Span(line, column, end_line, end_column)
+        return Region(line, column, end_line, end_column)
 
     def offset(self, line: int, column: int) -> int:
         """The offset of a line and column, both counted from 1."""
