@@ -7,15 +7,14 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from policy_cache.cache.messages import messages_prompt
+from policy_cache.cache.reading import messages_prompt
 from policy_cache.emulator.errors import ApiError
 from policy_cache.emulator.markers import check_markers
 from policy_cache.emulator.schema import check_shape
-from policy_cache.forecast.reader import PromptReader, marked
+from policy_cache.forecast.reader import Readers, marked
 from policy_cache.integrations.litellm import WireError, wire
 from policy_cache.request.location import fields_of
 from policy_cache.request.markers import MARKER_KEYS
-from policy_cache.request.prompt import Prompt
 from tests.wire.tags import in_order, tags
 
 if TYPE_CHECKING:
@@ -42,10 +41,17 @@ class Breakpoint(NamedTuple):
     place: float
     ttl: str
 
+    def __repr__(self) -> str:
+        return f"{self.place:g}/{self.ttl}"
+
 
 # What a provider that gets the request in OpenAI's shape reads, beside content blocks. Where litellm
 # stands behind (a proxy), it translates as it does here.
-_PROXY = frozenset({"tools", "function", "message", "calls"})
+_PROXY = frozenset({"tools", "function", "message", "calls", "documents"})
+_PARTS = frozenset(
+    {"text", "image_url", "file", "input_text", "input_image", "input_file", "input_audio", "output_text"}
+)
+_DOCUMENTS = _PARTS | {"document"}
 READS: dict[str, frozenset[str]] = {
     "openrouter-claude": frozenset({"tools", "request"}),
     "minimax": frozenset({"tools"}),
@@ -59,18 +65,19 @@ _CACHED = ("system_instruction", "tools", "tool_config")
 # The parties.
 
 
-def engine(plan: Plan, body: Body) -> list[Breakpoint]:
+def engine(plan: Plan) -> list[Breakpoint]:
     """What the engine says takes effect."""
-    markers = plan.route.markers_of(Prompt(plan.request, plan.route.shape))
-    said = [(marker.block, marker.ttl) for marker in markers if marker.block is not None]
-    return _told(((body.last if at == () else place(plan.request, at), ttl) for at, ttl in said), plan.route)
+    effective = [point for point in plan.breakpoints if point.slot is not None]
+    return _told(
+        ((place(plan.request, point.block), point.ttl) for point in effective if point.block is not None),
+        plan.route,
+    )
 
 
 def simulator(plan: Plan) -> list[Breakpoint]:
     """What the simulator replays."""
-    prompt = PromptReader(plan.route.shape).read(plan.request, model=plan.route.model)
-    replayed = marked(prompt, plan.request, plan.route)
-    return _told(_of_blocks(plan.request, replayed), plan.route)
+    prompt = Readers({}).read(plan.request, plan.route)
+    return _told(_of_blocks(plan.request, marked(prompt, plan.request, plan.route)), plan.route)
 
 
 def emulator(plan: Plan, body: Body) -> list[Breakpoint]:
@@ -154,7 +161,7 @@ class Body:
     @property
     def anthropic(self) -> dict[str, Any]:
         """A body of the Messages API, as the API itself takes it."""
-        return {"model": "claude", **self.json}
+        return {"model": "claude-sonnet-4-5", **self.json}
 
     @property
     def refusal(self) -> str | None:
@@ -171,9 +178,15 @@ class Body:
     def last(self) -> float:
         """Where a marker of the whole request takes effect."""
         if self.kind == "anthropic":
-            prompt = messages_prompt(self.anthropic)
-            if prompt.last_cacheable is not None:
-                return place(self.anthropic, prompt.blocks[prompt.last_cacheable].location)
+            body = self.json
+            for index in reversed(range(len(body["messages"]))):
+                content = body["messages"][index]["content"]
+                if isinstance(content, str):
+                    return place(body, ("messages", index, "content"))
+                for number in reversed(range(len(content))):
+                    at = ("messages", index, "content", number)
+                    if self._native_block(at) is not None:
+                        return place(body, at)
         return max(tags({name: self.json[name] for name in in_order(self.json)}), default=-1)
 
     @property
@@ -231,7 +244,19 @@ class Body:
             return at if "message" in reads and _takes_message_level(carrier) else None
         if at[2] == "tool_calls":
             return at if "calls" in reads and len(at) == 4 else None
-        return at if len(at) == 4 and at[2] == "content" and not _blank(carrier) else None
+        return self._part(at, route, reads)
+
+    def _part(self, at: Location, route: Route, reads: frozenset[str]) -> Location | None:
+        """A content block of a body in OpenAI's shape, or of the Responses API."""
+        if len(at) < 4 or at[2] not in ("content", "output"):
+            return None
+        if len(at) > 4:
+            return at[:4] if "documents" in reads else None
+        message, block = at_location(self.json, at[:2]), at_location(self.json, at)
+        if message.get("role") == "assistant" and route.key != "cache_control":
+            return None
+        kinds = _DOCUMENTS if "documents" in reads else _PARTS
+        return at if block.get("type") in kinds and not _is_empty(block) else None
 
     def _native_block(self, at: Location) -> Location | None:
         if at == ():
@@ -239,9 +264,11 @@ class Body:
         outer = at[: 4 if at[0] == "messages" else 2]
         if len(outer) < (4 if at[0] == "messages" else 2):
             return None
-        block = at_location(self.json, outer)
-        if len(at) > len(outer) and not _is_last_nested(block, at[len(outer) :]):
+        # A marker inside a block counts as the block's own. Where it is not on the last one in it, the
+        # provider refuses the request, whoever counts what.
+        if len(at) > len(outer) and at[len(outer)] not in ("content", "source"):
             return None
+        block = at_location(self.json, outer)
         refused = (
             block.get("type") in _NEVER
             or block.get("defer_loading") is True
@@ -256,21 +283,8 @@ def _takes_message_level(message: dict[str, Any]) -> bool:
     return message.get("role") in ("tool", "function") or isinstance(message.get("content"), str)
 
 
-def _blank(block: Any) -> bool:
-    return (
-        isinstance(block, dict)
-        and block.get("type") in ("text", "input_text")
-        and not (block.get("text") or "").strip()
-    )
-
-
-def _is_last_nested(block: dict[str, Any], within: Location) -> bool:
-    """Whether a place within a block is its last nested block: its marker counts as the block's own."""
-    steps: Location = ("source", "content") if block.get("type") == "document" else ("content",)
-    if within[:-1] != steps:
-        return False
-    nested: Any = at_location(block, steps)
-    return bool(within[-1] == len(nested) - 1 and nested[-1].get("type") not in _NEVER)
+def _is_empty(block: Any) -> bool:
+    return isinstance(block, dict) and block.get("type") in ("text", "input_text") and not block.get("text")
 
 
 def _is_programmatic(block: dict[str, Any], body: dict[str, Any]) -> bool:
@@ -323,6 +337,22 @@ def bare(value: object, name: str = "") -> object:
             return items[0].get("text", items)
         return items
     return _MADE_UP.sub("", value) if isinstance(value, str) else value
+
+
+def difference(before: object, after: object, at: str = "$") -> str | None:
+    """The first place where two bodies differ, with what stands there; None where they are alike."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        for name in sorted(before.keys() | after.keys()):
+            found = difference(before.get(name), after.get(name), f"{at}.{name}")
+            if found is not None:
+                return found
+        return None
+    if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        found = (
+            difference(*pair, f"{at}[{index}]") for index, pair in enumerate(zip(before, after, strict=True))
+        )
+        return next(filter(None, found), None)
+    return None if before == after else f"{at}: {before!r:.200} -> {after!r:.200}"
 
 
 class Sending(NamedTuple):

@@ -148,16 +148,18 @@ def problems(engine, request, case):
     refused = sent.body.refusal
     if given.body is not None and refused is not None and given.body.refusal is None:
         found.append(f"the provider refuses the rewritten request alone: {refused}")
-    if not plan.route.run and sent.body.unmarked != plain.body.unmarked:
-        found.append(f"markers change the body: {plain.body.unmarked} -> {sent.body.unmarked}")
-    if plan.route.run and sent.body.conversation != plain.body.conversation:
-        found.append("a run changes the conversation")
+    if plan.route.run:
+        changed = agreement.difference(plain.body.conversation, sent.body.conversation)
+    else:
+        changed = agreement.difference(plain.body.unmarked, sent.body.unmarked)
+    if changed is not None:
+        found.append(f"markers change the body at {changed}")
     if plan.route.mechanism != "explicit":
         if plan.changed and any(edit.change == "mark" for edit in plan.edits):
             found.append("marked, though the route takes no markers")
         return found
     wire = agreement.on_the_wire(plan, sent.body)
-    said = {"engine": agreement.engine(plan, sent.body), "simulator": agreement.simulator(plan)}
+    said = {"engine": agreement.engine(plan), "simulator": agreement.simulator(plan)}
     if sent.body.emulated and refused is None:
         said["emulator"] = agreement.emulator(plan, sent.body)
     found += [f"{party} has {points}, the wire {wire}" for party, points in said.items() if points != wire]
