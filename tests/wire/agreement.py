@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from policy_cache.cache.reading import messages_prompt
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from policy_cache.cache.prompt import Prompt as CachedPrompt
-
     from policy_cache.engine.plan import Plan
     from policy_cache.integrations.litellm.wire import Wire
     from policy_cache.providers.resolve import Route
@@ -45,19 +43,12 @@ class Breakpoint(NamedTuple):
         return f"{self.place:g}/{self.ttl}"
 
 
-# What a provider that gets the request in OpenAI's shape reads, beside content blocks. Where litellm
-# stands behind (a proxy), it translates as it does here.
-_PROXY = frozenset({"tools", "function", "message", "calls", "documents"})
-_PARTS = frozenset(
-    {"text", "image_url", "file", "input_text", "input_image", "input_file", "input_audio", "output_text"}
-)
-_DOCUMENTS = _PARTS | {"document"}
-READS: dict[str, frozenset[str]] = {
-    "openrouter-claude": frozenset({"tools", "request"}),
-    "minimax": frozenset({"tools"}),
-    "litellm-proxy-claude": _PROXY,
-    "openai-compatible-claude": _PROXY,
-}
+# Behind these stands litellm again, which translates what it is given as it does here. Elsewhere a provider
+# that gets a request in OpenAI's shape reads content blocks, and what else the catalog says.
+_PROXIES = frozenset({"litellm-proxy-claude", "openai-compatible-claude"})
+# The Responses API's own names.
+_TYPES = {"input_text": "text", "output_text": "text", "input_image": "image_url", "input_file": "file"}
+_SENT_RESULTS = frozenset({"text", "image_url"})
 _NEVER = ("thinking", "redacted_thinking")
 _CACHED = ("system_instruction", "tools", "tool_config")
 
@@ -207,67 +198,100 @@ class Body:
 
     @property
     def unmarked(self) -> object:
-        """The body without its markers."""
-        return bare(self.json)
+        """The body without its markers; a run's is the conversation."""
+        return self.conversation if self.kind == "gemini" else bare(self.json)
 
     def breakpoints(self, route: Route) -> Iterator[tuple[float, str]]:
         """The places and TTLs of the markers that the provider reads."""
         if self.kind == "gemini":
             for marker in self.sent.markers:
-                contents = self.sent.sent[marker.call].body["contents"]
-                # Without a TTL, Gemini keeps it for an hour.
-                yield max(tags(contents), default=0.5), "5m" if marker.ttl == "300s" else "1h"
+                if marker.location[:1] == ("contents",):
+                    contents = self.sent.sent[marker.call].body["contents"]
+                    # Without a TTL, Gemini keeps it for an hour.
+                    yield max(tags(contents), default=0.5), "5m" if marker.ttl == "300s" else "1h"
             return
-        reads = READS.get(route.name or "", frozenset())
         for marker in self.sent.markers:
-            at = self._block(marker.location, route, reads)
+            at = self._block(marker.location, route)
             if at is not None:
                 yield (self.last if at == () else place(self.json, at)), marker.ttl or "5m"
 
-    def _block(self, at: Location, route: Route, reads: frozenset[str]) -> Location | None:
+    def _block(self, at: Location, route: Route) -> Location | None:
         """The block on which a marker takes effect; None where it is not read, or is refused."""
         carrier = at_location(self.json, at)
         if self.kind == "converse":
-            return at if at and at[0] != "additionalModelRequestFields" else None
+            return self._converse_block(at, route)
         if isinstance(carrier, dict) and route.key not in carrier:
             return None
-        if self.kind == "anthropic":
+        if self.emulated:
             return self._native_block(at)
         if at == ():
-            return () if "request" in reads else None
+            return () if route.request_marker else None
         if at[0] == "tools":
-            holder, said = at[:2], "tools" if len(at) == 2 else "function"
-            return (
-                holder if said in reads and not at_location(self.json, holder).get("defer_loading") else None
-            )
-        if len(at) == 2:
-            return at if "message" in reads and _takes_message_level(carrier) else None
-        if at[2] == "tool_calls":
-            return at if "calls" in reads and len(at) == 4 else None
-        return self._part(at, route, reads)
+            return self._tool(at, route)
+        if at[0] == "system":
+            return at if route.blocks.system_parameter else None
+        if route.name in _PROXIES:
+            return self._proxied(at)
+        return at if len(at) == 4 and self._reads(at, route) else None
 
-    def _part(self, at: Location, route: Route, reads: frozenset[str]) -> Location | None:
-        """A content block of a body in OpenAI's shape, or of the Responses API."""
-        if len(at) < 4 or at[2] not in ("content", "output"):
+    def _converse_block(self, at: Location, route: Route) -> Location | None:
+        if not at or at[0] == "additionalModelRequestFields":
             return None
-        if len(at) > 4:
-            return at[:4] if "documents" in reads else None
+        # Nova refuses one on a tool, and right after a call, a result or an image.
+        if route.name == "bedrock-nova" and "text" not in at_location(self.json, at):
+            return None
+        return at
+
+    def _tool(self, at: Location, route: Route) -> Location | None:
+        tool = at_location(self.json, at[:2])
+        deferred = tool.get("defer_loading") or (tool.get("function") or {}).get("defer_loading")
+        read = route.blocks.tools and (len(at) == 2 or route.name in _PROXIES) and tool.get("type") != "mcp"
+        return at[:2] if read and not deferred else None
+
+    def _reads(self, at: Location, route: Route) -> bool:
+        """Whether a provider reads a content block in OpenAI's shape, or of the Responses API."""
         message, block = at_location(self.json, at[:2]), at_location(self.json, at)
-        if message.get("role") == "assistant" and route.key != "cache_control":
+        rules, kind = route.blocks, block.get("type", "")
+        role = message.get("role") or message.get("type")
+        kinds = {
+            "system": rules.system,
+            "developer": rules.system,
+            "user": rules.user,
+            "assistant": rules.assistant,
+            "tool": rules.tool_content,
+            "function": rules.tool_content,
+            "function_call_output": rules.tool_content,
+        }.get(str(role), frozenset())
+        if self.kind == "anthropic":
+            kinds = rules.assistant if role == "assistant" else {"text", "image", "tool_result"}
+        told = kind == "text" and not block.get("text")
+        return at[2] in ("content", "output") and _TYPES.get(kind, kind) in kinds and not told
+
+    def _proxied(self, at: Location) -> Location | None:
+        message = at_location(self.json, at[:2])
+        result = message["role"] in ("tool", "function")
+        if len(at) == 2:
+            if result:
+                return at
+            return (*at, "content") if isinstance(message.get("content"), str) else None
+        if at[2] == "tool_calls":
+            ids = [call.get("id") for call in message["tool_calls"]]
+            return at if len(at) == 4 and at[3] == ids.index(ids[int(at[3])]) else None
+        if at[2] != "content":
             return None
-        kinds = _DOCUMENTS if "documents" in reads else _PARTS
-        return at if block.get("type") in kinds and not _is_empty(block) else None
+        block = at_location(self.json, at[:4])
+        if result:
+            return at[:2] if block.get("type") in _SENT_RESULTS else None
+        return at[:4] if block.get("type") in {"text", "image_url", "file", "document"} else None
 
     def _native_block(self, at: Location) -> Location | None:
         if at == ():
             return ()
         outer = at[: 4 if at[0] == "messages" else 2]
-        if len(outer) < (4 if at[0] == "messages" else 2):
+        if len(outer) < (4 if at[0] == "messages" else 2) or at[0] == "extra_body":
             return None
         # A marker inside a block counts as the block's own. Where it is not on the last one in it, the
         # provider refuses the request, whoever counts what.
-        if len(at) > len(outer) and at[len(outer)] not in ("content", "source"):
-            return None
         block = at_location(self.json, outer)
         refused = (
             block.get("type") in _NEVER
@@ -277,14 +301,6 @@ class Body:
             or (at[0] == "messages" and self.json["messages"][at[1]].get("clear_at") is not None)
         )
         return None if refused else outer
-
-
-def _takes_message_level(message: dict[str, Any]) -> bool:
-    return message.get("role") in ("tool", "function") or isinstance(message.get("content"), str)
-
-
-def _is_empty(block: Any) -> bool:
-    return isinstance(block, dict) and block.get("type") in ("text", "input_text") and not block.get("text")
 
 
 def _is_programmatic(block: dict[str, Any], body: dict[str, Any]) -> bool:

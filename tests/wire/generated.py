@@ -12,7 +12,6 @@ from policy_cache.request.location import Location
 from tests.wire import spots
 from tests.wire.spots import (
     DIALECTS,
-    PIXEL_TAG,
     TAG,
     answer,
     call,

@@ -8,7 +8,6 @@ import pytest
 
 from policy_cache import Engine
 from policy_cache.integrations.litellm import check
-from tests.wire.agreement import send
 from tests.wire.routes import Case
 from tests.wire.spots import answer, call, function, result, says, system, text, tool, use, user
 from tests.wire.tags import TAG, number
