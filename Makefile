@@ -43,7 +43,7 @@ test-proxy: .venv-proxy/.installed
 
 # The simulator's partitions on a local Ray, which is a large package.
 test-ray: .venv-ray/.installed
-	.venv-ray/bin/pytest tests/simulate/test_ray.py
+	.venv-ray/bin/pytest tests/forecast/test_ray.py
 
 .venv-ray/.installed: pyproject.toml
 	$(PYTHON) -m venv .venv-ray

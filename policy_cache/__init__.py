@@ -6,10 +6,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from policy_cache.engine.engine import Engine
-    from policy_cache.engine.plan import Edit, Placement, Plan
+    from policy_cache.engine.changes import Edit, Placement
+    from policy_cache.engine.plan import Plan
     from policy_cache.errors import PathError, PolicyCacheError, PolicyError, RequestError
-    from policy_cache.live.watch import LiveEngine
+    from policy_cache.live.engine import Engine, LiveEngine
     from policy_cache.trace.recorder import TraceRecorder
     from policy_cache.usage.usage import CacheUsage
 
@@ -31,11 +31,11 @@ __all__ = [
 
 _HOMES = {
     "CacheUsage": "usage.usage",
-    "Edit": "engine.plan",
-    "Engine": "engine.engine",
-    "LiveEngine": "live.watch",
+    "Edit": "engine.changes",
+    "Engine": "live.engine",
+    "LiveEngine": "live.engine",
     "PathError": "errors",
-    "Placement": "engine.plan",
+    "Placement": "engine.changes",
     "Plan": "engine.plan",
     "PolicyCacheError": "errors",
     "PolicyError": "errors",

@@ -26,13 +26,13 @@ class Memo(Generic[K, V]):
 
     def get(self, key: K) -> V | None:
         """What is known under a key."""
-        found = self._younger.get(key)
-        if found is None:
-            found = self._older.get(key)
-            if found is None:
+        entry = self._younger.get(key)
+        if entry is None:
+            entry = self._older.get(key)
+            if entry is None:
                 return None
-            self.put(key, *found)
-        return found[0]
+            self.put(key, *entry)
+        return entry[0]
 
     def put(self, key: K, value: V, size: int = 1) -> None:
         """Remember something, which takes up so much."""

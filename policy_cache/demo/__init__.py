@@ -4,8 +4,7 @@ Needs the `litellm` and `emulator` extras, which are looked for only when it run
 """
 
 from policy_cache.demo.client import DemoError
-from policy_cache.demo.result import Comparison, DemoResult, Usage
+from policy_cache.demo.result import Comparison, DemoResult, Usage, report
 from policy_cache.demo.run import run_demo
-from policy_cache.demo.summary import report
 
 __all__ = ["Comparison", "DemoError", "DemoResult", "Usage", "report", "run_demo"]

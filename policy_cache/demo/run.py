@@ -9,7 +9,7 @@ from policy_cache.cache.explicit import CacheOutcome
 from policy_cache.demo.client import Send, check_installed, client
 from policy_cache.demo.conversation import MODEL, reply, requests
 from policy_cache.demo.result import Comparison, DemoResult, Usage
-from policy_cache.engine.engine import Engine
+from policy_cache.live.engine import Engine
 from policy_cache.providers.prices import list_prices
 
 if TYPE_CHECKING:
@@ -59,4 +59,6 @@ def _usage(usage: Any) -> Usage:  # noqa: ANN401, litellm's `Usage`
     )
     prices = list_prices(MODEL)
     assert prices is not None
-    return Usage(prompt, usage.completion_tokens, cost(prompt, usage.completion_tokens, prices))
+    paid = cost(prompt, prices.for_prompt(prompt.total), usage.completion_tokens)
+    assert paid is not None
+    return Usage(prompt, usage.completion_tokens, paid)

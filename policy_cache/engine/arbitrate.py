@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from policy_cache.engine.plan import Placement, Source
+from policy_cache.engine.changes import Placement, Source
 from policy_cache.request.blocks import REQUEST, Block, Order
 from policy_cache.request.location import Location, normalized
 from policy_cache.request.prefix import last_effective

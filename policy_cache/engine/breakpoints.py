@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
-from policy_cache.engine.plan import Breakpoint
 from policy_cache.request.blocks import REQUEST
 from policy_cache.request.location import value_at
 from policy_cache.request.markers import KEY
@@ -13,10 +12,47 @@ from policy_cache.request.prompt import Prompt
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from policy_cache.engine.changes import Source
     from policy_cache.engine.injection import Injection
-    from policy_cache.engine.plan import Party, Source
     from policy_cache.providers.resolve import Route
+    from policy_cache.request.blocks import Order
     from policy_cache.request.location import Location
+
+
+Party: TypeAlias = Literal["policy", "client", "litellm"]
+
+
+class Breakpoint(NamedTuple):
+    """A marker in the request that is sent.
+
+    Attributes:
+        at: What carries it there.
+        block: The block on which it takes effect there: the last one for a marker on the request itself.
+            None where it takes none.
+        order: The block's place in the prefix.
+        ttl: Its TTL as written; a bare marker counts as `5m`.
+        key: The member that it is.
+        slot: Which of the route's breakpoints it is, from 1, in prefix order; None where it takes no effect.
+            Markers on one block share a slot, and so do those of a run.
+        party: Who placed it.
+        source: What the policy placed it for; None for the others.
+        origin: Its block in the request as it was.
+    """
+
+    at: Location
+    block: Location | None
+    order: Order
+    ttl: str
+    key: str
+    slot: int | None
+    party: Party
+    source: Source | None
+    origin: Location | None
+
+    @property
+    def placer(self) -> str:
+        """The name of the rule that placed it, or the party in parentheses, which no rule is called."""
+        return f"({self.party})" if self.source is None else self.source.rule
 
 
 def breakpoints(

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
+from policy_cache.engine.changes import Source
 from policy_cache.engine.match import Condition, Facts, Test, compile_match, text_of
-from policy_cache.engine.plan import Source
 from policy_cache.request.targets import PLACES, Finder, Hit, compile_target
 
 if TYPE_CHECKING:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from policy_cache.engine.arbitrate import Arbiter
 from policy_cache.engine.breakpoints import breakpoints
+from policy_cache.engine.changes import Edit, Placement, Source, Step, edited
 from policy_cache.engine.compile import SetParameters, Split, Template, Unmark
 from policy_cache.engine.edits import Cut, Removal, prompt_edits
 from policy_cache.engine.injection import MEANING, injection
-from policy_cache.engine.plan import Edit, Placement, Plan, Source, Step, edited
+from policy_cache.engine.plan import Plan
 from policy_cache.engine.reasons import ACTED
 from policy_cache.request.blocks import REQUEST, Block
 from policy_cache.request.edit import marked

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from policy_cache.engine.plan import Edit, Source, Step
+from policy_cache.engine.changes import Edit, Source, Step
 from policy_cache.request.location import Key, Location, fields_of, value_at
 from policy_cache.request.markers import MARKER_KEYS
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from policy_cache.engine.arbitrate import Accepted
-    from policy_cache.engine.plan import Placement
+    from policy_cache.engine.changes import Placement
     from policy_cache.providers.resolve import Route
     from policy_cache.request.blocks import Order
     from policy_cache.request.markers import ClientMarker

@@ -1,8 +1,9 @@
-"""The engine: a policy, compiled once, applied to every request."""
+"""A compiled policy, applied to every request."""
 
 from __future__ import annotations
 
 import logging
+import os
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,11 +12,7 @@ from policy_cache.engine.decide import Conduct, decide
 from policy_cache.engine.direct import direct
 from policy_cache.engine.match import Facts, carried_metadata
 from policy_cache.errors import RequestError
-from policy_cache.live.caching import is_disabled, read_config
-from policy_cache.policy.load import LoadedPolicy, load, loads
-from policy_cache.policy.packaged import packaged
 from policy_cache.providers.catalog import packaged_catalog
-from policy_cache.providers.file import load_catalog
 from policy_cache.providers.resolve import Route, resolve
 from policy_cache.request.location import kind_of
 from policy_cache.request.names import Names
@@ -23,18 +20,26 @@ from policy_cache.request.prompt import Prompt, Shape, detect_shape
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from os import PathLike
     from typing import Unpack
 
     from policy_cache.engine.context import Context
     from policy_cache.engine.plan import Plan
-    from policy_cache.live.watch import LiveEngine
+    from policy_cache.policy.load import LoadedPolicy
     from policy_cache.providers.catalog import Catalog
+
+SWITCH = "POLICY_CACHE_DISABLED"
+ON = frozenset({"1", "true", "yes", "on"})
+"""What means yes in a variable of the environment."""
 
 _log = logging.getLogger("policy_cache")
 # What a client may choose, such as a model's name, must not fill the memory.
 _MOST_PROGRAMS = 4_096
 _LONGEST_KEY = 1_024
+
+
+def is_disabled() -> bool:
+    """Whether the environment switches everything off: `POLICY_CACHE_DISABLED=1`."""
+    return os.environ.get(SWITCH, "").lower() in ON
 
 
 class _Program(NamedTuple):
@@ -53,8 +58,8 @@ class _Program(NamedTuple):
     direct: bool
 
 
-class Engine:
-    """A compiled policy. Immutable, and safe to share between threads.
+class CompiledPolicy:
+    """What a policy does to requests. Immutable, and safe to share between threads.
 
     Attributes:
         policy: The loaded policy, with its source and warnings.
@@ -99,86 +104,6 @@ class Engine:
         self._conduct = Conduct.of(policy.policy, (policy.source.name, policy.revision))
         self._catalog = catalog or packaged_catalog()
         self._programs: dict[tuple[str, str | None, str | None, str | None, Shape], _Program] = {}
-
-    @classmethod
-    def from_file(cls, path: str | PathLike[str], *, catalog: str | PathLike[str] | None = None) -> Engine:
-        """Load and compile a policy file.
-
-        Args:
-            path: The policy.
-            catalog: A file that adds to the packaged catalog of providers, or changes it.
-
-        Raises:
-            PolicyError: A file cannot be read or is not valid; see its `diagnostics`.
-        """
-        return cls(load(path), _catalog(catalog))
-
-    @classmethod
-    def from_text(
-        cls, text: str, name: str = "<policy>", *, catalog: str | PathLike[str] | None = None
-    ) -> Engine:
-        """Load and compile a policy from its text; `name` stands for the file in diagnostics.
-
-        Raises:
-            PolicyError: The text or the catalog is not valid; see its `diagnostics`.
-        """
-        return cls(loads(text, name), _catalog(catalog))
-
-    @classmethod
-    def default(cls, *, catalog: str | PathLike[str] | None = None) -> Engine:
-        """The engine of the packaged default policy.
-
-        Raises:
-            PolicyError: The catalog is not valid; see its `diagnostics`.
-        """
-        return cls.from_file(packaged("policies", "default.yaml"), catalog=catalog)
-
-    @staticmethod
-    def watch(
-        path: str | PathLike[str],
-        *,
-        catalog: str | PathLike[str] | None = None,
-        every: float = 2.0,
-        providers: Sequence[str] = (),
-    ) -> LiveEngine:
-        """An engine that follows its policy file: what is edited is in force at the next look.
-
-        A file that cannot be loaded leaves the last good policy in force, and is logged.
-
-        Args:
-            path: The policy: a file, or a URL that fsspec can read.
-            catalog: A file that adds to the packaged catalog of providers, or changes it; watched too.
-            every: Seconds from one look to the next, at least 0.1.
-            providers: Globs over the providers whose requests may change; all if left out.
-
-        Raises:
-            PolicyError: A file cannot be read or is not valid now; see its `diagnostics`.
-        """
-        from policy_cache.live.watch import watch  # noqa: PLC0415, which is made of engines
-
-        return watch(path, catalog=catalog, every=every, providers=providers)
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, object] | None) -> Engine | LiveEngine:
-        """The engine of a router's own `caching:` block.
-
-        Args:
-            config: `enabled` (true if left out; false looks at no file, and changes nothing), `policy` (a
-                file; the packaged default policy if left out), `providers` (names or globs; all if left
-                out), `catalog` (a file) and `watch` (true follows the files, as `watch` does; false if left
-                out). None is a block that was left out: nothing is changed.
-
-        Raises:
-            PolicyError: A member is unknown or of the wrong type, or a file is not valid.
-        """
-        caching = read_config(config)
-        default = packaged("policies", "default.yaml")
-        if not caching.enabled:
-            return cls(load(default), enabled=False)
-        policy = caching.policy or default
-        if caching.watch:
-            return cls.watch(policy, catalog=caching.catalog, providers=caching.providers)
-        return cls(load(policy), _catalog(caching.catalog), providers=caching.providers)
 
     def rewrite(
         self,
@@ -312,10 +237,6 @@ class Engine:
             code = f" at {trace.tb_frame.f_code.co_name}:{trace.tb_lineno}" if trace else ""
             said = f": {error}" if isinstance(error, RequestError) else code
             _log.warning("a request was passed on unchanged after %s%s (logged once)", kind, said)
-
-
-def _catalog(path: str | PathLike[str] | None) -> Catalog | None:
-    return None if path is None else load_catalog(path)
 
 
 def _text(value: object) -> str | None:

@@ -36,12 +36,12 @@ class Candidate(NamedTuple):
         """In words."""
         if self.prefix is None:
             return "no markers"
-        said = [f"tools and system for {self.prefix}"]
+        words = [f"tools and system for {self.prefix}"]
         if self.tail != "none":
-            said.append(f"the conversation for {self.ttl}")
+            words.append(f"the conversation for {self.ttl}")
         if self.until is not None:
-            said.append(f"but for 5m after {self.until} messages")
-        return ", ".join(said) + (", from its second request on" if self.tail == "later" else "")
+            words.append(f"but for 5m after {self.until} messages")
+        return ", ".join(words) + (", from its second request on" if self.tail == "later" else "")
 
 
 def candidates() -> list[Candidate]:

@@ -10,22 +10,22 @@ from itertools import islice
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, NamedTuple
 
-from policy_cache.engine.engine import Engine
 from policy_cache.errors import RequestError
 from policy_cache.forecast.reader import Readers
 from policy_cache.forecast.replay import Replay
 from policy_cache.forecast.scale import Fit, Scale
-from policy_cache.policy.load import load, loads
-from policy_cache.policy.packaged import packaged
+from policy_cache.live.engine import Engine
+from policy_cache.policy.load import loads
 from policy_cache.trace.lines import lines_of
-from policy_cache.trace.record import ASSUMED_GAP, Trace
+from policy_cache.trace.reader import ASSUMED_GAP, Trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from policy_cache.forecast.result import Simulation
     from policy_cache.providers.catalog import Catalog
-    from policy_cache.trace.record import Broken, TraceRecord, TraceSummary
+    from policy_cache.trace.reader import Broken, TraceSummary
+    from policy_cache.trace.record import TraceRecord
 
 _MOST_FITTED = 1_000
 _MOST_WITHOUT = 100
@@ -72,7 +72,7 @@ class TraceOptions:
 
     def router(self) -> Engine:
         """An engine that changes nothing, and tells where requests go."""
-        return Engine(load(packaged("policies", "default.yaml")), self.catalog, enabled=False)
+        return Engine.passing(self.catalog)
 
     def read(self, part: tuple[int, int] = (0, 1), progress: Callable[[int], None] | None = None) -> Trace:
         """The trace, or one part of it; `progress` is told how many bytes were read."""
@@ -125,11 +125,11 @@ def compare(
 
 def merged(parts: Iterable[tuple[Simulation, TraceSummary]]) -> tuple[Simulation, TraceSummary]:
     """The parts of a trace, added up."""
-    found, summary = next(rest := iter(parts))
+    simulation, summary = next(rest := iter(parts))
     for further, read in rest:
-        found.merge(further)
+        simulation.merge(further)
         summary.merge(read)
-    return found, summary
+    return simulation, summary
 
 
 def calibrate(options: TraceOptions) -> dict[str, Scale]:

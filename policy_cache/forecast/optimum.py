@@ -26,8 +26,6 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
-from policy_cache.cache.cost import WRITE_MULTIPLIERS
-
 if TYPE_CHECKING:
     from policy_cache.cache.prompt import Prompt
     from policy_cache.providers.cache_rules import ExplicitRules
@@ -134,13 +132,13 @@ class Optimum:
             at: When its request started, in seconds; never before the previous one.
             prices: The model's prices, or those for a prompt of its size; None where they are unknown.
         """
-        if prices is None:
-            self._total = None
-        if prices is None or self._total is None:
-            return
         digests, _, ends = prompt.prefix
         size = ends[-1] if ends else 0
-        rates = _rates(prices.for_prompt(size + prompt.tail))
+        rates = None if prices is None else _rates(prices.for_prompt(size + prompt.tail))
+        if rates is None:
+            self._total = None
+        if rates is None or self._total is None:
+            return
         if size < self._rules.minimum:
             self._total += rates.plain * (size + prompt.tail)
             return
@@ -178,14 +176,12 @@ class Optimum:
             open_.extend(run.runs for run in runs.values())
 
 
-def _rates(prices: Prices) -> _Rates:
-    plain = prices.input
-    return _Rates(
-        plain,
-        plain * prices.read_multiplier,
-        plain * WRITE_MULTIPLIERS["5m"],
-        plain * WRITE_MULTIPLIERS["1h"],
-    )
+def _rates(prices: Prices) -> _Rates | None:
+    """None where one of them is unknown."""
+    plain, read, write_5m, write_1h = prices.input, prices.read, prices.write_5m, prices.write_1h
+    if plain is None or read is None or write_5m is None or write_1h is None:
+        return None
+    return _Rates(plain, read, write_5m, write_1h)
 
 
 def _common(known: list[bytes], digests: list[bytes], start: int) -> int:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from policy_cache.cache.memo import Memo
 from policy_cache.errors import RequestError
+from policy_cache.live.engine import Engine
 
 if TYPE_CHECKING:
-    from policy_cache.engine.engine import Engine
+    from policy_cache.live.engine import Engine
     from policy_cache.trace.record import TraceRecord
 
 _MOST_SESSIONS = 200_000

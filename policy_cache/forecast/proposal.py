@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from policy_cache.forecast.candidates import rules
 from policy_cache.providers.resolve import qualified
-from policy_cache.report.forecast import share_saved, usd
+from policy_cache.text.amounts import share_saved, usd
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from policy_cache.forecast.compare import PolicyText, TraceOptions
     from policy_cache.forecast.result import Simulation
-    from policy_cache.trace.record import TraceSummary
+    from policy_cache.trace.reader import TraceSummary
 
 
 def compare(
@@ -38,8 +38,8 @@ def compare(
     scales = calibrate(options)
 
     def replay(row: dict[str, Any]) -> dict[str, Any]:
-        found = replay_part(options, policies, scales, (int(row["id"]), parts), by=by)
-        return {"found": pickle.dumps(found)}
+        part = replay_part(options, policies, scales, (int(row["id"]), parts), by=by)
+        return {"part": pickle.dumps(part)}
 
     rows = ray.data.range(parts, override_num_blocks=parts).map(replay).take_all()
-    return merged(pickle.loads(row["found"]) for row in rows)  # noqa: S301, this library's own
+    return merged(pickle.loads(row["part"]) for row in rows)  # noqa: S301, this library's own

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from policy_cache.cache.prompt import Prompt, PromptBlock
-    from policy_cache.engine.engine import Engine
+    from policy_cache.live.engine import Engine
     from policy_cache.providers.resolve import Route
     from policy_cache.request.blocks import Block, BlockRules
     from policy_cache.request.prompt import Shape

@@ -14,17 +14,17 @@ from policy_cache.forecast.optimum import Optimum
 from policy_cache.forecast.reader import Readers, marked
 from policy_cache.forecast.result import Column, Simulation, added
 from policy_cache.forecast.shares import shares
-from policy_cache.forecast.totals import Totals
 from policy_cache.providers.cache_rules import AutomaticRules, BreakpointRules, ExplicitRules
 from policy_cache.providers.price_map import prices_of
+from policy_cache.usage.totals import Totals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from policy_cache.cache.explicit import CachePlan
     from policy_cache.cache.prompt import Prompt
-    from policy_cache.engine.engine import Engine
     from policy_cache.forecast.scale import Scale
+    from policy_cache.live.engine import Engine
     from policy_cache.providers.resolve import Route
     from policy_cache.trace.record import TraceRecord
 
@@ -112,7 +112,7 @@ class Replay:
         except RequestError as error:
             found.unread[str(error)] += 1
             return
-        cache = self._caches.of(route, record)
+        cache = self._caches.of(route, record.scope, record.request, record.at)
         request = record.request
         prompt = self._readers.read(request, route, record.scope)
         size = prompt.tokens

@@ -8,41 +8,34 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from policy_cache.forecast.scale import SizeError
-from policy_cache.forecast.totals import Totals
+from policy_cache.usage.totals import Entry, Totals
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from policy_cache.cache.explicit import CacheOutcome
     from policy_cache.providers.prices import Prices
 
 
 @dataclass(slots=True)
-class Column:
-    """What one way of marking did.
+class Column(Entry):
+    """What one way of marking did: to the requests that are the first of their session, and to the others.
 
     Attributes:
-        total: All requests.
-        cold: Those that are the first of their session.
-        warm: Those that follow one.
         groups: All requests, by what they are grouped by.
     """
 
-    total: Totals = field(default_factory=Totals)
-    cold: Totals = field(default_factory=Totals)
-    warm: Totals = field(default_factory=Totals)
     groups: dict[str, Totals] = field(default_factory=dict)
 
     def add(self, outcome: CacheOutcome, rates: Prices | None, *, cold: bool, group: str | None) -> None:
         """Add a request."""
-        self.total.add(outcome, rates)
         (self.cold if cold else self.warm).add(outcome, rates)
         if group is not None:
             self.groups.setdefault(group, Totals()).add(outcome, rates)
 
-    def merge(self, other: Column) -> None:
+    def merge(self, other: Self) -> None:
         """Add another's requests."""
-        self.total.merge(other.total)
-        self.cold.merge(other.cold)
-        self.warm.merge(other.warm)
+        Entry.merge(self, other)
         for name, totals in other.groups.items():
             self.groups.setdefault(name, Totals()).merge(totals)
 
@@ -102,6 +95,6 @@ class Simulation:
         self.unpriced |= other.unpriced
 
 
-def added(one: Decimal | None, other: Decimal | None) -> Decimal | None:
+def added(amount: Decimal | None, other: Decimal | None) -> Decimal | None:
     """Two amounts together; None where one is unknown."""
-    return None if one is None or other is None else one + other
+    return None if amount is None or other is None else amount + other

@@ -10,11 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from policy_cache.cache.cost import cost
 from policy_cache.forecast.candidates import candidates, rules
 from policy_cache.forecast.compare import PolicyText, calibrate
 from policy_cache.forecast.pauses import Survey
 from policy_cache.forecast.replay import Replay
-from policy_cache.forecast.totals import Totals
+from policy_cache.providers.prices import claude_prices
+from policy_cache.usage.totals import Totals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +25,10 @@ if TYPE_CHECKING:
     from policy_cache.forecast.compare import TraceOptions
     from policy_cache.forecast.pauses import Pauses
     from policy_cache.forecast.result import Column, Simulation
-    from policy_cache.trace.record import TraceRecord, TraceSummary
+    from policy_cache.trace.reader import TraceSummary
+    from policy_cache.trace.record import TraceRecord
+
+_RELATIVE = claude_prices("1", "0")
 
 ModelName: TypeAlias = "tuple[str, str]"
 
@@ -100,10 +105,10 @@ def tune(
     trace = options.read(progress=progress)
     for record in trace:
         replay.add(record)
-    found = replay.finish()
-    choices = [_choose(found, tried, model, pauses) for model, pauses in survey.models.items()]
+    simulation = replay.finish()
+    choices = [_choose(simulation, tried, model, pauses) for model, pauses in survey.models.items()]
     choices.sort(key=lambda choice: -choice.pauses.requests)
-    return tuple(choices), found, trace.summary
+    return tuple(choices), simulation, trace.summary
 
 
 def _policy(candidate: Candidate) -> str:
@@ -115,12 +120,12 @@ def _group(model: ModelName, *, held: bool) -> str:
     return "\n".join((*model, "held" if held else "tried"))
 
 
-def _choose(found: Simulation, tried: list[Candidate], model: ModelName, pauses: Pauses) -> Choice:
+def _choose(simulation: Simulation, tried: list[Candidate], model: ModelName, pauses: Pauses) -> Choice:
     def part(column: Column, *, held: bool) -> Totals:
         return column.groups.get(_group(model, held=held), Totals())
 
-    earlier = [part(column, held=False) for column in found.policies]
-    later = [part(column, held=True) for column in found.policies]
+    earlier = [part(column, held=False) for column in simulation.policies]
+    later = [part(column, held=True) for column in simulation.policies]
     whole = [_sum(*both) for both in zip(earlier, later, strict=True)]
     costs = [_weight(totals) for totals in whole]
     best = _least(costs)
@@ -129,14 +134,14 @@ def _choose(found: Simulation, tried: list[Candidate], model: ModelName, pauses:
     if any(totals.requests for totals in later):
         held = [_weight(totals) for totals in later]
         chosen = _least([_weight(totals) for totals in earlier])
-        uncached = part(found.uncached, held=True)
+        uncached = part(simulation.uncached, held=True)
         trial = Trial(tried[chosen], later[chosen], uncached, best=min(held), cost=held[chosen])
     return Choice(
         *model,
         candidate=tried[best],
         pauses=pauses,
         marked=whole[best],
-        uncached=_sum(part(found.uncached, held=False), part(found.uncached, held=True)),
+        uncached=_sum(part(simulation.uncached, held=False), part(simulation.uncached, held=True)),
         others=tuple(sorted(others, key=lambda other: other[1])),
         trial=trial,
     )
@@ -154,9 +159,6 @@ def _sum(*parts: Totals) -> Totals:
 
 
 def _weight(totals: Totals) -> float:
-    """What requests cost; where no price is known, in uncached tokens, reads at a tenth."""
-    cost = totals.cost
-    if cost is not None:
-        return float(cost)
-    tokens = totals.tokens
-    return tokens.uncached + 0.1 * tokens.read + 1.25 * tokens.write_5m + 2 * tokens.write_1h
+    """What requests cost; where no price is known, in uncached tokens, as Claude's prices relate."""
+    paid = totals.cost
+    return float(cost(totals.tokens, _RELATIVE) or 0 if paid is None else paid)

@@ -8,14 +8,14 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from policy_cache.cache.prompt import LEVELS, Level
-from policy_cache.misses.wording import difference
+from policy_cache.misses.wording import difference_of
 from policy_cache.request.location import value_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from policy_cache.cache.prompt import Prompt, PromptBlock
-    from policy_cache.misses.miss import Cause
+    from policy_cache.misses.causes import Cause
     from policy_cache.request.location import Location
 
 # What `messages.parameters` says of a level, in its order, and where a request says it.
@@ -44,12 +44,12 @@ class Change(NamedTuple):
     Attributes:
         cause: What kind of change it is.
         location: What changed: a block of the later request, of the earlier one where it is gone.
-        said: How.
+        words: How.
     """
 
     cause: Cause
     location: Location
-    said: str
+    words: str
 
 
 def common_blocks(before: Prompt, after: Prompt) -> int:
@@ -68,7 +68,7 @@ def common_blocks(before: Prompt, after: Prompt) -> int:
     return number
 
 
-def change(before: Sent, after: Sent, at: int) -> Change:
+def change_at(before: Sent, after: Sent, at: int) -> Change:
     """What changed at the first block that two prompts do not have in common; both must have it."""
     old, new = before.prompt.blocks[at], after.prompt.blocks[at]
     if old.content == new.content and old.level == new.level:
@@ -89,8 +89,8 @@ def _is_cleared(old: PromptBlock, new: PromptBlock) -> bool:
 
 def _parameter(before: Sent, after: Sent, level: Level) -> Change:
     for entered in LEVELS[: LEVELS.index(level) + 1]:
-        said = (json.loads(sent.prompt.parameters.get(entered, b"[]")) for sent in (before, after))
-        for (cause, location), old, new in zip(_PARAMETERS.get(entered, ()), *said, strict=False):
+        values = (json.loads(sent.prompt.parameters.get(entered, b"[]")) for sent in (before, after))
+        for (cause, location), old, new in zip(_PARAMETERS.get(entered, ()), *values, strict=False):
             if old == new:
                 continue
             if not location:
@@ -99,12 +99,12 @@ def _parameter(before: Sent, after: Sent, level: Level) -> Change:
     return Change("message_changed", (), "a parameter changed")
 
 
-def _spelled(found: Change, old: object, new: object) -> Change:
+def _spelled(change: Change, old: object, new: object) -> Change:
     """A change of thinking, told by the parameter that a chat request says it with."""
-    by_effort = [isinstance(one, Mapping) and "effort" in one for one in (old, new)]
-    if found.cause == "thinking" and any(by_effort):
-        return Change("effort" if all(by_effort) else "thinking", ("reasoning_effort",), found.said)
-    return found
+    by_effort = [isinstance(value, Mapping) and "effort" in value for value in (old, new)]
+    if change.cause == "thinking" and any(by_effort):
+        return Change("effort" if all(by_effort) else "thinking", ("reasoning_effort",), change.words)
+    return change
 
 
 def _tool(before: Sent, after: Sent, at: int) -> Change:
@@ -124,19 +124,19 @@ def _told(cause: Cause, before: Sent, after: Sent, at: int) -> Change:
     old, new = before.prompt.blocks[at], after.prompt.blocks[at]
     if old.level != new.level:
         gone = LEVELS.index(old.level) < LEVELS.index(new.level)
-        where, said = (old, "of the request before was removed") if gone else (new, "was added")
-        return Change(cause, where.location, said)
+        block, words = (old, "of the request before was removed") if gone else (new, "was added")
+        return Change(cause, block.location, words)
     try:
-        found = (
+        difference = (
             None
             if _is_hashed(after.request)
-            else difference(value_at(before.request, old.location), value_at(after.request, new.location))
+            else difference_of(value_at(before.request, old.location), value_at(after.request, new.location))
         )
     except RecursionError:
-        found = None
-    if found is None:
+        difference = None
+    if difference is None:
         return Change(cause, new.location, "changed")
-    return Change(cause, (*new.location, *found.location), found.said)
+    return Change(cause, (*new.location, *difference.location), difference.words)
 
 
 def _is_hashed(request: Mapping[str, Any]) -> bool:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from decimal import Decimal
+from heapq import heappush, heappushpop
+from itertools import count
+from typing import TYPE_CHECKING, NamedTuple
 
 from policy_cache.cache.caches import Caches
-from policy_cache.cache.explicit import CacheModel
+from policy_cache.cache.cost import cost
+from policy_cache.cache.explicit import CacheModel, CacheOutcome
 from policy_cache.cache.memo import Memo
-from policy_cache.engine.engine import Engine
 from policy_cache.errors import RequestError
 from policy_cache.forecast.reader import Readers, marked
-from policy_cache.misses.bill import modelled, reported
+from policy_cache.live.engine import Engine
+from policy_cache.misses.causes import Request, Turn, losses
 from policy_cache.misses.difference import Sent
-from policy_cache.misses.loss import Request, losses
-from policy_cache.misses.miss import Kept, Miss
-from policy_cache.misses.shortfall import Turn
 from policy_cache.providers.cache_rules import ExplicitRules
 from policy_cache.providers.price_map import prices_of
 
@@ -24,10 +27,12 @@ if TYPE_CHECKING:
 
     from policy_cache.cache.prompt import Prompt
     from policy_cache.forecast.scale import Scale
-    from policy_cache.misses.miss import Cause, CauseTotal
+    from policy_cache.misses.causes import Cause
     from policy_cache.providers.prices import Prices
     from policy_cache.providers.resolve import Route
+    from policy_cache.request.location import Location
     from policy_cache.trace.record import TraceRecord
+    from policy_cache.usage.usage import CacheUsage
 
 MOST_KEPT = 100
 """Misses that are kept of each cause, the dearest; and of all, the first."""
@@ -35,6 +40,90 @@ MOST_KEPT = 100
 # What is remembered of sessions, in tokens; a block takes up as much as so many.
 _MOST_TOKENS = 20_000_000
 _PER_BLOCK = 64
+
+# By how much of the prompt an estimated size may miss a reported one.
+_SLACK = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """Tokens of a request that could have been read, and were not, for one cause.
+
+    Attributes:
+        where: The request's file and line.
+        session: Its conversation.
+        cause: Why they were not read.
+        location: What changed, or where the entry ends that was not read; empty where no place is to blame.
+        detail: The cause in words; never a prompt's own.
+        tokens: How many.
+        cost: What they cost beyond the price of reading them, in USD; None where the price is unknown.
+    """
+
+    where: str
+    session: str
+    cause: Cause
+    location: Location
+    detail: str
+    tokens: int
+    cost: Decimal | None
+
+
+@dataclass(slots=True)
+class CauseTotal:
+    """What one cause cost in all.
+
+    Attributes:
+        requests: How many requests it struck.
+        tokens: How many tokens they did not read because of it.
+        cost: What these cost beyond the price of reading them, in USD; None where a price is unknown.
+    """
+
+    requests: int = 0
+    tokens: int = 0
+    cost: Decimal | None = Decimal(0)
+
+    def add(self, miss: Miss) -> None:
+        """Add a request's miss."""
+        self.requests += 1
+        self.tokens += miss.tokens
+        self.cost = None if self.cost is None or miss.cost is None else self.cost + miss.cost
+
+
+class Kept:
+    """The sum for each cause, and some of the misses: of each cause the dearest, and of all the first.
+
+    Attributes:
+        causes: The sums.
+    """
+
+    def __init__(self, most: int) -> None:
+        """Keep no more misses than this of each kind."""
+        self.causes: dict[Cause, CauseTotal] = {}
+        self._most = most
+        self._order = count()
+        self._first: list[tuple[int, Miss]] = []
+        self._dearest: dict[Cause, list[tuple[Decimal, int, int, Miss]]] = {}
+
+    def add(self, miss: Miss) -> None:
+        """Take a miss."""
+        self.causes.setdefault(miss.cause, CauseTotal()).add(miss)
+        number = next(self._order)
+        if len(self._first) < self._most:
+            self._first.append((number, miss))
+        dearest = self._dearest.setdefault(miss.cause, [])
+        entry = (miss.cost or Decimal(0), miss.tokens, -number, miss)
+        if len(dearest) < self._most:
+            heappush(dearest, entry)
+        else:
+            heappushpop(dearest, entry)
+
+    @property
+    def misses(self) -> tuple[Miss, ...]:
+        """The misses that were kept, the dearest first."""
+        kept = dict(self._first)
+        kept |= {-number: miss for heap in self._dearest.values() for _, _, number, miss in heap}
+        order = sorted(kept.items(), key=lambda item: (-(item[1].cost or 0), -item[1].tokens, item[0]))
+        return tuple(miss for _, miss in order)
 
 
 class Misses:
@@ -79,7 +168,7 @@ class Misses:
         self.unread: Counter[str] = Counter()
         self.unpriced: set[str] = set()
         self._engine = engine
-        self._router = engine or router or Engine.from_config(None)
+        self._router = engine or router or Engine.passing()
         self._readers = Readers(scales or {})
         self._session = session
         self._kept = Kept(most)
@@ -88,7 +177,7 @@ class Misses:
         self._sessions: Memo[tuple[str, str], Request] = Memo(_MOST_TOKENS)
 
     @property
-    def found(self) -> tuple[Miss, ...]:
+    def kept(self) -> tuple[Miss, ...]:
         """The misses that were kept, the dearest first."""
         return self._kept.misses
 
@@ -127,7 +216,7 @@ class Misses:
         self._judge(record, before, request, request.turn)
 
     def _turn(self, record: TraceRecord, route: Route, prompt: Prompt) -> Turn | None:
-        rules, cache = route.marked, self._caches.of(route, record)
+        rules, cache = route.marked, self._caches.of(route, record.scope, record.request, record.at)
         if cache is None or not isinstance(rules, ExplicitRules):
             return None
         plan = cache.plan(prompt, record.at)
@@ -137,7 +226,7 @@ class Misses:
 
     def _judge(self, record: TraceRecord, before: Request | None, request: Request, turn: Turn) -> None:
         recorded = record.usage if self._engine is None else None
-        bill = modelled(turn) if recorded is None or not recorded.prompt else reported(turn, recorded)
+        bill = _modelled(turn) if recorded is None or not recorded.prompt else _reported(turn, recorded)
         whole = bill.outcome.total
         self.tokens += whole
         if before is None:
@@ -150,7 +239,7 @@ class Misses:
             if end > at:
                 cost = None if rates is None else bill.cost(at, end, rates)
                 where, session = record.where, record.session
-                self._kept.add(Miss(where, session, loss.cause, loss.location, loss.said, end - at, cost))
+                self._kept.add(Miss(where, session, loss.cause, loss.location, loss.words, end - at, cost))
                 at, missed = end, True
         self.missed += missed
 
@@ -168,3 +257,51 @@ class Misses:
 def _cache(route: Route, _: Mapping[str, object]) -> CacheModel | None:
     """The cache of a route; None where it takes no `cache_control`."""
     return CacheModel(route.marked) if isinstance(route.marked, ExplicitRules) else None
+
+
+class _Bill(NamedTuple):
+    """A prompt's tokens, by what they were billed as.
+
+    Attributes:
+        outcome: The tokens.
+        hit: The last block that was read; -1 where none was.
+        factor: Billed tokens for each one of the prompt's.
+    """
+
+    outcome: CacheOutcome
+    hit: int
+    factor: float = 1.0
+
+    def cost(self, start: int, end: int, rates: Prices) -> Decimal | None:
+        """What the tokens between two places cost beyond the price of reading them, in USD."""
+        place = self.outcome.read
+        inside = []
+        for tokens in (self.outcome.write_1h, self.outcome.write_5m, self.outcome.uncached):
+            inside.append(max(0, min(end, place + tokens) - max(start, place)))
+            place += tokens
+        write_1h, write_5m, uncached = inside
+        paid = cost(CacheOutcome(write_5m=write_5m, write_1h=write_1h, uncached=uncached), rates)
+        read = cost(CacheOutcome(read=sum(inside)), rates)
+        return None if paid is None or read is None else paid - read
+
+
+def _modelled(turn: Turn) -> _Bill:
+    """The bill of a turn, as the model has it."""
+    hit = turn.plan.hit
+    return _Bill(turn.plan.outcome, -1 if hit is None else hit)
+
+
+def _reported(turn: Turn, usage: CacheUsage) -> _Bill:
+    """The bill that a provider reported, of a prompt that is not empty."""
+    outcome = usage.outcome
+    ends = turn.prompt.prefix.ends
+    if not usage.read or not ends:
+        return _Bill(outcome, -1, usage.prompt / turn.prompt.tokens)
+    factor = usage.prompt / turn.prompt.tokens
+    hit = turn.plan.hit
+    if hit is not None and abs(ends[hit] * factor - usage.read) <= _SLACK * usage.prompt:
+        return _Bill(outcome, hit, factor)
+    # Not what the model says: the block that ends nearest.
+    at = bisect_left(ends, usage.read / factor)
+    near = [index for index in (at - 1, at) if 0 <= index < len(ends)]
+    return _Bill(outcome, min(near, key=lambda index: abs(ends[index] * factor - usage.read)), factor)

@@ -50,14 +50,14 @@ class Difference(NamedTuple):
 
     Attributes:
         location: The place inside them, as far as a protocol names it.
-        said: How they differ: `changed at character 12: looks like a clock`.
+        words: How they differ: `changed at character 12: looks like a clock`.
     """
 
     location: Location
-    said: str
+    words: str
 
 
-def difference(old: object, new: object) -> Difference | None:
+def difference_of(old: object, new: object) -> Difference | None:
     """How two content blocks, or two definitions of tools, differ; None where they do not."""
     return _values(old, new, (), exact=True, ordered=False)
 
@@ -74,16 +74,16 @@ def _values(
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         return _members(old, new, at, exact=exact, ordered=ordered)
     if isinstance(old, (list, tuple)) and isinstance(new, (list, tuple)):
-        for index, (one, other) in enumerate(zip(old, new, strict=False)):
-            found = _values(one, other, (*at, index) if exact else at, exact=exact)
-            if found is not None:
-                return found
+        for index, (before, after) in enumerate(zip(old, new, strict=False)):
+            difference = _values(before, after, (*at, index) if exact else at, exact=exact)
+            if difference is not None:
+                return difference
         if len(old) != len(new):
             return Difference(at, "got more elements" if len(new) > len(old) else "lost elements")
         return None
     if old == new and type(old) is type(new):
         return None
-    numbers = all(isinstance(one, (int, float)) and not isinstance(one, bool) for one in (old, new))
+    numbers = all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in (old, new))
     return Difference(at, "changed: looks like a number" if numbers else "changed")
 
 
@@ -97,7 +97,7 @@ def _members(
     old: Mapping[str, object], new: Mapping[str, object], at: Location, *, exact: bool, ordered: bool
 ) -> Difference | None:
     before, after = (
-        [name for name in one if name != _MARKER and one[name] is not None] for one in (old, new)
+        [name for name in fields if name != _MARKER and fields[name] is not None] for fields in (old, new)
     )
     for name in dict.fromkeys((*before, *after)):
         known = exact and name in _NAMES
@@ -106,8 +106,8 @@ def _members(
             return Difference(place, "was added" if known else "got a new member")
         if new.get(name) is None:
             return Difference(place, "is gone" if known else "lost a member")
-        if (found := _values(old[name], new[name], place, exact=known)) is not None:
-            return found
+        if (difference := _values(old[name], new[name], place, exact=known)) is not None:
+            return difference
     return Difference(at, "changed in the order of its JSON keys") if ordered and before != after else None
 
 
@@ -143,8 +143,8 @@ def _json(text: str) -> _Json | None:
     if text[:1] not in {"{", "["}:
         return None
     try:
-        found = json.loads(text)
-        return _Json(json.dumps(found), json.dumps(found, sort_keys=True))
+        value = json.loads(text)
+        return _Json(json.dumps(value), json.dumps(value, sort_keys=True))
     except (ValueError, RecursionError):
         return None
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from functools import cache
 from importlib.util import find_spec
@@ -16,8 +17,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from policy_cache.cache.cost import WRITE_MULTIPLIERS
-from policy_cache.providers.prices import Prices, list_prices
+from policy_cache.providers.prices import WRITE_1H, WRITE_5M, Prices, list_prices
 from policy_cache.providers.resolve import qualified
 
 PriceMap: TypeAlias = Mapping[str, object]
@@ -26,40 +26,38 @@ PriceMap: TypeAlias = Mapping[str, object]
 _BACKUP = "model_prices_and_context_window_backup.json"
 _LONG_PROMPT = re.compile(r"input_cost_per_token(_above_(\d+)k_tokens)")
 _MILLION = 1_000_000
-# The map rounds some of its prices.
-_ROUNDING = Decimal("0.001")
 
 
 def prices_of(model: str, provider: str, *, writes: bool = False) -> Prices | None:
-    """The prices of a model; None where one is unknown, never a guess.
+    """All the prices of a model; None where one is unknown, never a guess.
 
     Claude's are its list prices; other models' are litellm's: as it holds them where the process has imported
-    it, else as the installed package brings them.
+    it, else as the installed package brings them. Where the map has no price for what is written for an hour,
+    or to a cache whose provider does not bill writes, it is taken to cost what Claude's would.
 
     Args:
         model: The model, without its provider prefix.
         provider: litellm's name for the provider; empty when it cannot be told.
-        writes: Whether the provider bills what is written to its cache. That price must then be known, too,
-            and be the one that `cost` takes.
+        writes: Whether the provider bills what is written to its cache. That price must then be known, too.
     """
     name = qualified(provider, model)
-    known = list_prices(name)
-    if known is not None:
-        return known
-    entry = entry_of(name, installed_map() if (prices := imported_map()) is None else prices)
-    if entry.get("tiered_pricing"):
-        return None
-    bands = bands_of(entry)
-    usual = _prices(entry, "", writes=writes)
-    if usual is None or len(bands) > 1:
-        return None
-    if not bands:
-        return usual
-    above, band = bands[0]
-    long_prompt = _prices(entry, band, writes=writes)
-    if long_prompt is None:
-        return None
-    return Prices(usual.input, usual.output, usual.read_multiplier, long_prompt, above)
+    prices = list_prices(name)
+    if prices is not None:
+        return prices
+    imported = imported_map()
+    prices = prices_in(entry_of(name, installed_map() if imported is None else imported))
+    return None if prices is None else _completed(prices, writes=writes)
+
+
+def known_prices(name: str) -> Prices | None:
+    """What this process knows of a model's prices without reading a file; None where that is nothing.
+
+    Claude's are its list prices; other models' are litellm's where the process has imported it.
+
+    Args:
+        name: The model as litellm spells it, best with its provider prefix.
+    """
+    return list_prices(name) or prices_in(entry_of(name, imported_map() or {}))
 
 
 def imported_map() -> PriceMap | None:
@@ -108,38 +106,52 @@ def _serves(named: object, provider: str) -> bool:
     )
 
 
-def bands_of(entry: Mapping[str, object]) -> list[tuple[int, str]]:
-    """The sizes in tokens above which a prompt has prices of its own, each with how their names end."""
-    found = (_LONG_PROMPT.fullmatch(name) for name in entry)
-    return sorted((int(band[2]) * 1_000, band[1]) for band in found if band)
+def prices_in(entry: Mapping[str, object]) -> Prices | None:
+    """The prices that an entry of the map has, some of them unknown; None where it has them by tiers."""
+    if not entry or entry.get("tiered_pricing"):
+        return None
+    bands = (band for band in map(_LONG_PROMPT.fullmatch, entry) if band)
+    larger = sorted(
+        ((int(band[2]) * 1_000, _band(entry, band[1])) for band in bands), key=lambda band: -band[0]
+    )
+    return _band(entry, "", tuple(larger))
 
 
-def price_of(entry: Mapping[str, object], name: str) -> Decimal | None:
-    """USD for one token; None where it is not known. The map has a 0 for some that it does not know."""
+def _band(entry: Mapping[str, object], ending: str, larger: tuple[tuple[int, Prices], ...] = ()) -> Prices:
+    """The prices of prompts of one band of sizes, whose names end so."""
+    return Prices(
+        input=_price(entry, f"input_cost_per_token{ending}"),
+        output=_price(entry, f"output_cost_per_token{ending}"),
+        read=_price(entry, f"cache_read_input_token_cost{ending}"),
+        write_5m=_price(entry, f"cache_creation_input_token_cost{ending}"),
+        write_1h=_price(entry, f"cache_creation_input_token_cost_above_1hr{ending}"),
+        larger=larger,
+    )
+
+
+def _price(entry: Mapping[str, object], name: str) -> Decimal | None:
+    """USD for a million tokens; None where that is not known. The map has a 0 for some of those."""
     price = entry.get(name)
     if isinstance(price, bool) or not isinstance(price, int | float):
         return None
-    return Decimal(str(price)) if 0 < price < 1 else None
+    return Decimal(str(price)) * _MILLION if 0 < price < 1 else None
 
 
-def _prices(entry: Mapping[str, object], band: str, *, writes: bool) -> Prices | None:
-    """The prices of prompts of one band of sizes."""
-    uncached = price_of(entry, f"input_cost_per_token{band}")
-    output = price_of(entry, f"output_cost_per_token{band}")
-    read = price_of(entry, f"cache_read_input_token_cost{band}")
-    if uncached is None or output is None or read is None:
+def _completed(prices: Prices, *, writes: bool) -> Prices | None:
+    """All prices of an entry; None where one that must be known is not."""
+    if prices.input is None or prices.output is None or prices.read is None:
         return None
-    if writes and not _writes_as_taken(entry, band, uncached):
+    if writes and prices.write_5m is None:
         return None
-    return Prices(uncached * _MILLION, output * _MILLION, read / uncached)
-
-
-def _writes_as_taken(entry: Mapping[str, object], band: str, uncached: Decimal) -> bool:
-    """Whether what is written costs what `cost` takes it to; there need be no price for an hour."""
-    short = price_of(entry, f"cache_creation_input_token_cost{band}")
-    long = price_of(entry, f"cache_creation_input_token_cost_above_1hr{band}")
-    return (
-        short is not None
-        and abs(short / uncached / WRITE_MULTIPLIERS["5m"] - 1) <= _ROUNDING
-        and (long is None or abs(long / uncached / WRITE_MULTIPLIERS["1h"] - 1) <= _ROUNDING)
+    larger = []
+    for above, band in prices.larger:
+        completed = _completed(band, writes=writes)
+        if completed is None:
+            return None
+        larger.append((above, completed))
+    return replace(
+        prices,
+        write_5m=prices.write_5m or prices.input * WRITE_5M,
+        write_1h=prices.write_1h or prices.input * WRITE_1H,
+        larger=tuple(larger),
     )

@@ -12,62 +12,89 @@ from fnmatch import fnmatchcase
 
 from policy_cache.providers.claude import claude_name
 
+# What is written to Claude's cache costs as many uncached tokens, by how long it is kept.
+WRITE_5M, WRITE_1H = Decimal("1.25"), Decimal(2)
+
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """What a model costs.
+    """What a million tokens of a model cost, in USD; None where that is not known.
 
     Attributes:
-        input: A million uncached input tokens.
-        output: A million output tokens.
-        read_multiplier: The price of a cached token, as a share of an uncached one.
-        long_prompt: The prices of a prompt larger than `long_above` tokens, where they differ.
-        long_above: That size; cached tokens count.
+        input: Of the prompt, neither read from the cache nor written to it.
+        output: Of the reply.
+        read: Read from the cache.
+        write_5m: Written for five minutes, or for as long as the provider does unasked.
+        write_1h: Written for an hour.
+        larger: The prices of prompts with more than so many tokens, the largest first; cached tokens count.
     """
 
-    input: Decimal
-    output: Decimal
-    read_multiplier: Decimal = Decimal("0.1")
-    long_prompt: Prices | None = None
-    long_above: int = 0
+    input: Decimal | None
+    output: Decimal | None
+    read: Decimal | None
+    write_5m: Decimal | None
+    write_1h: Decimal | None
+    larger: tuple[tuple[int, Prices], ...] = ()
 
     def for_prompt(self, tokens: int) -> Prices:
         """The prices that apply to a prompt of this size."""
-        if self.long_prompt is not None and tokens > self.long_above:
-            return self.long_prompt
+        for above, prices in self.larger:
+            if tokens > above:
+                return prices
         return self
 
 
-def _usd(input_: str, output: str, read_multiplier: str = "0.1") -> Prices:
-    return Prices(Decimal(input_), Decimal(output), Decimal(read_multiplier))
+def claude_prices(
+    input_: str, output: str, read: str = "0.1", larger: tuple[int, Prices] | None = None
+) -> Prices:
+    """The prices of a Claude model.
+
+    Args:
+        input_: USD for a million uncached tokens.
+        output: USD for a million tokens of the reply.
+        read: What a token that is read costs, in uncached tokens.
+        larger: The prices of prompts with more than so many tokens, where they differ.
+    """
+    uncached = Decimal(input_)
+    return Prices(
+        input=uncached,
+        output=Decimal(output),
+        read=uncached * Decimal(read),
+        write_5m=uncached * WRITE_5M,
+        write_1h=uncached * WRITE_1H,
+        larger=() if larger is None else (larger,),
+    )
 
 
 _PRICES: tuple[tuple[str, Prices], ...] = (
-    ("claude-fable-5-2", _usd("8", "40", "0.025")),  # read in copies only: archid21/rightsize v0.10.2
-    ("claude-mythos-5-2", _usd("8", "40", "0.025")),  # likewise
-    ("claude-fable-5-1", _usd("10", "50", "0.025")),
-    ("claude-mythos-5-1", _usd("10", "50", "0.025")),
-    ("claude-fable-5", _usd("10", "50")),
-    ("claude-mythos-5", _usd("10", "50")),
-    ("claude-opus-5-5", _usd("4", "20", "0.05")),
-    ("claude-opus-5", _usd("5", "25")),
-    ("claude-opus-4-[5678]", _usd("5", "25")),
-    ("claude-opus-4-1", _usd("15", "75")),
-    ("claude-opus-4", _usd("15", "75")),
-    ("claude-4-opus", _usd("15", "75")),
-    ("claude-sonnet-5-5", _usd("2", "10", "0.05")),  # since 2026-10-07; 0.1 before
-    ("claude-sonnet-5", _usd("2", "10")),
-    ("claude-sonnet-4-[56]", _usd("3", "15")),
-    ("claude-4-5-sonnet", _usd("3", "15")),
-    ("claude-sonnet-4", _usd("3", "15")),
-    ("claude-4-sonnet", _usd("3", "15")),
+    (
+        "claude-fable-5-2",
+        claude_prices("8", "40", "0.025"),
+    ),  # read in copies only: archid21/rightsize v0.10.2
+    ("claude-mythos-5-2", claude_prices("8", "40", "0.025")),  # likewise
+    ("claude-fable-5-1", claude_prices("10", "50", "0.025")),
+    ("claude-mythos-5-1", claude_prices("10", "50", "0.025")),
+    ("claude-fable-5", claude_prices("10", "50")),
+    ("claude-mythos-5", claude_prices("10", "50")),
+    ("claude-opus-5-5", claude_prices("4", "20", "0.05")),
+    ("claude-opus-5", claude_prices("5", "25")),
+    ("claude-opus-4-[5678]", claude_prices("5", "25")),
+    ("claude-opus-4-1", claude_prices("15", "75")),
+    ("claude-opus-4", claude_prices("15", "75")),
+    ("claude-4-opus", claude_prices("15", "75")),
+    ("claude-sonnet-5-5", claude_prices("2", "10", "0.05")),  # since 2026-10-07; 0.1 before
+    ("claude-sonnet-5", claude_prices("2", "10")),
+    ("claude-sonnet-4-[56]", claude_prices("3", "15")),
+    ("claude-4-5-sonnet", claude_prices("3", "15")),
+    ("claude-sonnet-4", claude_prices("3", "15")),
+    ("claude-4-sonnet", claude_prices("3", "15")),
     (
         "claude-haiku-5-5",
-        Prices(Decimal("0.10"), Decimal("0.50"), long_prompt=_usd("0.50", "2.50"), long_above=100_000),
+        claude_prices("0.10", "0.50", larger=(100_000, claude_prices("0.50", "2.50"))),
     ),
-    ("claude-haiku-4-5", _usd("1", "5")),
-    ("claude-4-5-haiku", _usd("1", "5")),
-    ("claude-3-5-haiku", _usd("0.80", "4")),
+    ("claude-haiku-4-5", claude_prices("1", "5")),
+    ("claude-4-5-haiku", claude_prices("1", "5")),
+    ("claude-3-5-haiku", claude_prices("0.80", "4")),
 )
 
 
@@ -76,4 +103,4 @@ def list_prices(model: str) -> Prices | None:
     name = claude_name(model)
     if name is None:
         return None
-    return next((found for pattern, found in _PRICES if fnmatchcase(name, pattern)), None)
+    return next((prices for pattern, prices in _PRICES if fnmatchcase(name, pattern)), None)

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from policy_cache.report.diagnostics.render import FORMAT_VERSION
-from policy_cache.report.plan.diff import counted
+from policy_cache.text.amounts import counted, share, share_saved, usd
 from policy_cache.text.styled import Span
 from policy_cache.text.words import visible, word
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from policy_cache.forecast.result import Column, Simulation
-    from policy_cache.forecast.totals import Totals
-    from policy_cache.trace.record import TraceSummary
+    from policy_cache.trace.reader import TraceSummary
+    from policy_cache.usage.totals import Totals
 
 HEAD = (
     "",
@@ -39,36 +39,41 @@ class Row(NamedTuple):
     column: Column
 
 
-def rows(found: Simulation, names: Sequence[str]) -> list[Row]:
+def rows(simulation: Simulation, names: Sequence[str]) -> list[Row]:
     """Every way of marking that has something to say: no caching first, the policies last."""
-    told = [Row("no caching", found.uncached)]
-    as_sent = found.as_sent.total.tokens
+    shown = [Row("no caching", simulation.uncached)]
+    as_sent = simulation.as_sent.total.tokens
     if as_sent.read or as_sent.write_5m or as_sent.write_1h:
-        told.append(Row("without a policy", found.as_sent))
-    if found.recorded.total.requests:
-        seen, of = found.recorded.total.requests, found.requests
-        told.append(Row("as recorded" + ("" if seen == of else f" ({seen:,} of {of:,})"), found.recorded))
-    return [*told, *map(Row, names, found.policies)]
+        shown.append(Row("without a policy", simulation.as_sent))
+    if simulation.recorded.total.requests:
+        recorded, every = simulation.recorded.total.requests, simulation.requests
+        shown.append(
+            Row(
+                "as recorded" + ("" if recorded == every else f" ({recorded:,} of {every:,})"),
+                simulation.recorded,
+            )
+        )
+    return [*shown, *map(Row, names, simulation.policies)]
 
 
-def table(found: Simulation, names: Sequence[str]) -> Iterator[Span]:
+def table(simulation: Simulation, names: Sequence[str]) -> Iterator[Span]:
     """What each policy reads, writes and costs."""
-    yield from grid(HEAD, cells(found, names))
+    yield from grid(HEAD, cells(simulation, names))
 
 
-def cells(found: Simulation, names: Sequence[str]) -> list[tuple[str, ...]]:
+def cells(simulation: Simulation, names: Sequence[str]) -> list[tuple[str, ...]]:
     """The lines of that table, below `HEAD`."""
-    baseline, least = found.uncached.total.cost, least_cost(found)
-    lines = [_cells(row, baseline, least, found) for row in rows(found, names)]
+    baseline, least = simulation.uncached.total.cost, least_cost(simulation)
+    lines = [_cells(row, baseline, least, simulation) for row in rows(simulation, names)]
     if least is not None:
         saved = share_saved(baseline, least)
         lines.append(("optimum", "", "", "", "", "", "", usd(least), saved, "1.00"))
     return lines
 
 
-def least_cost(found: Simulation) -> Decimal | None:
+def least_cost(simulation: Simulation) -> Decimal | None:
     """The optimum, where it is about every request."""
-    return found.optimum if found.optimal == found.requests else None
+    return simulation.optimum if simulation.optimal == simulation.requests else None
 
 
 def grid(head: Sequence[str], lines: Sequence[Sequence[str]]) -> Iterator[Span]:
@@ -80,11 +85,13 @@ def grid(head: Sequence[str], lines: Sequence[Sequence[str]]) -> Iterator[Span]:
         yield Span("  ".join(cells).rstrip() + "\n", "" if number else "strong")
 
 
-def _cells(row: Row, baseline: Decimal | None, least: Decimal | None, found: Simulation) -> tuple[str, ...]:
+def _cells(
+    row: Row, baseline: Decimal | None, least: Decimal | None, simulation: Simulation
+) -> tuple[str, ...]:
     column = row.column
     tokens, cost = column.total.tokens, column.total.cost
     # Of some requests only, a cost stands beside no other.
-    whole = column.total.requests == found.requests
+    whole = column.total.requests == simulation.requests
     return (
         visible(row.name),
         _hits(column.cold),
@@ -94,40 +101,29 @@ def _cells(row: Row, baseline: Decimal | None, least: Decimal | None, found: Sim
         f"{tokens.write_1h:,}",
         f"{tokens.uncached:,}",
         usd(cost),
-        share_saved(baseline, cost) if whole and column is not found.uncached else "",
+        share_saved(baseline, cost) if whole and column is not simulation.uncached else "",
         f"{cost / least:.2f}" if whole and cost is not None and least else "",
     )
 
 
 def _hits(totals: Totals) -> str:
-    return f"{totals.hits / totals.requests:.0%}" if totals.requests else "none"
-
-
-def share_saved(baseline: Decimal | None, cost: Decimal | None) -> str:
-    """What is saved against no caching."""
-    return f"{1 - cost / baseline:.0%}" if cost is not None and baseline else "unknown"
-
-
-def usd(amount: Decimal | None) -> str:
-    """An amount with enough digits to tell it from another one."""
-    if amount is None:
-        return "unknown"
-    return f"${amount:,.2f}" if abs(amount) >= 100 else f"${amount:,.4f}"
+    return share(totals.hits, totals.requests)
 
 
 _FAR_OFF = 0.2
 """An error of the sizes that a reader is warned of."""
 
 
-def opening(found: Simulation, summary: TraceSummary, name: str) -> Iterator[Span]:
+def opening(simulation: Simulation, summary: TraceSummary, name: str) -> Iterator[Span]:
     """What was read, and how sure the figures are."""
-    start, end = found.span or (0.0, 0.0)
+    start, end = simulation.span or (0.0, 0.0)
     over = timedelta(seconds=round(end - start))
     yield Span(
-        f"{visible(name)}: {counted(found.requests, 'request')} in {counted(found.sessions, 'session')}, "
-        f"{counted(len(found.models), 'model')}, over {over}\n"
+        f"{visible(name)}: {counted(simulation.requests, 'request')} "
+        f"in {counted(simulation.sessions, 'session')}, "
+        f"{counted(len(simulation.models), 'model')}, over {over}\n"
     )
-    sizes = found.sizes
+    sizes = simulation.sizes
     if sizes.requests:
         yield Span(
             f"sizes are estimates, fitted to {sizes.requests:,} recorded ones: off by "
@@ -136,25 +132,25 @@ def opening(found: Simulation, summary: TraceSummary, name: str) -> Iterator[Spa
         )
     else:
         yield Span("sizes are estimates by characters; no usage was recorded to fit them to\n", "dim")
-    yield from (Span(f"{line}\n", "warning") for line in warnings(found, summary))
+    yield from (Span(f"{line}\n", "warning") for line in warnings(simulation, summary))
     yield Span("\n")
 
 
-def warnings(found: Simulation, summary: TraceSummary) -> Iterator[str]:
+def warnings(simulation: Simulation, summary: TraceSummary) -> Iterator[str]:
     """What a reader must know before relying on the figures."""
-    if found.sizes.requests and found.sizes.share(0.5) > _FAR_OFF:
+    if simulation.sizes.requests and simulation.sizes.share(0.5) > _FAR_OFF:
         yield "what was recorded of sizes does not fit the requests: figures may be far off"
-    least, recorded = least_cost(found), found.recorded.total
-    cost = recorded.cost if recorded.requests == found.requests else None
+    least, recorded = least_cost(simulation), simulation.recorded.total
+    cost = recorded.cost if recorded.requests == simulation.requests else None
     if cost is not None and least is not None and cost < least:
         yield "what was recorded costs less than the optimum: caches were warm before, or lines are missing"
-    yield from trace_warnings(summary, found.unread)
-    for said, number in sorted(found.approximate.items()):
-        yield f"{counted(number, 'request')}: {said}"
-    yield from price_warnings(found.unpriced)
-    if found.optimum is not None and found.optimal < found.requests:
+    yield from trace_warnings(summary, simulation.unread)
+    for note, number in sorted(simulation.approximate.items()):
+        yield f"{counted(number, 'request')}: {note}"
+    yield from price_warnings(simulation.unpriced)
+    if simulation.optimum is not None and simulation.optimal < simulation.requests:
         yield (
-            f"the optimum is known for {found.optimal:,} of {found.requests:,} requests, "
+            f"the optimum is known for {simulation.optimal:,} of {simulation.requests:,} requests, "
             "those to providers with explicit breakpoints, and is left out"
         )
 
@@ -180,16 +176,16 @@ def price_warnings(unpriced: Collection[str]) -> Iterator[str]:
         yield f"no price is known for {names}: costs are unknown"
 
 
-def groups(found: Simulation, names: Sequence[str], by: str) -> Iterator[Span]:
+def groups(simulation: Simulation, names: Sequence[str], by: str) -> Iterator[Span]:
     """What each policy costs, by group, the dearest first."""
-    order = sorted(found.uncached.groups.items(), key=lambda one: -one[1].tokens.total)
-    told = rows(found, names)
-    head = (by, "requests", *(row.name for row in told))
+    order = sorted(simulation.uncached.groups.items(), key=lambda item: -item[1].tokens.total)
+    shown = rows(simulation, names)
+    head = (by, "requests", *(row.name for row in shown))
     lines = [
         (
             word(group) or "(none)",
             f"{totals.requests:,}",
-            *(usd(row.column.groups[group].cost) if group in row.column.groups else "" for row in told),
+            *(usd(row.column.groups[group].cost) if group in row.column.groups else "" for row in shown),
         )
         for group, totals in order
     ]
@@ -197,7 +193,7 @@ def groups(found: Simulation, names: Sequence[str], by: str) -> Iterator[Span]:
     yield from grid(head, lines)
 
 
-def rules(found: Simulation, names: Sequence[str]) -> Iterator[Span]:
+def rules(simulation: Simulation, names: Sequence[str]) -> Iterator[Span]:
     """What each rule reads and writes: a token belongs to the first breakpoint at or after it."""
     head = ("rule", "policy", "requests", "read", "written 5m", "written 1h", "saved")
     lines = [
@@ -210,29 +206,29 @@ def rules(found: Simulation, names: Sequence[str]) -> Iterator[Span]:
             f"{totals.tokens.write_1h:,}",
             usd(totals.saved),
         )
-        for row in rows(found, names)
+        for row in rows(simulation, names)
         for rule, totals in row.column.groups.items()
     ]
     yield Span("\n")
     yield from grid(head, lines)
 
 
-def as_json(found: Simulation, summary: TraceSummary, names: Sequence[str]) -> dict[str, object]:
+def as_json(simulation: Simulation, summary: TraceSummary, names: Sequence[str]) -> dict[str, object]:
     """Everything that was found; costs in USD, unknown ones as null."""
     return {
         "format_version": FORMAT_VERSION,
-        "requests": found.requests,
-        "sessions": found.sessions,
-        "models": dict(sorted(found.models.items())),
-        "span_seconds": None if found.span is None else found.span[1] - found.span[0],
+        "requests": simulation.requests,
+        "sessions": simulation.sessions,
+        "models": dict(sorted(simulation.models.items())),
+        "span_seconds": None if simulation.span is None else simulation.span[1] - simulation.span[0],
         "size_error": {
-            "requests": found.sizes.requests,
-            "median": found.sizes.share(0.5) if found.sizes.requests else None,
-            "p95": found.sizes.share(0.95) if found.sizes.requests else None,
+            "requests": simulation.sizes.requests,
+            "median": simulation.sizes.share(0.5) if simulation.sizes.requests else None,
+            "p95": simulation.sizes.share(0.95) if simulation.sizes.requests else None,
         },
-        "warnings": [*warnings(found, summary)],
-        "optimum_usd": _number(least_cost(found)),
-        "rows": [{"name": row.name, **_column(row.column)} for row in rows(found, names)],
+        "warnings": [*warnings(simulation, summary)],
+        "optimum_usd": _number(least_cost(simulation)),
+        "rows": [{"name": row.name, **_column(row.column)} for row in rows(simulation, names)],
     }
 
 

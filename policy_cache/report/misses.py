@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from policy_cache.report.diagnostics.render import FORMAT_VERSION
-from policy_cache.report.forecast import grid, price_warnings, trace_warnings, usd
-from policy_cache.report.plan.diff import counted
+from policy_cache.report.forecast import grid, price_warnings, trace_warnings
 from policy_cache.request.location import place
+from policy_cache.text.amounts import counted, counted_tokens, usd
 from policy_cache.text.styled import Span
 from policy_cache.text.words import visible, word
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from decimal import Decimal
 
-    from policy_cache.misses.ledger import Misses
-    from policy_cache.misses.miss import Cause, CauseTotal, Miss
-    from policy_cache.trace.record import TraceSummary
+    from policy_cache.misses.causes import Cause
+    from policy_cache.misses.ledger import CauseTotal, Miss, Misses
+    from policy_cache.trace.reader import TraceSummary
 
 TITLES: Mapping[Cause, str] = {
     "model_switched": "the model was switched",
@@ -56,37 +56,32 @@ ESTIMATE = (
 def line(miss: Miss) -> Iterator[Span]:
     """A miss on one line."""
     at = place(miss.location) if miss.location else ""
-    said = visible(miss.detail)
+    words = visible(miss.detail)
     if miss.cause in _PLACED and at:
-        said = f"{'first differing block ' if miss.cause in _FIRST else ''}{at} {said}"
+        words = f"{'first differing block ' if miss.cause in _FIRST else ''}{at} {words}"
     elif at:
-        said = f"{at}: {said}"
+        words = f"{at}: {words}"
     yield Span(visible(miss.where), "location")
     yield Span(": ")
     yield Span(f"miss[{miss.cause}]", "warning")
     session = f", session {word(miss.session)}" if miss.session else ""
-    yield Span(f": {said} ({counted_tokens(miss.tokens)}, {usd(miss.cost)}{session})\n")
+    yield Span(f": {words} ({counted_tokens(miss.tokens)}, {usd(miss.cost)}{session})\n")
 
 
-def counted_tokens(number: int) -> str:
-    """`1 token`, `12,000 tokens`."""
-    return f"{number:,} token{'' if number == 1 else 's'}"
-
-
-def full(found: Misses, shown: Sequence[Miss], summary: TraceSummary, name: str) -> Iterator[Span]:
+def full(misses: Misses, shown: Sequence[Miss], summary: TraceSummary, name: str) -> Iterator[Span]:
     """What was looked at, what each cause cost, and the dearest misses."""
     yield Span(
-        f"{visible(name)}: {found.missed:,} of {counted(found.requests, 'request')} "
-        f"in {counted(found.sessions, 'session')} did not read all that they could\n"
+        f"{visible(name)}: {misses.missed:,} of {counted(misses.requests, 'request')} "
+        f"in {counted(misses.sessions, 'session')} did not read all that they could\n"
     )
-    yield from (Span(f"{said}\n", "warning") for said in warnings(found, summary))
-    if not found.causes:
+    yield from (Span(f"{warning}\n", "warning") for warning in warnings(misses, summary))
+    if not misses.causes:
         return
     yield Span("\n")
-    yield from causes(found)
+    yield from causes(misses)
     yield Span(f"{ESTIMATE}\n\n", "dim")
     yield from lines(shown)
-    number = sum(total.requests for total in found.causes.values())
+    number = sum(total.requests for total in misses.causes.values())
     if len(shown) < number:
         yield Span(f"and {number - len(shown):,} more; --limit shows them\n", "dim")
 
@@ -97,36 +92,36 @@ def lines(shown: Iterable[Miss]) -> Iterator[Span]:
         yield from line(miss)
 
 
-def causes(found: Misses) -> Iterator[Span]:
+def causes(misses: Misses) -> Iterator[Span]:
     """The causes, the dearest first."""
     rows = [
         (TITLES[cause], f"{total.requests:,}", f"{total.tokens:,}", usd(total.cost))
-        for cause, total in ordered(found)
+        for cause, total in ordered(misses)
     ]
     yield from grid(("cause", "requests", "tokens", "cost"), rows)
 
 
-def ordered(found: Misses) -> list[tuple[Cause, CauseTotal]]:
+def ordered(misses: Misses) -> list[tuple[Cause, CauseTotal]]:
     """The causes with their sums, the dearest first; those of unknown cost by their tokens."""
-    return sorted(found.causes.items(), key=lambda one: (-(one[1].cost or 0), -one[1].tokens, one[0]))
+    return sorted(misses.causes.items(), key=lambda item: (-(item[1].cost or 0), -item[1].tokens, item[0]))
 
 
-def warnings(found: Misses, summary: TraceSummary) -> Iterator[str]:
+def warnings(misses: Misses, summary: TraceSummary) -> Iterator[str]:
     """What a reader must know before relying on the figures."""
-    yield from trace_warnings(summary, found.unread)
-    for name, number in sorted(found.unmodelled.items()):
+    yield from trace_warnings(summary, misses.unread)
+    for name, number in sorted(misses.unmodelled.items()):
         yield f"{counted(number, 'request')} to {word(name)} left out: its cache does not take cache_control"
-    yield from price_warnings(found.unpriced)
+    yield from price_warnings(misses.unpriced)
 
 
-def as_json(found: Misses, shown: Sequence[Miss], summary: TraceSummary) -> dict[str, object]:
-    """Everything that was found; costs in USD, unknown ones as null."""
+def as_json(misses: Misses, shown: Sequence[Miss], summary: TraceSummary) -> dict[str, object]:
+    """Everything that was misses; costs in USD, unknown ones as null."""
     return {
         "format_version": FORMAT_VERSION,
-        "requests": found.requests,
-        "sessions": found.sessions,
-        "missed_requests": found.missed,
-        "prompt_tokens": found.tokens,
+        "requests": misses.requests,
+        "sessions": misses.sessions,
+        "missed_requests": misses.missed,
+        "prompt_tokens": misses.tokens,
         "causes": [
             {
                 "cause": cause,
@@ -135,7 +130,7 @@ def as_json(found: Misses, shown: Sequence[Miss], summary: TraceSummary) -> dict
                 "tokens": total.tokens,
                 "cost_usd": _number(total.cost),
             }
-            for cause, total in ordered(found)
+            for cause, total in ordered(misses)
         ],
         "misses": [
             {
@@ -149,7 +144,7 @@ def as_json(found: Misses, shown: Sequence[Miss], summary: TraceSummary) -> dict
             }
             for miss in shown
         ],
-        "warnings": [*warnings(found, summary)],
+        "warnings": [*warnings(misses, summary)],
         "note": ESTIMATE,
     }
 

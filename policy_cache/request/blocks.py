@@ -7,7 +7,7 @@ is of a prompt and the `BlockRules` of a route.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from policy_cache.request.location import Location, elements_of, fields_of, value_at
 from policy_cache.request.prompt import SYSTEM_ROLES, TOOL_ROLES, made_by_code
@@ -46,16 +46,27 @@ class BlockRules:
     only_functions: bool = False
     tool_content: frozenset[str] = field(default_factory=frozenset)
     calls_break_text: bool = False
+    joins_assistant: bool = False
+    kept: frozenset[str] = field(default_factory=frozenset)
+    blank: frozenset[str] = field(default_factory=frozenset)
+    defers: bool = True
+    mcp: bool = False
+    result_parts: frozenset[str] = field(default_factory=frozenset)
+    nested: Literal["last", "any", "none"] = "last"
     message_level: bool = True
     list_level: bool = False
     function_level: bool = True
     translated: frozenset[str] = field(default_factory=frozenset)
+    translates_messages: bool = False
+    translates_beside_tools: bool = True
+    clears_turns: bool = False
+    extra_body: bool = True
 
 
 # A NamedTuple's own constructor is a Python call, and blocks are made for every request.
 _new = tuple.__new__
 
-_APART = ("tool_use", "thinking", "redacted_thinking")
+APART = ("tool_use", "thinking", "redacted_thinking")
 _TOOL_KINDS = frozenset({"tool_use", "tool_result"})
 _NONE: frozenset[str] = frozenset()
 
@@ -97,23 +108,26 @@ def value_of(prompt: Prompt, block: Block) -> object:
 
 
 def tool_block(prompt: Prompt, rules: BlockRules, index: int) -> Block:
-    """The tool at an index. A deferred tool is outside the prefix; litellm sends `mcp` tools elsewhere."""
+    """The tool at an index. A deferred one is outside the prefix; litellm sends `mcp` tools elsewhere."""
     tool = fields_of(prompt.tools[index])
     kind = "tool"
-    markable = False
+    markable = effective = False
     if tool is not None:
         function = tool.get("function")
-        if tool.get("defer_loading") or (type(function) is dict and function.get("defer_loading")):
+        if rules.defers and (
+            tool.get("defer_loading") or (type(function) is dict and function.get("defer_loading"))
+        ):
             kind = "deferred"
         elif rules.tools and tool.get("type") != "mcp":
             markable = not rules.only_functions or tool.get("type") in ("function", "custom", None)
-    return _new(Block, (("tools", index), (TOOLS, index, 0, 0), kind, markable, markable))
+        effective = markable or (rules.mcp and tool.get("type") == "mcp")
+    return _new(Block, (("tools", index), (TOOLS, index, 0, 0), kind, markable, effective))
 
 
 def system_blocks(prompt: Prompt, rules: BlockRules) -> list[Block]:
     """The blocks of a top-level `system`; those of leading system messages are `message_blocks`."""
     kinds = rules.system if rules.system_parameter else _NONE
-    return _content_blocks(prompt, prompt.system, ("system",), (SYSTEM, 0), kinds)
+    return _content_blocks(prompt, rules, prompt.system, ("system",), (SYSTEM, 0), kinds, "system")
 
 
 def message_blocks(prompt: Prompt, rules: BlockRules, index: int) -> list[Block]:
@@ -124,10 +138,10 @@ def message_blocks(prompt: Prompt, rules: BlockRules, index: int) -> list[Block]
     place = (MESSAGES, index)
     at: Location = ("messages", index, "content")
     if index < prompt.leading:
-        return _content_blocks(prompt, content, at, (SYSTEM, index), rules.system)
+        return _content_blocks(prompt, rules, content, at, (SYSTEM, index), rules.system, "system")
     if role in TOOL_ROLES:
         if rules.tool_content:
-            blocks = _content_blocks(prompt, content, at, place, rules.tool_content)
+            blocks = _content_blocks(prompt, rules, content, at, place, rules.tool_content, "tool")
             return [block._replace(kind="tool_result") for block in blocks]
         carries = role in rules.tool_messages and not (rules.needs_tools and not prompt.tools)
         return [_new(Block, (at[:2], (MESSAGES, index, CONTENT, 0), "tool_result", carries, carries))]
@@ -140,12 +154,12 @@ def message_blocks(prompt: Prompt, rules: BlockRules, index: int) -> list[Block]
         ):
             blocks = _assistant_blocks(prompt, rules, index)
         else:
-            blocks = _content_blocks(prompt, content, at, place, rules.assistant)
+            blocks = _content_blocks(prompt, rules, content, at, place, rules.assistant, "assistant")
     elif role in SYSTEM_ROLES:
         blocks = _late_system_blocks(prompt, rules, index)
     else:
         kinds = rules.user - _TOOL_KINDS if rules.needs_tools and not prompt.tools else rules.user
-        blocks = _content_blocks(prompt, content, at, place, kinds)
+        blocks = _content_blocks(prompt, rules, content, at, place, kinds, "user")
     if blocks or prompt.shape != "chat":
         return blocks
     # litellm sends something of a message without content, which the API would refuse.
@@ -156,17 +170,14 @@ def message_blocks(prompt: Prompt, rules: BlockRules, index: int) -> list[Block]
 def _late_system_blocks(prompt: Prompt, rules: BlockRules, index: int) -> list[Block]:
     """A system message behind the conversation's beginning: volatile by its nature, so no policy marks it.
 
-    A client's marker takes effect where litellm leaves the message in place, which it does unless a user's
-    turn follows; never on one that a turn clears (platform.claude.com, "Mid-conversation system messages").
+    A client's marker on it takes effect; a provider that gets `clear_at` refuses one there
+    (platform.claude.com, "Mid-conversation system messages").
     """
     message = prompt.messages[index]
-    stays = message.get("clear_at") is None and (
-        prompt.shape == "messages" or prompt.role_after_system(index) in {None, "assistant"}
-    )
-    kinds = rules.system if stays else _NONE
-    blocks = _content_blocks(
-        prompt, message.get("content"), ("messages", index, "content"), (MESSAGES, index), kinds
-    )
+    refused = rules.clears_turns and message.get("clear_at") is not None
+    kinds = _NONE if refused else rules.system
+    at: Location = ("messages", index, "content")
+    blocks = _content_blocks(prompt, rules, message.get("content"), at, (MESSAGES, index), kinds, "system")
     return [block._replace(markable=False) for block in blocks]
 
 
@@ -174,6 +185,7 @@ def _assistant_blocks(prompt: Prompt, rules: BlockRules, index: int) -> list[Blo
     message = prompt.messages[index]
     content, calls = message.get("content"), message.get("tool_calls")
     orphaned = rules.needs_tools and not prompt.tools
+    at: Location = ("messages", index, "content")
     blocks = [
         _new(
             Block,
@@ -191,26 +203,25 @@ def _assistant_blocks(prompt: Prompt, rules: BlockRules, index: int) -> list[Blo
         blocks += _calling_blocks(prompt, content, calls, index, BlockRules() if orphaned else rules)
     elif content or not blocks:
         kinds = rules.assistant - _TOOL_KINDS if orphaned else rules.assistant
-        blocks += _content_blocks(prompt, content, ("messages", index, "content"), (MESSAGES, index), kinds)
-    return _sorted_blocks(prompt, index, blocks) if rules.sorts_assistant else blocks
+        blocks += _content_blocks(prompt, rules, content, at, (MESSAGES, index), kinds, "assistant")
+    return _sorted_blocks(prompt, rules, index, blocks) if rules.sorts_assistant else blocks
 
 
-def _sorted_blocks(prompt: Prompt, index: int, blocks: list[Block]) -> list[Block]:
+def _sorted_blocks(prompt: Prompt, rules: BlockRules, index: int, blocks: list[Block]) -> list[Block]:
     """An assistant turn whose texts litellm sorts before its calls, and their markers behind all texts.
 
-    So only the last text of a turn keeps its marker in place, and none where turns are merged.
+    So only the last text of a turn keeps its marker in place, and none where turns are merged. Where litellm
+    joins several texts unless one is marked, a marker would change what is sent.
     """
     merged = prompt.meets_assistant(index)
-    parts = elements_of(prompt.messages[index].get("content"))
-    last = next(
-        (n for n in range(len(parts) - 1, -1, -1) if (fields_of(parts[n]) or {}).get("type") not in _APART),
-        0,
-    )
+    texts = [block.order[3] for block in blocks if block.order[2] == CONTENT and block.kind not in APART]
+    last = texts[-1] if texts else -1
+    joined = rules.joins_assistant and len(texts) > 1
     return [
-        block._replace(markable=False, effective=False)
+        block._replace(markable=False)
         if block.markable
         and block.order[2] == CONTENT
-        and (merged or (block.order[3] != last and block.kind not in _APART))
+        and (merged or (block.kind not in APART and (joined or block.order[3] != last)))
         else block
         for block in blocks
     ]
@@ -219,13 +230,14 @@ def _sorted_blocks(prompt: Prompt, index: int, blocks: list[Block]) -> list[Bloc
 def _calling_blocks(
     prompt: Prompt, content: object, calls: list[object] | tuple[object, ...], index: int, rules: BlockRules
 ) -> list[Block]:
-    """An assistant message that calls tools. Server tools make litellm reorder it, so it carries nothing."""
+    """An assistant message that calls tools. Server tools make litellm reorder it, so no policy marks it."""
     read = [fields_of(call) or {} for call in calls]
     server = any(str(call.get("id", "")).startswith("srvtoolu_") for call in read)
-    kinds = _NONE if server or rules.calls_break_text else rules.assistant
+    kinds = _NONE if rules.calls_break_text else rules.assistant
+    at: Location = ("messages", index, "content")
     blocks: list[Block] = []
     if content:
-        blocks = _content_blocks(prompt, content, ("messages", index, "content"), (MESSAGES, index), kinds)
+        blocks = _content_blocks(prompt, rules, content, at, (MESSAGES, index), kinds, "assistant")
     # Of the calls with one id, litellm sends the first.
     ids: set[str] = set()
     for number, call in enumerate(read):
@@ -233,21 +245,28 @@ def _calling_blocks(
         repeated = isinstance(name, str) and name in ids
         if isinstance(name, str):
             ids.add(name)
-        carries = rules.tool_calls and not server and call.get("type") == "function" and not repeated
+        carries = rules.tool_calls and call.get("type") == "function" and not repeated
         kind = "repeated" if repeated else "tool_use"
         location: Location = ("messages", index, "tool_calls", number)
         blocks.append(_new(Block, (location, (MESSAGES, index, CALLS, number), kind, carries, carries)))
-    return blocks
+    return [block._replace(markable=False) for block in blocks] if server else blocks
 
 
 def _content_blocks(
-    prompt: Prompt, content: object, location: Location, place: tuple[int, int], kinds: frozenset[str]
+    prompt: Prompt,
+    rules: BlockRules,
+    content: object,
+    location: Location,
+    place: tuple[int, int],
+    kinds: frozenset[str],
+    turn: str,
 ) -> list[Block]:
     section, element = place
     if isinstance(content, str):
         carries = "text" in kinds and _carries(content)
+        effective = carries or ("text" in kinds and _is_replaced(content, rules, turn))
         kind = "text" if content or prompt.shape == "messages" else "empty"
-        return [_new(Block, (location, (section, element, CONTENT, 0), kind, carries, carries))]
+        return [_new(Block, (location, (section, element, CONTENT, 0), kind, carries, effective))]
     if not isinstance(content, (list, tuple)):
         return []
     blocks: list[Block] = []
@@ -255,11 +274,30 @@ def _content_blocks(
         fields = part if isinstance(part, dict) else fields_of(part)
         said = None if fields is None else fields.get("type")
         kind = said if isinstance(said, str) else ""
-        carries = kind in kinds and _markable(prompt, kind, fields or {})
+        carries = effective = kind in kinds and _markable(prompt, kind, fields or {})
+        if not carries and fields is not None:
+            effective = _takes_clients(kind, fields, rules, turn, kinds)
         blocks.append(
-            _new(Block, ((*location, number), (section, element, CONTENT, number), kind, carries, carries))
+            _new(Block, ((*location, number), (section, element, CONTENT, number), kind, carries, effective))
         )
     return blocks
+
+
+def _takes_clients(
+    kind: str, block: Mapping[str, object], rules: BlockRules, turn: str, kinds: frozenset[str]
+) -> bool:
+    """Whether a client's marker takes effect on a block that no policy may mark."""
+    if kind != "text":
+        return kind in rules.kept
+    text = block.get("text")
+    if not isinstance(text, str):
+        return False
+    return ("text" in rules.kept and _carries(text)) or ("text" in kinds and _is_replaced(text, rules, turn))
+
+
+def _is_replaced(text: str, rules: BlockRules, turn: str) -> bool:
+    """Whether litellm sends words in place of a blank text, which then carry its marker."""
+    return turn in rules.blank and (not text or text.isspace()) and (text != "" or turn == "user")
 
 
 def _markable(prompt: Prompt, kind: str, block: Mapping[str, object]) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from policy_cache.request.blocks import (
+    APART,
+    CONTENT,
     MESSAGES,
     REQUEST,
     SYSTEM,
@@ -13,7 +15,7 @@ from policy_cache.request.blocks import (
     system_blocks,
     tool_block,
 )
-from policy_cache.request.location import Location, elements_of, fields_of
+from policy_cache.request.location import Location, elements_of, fields_of, value_at
 from policy_cache.request.prefix import last_effective
 
 if TYPE_CHECKING:
@@ -187,53 +189,84 @@ class _Effect:
 
     def of(self, holder: Holder, name: str) -> tuple[Location, Order] | None:
         """The block, and its place in the prefix; None where the marker takes no effect."""
-        location = holder.location
+        location, rules = holder.location, self._rules
         if location in {(), ("extra_body",)}:
-            last = last_effective(self._prompt, self._rules) if self._request and name == self._key else None
+            reaches = self._request and name == self._key and (location == () or rules.extra_body)
+            last = last_effective(self._prompt, rules) if reaches else None
             return last and (last.location, last.order)
         if self._run and location[0] != "messages":
             return None
-        block = self._block(holder)
+        if name != self._key and holder.fields.get(self._key) is not None:
+            return None  # its own goes before a translated one
+        block = self._block(holder, name)
         if block is None or not block.effective:
             return None
-        if name != self._key and not self._is_translated(holder, block):
+        if name != self._key and not self._is_translated(holder):
             return None
-        if location[-1] == "function" and not self._rules.function_level:
+        if location[-1] == "function" and not rules.function_level:
             return None
+        block = self._where_it_ends(block)
         return block.location, block.order
 
-    def _block(self, holder: Holder) -> Block | None:
+    def _block(self, holder: Holder, name: str) -> Block | None:
         """The block that a place belongs to: the place itself, what is around it, or a message's text."""
         location = holder.location
         blocks = self._blocks(location[0], holder.element)
         for length in range(len(location), 1 if location[0] != "system" else 0, -1):
             block = blocks.get(location[:length])
             if block is not None:
-                return block
-        if len(location) > 2:
-            return None
-        return self._of_message(holder, blocks)
+                return block if self._counts_inside(location, length, holder) else None
+        return None if len(location) > 2 else self._of_message(holder, blocks, name)
 
-    def _of_message(self, holder: Holder, blocks: Mapping[Location, Block]) -> Block | None:
+    def _counts_inside(self, location: Location, block: int, holder: Holder) -> bool:
+        """Whether a marker inside a block counts on it; `block` is the length of the block's location."""
+        if len(location) == block or location[-1] == "function":
+            return True
+        nested = self._rules.nested
+        if block == 2:  # a part of a tool message
+            if holder.fields.get("type") not in self._rules.result_parts and len(location) == block + 2:
+                return False
+            if nested == "any":
+                return len(location) == block + 2
+        items = [end for end in range(block + 2, len(location) + 1) if isinstance(location[end - 1], int)]
+        return nested == "last" and all(self._is_last(location[:end]) for end in items)
+
+    def _is_last(self, location: Location) -> bool:
+        return location[-1] == len(value_at(self._prompt.request, location[:-1])) - 1
+
+    def _of_message(self, holder: Holder, blocks: Mapping[Location, Block], name: str) -> Block | None:
         """What a message's own marker is about: its text, or a list's last block where litellm moves it."""
-        content = holder.fields.get("content")
-        if isinstance(content, str):
-            return blocks.get((*holder.location, "content")) if self._rules.message_level else None
-        if not self._rules.list_level:
-            return None
-        kinds = self._rules.translated
-        return next((block for block in reversed(tuple(blocks.values())) if block.kind in kinds), None)
+        rules = self._rules
+        if holder.fields.get("role") == "developer":
+            return None  # litellm makes a system message of it, without what else it has
+        translates = name != self._key and rules.translates_messages
+        if isinstance(holder.fields.get("content"), str):
+            return blocks.get((*holder.location, "content")) if rules.message_level or translates else None
+        if translates:
+            return next((b for b in reversed(tuple(blocks.values())) if b.kind in rules.translated), None)
+        return next(reversed(tuple(blocks.values())), None) if rules.list_level else None
 
-    def _is_translated(self, holder: Holder, block: Block) -> bool:
+    def _is_translated(self, holder: Holder) -> bool:
         """Whether litellm turns a marker of the other dialect into the route's."""
-        rules, location = self._rules, holder.location
-        if location[0] != "messages" or self._prompt.messages[holder.element].get("role") == "assistant":
+        rules, location, prompt = self._rules, holder.location, self._prompt
+        if prompt.tools and not rules.translates_beside_tools:
+            return False
+        if location[0] != "messages" or prompt.messages[holder.element].get("role") == "assistant":
             return False
         if len(location) == 2:
-            return block.kind in rules.translated
-        return (
-            len(location) == 4 and location[2] == "content" and holder.fields.get("type") in rules.translated
-        )
+            return rules.translates_messages
+        return len(location) == 4 and holder.fields.get("type") in rules.translated
+
+    def _where_it_ends(self, block: Block) -> Block:
+        """The block behind which a marker stands: litellm sorts it behind the last text of merged turns."""
+        if not self._rules.sorts_assistant or block.order[2] != CONTENT or block.kind in APART:
+            return block
+        section, index = block.order[:2]
+        if section != MESSAGES or self._prompt.messages[index].get("role") != "assistant":
+            return block
+        blocks = self._blocks("messages", self._prompt.merged_end(index)).values()
+        texts = [b for b in blocks if b.effective and b.order[2] == CONTENT and b.kind not in APART]
+        return texts[-1] if texts else block
 
     def _blocks(self, section: str | int, element: int) -> Mapping[Location, Block]:
         known = self._known.get((str(section), element))

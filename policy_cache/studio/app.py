@@ -19,8 +19,7 @@ from starlette.routing import Route
 from policy_cache.errors import PolicyCacheError, reason_of
 from policy_cache.policy.packaged import packaged
 from policy_cache.studio.evaluate import evaluate
-from policy_cache.studio.guard import Guard
-from policy_cache.studio.page import file, page
+from policy_cache.studio.page import Guard, file, page
 from policy_cache.studio.saving import ConflictError
 from policy_cache.studio.worker import Worker, WorkError
 

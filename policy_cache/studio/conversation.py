@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from policy_cache.report.forecast import HEAD, cells, usd, warnings
+from policy_cache.report.forecast import HEAD, cells, warnings
 from policy_cache.report.page.observed import Observed
 from policy_cache.request.location import fields_of
 from policy_cache.request.prompt import SYSTEM_ROLES
-from policy_cache.trace.record import TraceRecord, TraceSummary
+from policy_cache.text.amounts import usd
+from policy_cache.trace.reader import TraceSummary
+from policy_cache.trace.record import TraceRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from policy_cache.engine.engine import Engine
-    from policy_cache.forecast.totals import Totals
+    from policy_cache.live.engine import Engine
+    from policy_cache.usage.totals import Totals
 
 MOST_TURNS = 200
 """Turns that are replayed; a longer conversation is cut there, and that is said."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from policy_cache.engine.engine import Engine
+from policy_cache.engine.diff import diff, place_of
 from policy_cache.errors import PolicyError, RequestError, RequestFileError
+from policy_cache.live.engine import Engine
 from policy_cache.policy.check.examine import examine_content, reviewed
 from policy_cache.policy.check.reach import Routes
 from policy_cache.policy.load import loads
 from policy_cache.providers.catalog import packaged_catalog
 from policy_cache.report.diagnostics.render import as_json
-from policy_cache.report.plan.diff import diff, place_of
 from policy_cache.report.plan.explain import explain
 from policy_cache.report.plan.prefix import PrefixEnd, draw
 from policy_cache.request.file import loads_request

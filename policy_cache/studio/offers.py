@@ -8,10 +8,10 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from policy_cache.policy.packaged import packaged
-from policy_cache.report.plan.diff import counted
+from policy_cache.text.amounts import counted
 from policy_cache.text.values import indented
 from policy_cache.text.words import visible, word
-from policy_cache.trace.record import TraceSummary
+from policy_cache.trace.reader import TraceSummary
 
 if TYPE_CHECKING:
     from policy_cache.forecast.compare import TraceOptions

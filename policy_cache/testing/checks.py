@@ -1,4 +1,4 @@
-"""What the schema of test files cannot say.
+"""What can be wrong with a test file beyond its schema, and what its short forms stand for.
 
 Each check is a generator over the raw data, so that it also finds what it can in a file that is
 wrong elsewhere. Its docstring is the documentation of its codes.
@@ -14,7 +14,6 @@ from policy_cache.policy.check.finding import Finding, did_you_mean
 from policy_cache.policy.check.meaning.path import refused_path
 from policy_cache.policy.check.meaning.walk import repeated_names
 from policy_cache.request.jsonpath import compile_path
-from policy_cache.testing.repeat import FIELDS, LONGEST, repeats
 from policy_cache.text.words import listed, quoted, suggest
 
 if TYPE_CHECKING:
@@ -24,8 +23,31 @@ if TYPE_CHECKING:
     from policy_cache.policy.text.source import Source
     from policy_cache.request.location import Location
 
+CODES = {
+    "PC501": "a duplicate test name",
+    "PC502": "a test file without its policy",
+    "PC503": "a rule that the policy does not have",
+    "PC504": "a path that does not name one place",
+    "PC505": "a repeated text that is none",
+    "PC506": "a request that cannot be used",
+    "PC507": "a request that litellm does not send",
+    "PC510": "a test that expects nothing",
+    "PC511": "other breakpoints",
+    "PC512": "a change, or none",
+    "PC513": "other parameters",
+    "PC514": "other reasons",
+    "PC515": "other markers on the wire",
+}
+"""Every code that is of tests alone, with its short title; 51x: a test that failed."""
+
 CLIENT = "(client)"
 """Whose a breakpoint is that the request came with; no rule is called so."""
+
+FIELDS = ("repeat", "times")
+LONGEST = 10_000_000
+"""Characters that one text may have."""
+
+_HOLDERS = frozenset({"content", "text", "system", "description"})
 
 
 def check(source: Source) -> Iterator[Finding]:
@@ -148,3 +170,28 @@ def _rule_names(source: Source) -> Iterator[tuple[Path, str, bool]]:
         reasons = expect.get("reasons")
         for rule in reasons if isinstance(reasons, dict) else ():
             yield (*path, "reasons", rule), rule, True
+
+
+def repeats(value: object, path: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Every mapping that stands for a text, below a value at a path."""
+    if isinstance(value, dict):
+        for name, item in value.items():
+            if name in _HOLDERS and isinstance(item, dict) and FIELDS[0] in item:
+                yield (*path, name), item
+            else:
+                yield from repeats(item, (*path, name))
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from repeats(item, (*path, number))
+
+
+def expanded(value: Any) -> Any:  # noqa: ANN401, a request is any JSON
+    """A copy of a checked value with every such text written out."""
+    if isinstance(value, dict):
+        return {
+            name: item["repeat"] * item["times"]
+            if name in _HOLDERS and isinstance(item, dict) and FIELDS[0] in item
+            else expanded(item)
+            for name, item in value.items()
+        }
+    return [expanded(item) for item in value] if isinstance(value, list) else value

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from policy_cache.diagnostics import Path
-    from policy_cache.engine.plan import Breakpoint as Placed
+    from policy_cache.engine.breakpoints import Breakpoint as Placed
     from policy_cache.testing.load import Suite
     from policy_cache.testing.model import Breakpoint
-    from policy_cache.testing.run import Finding
+    from policy_cache.testing.outcome import Finding
 
 UPDATE = "`policy-cache test --update` writes what was found"
 

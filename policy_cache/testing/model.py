@@ -1,12 +1,14 @@
-"""The language of test files, version 1: the source of its JSON Schema."""
+"""The language of test files, version 1, and the JSON Schema that is made of it."""
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from policy_cache.engine.reasons import Reason  # noqa: TC001, pydantic looks it up
+from policy_cache.policy.language.schema import Generate
 from policy_cache.testing.checks import CLIENT
 
 Anything: TypeAlias = Annotated[dict[str, Any], WithJsonSchema({"type": "object"})]
@@ -178,3 +180,14 @@ class Tests(_Part):
     tests: tuple[Case, ...] = Field(
         title="Tests", description="The tests; each stands for itself, and order means nothing."
     )
+
+
+def tests_schema() -> dict[str, Any]:
+    """Generate the JSON Schema (draft 2020-12) of a test file."""
+    schema = Tests.model_json_schema(schema_generator=Generate)
+    return {"$schema": Generate.schema_dialect, **schema, "title": "policy-cache tests"}
+
+
+def tests_schema_text() -> str:
+    """The schema as it is shipped in `schema/test.schema.json`."""
+    return json.dumps(tests_schema(), indent=2, ensure_ascii=False) + "\n"

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from policy_cache.testing.load import Suite
-    from policy_cache.testing.run import Outcome, Runner
+    from policy_cache.testing.outcome import Outcome
+    from policy_cache.testing.run import Runner
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -90,8 +91,7 @@ _RUNNER = pytest.StashKey["Runner"]()
 
 def _runner(config: pytest.Config) -> Runner:
     """One for the session: policies are compiled once."""
-    from policy_cache.testing.run import Runner  # noqa: PLC0415
-    from policy_cache.testing.wire import litellm_wire  # noqa: PLC0415
+    from policy_cache.testing.run import Runner, litellm_wire  # noqa: PLC0415
 
     if _RUNNER not in config.stash:
         config.stash[_RUNNER] = Runner(litellm_wire)

@@ -3,84 +3,33 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
 from policy_cache.diagnostics import Diagnostic
-from policy_cache.engine.engine import Engine
-from policy_cache.engine.plan import Breakpoint, Plan
+from policy_cache.engine.plan import Plan
 from policy_cache.errors import PolicyCacheError, RequestError, RequestFileError
+from policy_cache.integrations import installed_litellm
+from policy_cache.live.engine import Engine
+from policy_cache.policy.load import load
 from policy_cache.policy.text.file import sibling
+from policy_cache.providers.file import load_catalog
 from policy_cache.request.file import loads_request
 from policy_cache.request.location import Location
+from policy_cache.testing.checks import expanded
 from policy_cache.testing.compare import differences
-from policy_cache.testing.repeat import expanded
+from policy_cache.testing.outcome import Finding, Outcome
 from policy_cache.text.words import visible
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from policy_cache.engine.context import Context
+    from policy_cache.providers.catalog import Catalog
     from policy_cache.testing.load import Suite
-    from policy_cache.testing.model import Case
 
 Wire: TypeAlias = Callable[[Plan], Sequence[Location]]
 """Where litellm puts the markers of a plan's request, in the HTTP body that it sends."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What came of a request.
-
-    Attributes:
-        plan: The engine's plan.
-        breakpoints: Every marker of the request that is sent, in prefix order.
-        unchanged: Whether `Engine.rewrite` gave back the very request.
-        parameters: The parameters that were set, with their values.
-        reasons: How everything that each matching rule wanted ended, by rule.
-        wire: The markers in the HTTP body; None where that was not asked for, or not to be had.
-    """
-
-    plan: Plan
-    breakpoints: Sequence[Breakpoint]
-    unchanged: bool
-    parameters: Mapping[str, object]
-    reasons: Mapping[str, Sequence[str]]
-    wire: Sequence[Location] | None
-
-
-Status: TypeAlias = Literal["passed", "failed", "skipped", "error"]
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a test ended.
-
-    Attributes:
-        suite: Its file.
-        number: Its place in the file, from 0.
-        status: `error` where it could not be run; `skipped` where all that could be looked at is as
-            expected.
-        problems: What was not as expected, or what was wrong.
-        finding: What came of the request; None for an error.
-        note: Why something was skipped.
-        rules: The names of the policy's rules, in file order.
-    """
-
-    suite: Suite
-    number: int
-    status: Status
-    problems: tuple[Diagnostic, ...] = ()
-    finding: Finding | None = None
-    note: str = ""
-    rules: tuple[str, ...] = ()
-
-    @property
-    def case(self) -> Case:
-        """The test."""
-        return self.suite.cases[self.number]
-
 
 NO_WIRE = "`wire` needs litellm: pip install 'policy-cache[litellm]'"
 
@@ -88,9 +37,15 @@ NO_WIRE = "`wire` needs litellm: pip install 'policy-cache[litellm]'"
 class Runner:
     """Runs tests, and compiles each policy once."""
 
-    def __init__(self, find_wire: Callable[[], Wire | None]) -> None:
-        """Take what finds the wire when a test first asks for it; None where litellm is not installed."""
+    def __init__(self, find_wire: Callable[[], Wire | None], *, catalog: Catalog | None = None) -> None:
+        """Begin without engines.
+
+        Args:
+            find_wire: Finds the wire when a test first asks for it; None where litellm is not installed.
+            catalog: What the providers take, in place of the catalogs that test files name.
+        """
         self._wire = functools.cache(find_wire)
+        self._catalog = catalog
         self._engines: dict[tuple[Path, Path | None], Engine] = {}
 
     def engine(self, suite: Suite) -> Engine:
@@ -101,7 +56,8 @@ class Runner:
         """
         key = (suite.policy, suite.catalog)
         if key not in self._engines:
-            self._engines[key] = Engine.from_file(suite.policy, catalog=suite.catalog)
+            given = None if suite.catalog is None or self._catalog else load_catalog(suite.catalog)
+            self._engines[key] = Engine(load(suite.policy), self._catalog or given)
         return self._engines[key]
 
     def run(self, suite: Suite, number: int) -> Outcome:
@@ -206,3 +162,17 @@ def _unusable(
     return _UnusableError(
         Diagnostic(code, "error", message, span=span, path=path, help=help, file=source.name)
     )
+
+
+def litellm_wire() -> Wire | None:
+    """What tells the wire; None where litellm is not installed."""
+    litellm = installed_litellm()
+    if litellm is None:
+        return None
+
+    def places(plan: Plan) -> list[Location]:
+        route = plan.route
+        sent = litellm.wire(plan.request, provider=route.provider or None, shape=route.shape)
+        return [marker.location for marker in sent.markers]
+
+    return places

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from policy_cache.policy.write.answers import PROVIDERS
-from policy_cache.testing.repeat import expanded
-from policy_cache.testing.spell import spell
+from policy_cache.testing.checks import expanded
+from policy_cache.testing.layout import spell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from policy_cache.policy.write.answers import Answers
+    from policy_cache.policy.write.answers import Answers, Provider
 
 _LONG = {"repeat": "Be brief. ", "times": 1_000}
 _NAMES = {
@@ -24,10 +23,10 @@ _NAMES = {
 def starter_tests(answers: Answers) -> str:
     """The text of a test file that stands beside the first policy for these answers."""
     lines = ["version: 1", "tests:"]
-    for name in sorted(set(answers.providers)):
-        other = PROVIDERS[name].family == "other"
-        said = "what a client marked is taken away" if other else _NAMES[answers.kind]
-        lines += _case(f"{name}, {said}", _request(answers, name), _expected(answers, name))
+    for provider in sorted(set(answers.providers), key=lambda provider: provider.name):
+        said = "what a client marked is taken away" if provider.family is None else _NAMES[answers.kind]
+        name = f"{provider.name}, {said}"
+        lines += _case(name, _request(answers, provider), _expected(answers, provider))
     lines += _untouched(answers)
     return "\n".join(lines).rstrip() + "\n"
 
@@ -52,9 +51,9 @@ def _case(name: str, request: dict[str, object], expect: Sequence[str]) -> Itera
     yield ""
 
 
-def _request(answers: Answers, name: str) -> dict[str, object]:
-    model = PROVIDERS[name].model
-    if PROVIDERS[name].family == "other":
+def _request(answers: Answers, provider: Provider) -> dict[str, object]:
+    model = provider.model
+    if provider.family is None:
         marked = {"type": "text", "text": "Hello", "cache_control": {"type": "ephemeral"}}
         return {"model": model, "messages": [{"role": "user", "content": [marked]}]}
     request: dict[str, object] = {"model": model}
@@ -77,36 +76,39 @@ def _turns(answers: Answers) -> Iterator[dict[str, object]]:
         yield {"role": "user", "content": "Which one?"}
 
 
-def _expected(answers: Answers, name: str) -> list[str]:
-    provider = PROVIDERS[name]
+def _expected(answers: Answers, provider: Provider) -> list[str]:
     family = provider.family
-    if family == "other":
+    if family is None:
         return ["breakpoints: []"]
     places = [("$['messages'][0]['content'][0]", "prefix")]
     if provider.tools and answers.tools(family):
         places.insert(0, ("$['tools'][1]", "prefix"))
-    if answers.kind != "one-shot" and family != "openai":
+    alone = family.key == "prompt_cache_breakpoint"  # which caches a conversation by itself
+    if answers.kind != "one-shot" and not alone:
         last = 4 if answers.kind == "agent" else 3
         places += [(f"$['messages'][{number}]['content'][0]", "conversation") for number in (1, last)]
     ttl = ", ttl: 1h" if answers.hour(family) and provider.hour else ""
     lines = ["breakpoints:"]
-    lines += [f'  - {{at: "{at}"{ttl}, rule: {family}-{rule}}}' for at, rule in places]
-    if family == "openai" and answers.kind == "one-shot":
+    lines += [f'  - {{at: "{at}"{ttl}, rule: {family.name}-{rule}}}' for at, rule in places]
+    if alone and answers.kind == "one-shot":
         lines.append("parameters: {prompt_cache_options: {mode: explicit}}")
     return lines
 
 
 def _untouched(answers: Answers) -> Iterator[str]:
     """What a policy must leave alone: a prefix that is too small, and a chat's first request."""
-    marking = [name for name in answers.providers if PROVIDERS[name].family in {"claude", "qwen", "minimax"}]
-    if not marking:
+    families = answers.families("cache_control")
+    provider = next((one for one in answers.providers if one.family in families), None)
+    if provider is None:
         return
-    model = PROVIDERS[marking[0]].model
+    model = provider.model
     small: list[object] = [
         {"role": "system", "content": "You are terse."},
         {"role": "user", "content": "Hello"},
     ]
-    yield from _case("a small prompt is left alone", {"model": model, "messages": small}, ["unchanged: true"])
+    if provider.minimum:
+        untouched: dict[str, object] = {"model": model, "messages": small}
+        yield from _case("a small prompt is left alone", untouched, ["unchanged: true"])
     if answers.kind == "chat":
         first: list[object] = [{"role": "system", "content": _LONG}, {"role": "user", "content": "Hello"}]
         yield from _case(

@@ -11,7 +11,9 @@ from policy_cache.policy.write.file import write
 from policy_cache.request.location import normalized
 from policy_cache.testing.compare import shown
 from policy_cache.testing.layout import (
+    block,
     comments,
+    entry,
     extent,
     item_lines,
     key_end,
@@ -19,18 +21,18 @@ from policy_cache.testing.layout import (
     line_end,
     line_start,
     newline,
+    spell,
 )
 from policy_cache.testing.load import loads_suite
-from policy_cache.testing.spell import block, entry, spell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from policy_cache.diagnostics import Path as DataPath
-    from policy_cache.engine.plan import Breakpoint as Placed
+    from policy_cache.engine.breakpoints import Breakpoint as Placed
     from policy_cache.policy.text.source import Source
     from policy_cache.testing.load import Suite
-    from policy_cache.testing.run import Finding, Outcome
+    from policy_cache.testing.outcome import Finding, Outcome
 
 _BOM = b"\xef\xbb\xbf"
 

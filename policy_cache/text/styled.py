@@ -27,6 +27,9 @@ _SGR: dict[Style, str] = {
     "removed": "31",
 }
 
+_WIDEST = 44
+"""Columns line up to this width; what is wider pushes its own line only."""
+
 
 class Span(NamedTuple):
     """A stretch of output in one style."""
@@ -46,3 +49,8 @@ def ansi(spans: Iterable[Span]) -> str:
         f"\x1b[{_SGR[span.style]}m{span.text}\x1b[0m" if span.style and span.text else span.text
         for span in spans
     )
+
+
+def column(cells: Iterable[str]) -> int:
+    """How wide a column has to be."""
+    return min(_WIDEST, max(map(len, cells), default=0))

@@ -1,4 +1,7 @@
-"""A request without its words: its structure, its sizes, and a keyed hash of every text."""
+"""A request without its words: its structure, its sizes, and a keyed hash of every text.
+
+What is read back has stand-ins for the texts, as long as each was, and equal where the texts were.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,8 @@ from policy_cache.request.tokens import chars
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import msgspec
 
 KEY_BYTES = range(16, 65)
 """The lengths that a key may have; blake2b takes no longer one."""
@@ -57,6 +62,10 @@ _WORD = re.compile(r"[\w.:/@-]{1,256}", re.ASCII)
 _SERVER = "srvtoolu_"
 # Claude Code's first system block, which litellm drops on most routes.
 _BILLING = "x-anthropic-billing-header:"
+# What stands for a text, and what a text is restored from.
+_LEAF = frozenset({"chars", "hash"})
+_LEAF_KEY = b'"chars":'
+_ALPHABET = bytes(range(33, 127)).decode()
 
 
 class Hasher:
@@ -171,3 +180,34 @@ def kept_key(path: Path) -> bytes:
     if len(key) not in KEY_BYTES:
         raise OSError(errno.EINVAL, f"expected a key of 16 to 64 bytes, found {len(key)}", str(path))
     return key
+
+
+def is_hashed(raw: msgspec.Raw) -> bool:
+    """Whether a value may hold hashed texts."""
+    return _LEAF_KEY in bytes(raw)
+
+
+def restored(value: Any) -> Any:  # noqa: ANN401, JSON
+    """The value with a text for each hashed one.
+
+    Of a text of two characters, one in some 9,000 different ones has the same stand-in.
+    """
+    if isinstance(value, dict):
+        if value.keys() >= _LEAF and isinstance(value["chars"], int) and isinstance(value["hash"], str):
+            return _stand_in(value["chars"], value["hash"], value)
+        return {name: restored(item) for name, item in value.items()}
+    return [restored(item) for item in value] if isinstance(value, list) else value
+
+
+def _stand_in(chars: int, hashed: str, leaf: dict[str, Any]) -> str:
+    if leaf.get("blank"):
+        return " " * chars
+    number = int(hashed, 16)
+    symbols = []
+    while number:
+        number, digit = divmod(number, len(_ALPHABET))
+        symbols.append(_ALPHABET[digit])
+    text = "".join(symbols) or _ALPHABET[0]
+    if leaf.get("billing"):
+        text = _BILLING + text
+    return (text * (chars // len(text) + 1))[:chars]

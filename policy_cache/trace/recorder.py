@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 from weakref import WeakSet
 
 from policy_cache.trace.hashed import Hasher, kept_key
-from policy_cache.trace.recorded import named, numbers, plain, recorded, usage_of
+from policy_cache.trace.record import kept_of, named, numbers, plain, usage_of
 from policy_cache.trace.rotating import RotatingFile
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ class TraceRecorder:
             record = {
                 "v": 1,
                 "ts": time.time() if ts is None else float(ts),
-                "request": recorded(request, self._metadata),
+                "request": kept_of(request, self._metadata),
                 "usage": numbers(usage_of(response) if usage is None else usage) or None,
                 "scope": scope,
                 "session": session,

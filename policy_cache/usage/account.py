@@ -5,18 +5,40 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from policy_cache.cache.cost import Saving, saving
 from policy_cache.engine.reasons import ACTED
+from policy_cache.providers.price_map import known_prices
 from policy_cache.usage.attribution import Share, attribute
-from policy_cache.usage.savings import savings
 from policy_cache.usage.segments import segments
-from policy_cache.usage.usage import CacheUsage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from decimal import Decimal
 
+    from policy_cache.cache.explicit import CacheOutcome
     from policy_cache.engine.plan import Plan
+    from policy_cache.providers.prices import Prices
     from policy_cache.usage.sessions import Start
+    from policy_cache.usage.usage import CacheUsage
+
+
+def savings(usage: CacheUsage, model: str) -> Saving | None:
+    """What caching saved on a request; None where a price is unknown, never a guess.
+
+    Claude's list prices are known here; other models' are litellm's, in a process that has imported it.
+    Batches, service tiers and regions have multipliers of their own, which are not applied.
+
+    Args:
+        usage: The usage of the request.
+        model: The model as litellm spells it, best with its provider prefix.
+    """
+    return saving(usage.outcome, rates_of(model, usage))
+
+
+def rates_of(model: str, usage: CacheUsage) -> Prices | None:
+    """The prices that apply to a request, as far as they are known."""
+    prices = known_prices(model)
+    return None if prices is None else prices.for_prompt(usage.prompt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +51,7 @@ class Account:
         revision: The policy's revision.
         rules: The names of the rules that acted, in file order.
         usage: The tokens, by what they were billed as.
-        saved: What caching saved in USD; negative where it cost more, None where a price is unknown.
+        rates: The prices that apply to a prompt of its size; None where they are unknown.
         shares: Who caused what was read and written; they add up to `usage` and to `saved`.
         start: How it found its session.
     """
@@ -39,9 +61,14 @@ class Account:
     revision: str
     rules: tuple[str, ...]
     usage: CacheUsage
-    saved: Decimal | None
+    rates: Prices | None
     shares: tuple[Share, ...]
     start: Start
+
+    @property
+    def saved(self) -> Decimal | None:
+        """What caching saved in USD; negative where it cost more, None where a price is unknown."""
+        return _saved(self.usage.outcome, self.rates)
 
     def line(self) -> dict[str, object]:
         """What a recorded line says of the policy, in JSON's types; figures that are 0 are left out."""
@@ -74,34 +101,33 @@ def account_of(plan: Plan, usage: CacheUsage, start: Start, *, unmarked: bool = 
         unmarked: Whether it was sent without the policy's markers, since its route refuses them.
     """
     model = plan.route.qualified
-    parts: tuple[Share, ...] = ()
+    rates = rates_of(model, usage)
+    shares: tuple[Share, ...] = ()
     if usage.read or usage.written:
-        found, tail = segments(plan, unmarked=unmarked)
-        parts = attribute(found, usage.outcome, tail=tail)
+        parts, tail = segments(plan, unmarked=unmarked)
+        shares = attribute(parts, usage.outcome, tail=tail)
     rules = (
-        one.source.rule
-        for one in plan.placements
-        if one.reason in ACTED and not (unmarked and one.ttl is not None)
+        placement.source.rule
+        for placement in plan.placements
+        if placement.reason in ACTED and not (unmarked and placement.ttl is not None)
     )
-    saving = savings(usage, model)
     return Account(
-        model,
-        plan.route.name,
-        plan.policy[1],
-        tuple(dict.fromkeys(rules)),
-        usage,
-        None if saving is None else saving.saved,
-        priced(parts, usage, model),
-        start,
+        model=model,
+        route=plan.route.name,
+        revision=plan.policy[1],
+        rules=tuple(dict.fromkeys(rules)),
+        usage=usage,
+        rates=rates,
+        shares=priced(shares, rates),
+        start=start,
     )
 
 
-def priced(shares: Iterable[Share], usage: CacheUsage, model: str) -> tuple[Share, ...]:
-    """Shares of a usage with what each of them saved; prices depend on the size of the whole prompt."""
-    return tuple(share._replace(saved=_saved(share, usage.prompt, model)) for share in shares)
+def priced(shares: Iterable[Share], rates: Prices | None) -> tuple[Share, ...]:
+    """Shares with what each of them saved, at the prices that apply to the whole prompt."""
+    return tuple(share._replace(saved=_saved(share.outcome, rates)) for share in shares)
 
 
-def _saved(share: Share, prompt: int, model: str) -> Decimal | None:
-    part = CacheUsage(read=share.read, write_5m=share.write_5m, write_1h=share.write_1h)
-    saving = savings(part, model, prompt=prompt)
-    return None if saving is None else saving.saved
+def _saved(outcome: CacheOutcome, rates: Prices | None) -> Decimal | None:
+    money = saving(outcome, rates)
+    return None if money is None else money.saved

@@ -14,17 +14,43 @@ from policy_cache.usage.sessions import Sessions, session_of
 from policy_cache.usage.usage import CacheUsage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from policy_cache.engine.plan import Plan
-    from policy_cache.integrations.collapse import CollapseAlarm
-    from policy_cache.integrations.metrics import Metrics
     from policy_cache.request.prompt import Shape
-    from policy_cache.trace.recorder import TraceRecorder
     from policy_cache.usage.account import Account
     from policy_cache.usage.ledger import Ledger
 
 _log = logging.getLogger("policy_cache")
+
+
+class Recorder(Protocol):
+    """What writes down answered requests, such as a `TraceRecorder`."""
+
+    def record(
+        self,
+        request: Mapping[str, object],
+        *,
+        response: object = None,
+        session: str | None = None,
+        policy: Mapping[str, object] | None = None,
+        ts: float | None = None,
+    ) -> bool: ...
+
+
+class Figures(Protocol):
+    """What counts rewrites and answers, such as `Metrics`."""
+
+    def rewritten(self, seconds: float, *, changed: bool) -> None: ...
+    def answered(self, plan: Plan, account: Account | None) -> None: ...
+    def odd(self, kind: str) -> None: ...
+    def failed(self, kind: str) -> None: ...
+
+
+class Alarm(Protocol):
+    """What watches whether sessions read their cache, such as a `CollapseAlarm`."""
+
+    def answered(self, plan: Plan, usage: CacheUsage) -> object: ...
 
 
 class Told(TypedDict, total=False):
@@ -37,9 +63,9 @@ class Told(TypedDict, total=False):
         ledger: Adds up what the caches did.
     """
 
-    recorder: TraceRecorder | None
-    metrics: Metrics | None
-    alarm: CollapseAlarm | None
+    recorder: Recorder | None
+    metrics: Figures | None
+    alarm: Alarm | None
     ledger: Ledger | None
 
 
@@ -60,9 +86,9 @@ class Accounting:
     def __init__(
         self,
         *,
-        recorder: TraceRecorder | None = None,
-        metrics: Metrics | None = None,
-        alarm: CollapseAlarm | None = None,
+        recorder: Recorder | None = None,
+        metrics: Figures | None = None,
+        alarm: Alarm | None = None,
         ledger: Ledger | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -74,7 +100,7 @@ class Accounting:
         self._ledger = ledger
         self._clock = clock
         self._sessions = Sessions()
-        self._always = any(one is not None for one in (recorder, metrics, alarm, ledger))
+        self._always = any(told is not None for told in (recorder, metrics, alarm, ledger))
 
     def answered(
         self,
@@ -109,7 +135,7 @@ class Accounting:
             known = session_of(Prompt(plan.original, plan.route.shape), plan.route.model)
             session = known.hex()
             if usage is not None:
-                start = self._sessions.start(known, self._clock(), usage)
+                start = self._sessions.start(known, self._clock(), usage, plan.route.cache)
                 account = account_of(plan, usage, start, unmarked=unmarked)
         finally:
             if self._recorder is not None:

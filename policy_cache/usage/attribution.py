@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, get_args
 
+from policy_cache.cache.explicit import CacheOutcome
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from decimal import Decimal
 
-    from policy_cache.cache.explicit import CacheOutcome
+Party: TypeAlias = Literal["policy", "client", "litellm", "provider", "unrecorded"]
+"""Who may have set a breakpoint; `unrecorded` where a trace does not say."""
 
-Source: TypeAlias = Literal["policy", "client", "litellm", "provider", "unrecorded"]
-"""Whose a breakpoint is; `unrecorded` where a trace does not say."""
-
-SOURCES: tuple[Source, ...] = get_args(Source)
+PARTIES: tuple[Party, ...] = get_args(Party)
 
 
 class Owner(NamedTuple):
     """Whose a breakpoint is.
 
     Attributes:
-        source: What kind of party.
+        source: Which party.
         rule: The rule's name where that is the policy.
     """
 
-    source: Source
+    source: Party
     rule: str = ""
 
     def __str__(self) -> str:
@@ -65,6 +65,11 @@ class Share(NamedTuple):
     write_1h: int = 0
     saved: Decimal | None = None
 
+    @property
+    def outcome(self) -> CacheOutcome:
+        """These tokens, as a part of the prompt."""
+        return CacheOutcome(self.read, self.write_5m, self.write_1h)
+
 
 def attribute(segments: Sequence[Segment], outcome: CacheOutcome, *, tail: int = 0) -> tuple[Share, ...]:
     """Divide what was read and written among the owners of the prompt's breakpoints.
@@ -86,21 +91,21 @@ def attribute(segments: Sequence[Segment], outcome: CacheOutcome, *, tail: int =
     whole = sum(segment.size for segment in segments) + tail
     read, hour = outcome.read, outcome.read + outcome.write_1h
     cached = hour + outcome.write_5m
-    found: dict[Owner, Share] = {}
+    shares: dict[Owner, Share] = {}
     passed = start = 0
     for number, (owner, size) in enumerate(segments, 1):
         passed += size
         end = cached if number == len(segments) else min(cached, passed * outcome.total // max(whole, 1))
         if end > start:
-            had = found.get(owner, Share(owner))
-            found[owner] = Share(
+            before = shares.get(owner, Share(owner))
+            shares[owner] = Share(
                 owner,
-                had.read + _overlap(start, end, 0, read),
-                had.write_5m + _overlap(start, end, hour, cached),
-                had.write_1h + _overlap(start, end, read, hour),
+                before.read + _overlap(start, end, 0, read),
+                before.write_5m + _overlap(start, end, hour, cached),
+                before.write_1h + _overlap(start, end, read, hour),
             )
         start = end
-    return tuple(found.values())
+    return tuple(shares.values())
 
 
 def _overlap(start: int, end: int, first: int, last: int) -> int:

@@ -13,7 +13,8 @@ from policy_cache.usage.attribution import CLIENT, LITELLM, PROVIDER, Owner, Seg
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from policy_cache.engine.plan import Breakpoint, Plan
+    from policy_cache.engine.breakpoints import Breakpoint
+    from policy_cache.engine.plan import Plan
     from policy_cache.request.location import Location
 
 

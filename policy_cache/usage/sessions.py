@@ -12,25 +12,29 @@ from policy_cache.engine.match import carried_metadata
 from policy_cache.request.markers import unmarked
 
 if TYPE_CHECKING:
+    from policy_cache.providers.cache_rules import CacheRules
     from policy_cache.request.prompt import Prompt
     from policy_cache.usage.usage import CacheUsage
 
 Start: TypeAlias = Literal["cold", "warm"]
 """`cold`: the first request of a session, or one that came when the cache had expired."""
 
-_FIVE_MINUTES, _HOUR = 300.0, 3_600.0
+# Of a cache that is not known: those that most take.
+_SHORT, _LONG = 300.0, 3_600.0
 
 
 class _Seen(NamedTuple):
     at: float
     lifetime: float
+    hour: bool
 
 
 class Sessions:
     """Tells a session's cold starts from its later turns.
 
-    A cache lives for five minutes from the request that last used it, or for an hour once the session wrote
-    for an hour. It keeps a hash and two numbers of each session, never text. Safe between threads.
+    A cache lives as long as its provider keeps it from the request that last used it: for longer once the
+    session wrote for an hour. It keeps a hash and a few numbers of each session, never text. Safe between
+    threads.
     """
 
     def __init__(self, most: int = 10_000) -> None:
@@ -39,19 +43,21 @@ class Sessions:
         self._seen: OrderedDict[bytes, _Seen] = OrderedDict()
         self._lock = threading.Lock()
 
-    def start(self, session: bytes, at: float, usage: CacheUsage) -> Start:
+    def start(self, session: bytes, at: float, usage: CacheUsage, rules: CacheRules | None = None) -> Start:
         """How a request found its session, which from now on has seen it.
 
         Args:
             session: What `session_of` says.
             at: When it was, in seconds.
             usage: What it used.
+            rules: How its provider's cache behaves; None where that is not known.
         """
+        short, long = (_SHORT, _LONG) if rules is None else (rules.seconds("5m"), rules.seconds("1h"))
         with self._lock:
             before = self._seen.pop(session, None)
             alive = before is not None and at - before.at < before.lifetime
-            hour = usage.write_1h or (alive and before is not None and before.lifetime == _HOUR)
-            self._seen[session] = _Seen(at, _HOUR if hour else _FIVE_MINUTES)
+            hour = bool(usage.write_1h) or (alive and before is not None and before.hour)
+            self._seen[session] = _Seen(at, long if hour else short, hour)
             if len(self._seen) > self._most:
                 self._seen.popitem(last=False)
         return "warm" if alive else "cold"

@@ -8,18 +8,22 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from policy_cache.errors import RequestError
+from policy_cache.live.engine import Engine
 from policy_cache.request.prompt import Prompt, detect_shape
-from policy_cache.usage.account import Account, priced
-from policy_cache.usage.attribution import SOURCES, UNRECORDED, Owner, Share
-from policy_cache.usage.savings import savings
+from policy_cache.usage.account import Account, priced, rates_of
+from policy_cache.usage.attribution import PARTIES, UNRECORDED, Owner, Share
+from policy_cache.usage.ledger import Ledger
 from policy_cache.usage.sessions import Sessions, hashed, session_of
-from policy_cache.usage.totals import Book
 from policy_cache.usage.usage import CacheUsage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from policy_cache.providers.cache_rules import CacheRules
+    from policy_cache.providers.catalog import Catalog
+
 _UNRECORDED = str(UNRECORDED)
+_MOST_NAMES = 10_000
 
 
 @dataclass(slots=True)
@@ -27,26 +31,28 @@ class Stats:
     """What a trace holds.
 
     Attributes:
-        book: The totals.
+        ledger: The totals.
         without_usage: How many requests came without usage.
         broken: The numbers of the lines that are no record, from 1.
     """
 
-    book: Book = field(default_factory=Book)
+    ledger: Ledger
     without_usage: int = 0
     broken: list[int] = field(default_factory=list)
 
 
-def stats(lines: Iterable[bytes], book: Book | None = None) -> Stats:
+def stats(lines: Iterable[bytes], ledger: Ledger | None = None, *, catalog: Catalog | None = None) -> Stats:
     """Sum up the lines of a trace, one at a time; a line that is no record is counted and passed over.
 
     What a line does not say, such as one that no plug-in recorded, is summed up as `(unrecorded)`.
 
     Args:
         lines: The lines, as bytes of UTF-8.
-        book: Where to add; a new one if left out.
+        ledger: Where to add; a new one if left out.
+        catalog: How long providers keep what they cache; the packaged catalog if left out.
     """
-    found = Stats(Book() if book is None else book)
+    router = Engine.passing(catalog)
+    totals = Stats(Ledger(most=_MOST_NAMES) if ledger is None else ledger)
     sessions = Sessions()
     for number, line in enumerate(lines, 1):
         if not line.strip():
@@ -55,30 +61,38 @@ def stats(lines: Iterable[bytes], book: Book | None = None) -> Stats:
             record = json.loads(line)
             request, model = record["request"], record["request"]["model"]
         except (ValueError, TypeError, KeyError, RecursionError):
-            found.broken.append(number)
+            totals.broken.append(number)
             continue
         usage = CacheUsage.from_response(record.get("usage"))
         if usage is None or not isinstance(model, str):
-            found.without_usage += 1
+            totals.without_usage += 1
             continue
         ts = record.get("ts")
         at = float(ts) if isinstance(ts, int | float) else 0.0
-        start = sessions.start(_session(record.get("session"), request, model), at, usage)
-        saving = savings(usage, model)
+        session = _session(record.get("session"), request, model)
+        start = sessions.start(session, at, usage, _rules(router, request))
         policy = record.get("policy")
         policy = policy if isinstance(policy, dict) else {}
+        rates = rates_of(model, usage)
         account = Account(
-            model,
-            _text(policy.get("route", _UNRECORDED)),
-            _text(policy.get("revision")) or _UNRECORDED,
-            (),
-            usage,
-            None if saving is None else saving.saved,
-            priced(_shares(policy.get("shares"), usage), usage, model),
-            start,
+            model=model,
+            route=_text(policy.get("route", _UNRECORDED)),
+            revision=_text(policy.get("revision")) or _UNRECORDED,
+            rules=(),
+            usage=usage,
+            rates=rates,
+            shares=priced(_shares(policy.get("shares"), usage), rates),
+            start=start,
         )
-        found.book.add(account)
-    return found
+        totals.ledger.add(account)
+    return totals
+
+
+def _rules(router: Engine, request: dict[str, object]) -> CacheRules | None:
+    try:
+        return router.facts(request).route.cache
+    except RequestError:
+        return None
 
 
 def _session(named: object, request: dict[str, object], model: str) -> bytes:
@@ -96,7 +110,7 @@ def _text(value: object) -> str | None:
 
 def _shares(written: object, usage: CacheUsage) -> list[Share]:
     """The shares of a line; one that does not add up to its usage is nobody's."""
-    shares = [_share(one) for one in written] if isinstance(written, list) else []
+    shares = [_share(share) for share in written] if isinstance(written, list) else []
     read = sum(share.read for share in shares)
     short, long = sum(share.write_5m for share in shares), sum(share.write_1h for share in shares)
     if (read, short, long) == (usage.read, usage.write_5m, usage.write_1h):
@@ -107,7 +121,7 @@ def _shares(written: object, usage: CacheUsage) -> list[Share]:
 def _share(written: object) -> Share:
     if not isinstance(written, Mapping):
         return Share(UNRECORDED)
-    source = next((known for known in SOURCES if known == written.get("source")), UNRECORDED.source)
+    source = next((party for party in PARTIES if party == written.get("source")), UNRECORDED.source)
     rule = _text(written.get("rule")) if source == "policy" else None
     read, short, long = (_count(written.get(name)) for name in ("read", "write_5m", "write_1h"))
     return Share(Owner(source, rule or ""), read, short, long)

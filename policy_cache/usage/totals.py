@@ -1,28 +1,24 @@
-"""Totals of accounts: by model, route, rule, revision and cause, each with its cold starts apart."""
+"""Sums over requests, in tokens and in money, with cold starts apart."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING
+
+from policy_cache.cache.cost import saving
+from policy_cache.cache.explicit import CacheOutcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from typing import Self
 
-    from policy_cache.usage.account import Account
+    from policy_cache.providers.prices import Prices
     from policy_cache.usage.sessions import Start
-
-Dimension: TypeAlias = Literal["model", "route", "rule", "revision", "source"]
-
-DIMENSIONS: tuple[Dimension, ...] = get_args(Dimension)
-
-OTHER = "(other)"
-"""Where the oldest names are added up once there are too many."""
 
 
 @dataclass(slots=True)
 class Totals:
-    """Sums over requests, in tokens.
+    """What requests, or parts of them, did to a cache. Replies cost the same either way: no money is theirs.
 
     Attributes:
         requests: How many requests.
@@ -30,9 +26,10 @@ class Totals:
         read: Tokens read from the cache.
         write_5m: Tokens written for five minutes, or for as long as the provider does unasked.
         write_1h: Tokens written for an hour.
-        uncached: The rest of the prompts. Nobody caused it: by rule and by source there is none.
-        output: Tokens of the replies; likewise.
-        priced: USD that caching saved on those requests whose price is known.
+        uncached: The rest of the prompts.
+        output: Tokens of the replies.
+        paid: USD for those prompts whose price is known.
+        without_cache: USD for the same prompts with every token uncached.
         unpriced: How many requests have an unknown price.
     """
 
@@ -43,8 +40,41 @@ class Totals:
     write_1h: int = 0
     uncached: int = 0
     output: int = 0
-    priced: Decimal = Decimal(0)
+    paid: Decimal = Decimal(0)
+    without_cache: Decimal = Decimal(0)
     unpriced: int = 0
+
+    def add(self, outcome: CacheOutcome, rates: Prices | None, output: int = 0) -> None:
+        """Add a request.
+
+        Args:
+            outcome: The tokens of its prompt, or of a part of it.
+            rates: The prices for a prompt of its size; None where they are unknown.
+            output: The tokens of its reply.
+        """
+        self.requests += 1
+        self.hits += outcome.read > 0
+        self.read += outcome.read
+        self.write_5m += outcome.write_5m
+        self.write_1h += outcome.write_1h
+        self.uncached += outcome.uncached
+        self.output += output
+        money = saving(outcome, rates)
+        if money is None:
+            self.unpriced += 1
+        else:
+            self.paid += money.paid
+            self.without_cache += money.without_cache
+
+    def merge(self, other: Totals) -> None:
+        """Add another's requests."""
+        for name in self.__slots__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+    @property
+    def tokens(self) -> CacheOutcome:
+        """The tokens of the prompts, by what happened to them."""
+        return CacheOutcome(self.read, self.write_5m, self.write_1h, self.uncached)
 
     @property
     def written(self) -> int:
@@ -52,23 +82,17 @@ class Totals:
         return self.write_5m + self.write_1h
 
     @property
-    def saved(self) -> Decimal | None:
-        """USD against no caching; None once a price is unknown, never a part of the sum."""
-        return None if self.unpriced else self.priced
+    def cost(self) -> Decimal | None:
+        """USD for the prompts, unrounded; None once a price is unknown, never a part of the sum."""
+        return None if self.unpriced else self.paid
 
     @property
-    def share_read(self) -> float:
-        """The share of all prompt tokens that was read from the cache."""
-        prompt = self.read + self.written + self.uncached
-        return self.read / prompt if prompt else 0.0
-
-    def add(self, more: Totals) -> None:
-        """Add other totals."""
-        for name in self.__slots__:
-            setattr(self, name, getattr(self, name) + getattr(more, name))
+    def saved(self) -> Decimal | None:
+        """USD against no caching; None once a price is unknown."""
+        return None if self.unpriced else self.without_cache - self.paid
 
     def as_dict(self) -> dict[str, object]:
-        """The figures in JSON's types."""
+        """The figures in JSON's types, as a ledger and `policy-cache stats` give them."""
         return {
             "requests": self.requests,
             "hits": self.hits,
@@ -85,10 +109,10 @@ class Totals:
 
 @dataclass(slots=True)
 class Entry:
-    """The totals of one name.
+    """The totals of one name, or of one way of marking.
 
     Attributes:
-        cold: Over the first requests of sessions, and those that came when the cache had expired.
+        cold: Over the requests that could find nothing of their session in the cache.
         warm: Over the others.
     """
 
@@ -96,90 +120,22 @@ class Entry:
     warm: Totals = field(default_factory=Totals)
 
     @property
-    def whole(self) -> Totals:
+    def total(self) -> Totals:
         """Over all requests."""
-        whole = Totals()
-        whole.add(self.cold)
-        whole.add(self.warm)
-        return whole
+        total = Totals()
+        total.merge(self.cold)
+        total.merge(self.warm)
+        return total
 
     def at(self, start: Start) -> Totals:
         """Those of the requests that found their session so."""
         return self.cold if start == "cold" else self.warm
 
+    def merge(self, other: Self) -> None:
+        """Add another's requests."""
+        self.cold.merge(other.cold)
+        self.warm.merge(other.warm)
+
     def as_dict(self) -> dict[str, object]:
         """The figures in JSON's types."""
-        return {**self.whole.as_dict(), "cold": self.cold.as_dict(), "warm": self.warm.as_dict()}
-
-
-class Book:
-    """Totals by every dimension. By rule and by source, what was read and written adds up to the whole.
-
-    Attributes:
-        by: For each dimension, the entry of each name, the one added to last at the end.
-    """
-
-    def __init__(self, most: int = 10_000) -> None:
-        """Keep at most so many names of each dimension apart."""
-        self._most = most
-        self.by: dict[Dimension, dict[str, Entry]] = {dimension: {} for dimension in DIMENSIONS}
-
-    def add(self, account: Account) -> None:
-        """Add the account of one request."""
-        for dimension, name, totals in _parts(account):
-            self._entry(dimension, name).at(account.start).add(totals)
-
-    def as_dict(self) -> dict[str, object]:
-        """The figures in JSON's types, by `models`, `routes`, `rules`, `revisions` and `sources`."""
-        return {
-            f"{dimension}s": {name: entry.as_dict() for name, entry in sorted(entries.items())}
-            for dimension, entries in self.by.items()
-        }
-
-    def _entry(self, dimension: Dimension, name: str) -> Entry:
-        entries = self.by[dimension]
-        entry = entries.pop(name, None) or Entry()
-        entries[name] = entry
-        if len(entries) - (OTHER in entries) > self._most:
-            oldest = next(one for one in entries if one != OTHER)
-            gone = entries.pop(oldest)
-            other = entries.setdefault(OTHER, Entry())
-            other.cold.add(gone.cold)
-            other.warm.add(gone.warm)
-        return entry
-
-
-def _parts(account: Account) -> Iterator[tuple[Dimension, str, Totals]]:
-    usage = account.usage
-    whole = _totals(usage.read, usage.write_5m, usage.write_1h, account.saved)
-    whole.uncached, whole.output = usage.uncached, usage.output
-    yield "model", account.model, whole
-    yield "route", account.route or "(unknown)", whole
-    yield "revision", account.revision, whole
-    for owner, read, write_5m, write_1h, saved in account.shares:
-        yield "rule", str(owner), _totals(read, write_5m, write_1h, saved)
-    for source in dict.fromkeys(share.owner.source for share in account.shares):
-        shares = [share for share in account.shares if share.owner.source == source]
-        known = [share.saved for share in shares if share.saved is not None]
-        yield (
-            "source",
-            source,
-            _totals(
-                sum(share.read for share in shares),
-                sum(share.write_5m for share in shares),
-                sum(share.write_1h for share in shares),
-                sum(known, Decimal(0)) if len(known) == len(shares) else None,
-            ),
-        )
-
-
-def _totals(read: int, write_5m: int, write_1h: int, saved: Decimal | None) -> Totals:
-    return Totals(
-        1,
-        int(read > 0),
-        read,
-        write_5m,
-        write_1h,
-        priced=saved or Decimal(0),
-        unpriced=int(saved is None),
-    )
+        return {**self.total.as_dict(), "cold": self.cold.as_dict(), "warm": self.warm.as_dict()}

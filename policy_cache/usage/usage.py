@@ -142,17 +142,17 @@ class CacheUsage:
         """
         figures: dict[_Figure, int] = {}
         unreadable: set[Unreadable] = set()
-        found = False
+        has_usage = False
         for part in response if isinstance(response, list | tuple) else (response,):
             for figure, value in _reported(part):
-                found = True
+                has_usage = True
                 tokens = _tokens(value)
                 if isinstance(tokens, int):
                     # Within a stream, counts only grow.
                     figures[figure] = max(figures.get(figure, 0), tokens)
                 else:
                     unreadable.add(tokens)
-        return _usage(figures, unreadable) if found else None
+        return _usage(figures, unreadable) if has_usage else None
 
 
 def _usage(figures: Mapping[_Figure, int], unreadable: set[Unreadable]) -> CacheUsage:
@@ -178,8 +178,8 @@ def _reported(part: object) -> Sequence[tuple[_Figure, object]]:
     """The figures of the first usage that a response, chunk or event has, as they stand there."""
     for path in _USAGES:
         usage = _at(part, path)
-        if usage is not None and (found := list(_figures(usage))):
-            return found
+        if usage is not None and (figures := list(_figures(usage))):
+            return figures
     return ()
 
 

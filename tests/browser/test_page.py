@@ -12,7 +12,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from policy_cache.forecast.compare import PolicyText, TraceOptions
 from policy_cache.report.page.collect import collect
 from policy_cache.report.page.document import document
-from tests.simulate.test_page import HOSTILE, HOUR, NONE, SECRET, USAGE, conversation
+from tests.report.test_page import HOSTILE, HOUR, NONE, SECRET, USAGE, conversation
 
 POLICIES = [PolicyText(f"<i>{'long/' * 30}hour.yaml", HOUR), PolicyText("none.yaml", NONE)]
 SCREENS = [(scheme, width) for scheme in ("light", "dark") for width in (390, 1280)]
@@ -80,10 +80,10 @@ def test_the_charts_show_the_figures(browser, page):
     assert [x[0] for _, x, *_ in drawn] == pytest.approx([
         float(cost)
         for cost in (
-            shown.found.uncached.total.cost,
-            shown.found.recorded.total.cost,
-            *(column.total.cost for column in shown.found.policies),
-            shown.found.optimum,
+            shown.simulation.uncached.total.cost,
+            shown.simulation.recorded.total.cost,
+            *(column.total.cost for column in shown.simulation.policies),
+            shown.simulation.optimum,
         )
     ])  # fmt: skip
     assert all(bars == 1 for *_, bars in drawn)

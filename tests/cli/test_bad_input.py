@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from policy_cache.cli.shared.stdin import standard_input
+from policy_cache.cli.shared.files import standard_input
 
 COMMANDS = ["diff", "explain", "rewrite"]
 MODEL = "anthropic/claude-sonnet-4-5"

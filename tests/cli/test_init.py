@@ -11,18 +11,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policy_cache import Engine
+from policy_cache.cli.commands.init import DEFAULT_PROVIDERS
 from policy_cache.integrations.litellm import check
 from policy_cache.policy.check.examine import examine
-from policy_cache.policy.write.answers import DEFAULT_PROVIDERS, KINDS, PAUSES, PROVIDERS, ROUTERS, Answers
+from policy_cache.policy.write import answers as written
+from policy_cache.policy.write.answers import KINDS, PAUSES, ROUTERS
 from policy_cache.policy.write.starter import starter
 from policy_cache.providers.catalog import packaged_catalog
-from policy_cache.testing.coverage import coverage, percent
+from policy_cache.providers.examples import examples
+from policy_cache.testing.outcome import coverage, percent
 from policy_cache.testing.run import Runner
 from policy_cache.testing.session import Session
 from policy_cache.testing.starter import starter_request, starter_tests
 
+PROVIDERS = examples(packaged_catalog())
 ALONE = [(name,) for name in PROVIDERS]
 TOGETHER = [DEFAULT_PROVIDERS, tuple(PROVIDERS), ("snowflake", "openai", "gemini")]
+
+
+def Answers(names=DEFAULT_PROVIDERS, *rest, **more):  # noqa: N802, in place of the class
+    """Answers about providers of these names."""
+    return written.Answers(tuple(PROVIDERS[name] for name in names), *rest, **more)
 
 
 def outcomes(folder, answers):
@@ -63,7 +72,7 @@ def test_any_providers_go_together(tmp_path_factory, providers, kind, pauses, ro
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", [name for name in PROVIDERS if PROVIDERS[name].family != "other"])
+@pytest.mark.parametrize("name", [name for name in PROVIDERS if PROVIDERS[name].family is not None])
 def test_litellm_sends_every_marker(name, kind):
     answers = Answers((name,), kind, "long")
     plan = Engine.from_text(starter(answers)).plan(starter_request(answers))
@@ -269,3 +278,36 @@ def test_a_name_that_is_too_long(run, name):
     said = run("init", *OPTIONS, "-o", name).refused()
     assert said.endswith(".yaml: File name too long")
     assert "\n" not in said
+
+
+ACME = """\
+version: 1
+providers:
+  acme: {example: large-2}
+  other: {example: small}
+families: {acme: {title: Acme, models: ["large-*"]}}
+routes:
+  - name: acme
+    providers: [acme, other]
+    mechanism: explicit
+    breakpoints: 2
+    ttls: [5m]
+    blocks: {chat: openai-shape}
+"""
+
+
+def test_a_provider_of_ones_own(run, save, folder):
+    """What it takes is told by its route; of a model without a family, the provider names the rules."""
+    catalog = save("catalog.yaml", ACME.replace("large-2}", "large-2, family: acme}"))
+    ran = run(
+        "init", "--catalog", catalog, "--provider", "acme,other", "--kind", "one-shot", "--pauses", "long"
+    )
+    assert ran.code == 0
+    commands = [line.removeprefix("  policy-cache ").split() for line in ran.out.splitlines()[1:-1]]
+    assert commands[0][-2:] == ["--catalog", "catalog.yaml"]
+    written = (folder / "policy.yaml").read_text()
+    assert "  # Acme: the system prompt" in written
+    assert '      provider: [acme]\n      model: "large-*"\n    targets: [system]\n' in written
+    assert "      provider: [other]\n    targets: [system]\n" in written
+    assert "ttl: 1h" not in written
+    assert [run(*command).code for command in commands] == [0, 0]

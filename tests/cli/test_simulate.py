@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from policy_cache import Engine
-from tests.simulate.test_compare import agent
+from tests.forecast.test_compare import agent
 
 RECORDS = [
     {"ts": 100.0 + 20 * number + minute, "request": request, "session": f"s{minute}"}

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from policy_cache import TraceRecorder
+from policy_cache.usage.ledger import Ledger
 from policy_cache.usage.stats import stats
-from policy_cache.usage.totals import Book
 
 
 def usage(uncached, read=0, written=0):
@@ -167,11 +167,11 @@ def test_what_a_line_says_wrongly_is_not_recorded(run, save, policy):
 def test_each_line_is_summed_up_before_the_next_is_read():
     def lines():
         for number in range(3):
-            assert sum(entry.whole.requests for entry in book.by["model"].values()) == number
+            assert sum(entry.total.requests for entry in ledger.by["model"].values()) == number
             yield json.dumps({"request": {"model": "m"}, "usage": usage(1)}).encode()
 
-    book = Book()
-    assert stats(lines(), book).book.by["model"]["m"].whole.requests == 3
+    ledger = Ledger()
+    assert stats(lines(), ledger).ledger.by["model"]["m"].total.requests == 3
 
 
 def test_a_trace_from_standard_input_and_one_that_is_not_there(run, folder):

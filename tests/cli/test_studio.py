@@ -76,6 +76,12 @@ def test_it_serves_the_page_until_it_is_interrupted(save, folder, serving):
     assert err.count("\n") == 1
 
 
+def test_a_catalog_of_ones_own(save, serving):
+    file = save("catalog.yaml", "version: 1\nroutes: [{name: anthropic, breakpoints: 2}]\n")
+    found = serving("--catalog", file).ask("evaluate", policy=POLICY, request=AGENT, pause=60)
+    assert found["shown"]["prefix"]["limit"] == 2
+
+
 @pytest.mark.parametrize("option", ["--request", "--trace"])
 def test_what_comes_through_a_pipe_is_read_once(save, folder, serving, option):
     save("given", AGENT if option == "--request" else json.dumps(json.loads(AGENT)))

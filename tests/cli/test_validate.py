@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from policy_cache.cli.commands import validate
-from policy_cache.cli.shared import watching
 from tests.conftest import REPOSITORY
 
 GOOD = "version: 1\nname: good\nrules:\n  - {name: a, targets: [system], action: {add_cache_control: {}}}\n"
@@ -385,7 +384,7 @@ def test_watch_checks_again_when_a_file_changes(run, save, folder, monkeypatch):
             raise KeyboardInterrupt
         step()
 
-    monkeypatch.setattr(watching, "pause", pause)
+    monkeypatch.setattr(validate, "pause", pause)
     ran = run("validate", "--watch", "--output-format", "concise", ".")
     warned = "team.yaml:5:16: warning[PC204]: `..` looks at the whole request, every time\n"
     assert ran.out == warned * 4
@@ -407,7 +406,7 @@ def test_watch_looks_again_for_a_file_that_is_missing(run, save, monkeypatch):
             return step()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(watching, "pause", pause)
+    monkeypatch.setattr(validate, "pause", pause)
     ran = run("validate", "--watch", "--output-format", "concise", "team.yaml")
     assert ran.out == "team.yaml: error[PC100]: no such file\n"
     assert ran.err.endswith("Valid: 1 rule in 1 file.\n")

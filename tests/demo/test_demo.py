@@ -89,7 +89,7 @@ def test_the_saving(result):
 def test_the_total_is_what_its_tokens_cost(result):
     prices = list_prices("claude-sonnet-4-5")
     for usage in (result.total.without, result.total.rewritten):
-        assert cost(usage.prompt, usage.output, prices) == usage.cost
+        assert cost(usage.prompt, prices.for_prompt(usage.prompt.total), usage.output) == usage.cost
 
 
 def test_the_plan_is_of_the_first_request(result):

@@ -112,7 +112,7 @@ def test_a_reload_that_breaks_in_itself(tmp_path, monkeypatch):
     file = tmp_path / "policy.yaml"
     file.write_text(POLICY)
     with Engine.watch(file, every=3_600) as live:
-        monkeypatch.setattr("policy_cache.live.watch._load", broken)
+        monkeypatch.setattr("policy_cache.live.engine._load", broken)
         file.write_text(POLICY + "\n")
         assert live.refresh() is False
         assert live.faults == {"RuntimeError": 1}

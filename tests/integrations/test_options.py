@@ -8,10 +8,9 @@ from types import SimpleNamespace
 import pytest
 
 from policy_cache import Engine, PolicyError
-from policy_cache.integrations.litellm.options import BLOCK, Record, read_options
-from policy_cache.integrations.litellm.proxy import proxy_handler
-from policy_cache.live.caching import Caching
-from policy_cache.live.watch import LiveEngine
+from policy_cache.integrations.litellm.proxy import BLOCK, Record, proxy_handler, read_options
+from policy_cache.live.engine import LiveEngine
+from policy_cache.live.options import Caching
 
 POLICY = "version: 1\nname: p\nrules:\n  - {name: r, targets: [system], action: {add_cache_control: {}}}\n"
 REQUEST = {

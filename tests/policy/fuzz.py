@@ -11,9 +11,8 @@ from policy_cache.policy.check.examine import examine_content, reviewed
 from policy_cache.policy.check.mend import mend
 from policy_cache.policy.check.reach import Routes
 from policy_cache.providers.data import packaged_data
-from policy_cache.report.diagnostics.github import annotation
+from policy_cache.report.diagnostics.ci import annotation, as_sarif
 from policy_cache.report.diagnostics.render import as_json, full
-from policy_cache.report.diagnostics.sarif import as_sarif
 from policy_cache.text.styled import plain
 from tests.conftest import REPOSITORY
 

@@ -17,7 +17,7 @@ from policy_cache.policy.language.model import Policy
 from policy_cache.policy.language.words import NAMED_TARGETS
 from policy_cache.policy.load import LoadedPolicy, loads
 from policy_cache.providers.data import packaged_data
-from policy_cache.report.diagnostics.github import annotation
+from policy_cache.report.diagnostics.ci import annotation
 from policy_cache.report.diagnostics.render import as_json, full
 from policy_cache.text.styled import plain
 

@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given
 
 from policy_cache import Engine
-from policy_cache.engine.plan import edited
+from policy_cache.engine.changes import edited
 from policy_cache.engine.reasons import ACTED
 from policy_cache.report.plan.arbitration import arbitration, holders
 from policy_cache.report.plan.prefix import Part, draw

@@ -6,8 +6,7 @@ import pytest
 
 from policy_cache.engine.reasons import REASONS
 from policy_cache.report.plan.explain import explain
-from policy_cache.report.plan.miss import why_missed
-from policy_cache.report.plan.verdicts import verdicts
+from policy_cache.report.plan.verdicts import verdicts, why_missed
 from policy_cache.request.targets import NAMED
 from policy_cache.text.styled import plain
 from tests.engine.requests import (

@@ -8,10 +8,9 @@ from itertools import islice
 
 import pytest
 
-from policy_cache.engine.engine import Engine
 from policy_cache.forecast.compare import PolicyText, TraceOptions, compare
+from policy_cache.live.engine import Engine
 from policy_cache.policy.packaged import packaged
-from policy_cache.report.plan.diff import plain_diff
 from policy_cache.report.plan.explain import explain
 from policy_cache.studio.app import MOST_BYTES
 from policy_cache.studio.conversation import MOST_TURNS, turns
@@ -45,7 +44,7 @@ def test_what_is_shown_is_what_the_commands_say(asking):
     engine = Engine.from_text(DEFAULT, "policy.yaml")
     request = json.loads(AGENT)
     plan = engine.plan(request)
-    assert said(shown["diff"]) == plain_diff(plan)
+    assert said(shown["diff"]) == plan.diff()
     assert said(shown["explanation"]) == plain(explain(engine.rules, engine.facts(request), plan))
     marks = [piece for piece in shown["prefix"]["pieces"] if piece["kind"] == "breakpoint"]
     assert [mark["slot"] for mark in marks] == [1, 2, 3, 4]

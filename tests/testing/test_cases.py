@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 
 from policy_cache.errors import PolicyError
-from policy_cache.testing.codes import TABLE
+from policy_cache.testing.checks import CODES
 from policy_cache.testing.load import load_suite
-from policy_cache.testing.run import Runner
-from policy_cache.testing.wire import litellm_wire
+from policy_cache.testing.run import Runner, litellm_wire
 
 CASES = Path(__file__).parent / "cases"
 FILES = sorted(CASES.glob("*/*.test.yaml"))
@@ -51,7 +50,7 @@ def test_everything_has_a_place_in_the_file(path):
 
 def test_every_code_has_a_case():
     said = "".join(twin(path) for path in FILES)
-    assert [code for code in TABLE if f"[{code}]" not in said] == []
+    assert [code for code in CODES if f"[{code}]" not in said] == []
 
 
 def test_every_text_has_its_file():

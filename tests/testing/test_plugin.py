@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from policy_cache.testing import wire
+from policy_cache.testing import run
 from tests.testing.files import BAD, GOOD, POLICY, case, suite
 
 pytest_plugins = "pytester"
@@ -88,7 +88,7 @@ def test_it_is_light_where_there_is_nothing_to_test(project, pytester):
 
 
 def test_the_wire_without_litellm_is_skipped(project, monkeypatch):
-    monkeypatch.setattr(wire, "litellm_wire", lambda: None)
+    monkeypatch.setattr(run, "litellm_wire", lambda: None)
     request = "{model: openai/gpt-5.2, messages: [{role: user, content: hi}]}"
     code, out = project(suite(case("the wire", request, "{wire: []}")), "-rs")
     assert (code, "`wire` needs litellm" in out, "1 skipped" in out) == (0, True, True)

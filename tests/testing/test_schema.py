@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from policy_cache.policy.packaged import packaged
-from policy_cache.testing import schema as language
+from policy_cache.testing import model as language
 from tests.conftest import REPOSITORY
 from tests.policy.test_schema import fields, keywords
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policy_cache.testing.select import SelectError, selection
+from policy_cache.testing.session import SelectError, selection
 
 NAME = "policies/default.test.yaml::An agent begins"
 WRONG = {

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policy_cache.testing import update as updating
+from policy_cache.testing.layout import spell
 from policy_cache.testing.load import load_suite, loads_suite
 from policy_cache.testing.run import Runner
-from policy_cache.testing.spell import spell
 from policy_cache.testing.update import UpdateError, update, updated
 from tests.testing.files import CHAT, CLAUDE, LAST, OPENAI, POLICY, SYSTEM, case, suite
 

@@ -6,10 +6,9 @@ import sys
 
 import click
 
-from policy_cache.cli.shared.inputs import Given, request_options
+from policy_cache.cli.shared.inputs import Given, request_options, wire_of
 from policy_cache.cli.shared.output import show, show_json
-from policy_cache.cli.shared.wire import wire_of
-from policy_cache.report.plan.diff import diff, unified
+from policy_cache.engine.diff import diff, unified
 
 
 @click.command("diff")

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import click
 
-from policy_cache.cli.shared.inputs import Given, request_options
+from policy_cache.cli.shared.inputs import Given, request_options, wire_of
 from policy_cache.cli.shared.output import give_up, show, show_json
-from policy_cache.cli.shared.wire import wire_of
 from policy_cache.errors import RequestError
 from policy_cache.report.plan.explain import explain, explain_place
 from policy_cache.report.plan.explain_json import explain_json

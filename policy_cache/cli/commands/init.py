@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
+from policy_cache.cli.shared.catalog import catalog_option, read_catalog
 from policy_cache.cli.shared.files import refuse_existing, writing
 from policy_cache.cli.shared.output import give_up
-from policy_cache.policy.write.answers import DEFAULT_PROVIDERS, KINDS, PAUSES, PROVIDERS, ROUTERS, Answers
+from policy_cache.policy.write.answers import KINDS, PAUSES, ROUTERS, Answers
 from policy_cache.policy.write.starter import starter
+from policy_cache.providers.examples import examples
 from policy_cache.testing.discover import SUFFIXES, tests_beside
 from policy_cache.testing.starter import starter_request, starter_tests
 from policy_cache.text.values import indented
@@ -21,8 +23,9 @@ from policy_cache.text.words import suggest, visible
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from policy_cache.policy.write.answers import Kind, Pauses, Router
+    from policy_cache.policy.write.answers import Kind, Pauses, Provider, Router
 
+DEFAULT_PROVIDERS = ("anthropic", "azure_ai", "bedrock", "vertex_ai")
 _QUESTIONS = {
     "provider": "Where do requests go? Providers as litellm spells them, separated by commas",
     "kind": "What are they: an agent's, a chat's, or one-shot questions",
@@ -42,6 +45,7 @@ _DEFAULTS = {
 @click.option("--kind", type=click.Choice(KINDS), help="What the requests are.")
 @click.option("--pauses", type=click.Choice(PAUSES), help="Whether people pause for over five minutes.")
 @click.option("--router", type=click.Choice(ROUTERS), help="How requests reach litellm.")
+@catalog_option
 @click.option(
     "-o",
     "--output",
@@ -57,6 +61,7 @@ def command(
     kind: Kind | None,
     pauses: Pauses | None,
     router: Router | None,
+    catalog_file: str | None,
     output: Path,
     *,
     with_request: bool,
@@ -72,7 +77,8 @@ def command(
     for path in (output, tests_beside(output), *([request] if with_request else [])):
         refuse_existing(path, force=force)
     given = {"provider": ",".join(provider), "kind": kind, "pauses": pauses, "router": router}
-    answers = _answers({name: value for name, value in given.items() if value})
+    known = examples(read_catalog(catalog_file))
+    answers = _answers({name: value for name, value in given.items() if value}, known)
     files = {
         output: starter(answers, visible(output.name)),
         tests_beside(output): starter_tests(answers),
@@ -83,7 +89,7 @@ def command(
         for file, text in zip(opened, files.values(), strict=True):
             file.write(text.encode())
             file.flush()  # a full disk is met here, before any of them appears
-    policy = _quoted(output)
+    policy = _quoted(output) + (f" --catalog {_quoted(Path(catalog_file))}" if catalog_file else "")
     click.echo("Next:")
     click.echo(f"  policy-cache validate {policy}")
     click.echo(f"  policy-cache test {policy} --coverage")
@@ -92,15 +98,15 @@ def command(
     )
 
 
-def _answers(given: Mapping[str, str]) -> Answers:
+def _answers(given: Mapping[str, str], known: Mapping[str, Provider]) -> Answers:
     """What options say, what somebody at a terminal says, or what fits most."""
     missing = [name for name in _QUESTIONS if name not in given]
     said = dict(given)
-    providers = _providers(given["provider"]) if "provider" in given else ()
+    providers = _providers(given["provider"], known) if "provider" in given else ()
     if missing and sys.stdin is not None and sys.stdin.isatty():
         try:
             for name in missing:
-                said[name] = _ask(name)
+                said[name] = _ask(name, known)
         except click.Abort:
             click.echo(err=True)
             give_up("nothing was written")
@@ -110,14 +116,14 @@ def _answers(given: Mapping[str, str]) -> Answers:
             taken = " ".join(f"--{name} {_DEFAULTS[name]}" for name in missing)
             click.echo(f"policy-cache: taken for granted: {taken}", err=True)
     return Answers(
-        providers or _providers(said["provider"]),
+        providers or _providers(said["provider"], known),
         cast("Kind", said["kind"]),
         cast("Pauses", said["pauses"]),
         cast("Router", said["router"]),
     )
 
 
-def _ask(name: str) -> str:
+def _ask(name: str, known: Mapping[str, Provider]) -> str:
     choices: dict[str, Sequence[str]] = {"kind": KINDS, "pauses": PAUSES, "router": ROUTERS}
     if name in choices:
         answer: str = click.prompt(
@@ -128,26 +134,26 @@ def _ask(name: str) -> str:
         _QUESTIONS[name],
         default=_DEFAULTS[name],
         err=True,
-        value_proc=lambda text: ",".join(_providers(text)),
+        value_proc=lambda text: ",".join(provider.name for provider in _providers(text, known)),
     )
     return asked
 
 
-def _providers(text: str) -> tuple[str, ...]:
-    """Names of providers, separated by commas, each once.
+def _providers(text: str, known: Mapping[str, Provider]) -> tuple[Provider, ...]:
+    """Providers by their names, separated by commas, each once.
 
     Raises:
         BadParameter: One is not known; at a terminal, it is asked for again.
     """
     names = tuple(dict.fromkeys(name.strip().lower() for name in text.split(",") if name.strip()))
     for name in names:
-        if name not in PROVIDERS:
-            close = suggest(name, PROVIDERS)
-            fix = f"did you mean {close!r}?" if close else f"one of {', '.join(PROVIDERS)}"
+        if name not in known:
+            close = suggest(name, known)
+            fix = f"did you mean {close!r}?" if close else f"one of {', '.join(known)}"
             raise click.BadParameter(f"no provider is called {name!r}; {fix}", param_hint="--provider")
     if not names:
         raise click.BadParameter("name one provider at least", param_hint="--provider")
-    return names
+    return tuple(known[name] for name in names)
 
 
 def _quoted(path: Path) -> str:

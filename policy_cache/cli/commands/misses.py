@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from policy_cache.cli.shared.output import give_up, show, show_json
-from policy_cache.cli.shared.progress import progress
+from policy_cache.cli.shared.output import give_up, progress, show, show_json
 from policy_cache.cli.shared.traces import called, nothing_evaluated, read_policy, trace_options
 from policy_cache.forecast.compare import calibrate
 from policy_cache.misses.ledger import Misses
@@ -62,7 +61,7 @@ def command(
         for record in trace:
             found.add(record)
     name = called(options)
-    shown, summary = found.found[:limit], trace.summary
+    shown, summary = found.kept[:limit], trace.summary
     if found.requests == 0 and summary.used:
         left_out = "; ".join(warnings(found, summary))
         give_up(f"{name}: nothing to evaluate: {left_out or 'no request is of that session'}")

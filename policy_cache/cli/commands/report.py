@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from policy_cache.cli.shared.files import refuse_existing, writing
-from policy_cache.cli.shared.progress import progress
+from policy_cache.cli.shared.output import progress
 from policy_cache.cli.shared.traces import called, nothing_evaluated, policies_option, trace_options
 from policy_cache.report.page.collect import PASSES, collect
 from policy_cache.report.page.document import document, plotly
@@ -56,5 +56,5 @@ def command(
     with writing(output) as [file]:
         with progress(options.paths, passes=PASSES) as advance:
             page = collect(options, policies, name, sessions=sessions, text=text, progress=advance)
-        nothing_evaluated(name, page.found.requests, page.summary, page.found.unread)
+        nothing_evaluated(name, page.simulation.requests, page.summary, page.simulation.unread)
         file.write(document(page).encode())

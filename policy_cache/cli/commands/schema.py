@@ -15,7 +15,7 @@ def command(*, of_catalog: bool, of_tests: bool) -> None:
     if of_catalog and of_tests:
         raise click.UsageError("--catalog and --tests exclude each other")
     if of_tests:
-        from policy_cache.testing.schema import tests_schema_text  # noqa: PLC0415, slow to import
+        from policy_cache.testing.model import tests_schema_text  # noqa: PLC0415, slow to import
 
         click.echo(tests_schema_text(), nl=False)
         return

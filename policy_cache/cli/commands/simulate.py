@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from policy_cache.cli.shared.output import show, show_json
-from policy_cache.cli.shared.progress import progress
+from policy_cache.cli.shared.output import progress, show, show_json
 from policy_cache.cli.shared.traces import (
     called,
     check_grouping,

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import sys
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import click
 
+from policy_cache.cli.shared.catalog import catalog_option, read_catalog
 from policy_cache.cli.shared.output import give_up, show, show_json
 from policy_cache.errors import reason_of
-from policy_cache.report.plan.diff import counted
+from policy_cache.text.amounts import counted, share, usd
 from policy_cache.text.styled import Span
 from policy_cache.text.words import word
+from policy_cache.usage.ledger import DIMENSIONS
 from policy_cache.usage.stats import stats
-from policy_cache.usage.totals import DIMENSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from policy_cache.usage.ledger import Dimension
     from policy_cache.usage.stats import Stats
-    from policy_cache.usage.totals import Dimension, Totals
+    from policy_cache.usage.totals import Totals
 
-_TEN_CENTS = Decimal("0.1")
 # Whose rows have no uncached tokens, which nobody caused.
 _CAUSES = ("rule", "source")
 _PARTIES: Mapping[str, str] = {
@@ -39,16 +39,18 @@ _PARTIES: Mapping[str, str] = {
 @click.option(
     "--by", type=click.Choice(DIMENSIONS), default="model", show_default=True, help="What a row stands for."
 )
+@catalog_option
 @click.option("--output-format", type=click.Choice(["full", "json"]), default="full", show_default=True)
-def command(trace: str, by: Dimension, output_format: str) -> None:
+def command(trace: str, by: Dimension, catalog_file: str | None, output_format: str) -> None:
     """Sum up what the requests of TRACE, as a TraceRecorder wrote it, read from the cache and wrote to it.
 
     A session starts cold, and again when its cache has expired; its other requests are warm. By rule and by
     source, a row has the tokens that were read and written because of it.
     """
+    catalog = read_catalog(catalog_file)
     try:
         with click.open_file(trace, "rb") as lines:
-            found = stats(lines)
+            found = stats(lines, catalog=catalog)
     except OSError as error:
         give_up(f"{trace}: {reason_of(error)}")
     if output_format == "json":
@@ -65,8 +67,8 @@ def _table(found: Stats, by: Dimension) -> Iterator[Span]:
     shares = () if by in _CAUSES else ("uncached", "read share")
     head = (by, "requests", "hits", "read", "written", *shares, "saved")
     rows: list[tuple[str, ...]] = [head]
-    for name, entry in sorted(found.book.by[by].items()):
-        rows.append(_row(word(name), entry.whole, by))
+    for name, entry in sorted(found.ledger.by[by].items()):
+        rows.append(_row(word(name), entry.total, by))
         if entry.cold.requests and entry.warm.requests:
             rows += [_row("  cold", entry.cold, by), _row("  warm", entry.warm, by)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
@@ -80,32 +82,27 @@ def _table(found: Stats, by: Dimension) -> Iterator[Span]:
         yield Span(f"{counted(found.without_usage, 'request')} came without usage\n", "dim")
 
 
-def _row(name: str, one: Totals, by: Dimension) -> tuple[str, ...]:
-    shares = () if by in _CAUSES else (f"{one.uncached:,}", f"{one.share_read:.0%}")
-    figures = (one.requests, one.hits, one.read, one.written)
-    return (name, *(f"{figure:,}" for figure in figures), *shares, _usd(one.saved))
+def _row(name: str, totals: Totals, by: Dimension) -> tuple[str, ...]:
+    shares = (
+        ()
+        if by in _CAUSES
+        else (f"{totals.uncached:,}", share(totals.read, totals.tokens.total, otherwise="0%"))
+    )
+    figures = (totals.requests, totals.hits, totals.read, totals.written)
+    return (name, *(f"{figure:,}" for figure in figures), *shares, usd(totals.saved, cents=True))
 
 
 def _caused(found: Stats) -> list[str]:
     """Each party's share of the tokens that were read, the largest first."""
-    read = {source: entry.whole.read for source, entry in found.book.by["source"].items()}
+    read = {source: entry.total.read for source, entry in found.ledger.by["source"].items()}
     whole = sum(read.values())
     parties = sorted((source for source in read if read[source]), key=lambda source: -read[source])
-    return [f"{_PARTIES[source]}: {read[source] / whole:.0%}" for source in parties]
-
-
-def _usd(amount: Decimal | None) -> str:
-    if amount is None:
-        return "unknown"
-    # Of less than ten cents, a cent says too little.
-    return (
-        f"{'-' if amount < 0 else ''}${abs(amount):,.{2 if abs(amount) >= _TEN_CENTS or not amount else 4}f}"
-    )
+    return [f"{_PARTIES[source]}: {share(read[source], whole)}" for source in parties]
 
 
 def _as_json(found: Stats) -> dict[str, object]:
     return {
-        **found.book.as_dict(),
+        **found.ledger.snapshot(),
         "without_usage": found.without_usage,
         "broken_lines": found.broken,
     }

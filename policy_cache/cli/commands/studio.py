@@ -101,7 +101,7 @@ def _offers(request: Path | None, traces: tuple[str, ...]) -> Offers:
     """The requests to choose from; says what of a trace is left out."""
     from policy_cache.forecast.compare import TraceOptions  # noqa: PLC0415
     from policy_cache.studio.offers import Offers  # noqa: PLC0415
-    from policy_cache.trace.record import TraceSummary  # noqa: PLC0415
+    from policy_cache.trace.reader import TraceSummary  # noqa: PLC0415
 
     given = None
     if request is not None:

@@ -8,29 +8,28 @@ from typing import TYPE_CHECKING
 
 import click
 
+from policy_cache.cli.shared.catalog import catalog_option, read_catalog
 from policy_cache.cli.shared.output import give_up, show, show_json
 from policy_cache.errors import PolicyError, reason_of
 from policy_cache.report.diagnostics.render import concise, full
-from policy_cache.testing.coverage import coverage, percent
-from policy_cache.testing.junit import junit
 from policy_cache.testing.load import load_suite
-from policy_cache.testing.report import brief, coverage_table, failure, skips, summary, tests_json
-from policy_cache.testing.run import Runner
-from policy_cache.testing.select import SelectError, selection
-from policy_cache.testing.session import Session
+from policy_cache.testing.outcome import coverage, percent
+from policy_cache.testing.report import brief, coverage_table, failure, junit, skips, summary, tests_json
+from policy_cache.testing.run import Runner, litellm_wire
+from policy_cache.testing.session import SelectError, Session, selection
 from policy_cache.testing.update import UpdateError, update
-from policy_cache.testing.wire import litellm_wire
 from policy_cache.text.styled import Span
 from policy_cache.text.words import visible
 
 if TYPE_CHECKING:
-    from policy_cache.testing.coverage import Coverage
-    from policy_cache.testing.select import Chosen
+    from policy_cache.testing.outcome import Coverage
+    from policy_cache.testing.session import Chosen
 
 
 @click.command("test")
 @click.argument("paths", nargs=-1, metavar="[PATH]...", type=click.Path(path_type=Path))
 @click.option("-k", "expression", metavar="EXPR", help="Only tests of such names: `agent and not chat`.")
+@catalog_option
 @click.option("--update", "updates", is_flag=True, help="Write what is found into the failed tests.")
 @click.option("--coverage", "covers", is_flag=True, help="Show in how many tests each rule acted.")
 @click.option(
@@ -54,6 +53,7 @@ if TYPE_CHECKING:
 def command(
     paths: tuple[Path, ...],
     expression: str | None,
+    catalog_file: str | None,
     fail_under: float | None,
     junit_file: Path | None,
     output_format: str,
@@ -65,10 +65,11 @@ def command(
 ) -> None:
     """Run the tests of policies: test files, policies, or folders with *.test.yaml in them.
 
-    Without PATH, of the current folder. Exits with 1 when a test failed, and with 2 when one could not
-    be run.
+    Without PATH, of the current folder. --catalog stands in place of the catalogs that test files name.
+    Exits with 1 when a test failed, and with 2 when one could not be run.
     """
-    runner, session = Runner(litellm_wire), Session()
+    catalog = None if catalog_file is None else read_catalog(catalog_file)
+    runner, session = Runner(litellm_wire, catalog=catalog), Session()
     chosen = _chosen(expression)
     session.run(runner, paths or (Path(),), chosen)
     written = _update(session, runner, chosen) if updates else []

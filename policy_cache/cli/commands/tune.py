@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from policy_cache.cli.shared.files import refuse_existing, writing
-from policy_cache.cli.shared.progress import progress
+from policy_cache.cli.shared.output import progress
 from policy_cache.cli.shared.traces import called, nothing_evaluated, trace_options
 from policy_cache.forecast.proposal import proposal
 from policy_cache.forecast.tune import tune

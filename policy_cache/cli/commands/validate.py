@@ -12,19 +12,17 @@ from typing import TYPE_CHECKING
 import click
 
 from policy_cache import __version__
-from policy_cache.cli.shared import watching
 from policy_cache.cli.shared.catalog import catalog_option, read_routes
-from policy_cache.cli.shared.fixing import difference, fix_file
+from policy_cache.cli.shared.files import changes, difference, fix_file, pause, standard_input
 from policy_cache.cli.shared.output import give_up, show, show_json
-from policy_cache.cli.shared.stdin import standard_input
 from policy_cache.diagnostics import Diagnostic
 from policy_cache.errors import PolicyError, reason_of
 from policy_cache.policy.check.examine import examine, examine_content, reviewed
 from policy_cache.policy.packaged import packaged
 from policy_cache.policy.text.file import read_bytes
 from policy_cache.policy.text.search import search
-from policy_cache.report.diagnostics.github import annotation
 from policy_cache.report.diagnostics.render import as_json, concise, full
+from policy_cache.text.amounts import counted
 from policy_cache.text.styled import Span
 from policy_cache.text.words import visible
 
@@ -99,7 +97,7 @@ def command(
         code = run.once(search(names))
         sys.exit(0 if code == 1 and exit_zero else code)
     try:
-        for changed in watching.changes(lambda: search(names), watching.pause):
+        for changed in changes(lambda: search(names), pause):
             if changed:
                 show([Span(f"\n--- {', '.join(map(visible, changed))} ---\n", "dim")], err=True)
             run.once(search(names))
@@ -122,8 +120,8 @@ class _Run:
         """Check files, print what is found, and return the exit code."""
         fixed = sum(self._fix(file) for file in files) if self._fixes else 0
         if self._shows:
-            what = f"Would fix {_counted(fixed, 'problem')}" if fixed else "Nothing to fix"
-            show([Span(f"{what} in {_counted(len(files), 'file')}.\n")], err=True)
+            what = f"Would fix {counted(fixed, 'problem')}" if fixed else "Nothing to fix"
+            show([Span(f"{what} in {counted(len(files), 'file')}.\n")], err=True)
             return 1 if fixed else 0
         found: list[Diagnostic] = []
         rules = 0
@@ -155,18 +153,20 @@ class _Run:
             elif self._format == "concise":
                 show(concise(diagnostic))
             elif self._format == "github":
+                from policy_cache.report.diagnostics.ci import annotation  # noqa: PLC0415, only for this format
+
                 click.echo(annotation(diagnostic), nl=False)
 
     def _close(self, found: Sequence[Diagnostic], files: int, rules: int, fixed: int) -> None:
         if self._format == "json":
             show_json(as_json(found))
         elif self._format == "sarif":
-            from policy_cache.report.diagnostics.sarif import as_sarif  # noqa: PLC0415, only for this format
+            from policy_cache.report.diagnostics.ci import as_sarif  # noqa: PLC0415, only for this format
 
             show_json(as_sarif(found, __version__))
         if fixed:
-            where = _counted(files, "file")
-            show([Span(f"Fixed {_counted(fixed, 'problem')} in {where}.\n", "added")], err=True)
+            where = counted(files, "file")
+            show([Span(f"Fixed {counted(fixed, 'problem')} in {where}.\n", "added")], err=True)
         if self._format not in {"json", "sarif"}:
             show(_summary(found, files, rules), err=self._format != "full")
 
@@ -232,12 +232,8 @@ def _of_folder(diagnostic: Diagnostic) -> Diagnostic:
 def _summary(found: Sequence[Diagnostic], files: int, rules: int) -> list[Span]:
     errors = sum(1 for diagnostic in found if diagnostic.severity == "error")
     warnings = len(found) - errors
-    where = f"in {_counted(files, 'file')}"
-    beside = f" and {_counted(warnings, 'warning')}" if warnings else ""
+    where = f"in {counted(files, 'file')}"
+    beside = f" and {counted(warnings, 'warning')}" if warnings else ""
     if errors:
-        return [Span(f"Found {_counted(errors, 'error')}{beside} {where}.\n", "error")]
-    return [Span(f"Valid{beside and ', with' + beside[4:]}: {_counted(rules, 'rule')} {where}.\n", "added")]
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+        return [Span(f"Found {counted(errors, 'error')}{beside} {where}.\n", "error")]
+    return [Span(f"Valid{beside and ', with' + beside[4:]}: {counted(rules, 'rule')} {where}.\n", "added")]

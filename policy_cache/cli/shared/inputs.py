@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from policy_cache.cli.shared.catalog import catalog_option, read_catalog
+from policy_cache.cli.shared.files import standard_input
 from policy_cache.cli.shared.output import give_up, refuse
-from policy_cache.cli.shared.stdin import standard_input
-from policy_cache.engine.engine import Engine
 from policy_cache.errors import PolicyError, RequestError, RequestFileError, reason_of
+from policy_cache.integrations import installed_litellm
+from policy_cache.live.engine import Engine
 from policy_cache.policy.load import load
 from policy_cache.policy.packaged import packaged
 from policy_cache.request.file import loads_request
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from policy_cache.engine.match import Facts
     from policy_cache.engine.plan import Plan
     from policy_cache.request.prompt import Shape
+    from policy_cache.text.styled import Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,3 +163,18 @@ def _pairs(given: Iterable[str], option: str) -> dict[str, object] | None:
             raise click.BadParameter(f"expected NAME=VALUE, found {pair!r}", param_hint=option)
         pairs[name] = value
     return pairs or None
+
+
+def wire_of(plan: Plan) -> tuple[Iterable[Span], dict[str, object]]:
+    """`--wire` for people and as JSON data; exits with 2 where litellm is not installed.
+
+    Raises:
+        WireError: litellm builds no body for the request.
+    """
+    if installed_litellm() is None:
+        give_up("--wire needs litellm: pip install 'policy-cache[litellm]'")
+    from policy_cache.integrations.litellm.report import wire_json, wire_report  # noqa: PLC0415, optional
+    from policy_cache.integrations.litellm.wire import check  # noqa: PLC0415, optional
+
+    checked = check(plan)
+    return wire_report(checked), wire_json(checked)

@@ -1,9 +1,11 @@
-"""Printing: styled text in colour on a terminal only, and policy errors with their exit code."""
+"""Printing: styled text in colour on a terminal only, policy errors with their exit code, and progress."""
 
 from __future__ import annotations
 
 import os
 import sys
+from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, NoReturn
 
 import click
@@ -13,7 +15,7 @@ from policy_cache.text.styled import Span, ansi, plain
 from policy_cache.text.values import indented
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from policy_cache.errors import PolicyError
 
@@ -47,3 +49,18 @@ def give_up(message: str) -> NoReturn:
     """Say in one line what cannot be done, and exit with 2."""
     click.echo(f"policy-cache: {message}", err=True)
     sys.exit(2)
+
+
+@contextmanager
+def progress(paths: tuple[str, ...], *, passes: int = 1) -> Iterator[Callable[[int], None]]:
+    """A bar over the bytes of files that are read so many times, where someone sees it."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console  # noqa: PLC0415, only where something is drawn
+    from rich.progress import Progress  # noqa: PLC0415
+
+    total = passes * sum(Path(path).stat().st_size for path in paths if Path(path).is_file())
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("reading", total=total)
+        yield lambda size: bar.advance(task, size)

@@ -20,12 +20,12 @@ from policy_cache.forecast.compare import PolicyText, TraceOptions
 from policy_cache.policy.load import load
 from policy_cache.policy.packaged import packaged
 from policy_cache.text.words import visible
-from policy_cache.trace.record import ASSUMED_GAP
+from policy_cache.trace.reader import ASSUMED_GAP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from policy_cache.trace.record import Broken, TraceSummary
+    from policy_cache.trace.reader import Broken, TraceSummary
 
 _LONGEST_GAP = 10_000_000
 _KEPT = "policy-cache-standard-input"

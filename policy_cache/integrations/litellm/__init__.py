@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from policy_cache.integrations.litellm.calls import Calls
+from policy_cache.integrations.litellm.calls import Calls, install, uninstall
 from policy_cache.integrations.litellm.handler import PolicyCacheHandler
-from policy_cache.integrations.litellm.install import install, uninstall
 from policy_cache.integrations.litellm.wire import Check, Fate, Wire, WireError, WireMarker, check, wire
 
 __all__ = [

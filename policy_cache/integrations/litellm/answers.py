@@ -11,7 +11,7 @@ from uuid import uuid4
 import litellm
 from litellm.integrations.custom_logger import CustomLogger
 
-from policy_cache.live.caching import is_disabled
+from policy_cache.engine.engine import is_disabled
 
 if TYPE_CHECKING:
     from policy_cache.integrations.litellm.rewriting import Rewriter, Rewriting

@@ -1,4 +1,7 @@
-"""litellm up to the HTTP body: each request is caught at the transport, so that none reaches a network."""
+"""litellm up to the HTTP body: each request is caught at the transport, so that none reaches a network.
+
+What litellm would fetch for itself before that is answered from its package, or fails as without a network.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httpx
+from litellm import anthropic_beta_headers_manager
 from litellm.llms.custom_httpx.aiohttp_transport import LiteLLMAiohttpTransport
 from litellm.llms.vertex_ai.vertex_llm_base import VertexBase
 
@@ -64,13 +68,18 @@ def capture(call: Callable[[], object]) -> list[Sent]:
 
 @contextmanager
 def _transports() -> Iterator[None]:
-    """Put the catch before each transport that litellm sends through, and Google's token before it."""
-    places: tuple[tuple[type, str, Callable[..., Any]], ...] = (
+    """Put the catch before each transport that litellm sends through, and Google's token before it.
+
+    litellm fetches a list of beta headers once in a process, by a thread of its own: it finds the list of its
+    package instead, and nothing in the end.
+    """
+    places: tuple[tuple[object, str, Callable[..., Any]], ...] = (
         (httpx.HTTPTransport, "handle_request", _catching),
         (httpx.AsyncHTTPTransport, "handle_async_request", _catching_async),
         (LiteLLMAiohttpTransport, "handle_async_request", _catching_async),
         (VertexBase, "_ensure_access_token", _token),
         (VertexBase, "_ensure_access_token_async", _token_async),
+        (anthropic_beta_headers_manager, "_BETA_HEADERS_CONFIG", _beta_headers),
     )
     originals = [(owner, name, getattr(owner, name)) for owner, name, _ in places]
     for (owner, name, wrap), (_, _, original) in zip(places, originals, strict=True):
@@ -106,6 +115,8 @@ def _catching_async(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _take(caught: list[Sent], request: httpx.Request) -> httpx.Response:
+    if request.method == "GET" and not request.url.path.endswith("/cachedContents"):
+        raise httpx.ConnectError("nothing is fetched while a request is caught", request=request)
     body = json.loads(request.content) if request.content else None
     caught.append(Sent(request.method, str(request.url), body))
     # litellm asks for Gemini's CachedContents, then creates one, before it sends the request itself.
@@ -127,3 +138,9 @@ def _token_async(original: Callable[..., Any]) -> Callable[..., Any]:
         return await original(self, *args, **kwargs) if _CATCH.get() is None else ("none", "project")
 
     return token
+
+
+def _beta_headers(fetched: dict[str, Any] | None) -> dict[str, Any]:
+    """The list of beta headers that was fetched already, or the one of the package."""
+    packaged = anthropic_beta_headers_manager.GetAnthropicBetaHeadersConfig.load_local_beta_headers_config
+    return fetched if fetched is not None else packaged()

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from policy_cache.integrations.litellm.again import ATTEMPT, Attempt, retry_while_alive
 from policy_cache.integrations.litellm.answers import Answers, awaited, expect
 from policy_cache.integrations.litellm.rewriting import Rewriting
+from policy_cache.usage.account import savings
 from policy_cache.usage.log import log_usage
-from policy_cache.usage.savings import savings
 from policy_cache.usage.usage import CacheUsage
 
 if TYPE_CHECKING:

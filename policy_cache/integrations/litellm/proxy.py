@@ -1,23 +1,37 @@
-"""The handler that a litellm proxy's `config.yaml` names, set up from its settings and the environment."""
+"""The handler that a litellm proxy's `config.yaml` names, and what an operator says of it.
+
+That is a block of the proxy's settings, and the environment.
+"""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, NamedTuple, cast, get_args
 
 from policy_cache.diagnostics import Diagnostic
-from policy_cache.engine.engine import Engine
+from policy_cache.engine.engine import ON
 from policy_cache.errors import PolicyError
 from policy_cache.integrations.collapse import CollapseAlarm
 from policy_cache.integrations.litellm.handler import PolicyCacheHandler
-from policy_cache.integrations.litellm.options import BLOCK, read_options, settings
 from policy_cache.integrations.metrics import Metrics, OpenTelemetry, Prometheus
-from policy_cache.trace.recorder import TraceRecorder
+from policy_cache.live.engine import Engine
+from policy_cache.live.options import Caching, OptionBlock
+from policy_cache.trace.recorder import Text, TraceRecorder
 
 if TYPE_CHECKING:
-    from policy_cache.integrations.litellm.options import Options
+    from collections.abc import Mapping
+
     from policy_cache.integrations.metrics import Sink
     from policy_cache.usage.accounting import Told
+
+BLOCK = "litellm_settings.policy_cache"
+_OWN = ("record", "metrics", "alarm")
+_RECORD = ("path", "text", "metadata")
+_OFF = frozenset({"0", "false", "no", "off"})
+_VARIABLES = tuple(
+    f"POLICY_CACHE_{name}" for name in ("POLICY", "CATALOG", "RECORD", "RECORD_TEXT", "METRICS", "ALARM")
+)
 
 _SINKS: dict[str, type[Prometheus | OpenTelemetry]] = {
     "prometheus": Prometheus,
@@ -26,7 +40,7 @@ _SINKS: dict[str, type[Prometheus | OpenTelemetry]] = {
 
 
 def proxy_handler() -> PolicyCacheHandler:
-    """The handler for this process; see `options.read_options` for what it is set up from.
+    """The handler for this process; see `read_options` for what it is set up from.
 
     Raises:
         PolicyError: An option, the policy or the catalog is not valid; the proxy then does not start.
@@ -54,3 +68,91 @@ def _sink(name: str) -> Sink:
         said = f"`metrics: {name}` needs {error.name}, which is not installed"
         fix = "pip install 'policy-cache[metrics]'"
         raise PolicyError([Diagnostic("PC129", "error", said, help=fix, file=BLOCK)]) from None
+
+
+class Record(NamedTuple):
+    """What is recorded.
+
+    Attributes:
+        path: The file.
+        text: How texts are written.
+        metadata: The names of metadata to write.
+    """
+
+    path: str
+    text: Text = "plain"
+    metadata: tuple[str, ...] = ()
+
+
+class Options(NamedTuple):
+    """What the handler of a proxy does.
+
+    Attributes:
+        caching: The policy, and where it applies.
+        record: What is recorded; None for nothing.
+        metrics: Where figures go: `prometheus` or `opentelemetry`; None for nowhere.
+        alarm: Whether a session that stops reading its cache is warned of.
+    """
+
+    caching: Caching
+    record: Record | None
+    metrics: str | None
+    alarm: bool
+
+
+def read_options(block: object, environment: Mapping[str, str]) -> Options:
+    """Read the options of a proxy; the environment has the last word.
+
+    Args:
+        block: `litellm_settings.policy_cache`: what a `caching:` block takes, with `watch` true if left out,
+            and `record: {path:, text: plain | hashed, metadata: []}`, `metrics: prometheus | opentelemetry`
+            and `alarm: true | false`. None where there is none.
+        environment: `POLICY_CACHE_POLICY`, `_CATALOG`, `_RECORD` (a path), `_RECORD_TEXT`, `_METRICS` and
+            `_ALARM`.
+
+    Raises:
+        PolicyError: An option is unknown or of the wrong type.
+    """
+    given = OptionBlock(BLOCK, {} if block is None else block, (*Caching._fields, *_OWN))
+    over = OptionBlock("environment", _of_environment(environment), _VARIABLES)
+    caching = Caching.of(given, watch=True)
+    return Options(
+        caching._replace(
+            policy=over.file("POLICY_CACHE_POLICY") or caching.policy,
+            catalog=over.file("POLICY_CACHE_CATALOG") or caching.catalog,
+        ),
+        _record(given.block("record", _RECORD), over),
+        over.choice("POLICY_CACHE_METRICS", tuple(_SINKS)) or given.choice("metrics", tuple(_SINKS)),
+        over.flag("POLICY_CACHE_ALARM", default=given.flag("alarm", default=False)),
+    )
+
+
+def settings() -> object:
+    """The block of the proxy that runs in this process; None without one.
+
+    litellm sets its settings one after the other, so that a callback may be made before its own: the proxy's
+    configuration is there as a whole.
+    """
+    server = sys.modules.get("litellm.proxy.proxy_server")
+    if server is None:
+        return None
+    said = server.proxy_config.get_config_state().get("litellm_settings") or {}
+    return cast("object", said.get("policy_cache"))
+
+
+def _record(given: OptionBlock | None, over: OptionBlock) -> Record | None:
+    path = over.file("POLICY_CACHE_RECORD")
+    text = over.choice("POLICY_CACHE_RECORD_TEXT", get_args(Text))
+    metadata: tuple[str, ...] = ()
+    if given is not None:
+        path = path or given.file("path") or given.missing("path")
+        text = text or given.choice("text", get_args(Text))
+        metadata = given.names("metadata")
+    return None if path is None else Record(path, cast("Text", text or "plain"), metadata)
+
+
+def _of_environment(environment: Mapping[str, str]) -> dict[str, object]:
+    """The variables that say something; one that is empty says nothing."""
+    found: dict[str, object] = {name: environment[name] for name in _VARIABLES if environment.get(name)}
+    alarm = str(found.get("POLICY_CACHE_ALARM")).lower()
+    return found | {"POLICY_CACHE_ALARM": alarm in ON} if alarm in ON | _OFF else found

@@ -6,9 +6,8 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from policy_cache.report.plan.diff import column
 from policy_cache.request.location import place
-from policy_cache.text.styled import Span
+from policy_cache.text.styled import Span, column
 from policy_cache.text.words import visible, word
 
 if TYPE_CHECKING:

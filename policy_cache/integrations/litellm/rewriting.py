@@ -9,8 +9,8 @@ from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
+from policy_cache.engine.engine import is_disabled
 from policy_cache.errors import RequestError
-from policy_cache.live.caching import is_disabled
 from policy_cache.usage.accounting import Accounting
 
 if TYPE_CHECKING:

@@ -20,7 +20,8 @@ from policy_cache.request.prompt import detect_shape
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from policy_cache.engine.plan import Breakpoint, Plan
+    from policy_cache.engine.breakpoints import Breakpoint
+    from policy_cache.engine.plan import Plan
     from policy_cache.request.prompt import Shape
 
 # What each provider must be given before litellm builds a body; no value leaves the machine.

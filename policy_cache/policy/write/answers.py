@@ -12,7 +12,26 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 PAUSES: tuple[Pauses, ...] = get_args(Pauses)
 ROUTERS: tuple[Router, ...] = get_args(Router)
 
-DEFAULT_PROVIDERS = ("anthropic", "azure_ai", "bedrock", "vertex_ai")
+Key: TypeAlias = Literal["cache_control", "prompt_cache_breakpoint"]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Family:
+    """Models that are marked alike.
+
+    Attributes:
+        place: Where its rules stand among those of others.
+        name: What its rules are called.
+        title: What people call its models.
+        models: Globs over their names; empty for all that its providers serve.
+        key: The member that marks a block.
+    """
+
+    place: int
+    name: str
+    title: str
+    models: tuple[str, ...]
+    key: Key
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,48 +39,22 @@ class Provider:
     """What a first policy has to know of a provider.
 
     Attributes:
-        family: Whose rules it shares: `claude`, `qwen`, `minimax`, `openai`, or `other` for one that has
-            no use for markers.
+        name: litellm's name for it.
         model: A model there, as litellm names it.
+        family: What that model belongs to; None where no rule would mark it.
+        minimum: The smallest prefix that is cached there, in tokens.
         tools: Whether a marker on a tool reaches it.
         hour: Whether it takes a lifetime of an hour.
+        stores: Whether a client's marker makes litellm store what it stands on, which is billed.
     """
 
-    family: Literal["claude", "qwen", "minimax", "openai", "other"]
+    name: str
     model: str
+    family: Family | None = None
+    minimum: int = 0
     tools: bool = False
     hour: bool = False
-
-
-PROVIDERS: dict[str, Provider] = {
-    "anthropic": Provider("claude", "anthropic/claude-sonnet-4-5", tools=True, hour=True),
-    "azure": Provider("openai", "azure/gpt-5.6"),
-    "azure_ai": Provider("claude", "azure_ai/claude-sonnet-4-5", tools=True, hour=True),
-    "bedrock": Provider(
-        "claude", "bedrock/us.anthropic.claude-sonnet-4-5-20250929-v1:0", tools=True, hour=True
-    ),
-    "cohere": Provider("other", "cohere/command-a-03-2025"),
-    "dashscope": Provider("qwen", "dashscope/qwen3-max"),
-    "databricks": Provider("claude", "databricks/databricks-claude-sonnet-4-5"),
-    "deepseek": Provider("other", "deepseek/deepseek-chat"),
-    "fireworks_ai": Provider("other", "fireworks_ai/accounts/fireworks/models/kimi-k2-instruct"),
-    "gemini": Provider("other", "gemini/gemini-2.5-pro"),
-    "groq": Provider("other", "groq/llama-3.3-70b-versatile"),
-    "hosted_vllm": Provider("other", "hosted_vllm/qwen3-32b"),
-    "litellm_proxy": Provider("claude", "litellm_proxy/claude-sonnet-4-5", tools=True, hour=True),
-    "minimax": Provider("minimax", "minimax/MiniMax-M2.5", tools=True),
-    "mistral": Provider("other", "mistral/mistral-large-latest"),
-    "moonshot": Provider("other", "moonshot/kimi-k2-0905-preview"),
-    "ollama": Provider("other", "ollama/llama3.3"),
-    "openai": Provider("openai", "openai/gpt-5.6"),
-    "openrouter": Provider("claude", "openrouter/anthropic/claude-sonnet-4.5", tools=True, hour=True),
-    "snowflake": Provider("claude", "snowflake/claude-sonnet-4-5"),
-    "together_ai": Provider("other", "together_ai/meta-llama/Llama-3.3-70B-Instruct-Turbo"),
-    "vertex_ai": Provider("claude", "vertex_ai/claude-sonnet-4-5@20250929", tools=True, hour=True),
-    "xai": Provider("other", "xai/grok-4"),
-    "zai": Provider("other", "zai/glm-4.6"),
-}
-"""Every provider that a first policy can be for, by litellm's name."""
+    stores: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,25 +62,31 @@ class Answers:
     """What somebody says of their traffic.
 
     Attributes:
-        providers: Where requests go: names of `PROVIDERS`, at least one.
+        providers: Where requests go, at least one.
         kind: What requests are: an agent's, with tools; a chat's; or questions that nothing follows.
         pauses: Whether people pause for more than five minutes between requests.
         router: How requests reach litellm.
     """
 
-    providers: tuple[str, ...] = DEFAULT_PROVIDERS
+    providers: tuple[Provider, ...]
     kind: Kind = "agent"
     pauses: Pauses = "short"
     router: Router = "library"
 
-    def of(self, family: str) -> tuple[str, ...]:
-        """The providers of a family, by name."""
-        return tuple(sorted({name for name in self.providers if PROVIDERS[name].family == family}))
+    def families(self, key: Key) -> list[Family]:
+        """The families whose blocks are marked so."""
+        families = {provider.family for provider in self.providers if provider.family is not None}
+        return sorted(family for family in families if family.key == key)
 
-    def hour(self, family: str) -> bool:
+    def of(self, family: Family | None) -> tuple[Provider, ...]:
+        """The providers of a family, or of none, by name."""
+        named = {provider.name: provider for provider in self.providers if provider.family == family}
+        return tuple(named[name] for name in sorted(named))
+
+    def hour(self, family: Family) -> bool:
         """Whether markers of a family are for an hour."""
-        return self.pauses == "long" and any(PROVIDERS[name].hour for name in self.of(family))
+        return self.pauses == "long" and any(provider.hour for provider in self.of(family))
 
-    def tools(self, family: str) -> bool:
+    def tools(self, family: Family) -> bool:
         """Whether a marker on the last tool is asked for."""
-        return self.kind != "chat" and any(PROVIDERS[name].tools for name in self.of(family))
+        return self.kind != "chat" and any(provider.tools for provider in self.of(family))

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from policy_cache.policy.write.answers import Answers, Kind, Router
+    from policy_cache.policy.write.answers import Answers, Family, Kind, Provider, Router
 
-_MODELS = {
-    "claude": '"*claude*"',
-    "qwen": '"*qwen*"',
-    "minimax": '"*minimax-m2*"',
-    "openai": '["*gpt-5.[6-9]*", "*gpt-[6-9]*"]',
-}
-_TITLES = {"claude": "Claude", "qwen": "Qwen", "minimax": "MiniMax", "openai": "OpenAI from GPT-5.6 on"}
 _IN_FORCE: dict[Router, tuple[str, ...]] = {
     "library": (
         "from policy_cache import Engine",
@@ -74,34 +68,35 @@ def _head(answers: Answers, file: str) -> Iterator[str]:
 
 
 def _lifetime(answers: Answers) -> str:
-    if not answers.of("claude"):
+    families = answers.families("cache_control")
+    if not families:
         return ""
-    if answers.hour("claude"):
+    if any(answers.hour(family) for family in families):
         return (
             "Written for an hour, which costs twice the price of input, since people pause for longer than "
             "five minutes; every read starts the hour anew. `policy-cache simulate` tells whether it pays."
         )
     if answers.pauses == "long":
         return "Written for five minutes, the only lifetime here; every read starts them anew."
+    longer = any(provider.hour for family in families for provider in answers.of(family))
     return (
         "Written for five minutes, which costs a quarter more than input; a read costs a tenth, and starts "
-        "them anew. Where people pause for longer, `ttl: 1h` may cost less."
+        "them anew." + (" Where people pause for longer, `ttl: 1h` may cost less." if longer else "")
     )
 
 
 def _rules(answers: Answers) -> Iterator[str]:
-    for family in ("claude", "qwen", "minimax"):
-        if answers.of(family):
-            yield from _prefix(answers, family)
-            if answers.kind != "one-shot":
-                yield from _conversation(answers, family)
-    if answers.of("openai"):
-        yield from _openai(answers)
-    if answers.of("other"):
-        yield from _others(answers)
+    for family in answers.families("cache_control"):
+        yield from _prefix(answers, family)
+        if answers.kind != "one-shot":
+            yield from _conversation(answers, family)
+    for family in answers.families("prompt_cache_breakpoint"):
+        yield from _breakpoint(answers, family)
+    if others := answers.of(None):
+        yield from _others(others)
 
 
-def _prefix(answers: Answers, family: str) -> Iterator[str]:
+def _prefix(answers: Answers, family: Family) -> Iterator[str]:
     tools = answers.tools(family)
     if answers.kind == "chat":
         said = (
@@ -118,76 +113,80 @@ def _prefix(answers: Answers, family: str) -> Iterator[str]:
             "the system prompt is the same for every request. The tools come before it, and are cached with "
             "it; a marker on a tool would be lost on the way."
         )
-    yield from _comment(f"{_TITLES[family]}: {said}", "  ")
-    yield f"  - name: {family}-prefix"
-    yield from _match(answers.of(family), _MODELS[family])
+    yield from _comment(f"{family.title}: {said}", "  ")
+    yield f"  - name: {family.name}-prefix"
+    yield from _match(answers, family)
     if answers.kind == "chat":
         yield "      messages: {min: 3}"
     yield f"    targets: [{'tools, ' if tools else ''}system]"
     yield from _mark(answers, family)
 
 
-def _conversation(answers: Answers, family: str) -> Iterator[str]:
+def _conversation(answers: Answers, family: Family) -> Iterator[str]:
     said = (
         "Each request adds to the conversation: `messages.last` writes what is there now, and "
         "`messages.previous_turn` finds what the request before wrote."
     )
     yield from _comment(said, "  ")
-    yield f"  - name: {family}-conversation"
-    yield from _match(answers.of(family), _MODELS[family])
+    yield f"  - name: {family.name}-conversation"
+    yield from _match(answers, family)
     yield "      messages: {min: 3}"
     yield "    targets: [messages.previous_turn, messages.last]"
     yield from _mark(answers, family)
 
 
-def _match(providers: tuple[str, ...], model: str) -> Iterator[str]:
+def _match(answers: Answers, family: Family) -> Iterator[str]:
     yield "    match:"
-    yield f"      provider: [{', '.join(providers)}]"
-    yield f"      model: {model}"
+    yield f"      provider: [{', '.join(provider.name for provider in answers.of(family))}]"
+    if family.models:
+        models = json.dumps(family.models[0] if len(family.models) == 1 else family.models)
+        yield f"      model: {models}"
 
 
-def _mark(answers: Answers, family: str) -> Iterator[str]:
+def _mark(answers: Answers, family: Family) -> Iterator[str]:
     yield "    action:"
     yield f"      add_cache_control: {{{'ttl: 1h' if answers.hour(family) else ''}}}"
     yield ""
 
 
-def _openai(answers: Answers) -> Iterator[str]:
+def _breakpoint(answers: Answers, family: Family) -> Iterator[str]:
     said = (
-        f"{_TITLES['openai']} caches every prompt by itself. A breakpoint behind the system prompt lets "
+        f"{family.title} caches every prompt by itself. A breakpoint behind the system prompt lets "
         "other conversations read it too."
     )
     yield from _comment(said, "  ")
-    yield "  - name: openai-prefix"
-    yield from _match(answers.of("openai"), _MODELS["openai"])
+    yield f"  - name: {family.name}-prefix"
+    yield from _match(answers, family)
     yield "    targets: [system]"
-    yield from _mark(answers, "openai")
+    yield from _mark(answers, family)
     if answers.kind == "one-shot":
         said = (
             "A write costs a quarter more than input, and nothing reads the rest of the prompt again: only "
             "what is marked is written."
         )
         yield from _comment(said, "  ")
-        yield "  - name: openai-marked-only"
-        yield from _match(answers.of("openai"), _MODELS["openai"])
+        yield f"  - name: {family.name}-marked-only"
+        yield from _match(answers, family)
         yield "    action:"
         yield "      set:"
         yield "        prompt_cache_options: {mode: explicit}"
         yield ""
 
 
-def _others(answers: Answers) -> Iterator[str]:
-    others = answers.of("other")
+def _others(providers: tuple[Provider, ...]) -> Iterator[str]:
     said = (
         "These cache by themselves, or not at all. What a client marked for Claude is of no use there, and "
         "some of it litellm would pass on to providers that answer 400."
     )
-    if "gemini" in others:
-        said += " For Gemini, litellm would make a CachedContent of it, whose storage is billed by the hour."
+    if stores := [provider.name for provider in providers if provider.stores]:
+        said += (
+            f" For {' and '.join(stores)}, litellm would make a CachedContent of it, whose storage is billed "
+            "by the hour."
+        )
     yield from _comment(said, "  ")
     yield "  - name: no-markers-elsewhere"
     yield "    match:"
-    yield f"      provider: [{', '.join(others)}]"
+    yield f"      provider: [{', '.join(provider.name for provider in providers)}]"
     yield "    action:"
     yield "      remove_cache_control: {}"
     yield ""

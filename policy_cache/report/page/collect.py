@@ -57,11 +57,11 @@ def collect(
         for plain in observed.add(record)[:1]:
             assert plain is not None
             dearest.add((record.scope, record.session), plain)
-    found = observed.finish()
+    simulation = observed.finish()
 
     names = [visible(policy.name) for policy in policies]
-    ways = _ways(found, names)
-    drawn = {key: Drawn(engines, scales, text=text) for key in dearest.found}
+    ways = _ways(simulation, names)
+    drawn = {key: Drawn(engines, scales, text=text) for key in dearest.sums}
     observed = Observed(engines, scales)
     for record in options.read(progress=progress) if drawn else ():
         _, *columns = observed.add(record) or (None,)
@@ -71,16 +71,18 @@ def collect(
     return Page(
         visible(name),
         tuple(names),
-        found,
+        simulation,
         trace.summary,
         misses,
         tuple(way for way, _ in ways),
-        tuple(drawn[key].session(total) for key, total in dearest.found.items()),
+        tuple(drawn[key].session(total) for key, total in dearest.sums.items()),
     )
 
 
-def _ways(found: Simulation, names: Sequence[str]) -> list[tuple[str, int]]:
+def _ways(simulation: Simulation, names: Sequence[str]) -> list[tuple[str, int]]:
     """The ways of marking that sessions are shown in, each with its column."""
-    others = {id(found.as_sent): len(names), id(found.recorded): len(names) + 1}
-    beside = [(row.name, others[id(row.column)]) for row in rows(found, names) if id(row.column) in others]
+    others = {id(simulation.as_sent): len(names), id(simulation.recorded): len(names) + 1}
+    beside = [
+        (row.name, others[id(row.column)]) for row in rows(simulation, names) if id(row.column) in others
+    ]
     return [*((name, index) for index, name in enumerate(names)), *beside]

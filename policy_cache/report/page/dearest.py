@@ -1,4 +1,4 @@
-"""The dearest sessions of a trace, found in bounded memory."""
+"""The dearest sessions of a trace, picked in bounded memory."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from policy_cache.cache.memo import Memo
 
 if TYPE_CHECKING:
-    from policy_cache.forecast.totals import Totals
+    from policy_cache.usage.totals import Totals
 
 Key: TypeAlias = tuple[str, str]
 """What tells sessions apart: what shares a cache, and the conversation."""
@@ -63,6 +63,6 @@ class Dearest:
         self._least = min((kept[:2] for kept in self._kept.values()), default=self._least)
 
     @property
-    def found(self) -> dict[Key, Sum]:
+    def sums(self) -> dict[Key, Sum]:
         """The dearest, the dearest of them first."""
-        return dict(sorted(self._kept.items(), key=lambda one: (-one[1].cost, -one[1].tokens, one[0])))
+        return dict(sorted(self._kept.items(), key=lambda item: (-item[1].cost, -item[1].tokens, item[0])))

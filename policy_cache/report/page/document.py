@@ -11,12 +11,12 @@ from string import Template
 from typing import TYPE_CHECKING
 
 from policy_cache.errors import PolicyCacheError
-from policy_cache.report.forecast import HEAD, cells, opening, usd, warnings
+from policy_cache.report.forecast import HEAD, cells, opening, warnings
 from policy_cache.report.misses import ESTIMATE, TITLES, ordered
 from policy_cache.report.misses import warnings as missed_warnings
 from policy_cache.report.page.drawn import MOST_BLOCKS, MOST_TURNS
 from policy_cache.report.page.figures import costs, tokens
-from policy_cache.report.plan.diff import counted
+from policy_cache.text.amounts import counted, usd
 from policy_cache.text.styled import plain
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from policy_cache.misses.ledger import Misses
     from policy_cache.report.page.figures import Figure
-    from policy_cache.report.page.values import Page, Session, Treated
+    from policy_cache.report.page.values import DrawnSession, Page, Treated
 
 
 class PageError(PolicyCacheError):
@@ -58,11 +58,13 @@ def document(page: Page) -> str:
         style=_file("page.css"),
         name=escape(page.name),
         opening="".join(f"<p>{escape(line)}</p>\n" for line in _opening(page)),
-        warnings=_list(warnings(page.found, page.summary)),
-        costs=_table("Tokens and cost of the prompts", HEAD, cells(page.found, page.policies)),
+        warnings=_list(warnings(page.simulation, page.summary)),
+        costs=_table("Tokens and cost of the prompts", HEAD, cells(page.simulation, page.policies)),
         unpriced="" if bars["data"] else "hidden",
         sessions="" if page.sessions else "hidden",
-        misses="".join(_misses(page, *one) for one in zip(page.policies, page.misses, strict=True)),
+        misses="".join(
+            _misses(page, policy, misses) for policy, misses in zip(page.policies, page.misses, strict=True)
+        ),
         estimate=escape(ESTIMATE),
         limits=f"At most {MOST_TURNS:,} requests of a session are drawn, and {MOST_BLOCKS:,} blocks of them.",
         data=_data(page, bars),
@@ -77,7 +79,9 @@ def _file(name: str) -> str:
 
 def _security(*scripts: str) -> str:
     """Only these scripts run, and nothing is fetched."""
-    hashes = " ".join(f"'sha256-{b64encode(sha256(one.encode()).digest()).decode()}'" for one in scripts)
+    hashes = " ".join(
+        f"'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'" for script in scripts
+    )
     # Plotly writes style sheets as it draws.
     return (
         f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; "
@@ -86,8 +90,8 @@ def _security(*scripts: str) -> str:
 
 
 def _opening(page: Page) -> list[str]:
-    known = set(warnings(page.found, page.summary))
-    lines = plain(opening(page.found, page.summary, page.name)).splitlines()
+    known = set(warnings(page.simulation, page.summary))
+    lines = plain(opening(page.simulation, page.summary, page.name)).splitlines()
     return [line for line in lines if line and line not in known]
 
 
@@ -110,16 +114,16 @@ def _table(caption: str, head: Sequence[str], lines: Sequence[Sequence[str]]) ->
     )
 
 
-def _misses(page: Page, policy: str, found: Misses) -> str:
-    known = set(warnings(page.found, page.summary))
+def _misses(page: Page, policy: str, misses: Misses) -> str:
+    known = set(warnings(page.simulation, page.summary))
     lines = [
         (TITLES[cause], f"{total.requests:,}", f"{total.tokens:,}", usd(total.cost))
-        for cause, total in ordered(found)
+        for cause, total in ordered(misses)
     ]
-    said = f"{found.missed:,} of {counted(found.requests, 'request')} did not read all that they could."
-    told = _table(f"Misses by cause: {policy}", ("cause", "requests", "tokens", "cost"), lines)
-    left_out = (line for line in missed_warnings(found, page.summary) if line not in known)
-    return f"<h3>{escape(policy)}</h3><p>{said}</p>{_list(left_out)}{told if lines else ''}"
+    summary = f"{misses.missed:,} of {counted(misses.requests, 'request')} did not read all that they could."
+    table = _table(f"Misses by cause: {policy}", ("cause", "requests", "tokens", "cost"), lines)
+    left_out = (line for line in missed_warnings(misses, page.summary) if line not in known)
+    return f"<h3>{escape(policy)}</h3><p>{summary}</p>{_list(left_out)}{table if lines else ''}"
 
 
 def _data(page: Page, bars: Figure) -> str:
@@ -132,7 +136,7 @@ def _data(page: Page, bars: Figure) -> str:
     return json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
 
 
-def _session(session: Session, ways: int) -> dict[str, object]:
+def _session(session: DrawnSession, ways: int) -> dict[str, object]:
     return {
         "name": session.name,
         "model": session.model,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from policy_cache.cache.prompt import digest
 from policy_cache.forecast.reader import Readers, marked
 from policy_cache.misses.difference import common_blocks
-from policy_cache.report.page.values import Block, Session, Treated, Turn
+from policy_cache.report.page.values import DrawnBlock, DrawnSession, DrawnTurn, Treated
 from policy_cache.request.location import place, value_at
 from policy_cache.text.words import visible, word
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
     from policy_cache.cache.explicit import CacheOutcome
     from policy_cache.cache.prompt import Prompt, PromptBlock
-    from policy_cache.engine.engine import Engine
     from policy_cache.forecast.scale import Scale
-    from policy_cache.forecast.totals import Totals
+    from policy_cache.live.engine import Engine
     from policy_cache.report.page.dearest import Sum
     from policy_cache.trace.record import TraceRecord
+    from policy_cache.usage.totals import Totals
 
 MOST_TURNS = 200
 """Requests of a session that are shown."""
@@ -47,18 +47,18 @@ class Drawn:
         self._readers = Readers(scales)
         self._text = text
         self._first: TraceRecord | None = None
-        self._blocks: list[Block] = []
+        self._blocks: list[DrawnBlock] = []
         self._known: dict[tuple[object, ...], int] = {}
         self._before: dict[int, Prompt] = {}
-        self._turns: list[Turn] = []
+        self._turns: list[DrawnTurn] = []
         self._drawn = 0
 
-    def add(self, record: TraceRecord, found: Sequence[Totals | None], ways: Sequence[int]) -> None:
+    def add(self, record: TraceRecord, outcomes: Sequence[Totals | None], ways: Sequence[int]) -> None:
         """Add a request.
 
         Args:
             record: The request.
-            found: What became of it: for each policy, as it was sent, as it was recorded.
+            outcomes: What became of it: for each policy, as it was sent, as it was recorded.
             ways: Which of these to show.
         """
         if self._first is None:
@@ -73,7 +73,7 @@ class Drawn:
             if way < len(self._engines):
                 sent, seen = self._readers.sent(self._engines[way], record.request, prompt, route)
             read = record.request if seen is prompt else sent
-            totals = found[way]
+            totals = outcomes[way]
             if totals is None:
                 treated.append(None)
                 continue
@@ -89,12 +89,12 @@ class Drawn:
             )
             self._before[way] = seen
         self._drawn += len(prompt.blocks)
-        self._turns.append(Turn(visible(record.where), record.at - self._first.at, tuple(treated)))
+        self._turns.append(DrawnTurn(visible(record.where), record.at - self._first.at, tuple(treated)))
 
-    def session(self, total: Sum) -> Session:
+    def session(self, total: Sum) -> DrawnSession:
         """What was drawn, of requests that sum up to this."""
         assert self._first is not None
-        return Session(
+        return DrawnSession(
             word(self._first.session) or "(none)",
             word(str(self._first.request["model"])),
             total.requests,
@@ -108,8 +108,8 @@ class Drawn:
         index = self._known.get(key)
         if index is None:
             index = self._known[key] = len(self._blocks)
-            text = _said(value_at(request, block.location)) if self._text else None
-            self._blocks.append(Block(place(block.location), word(block.kind), block.tokens, text))
+            text = _shown(value_at(request, block.location)) if self._text else None
+            self._blocks.append(DrawnBlock(place(block.location), word(block.kind), block.tokens, text))
         return index
 
 
@@ -132,6 +132,6 @@ def _changed(before: Prompt | None, after: Prompt) -> int | None:
     return common if common < min(len(before.blocks), len(after.blocks)) else None
 
 
-def _said(value: object) -> str:
+def _shown(value: object) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}… ({len(text):,} characters)"

@@ -8,12 +8,13 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, TypedDict
 
-from policy_cache.report.forecast import least_cost, rows, share_saved, usd
+from policy_cache.report.forecast import least_cost, rows
+from policy_cache.text.amounts import share_saved, usd
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
-    from policy_cache.report.page.values import Page, Session
+    from policy_cache.report.page.values import DrawnSession, Page
 
 _LONGEST_NAME = 34
 _KINDS = (
@@ -33,20 +34,20 @@ class Figure(TypedDict):
 
 def costs(page: Page) -> Figure:
     """A bar for each way of marking whose cost is known and about every request."""
-    found = page.found
-    baseline, least = found.uncached.total.cost, least_cost(found)
+    simulation = page.simulation
+    baseline, least = simulation.uncached.total.cost, least_cost(simulation)
     bars: list[tuple[str, str, Decimal]] = []
-    for row in rows(found, page.policies):
+    for row in rows(simulation, page.policies):
         cost = row.column.total.cost
-        if cost is not None and row.column.total.requests == found.requests:
-            given = any(row.column is column for column in found.policies)
+        if cost is not None and row.column.total.requests == simulation.requests:
+            given = any(row.column is column for column in simulation.policies)
             bars.append((row.name, "read" if given else "uncached", cost))
     if least is not None:
         bars.append(("optimum", "optimum", least))
     data: list[dict[str, object]] = []
     notes: list[dict[str, object]] = []
     for number, (name, colour, cost) in enumerate(bars):
-        told = usd(cost) + (f", {share_saved(baseline, cost)} saved" if number else "")
+        amount = usd(cost) + (f", {share_saved(baseline, cost)} saved" if number else "")
         shape = {"uncached": ".", "optimum": "/"}.get(colour, "")
         data.append({
             "type": "bar",
@@ -57,10 +58,10 @@ def costs(page: Page) -> Figure:
             "width": [0.5],
             "meta": colour,
             "marker": {"pattern": {"shape": shape}},
-            "hovertemplate": f"{literal(name)}<br>{told}<extra></extra>",
+            "hovertemplate": f"{literal(name)}<br>{amount}<extra></extra>",
         })  # fmt: skip
         notes.append({
-            "text": f"{literal(shortened(name))}: <b>{told}</b>",
+            "text": f"{literal(shortened(name))}: <b>{amount}</b>",
             "x": 0,
             "y": number,
             "xanchor": "left",
@@ -82,7 +83,7 @@ def costs(page: Page) -> Figure:
     }
 
 
-def tokens(session: Session, way: int) -> Figure:
+def tokens(session: DrawnSession, way: int) -> Figure:
     """The tokens of each request of a session, marked in one way, stacked by what happened to them."""
     turns = [turn.ways[way] for turn in session.turns]
     counts = [

@@ -9,11 +9,11 @@ from policy_cache.forecast.replay import Replay
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from policy_cache.engine.engine import Engine
     from policy_cache.forecast.result import Column, Simulation
     from policy_cache.forecast.scale import Scale
-    from policy_cache.forecast.totals import Totals
+    from policy_cache.live.engine import Engine
     from policy_cache.trace.record import TraceRecord
+    from policy_cache.usage.totals import Totals
 
 _ALL = ""
 
@@ -33,13 +33,18 @@ class Observed:
             nothing was recorded. Nothing at all for a request that cannot be replayed.
         """
         self._replay.add(record)
-        found = self._replay.found
-        columns: tuple[Column, ...] = (found.uncached, *found.policies, found.as_sent, found.recorded)
-        if not found.uncached.groups:
+        simulation = self._replay.found
+        columns: tuple[Column, ...] = (
+            simulation.uncached,
+            *simulation.policies,
+            simulation.as_sent,
+            simulation.recorded,
+        )
+        if not simulation.uncached.groups:
             return ()
         # The sums by group hold one request only, and are taken away before the next.
         return tuple(column.groups.pop(_ALL, None) for column in columns)
 
     def finish(self) -> Simulation:
-        """What was found, once every request was added."""
+        """The whole replay, once every request was added."""
         return self._replay.finish()

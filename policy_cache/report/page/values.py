@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from policy_cache.cache.prompt import Ttl
     from policy_cache.forecast.result import Simulation
     from policy_cache.misses.ledger import Misses
-    from policy_cache.trace.record import TraceSummary
+    from policy_cache.trace.reader import TraceSummary
 
 
-class Block(NamedTuple):
+class DrawnBlock(NamedTuple):
     """A block of a prompt.
 
     Attributes:
@@ -48,7 +48,7 @@ class Treated(NamedTuple):
     changed: int | None
 
 
-class Turn(NamedTuple):
+class DrawnTurn(NamedTuple):
     """One request of a session.
 
     Attributes:
@@ -62,7 +62,7 @@ class Turn(NamedTuple):
     ways: tuple[Treated | None, ...]
 
 
-class Session(NamedTuple):
+class DrawnSession(NamedTuple):
     """A conversation.
 
     Attributes:
@@ -78,8 +78,8 @@ class Session(NamedTuple):
     model: str
     requests: int
     cost: Decimal | None
-    blocks: tuple[Block, ...]
-    turns: tuple[Turn, ...]
+    blocks: tuple[DrawnBlock, ...]
+    turns: tuple[DrawnTurn, ...]
 
 
 class Page(NamedTuple):
@@ -88,7 +88,7 @@ class Page(NamedTuple):
     Attributes:
         name: What the trace is called.
         policies: The names of the policies.
-        found: What they would have cost.
+        simulation: What they would have cost.
         summary: What reading the trace met with.
         misses: What each policy leaves unread.
         ways: The ways of marking that sessions are shown in: the policies, then what was sent and recorded.
@@ -97,8 +97,8 @@ class Page(NamedTuple):
 
     name: str
     policies: tuple[str, ...]
-    found: Simulation
+    simulation: Simulation
     summary: TraceSummary
     misses: tuple[Misses, ...]
     ways: tuple[str, ...]
-    sessions: tuple[Session, ...]
+    sessions: tuple[DrawnSession, ...]

@@ -10,7 +10,8 @@ from policy_cache.engine.reasons import ACTED
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from policy_cache.engine.plan import Placement, Plan
+    from policy_cache.engine.changes import Placement
+    from policy_cache.engine.plan import Plan
     from policy_cache.request.location import Location
 
 _GIVEN = ACTED | {"observed"}

@@ -6,23 +6,24 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from policy_cache.engine.compile import Split
+from policy_cache.engine.diff import heading, name_at, place_of, summary
 from policy_cache.engine.injection import MEANING as INJECTION
 from policy_cache.engine.reasons import ACTED, MEANING
 from policy_cache.report.plan.arbitration import arbitration, holders
-from policy_cache.report.plan.diff import column, counted, heading, name_at, place_of, summary
-from policy_cache.report.plan.miss import why_missed
 from policy_cache.report.plan.prefix import PrefixEnd, draw
-from policy_cache.report.plan.verdicts import verdicts
+from policy_cache.report.plan.verdicts import verdicts, why_missed
 from policy_cache.request.location import place
-from policy_cache.text.styled import Span
+from policy_cache.text.amounts import counted
+from policy_cache.text.styled import Span, column
 from policy_cache.text.words import word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from policy_cache.engine.changes import Placement, Source
     from policy_cache.engine.compile import CompiledRule
     from policy_cache.engine.match import Facts
-    from policy_cache.engine.plan import Placement, Plan, Source
+    from policy_cache.engine.plan import Plan
     from policy_cache.report.plan.arbitration import Arbitration, Step
     from policy_cache.report.plan.prefix import Drawing
     from policy_cache.report.plan.verdicts import RuleVerdict, Verdict

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 from policy_cache.report.diagnostics.render import FORMAT_VERSION
 from policy_cache.report.plan.arbitration import arbitration
-from policy_cache.report.plan.miss import why_missed
 from policy_cache.report.plan.prefix import Part, PrefixEnd, draw
-from policy_cache.report.plan.verdicts import verdicts
+from policy_cache.report.plan.verdicts import verdicts, why_missed
 from policy_cache.request.location import place
 from policy_cache.text.values import elided
 from policy_cache.text.words import visible
@@ -16,9 +15,10 @@ from policy_cache.text.words import visible
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from policy_cache.engine.changes import Placement, Source
     from policy_cache.engine.compile import CompiledRule
     from policy_cache.engine.match import Facts
-    from policy_cache.engine.plan import Placement, Plan, Source
+    from policy_cache.engine.plan import Plan
     from policy_cache.report.plan.arbitration import Step
     from policy_cache.report.plan.verdicts import RuleVerdict, Verdict
     from policy_cache.report.plan.why import Answer

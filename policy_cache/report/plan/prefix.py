@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from policy_cache.engine.plan import edited
+from policy_cache.engine.changes import edited
 from policy_cache.request.blocks import ABSENT, MESSAGES, SYSTEM, TOOLS, Block, value_of, walk
 from policy_cache.request.prompt import Prompt
 from policy_cache.request.tokens import CHARS_PER_TOKEN, chars
@@ -14,7 +14,8 @@ from policy_cache.request.tokens import CHARS_PER_TOKEN, chars
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from policy_cache.engine.plan import Breakpoint, Plan
+    from policy_cache.engine.breakpoints import Breakpoint
+    from policy_cache.engine.plan import Plan
     from policy_cache.request.blocks import BlockRules
     from policy_cache.request.location import Location
 

@@ -15,9 +15,10 @@ from policy_cache.text.words import word
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from policy_cache.engine.changes import Placement, Source
     from policy_cache.engine.compile import CompiledRule
     from policy_cache.engine.match import Facts
-    from policy_cache.engine.plan import Placement, Plan, Source
+    from policy_cache.engine.plan import Plan
     from policy_cache.report.plan.verdicts import RuleVerdict
     from policy_cache.request.location import Location
 

@@ -1,0 +1,215 @@
+"""Why stretches of a prompt, which the request before it left in the cache, were not read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+
+from policy_cache.misses.difference import change_at, common_blocks
+from policy_cache.text.words import word
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from policy_cache.cache.explicit import CachePlan, EntryRef
+    from policy_cache.cache.prompt import Prompt
+    from policy_cache.misses.difference import Sent
+    from policy_cache.providers.cache_rules import ExplicitRules
+    from policy_cache.providers.resolve import Route
+    from policy_cache.request.location import Location
+
+Cause: TypeAlias = Literal[
+    "model_switched",
+    "tool_order",
+    "tool_added",
+    "tool_removed",
+    "tool_changed",
+    "speed",
+    "citations",
+    "system_changed",
+    "tool_choice",
+    "thinking",
+    "effort",
+    "images",
+    "message_changed",
+    "conversation_cut",
+    "below_minimum",
+    "no_breakpoint",
+    "expired",
+    "lookback",
+    "not_readable_yet",
+    "unexplained",
+]
+
+
+class Turn(NamedTuple):
+    """A prompt with its breakpoints, and what it does to the cache.
+
+    Attributes:
+        prompt: The prompt.
+        plan: Its plan.
+        at: When its request started.
+        available: When its reply began.
+        rules: How the entries of its route live, and are found.
+    """
+
+    prompt: Prompt
+    plan: CachePlan
+    at: float
+    available: float
+    rules: ExplicitRules
+
+    @property
+    def entries(self) -> tuple[EntryRef, ...]:
+        """The entries that it read or wrote."""
+        return self.plan.reads + self.plan.writes
+
+
+class Request(NamedTuple):
+    """What is known of a request.
+
+    Attributes:
+        route: Where it went.
+        sent: What was sent.
+        turn: What it did to the cache; None where that is not modelled.
+    """
+
+    route: Route
+    sent: Sent
+    turn: Turn | None
+
+    @property
+    def name(self) -> str:
+        """The model's name, with its provider."""
+        return self.route.qualified
+
+
+class Loss(NamedTuple):
+    """A stretch that was not read. It begins where the one before it ends, the first one where the read ends.
+
+    Attributes:
+        end: Where it ends, in the prompt's tokens.
+        cause: Why it was not read.
+        location: What changed, or the block that it ends with.
+        words: The cause in words.
+    """
+
+    end: int
+    cause: Cause
+    location: Location
+    words: str
+
+
+def losses(before: Request, after: Request, turn: Turn, hit: int) -> Iterator[Loss]:
+    """The stretches that a request did not read, in the order of the prompt.
+
+    Args:
+        before: The request before.
+        after: The request.
+        turn: Its turn.
+        hit: The last block that it read; -1 where it read none.
+    """
+    common = common_blocks(before.sent.prompt, after.sent.prompt)
+    if hit >= common:
+        return  # it goes on from another request, and read what that one left
+    blocks, ends = turn.prompt.blocks, turn.prompt.prefix.ends
+    reach = next((index for index in reversed(range(common)) if blocks[index].cacheable), -1)
+    entries = before.turn.entries if before.turn is not None else ()
+    left = max(
+        (entry for entry in entries if hit < entry.index < common),
+        key=lambda entry: entry.index,
+        default=None,
+    )
+    known = hit
+    if before.turn is None:
+        if hit < reach and ends[reach] >= after.route.minimum:
+            yield Loss(ends[reach], "model_switched", ("model",), _switch(before, after))
+            known = reach
+    elif left is not None:
+        cause, words = _shortfall(before.turn, turn, left)
+        location = blocks[left.index].location
+        if cause == "unexplained" and before.name != after.name:
+            cause, location, words = "model_switched", ("model",), _switch(before, after)
+        yield Loss(ends[left.index], cause, location, words)
+        known = left.index
+    changed = _changed(before, after, turn, common)
+    # Where a change leaves too little to cache, or the conversation ends, no breakpoint would have helped.
+    helpless = changed is not None and (
+        changed.cause == "conversation_cut" or ends[reach] < after.route.minimum
+    )
+    if known < reach and not helpless:
+        yield _uncovered(before, after, turn, known, reach)
+    if changed is not None:
+        yield changed
+
+
+def _switch(before: Request, after: Request) -> str:
+    return f"changed from {word(before.name)} to {word(after.name)}"
+
+
+def _uncovered(before: Request, after: Request, turn: Turn, known: int, reach: int) -> Loss:
+    """What both requests have, and the one before left no entry of."""
+    blocks, ends = turn.prompt.blocks, turn.prompt.prefix.ends
+    minimum = after.route.minimum
+    words = ""
+    if ends[reach] < minimum:
+        words = f"the {ends[reach]:,} tokens up to here are below the model's minimum of {minimum:,}"
+    elif before.turn is not None:
+        marked = [i for i in range(known + 1, reach + 1) if before.turn.prompt.blocks[i].ttl]
+        if marked:
+            short = f"{ends[marked[-1]]:,} tokens, below the model's minimum of {minimum:,}"
+            words = f"the request before had its last breakpoint up to here at {short}"
+    if words:
+        return Loss(ends[reach], "below_minimum", blocks[reach].location, words)
+    words = (
+        f"the request before had no breakpoint {'up to' if known < 0 else 'between what was read and'} here"
+    )
+    return Loss(ends[reach], "no_breakpoint", blocks[reach].location, words)
+
+
+def _changed(before: Request, after: Request, turn: Turn, common: int) -> Loss | None:
+    """What the request before left behind the first change."""
+    if before.turn is None:
+        return None
+    behind = [entry for entry in before.turn.entries if entry.index >= common]
+    ends = turn.prompt.prefix.ends
+    if not behind or not ends:
+        return None
+    start = ends[common - 1] if common else 0
+    if common == len(ends):
+        last = turn.prompt.blocks[-1].location
+        return Loss(start, "conversation_cut", last, "is where the conversation was cut back")
+    change = change_at(before.sent, after.sent, common)
+    deepest = max(behind, key=lambda entry: entry.index)
+    were = before.turn.prompt.prefix.ends
+    lost = were[deepest.index] - (were[common - 1] if common else 0)
+    expired = turn.at - before.turn.at >= before.turn.rules.seconds(deepest.ttl)
+    words = change.words + ("; what followed had expired as well" if expired else "")
+    return Loss(min(start + lost, ends[-1]), change.cause, change.location, words)
+
+
+def _shortfall(before: Turn, after: Turn, entry: EntryRef) -> tuple[Cause, str]:
+    """Why a prompt that begins with an entry of the request before did not read it: its cause, in words."""
+    positions = after.prompt.prefix.positions
+    behind = [index for index, block in enumerate(after.prompt.blocks) if block.ttl and index >= entry.index]
+    if not behind:
+        return "no_breakpoint", "this request has none at or behind the entry that ends here"
+    late = after.at - before.at - before.rules.seconds(entry.ttl)
+    if late >= 0:
+        kept = after.at - before.at < before.rules.long
+        hour = "; 1h would have kept it" if kept else ""
+        return "expired", f"the {entry.ttl} entry that ends here had expired {late:,.0f} s before{hour}"
+    away = min(positions[index] for index in behind) - positions[entry.index]
+    if away >= after.rules.lookback:
+        return "lookback", (
+            f"the entry that ends here is {away} positions before the next breakpoint, "
+            f"which looks back {after.rules.lookback - 1}"
+        )
+    if entry in before.plan.writes and after.at < before.available:
+        wait = before.available - after.at
+        return "not_readable_yet", f"the entry that ends here became readable {wait:,.1f} s later"
+    if entry in before.plan.reads and not before.rules.prolonged:
+        return "expired", f"the {entry.ttl} entry that ends here had expired: a read does not prolong it"
+    return (
+        "unexplained",
+        "the entry that ends here should have been read; it was evicted, or is somewhere else",
+    )

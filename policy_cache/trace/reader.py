@@ -1,0 +1,289 @@
+"""The reader of a trace: the requests of a router, with what the provider reported of each."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import msgspec
+
+from policy_cache.cache.memo import Memo
+from policy_cache.cache.prompt import digest
+from policy_cache.request.markers import KEY, unmarked
+from policy_cache.request.prompt import SYSTEM_ROLES
+from policy_cache.trace.formats import FormatError, parts
+from policy_cache.trace.hashed import is_hashed, restored
+from policy_cache.trace.record import TraceError, TraceRecord
+from policy_cache.usage.usage import CacheUsage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from policy_cache.trace.formats import Fields, Parts
+
+Broken: TypeAlias = Literal["skip", "fail"]
+
+ASSUMED_GAP = 10.0
+"""Seconds from one request to the next where no time is said."""
+
+_MOST_SHARED = 4 * 1024 * 1024
+_MOST_LINES = 200_000
+# Logs are written when a request ends, and ordered by when it started.
+_MOST_WAITING = 500
+_MOST_WAITING_BYTES = 16 * 1024 * 1024
+_MOST_TOLD = 100
+_MARKER = KEY.encode()
+_HALF_PAIR = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..)\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+)
+
+
+@dataclass(slots=True)
+class TraceSummary:
+    """What reading a trace met with.
+
+    Attributes:
+        used: How many requests were read.
+        broken: How many lines are no record.
+        first_broken: The first of them: file, line, and what is wrong.
+        duplicates: How many lines repeat one before, its time included, and were left out.
+        untimed: How many requests had no time, and follow the one before at the assumed gap.
+        late: How many came after one that started later, too late to be put in order; they are taken to
+            start with that one.
+        with_usage: How many have usage.
+    """
+
+    used: int = 0
+    broken: int = 0
+    first_broken: list[str] = field(default_factory=list)
+    duplicates: int = 0
+    untimed: int = 0
+    late: int = 0
+    with_usage: int = 0
+
+    def merge(self, other: TraceSummary) -> None:
+        """Add what reading another part of the trace met with."""
+        self.used += other.used
+        self.broken += other.broken
+        self.first_broken = (self.first_broken + other.first_broken)[:_MOST_TOLD]
+        self.duplicates += other.duplicates
+        self.untimed += other.untimed
+        self.late += other.late
+        self.with_usage += other.with_usage
+
+
+class Trace:
+    """The requests of a trace, in the order of their start, read once and one at a time.
+
+    Memory does not grow with the trace: what requests share is kept once, up to a bound, and requests wait
+    for earlier ones to appear within a window.
+    """
+
+    def __init__(
+        self,
+        lines: Iterable[tuple[str, bytes]],
+        *,
+        gap: float = ASSUMED_GAP,
+        broken: Broken = "skip",
+        model: str | None = None,
+        only: tuple[int, int] = (0, 1),
+    ) -> None:
+        """Read lines.
+
+        Args:
+            lines: JSON objects, each with its file and line.
+            gap: Seconds from one request to the next where no time is said.
+            broken: `fail` raises at the first line that is no record; `skip` counts it.
+            model: The model that every request is taken to ask for.
+            only: `(i, n)`: of n parts of the trace, part i; what shares a cache is in one part.
+        """
+        self.summary = TraceSummary()
+        self._lines = lines
+        self._gap = gap
+        self._broken = broken
+        self._model = model
+        self._only = only
+        self._shared: Memo[tuple[int, int], Any] = Memo(_MOST_SHARED)
+        self._seen: Memo[int, bool] = Memo(_MOST_LINES)
+        self._clock: float | None = None
+
+    def __iter__(self) -> Iterator[TraceRecord]:
+        """The requests.
+
+        Raises:
+            TraceError: A line is no record, and `broken` is `fail`.
+        """
+        waiting: list[tuple[float, int, int, TraceRecord]] = []
+        held = 0
+        latest = float("-inf")
+        for number, (record, size) in enumerate(self._records()):
+            heappush(waiting, (record.at, number, size, record))
+            held += size
+            while len(waiting) > _MOST_WAITING or held > _MOST_WAITING_BYTES:
+                earliest = heappop(waiting)
+                held -= earliest[2]
+                latest = self._in_turn(earliest[0], latest)
+                yield earliest[3]._replace(at=latest)
+        for earliest in sorted(waiting):
+            latest = self._in_turn(earliest[0], latest)
+            yield earliest[3]._replace(at=latest)
+
+    def _in_turn(self, at: float, latest: float) -> float:
+        """When a request is taken to start, after one that started then."""
+        self.summary.late += at < latest
+        return max(at, latest)
+
+    def _records(self) -> Iterator[tuple[TraceRecord, int]]:
+        for number, (where, line) in enumerate(self._lines):
+            try:
+                taken = _parts(line)
+                at = self._time(taken)
+                if not self._is_mine(taken):
+                    continue
+                record = None if self._is_duplicate(taken, line) else self._record(where, at, taken)
+            except (FormatError, msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+                self._tell(number, f"{where}: {_reason(error, line)}")
+                continue
+            if record is not None:
+                self.summary.used += 1
+                self.summary.untimed += taken.at is None
+                self.summary.with_usage += record.usage is not None
+                yield record, len(line)
+
+    def _tell(self, number: int, reason: str) -> None:
+        if self._broken == "fail":
+            raise TraceError(reason) from None
+        part, parts_ = self._only
+        if number % parts_ == part:
+            self.summary.broken += 1
+            if len(self.summary.first_broken) < _MOST_TOLD:
+                self.summary.first_broken.append(reason)
+
+    def _time(self, taken: Parts) -> float:
+        if taken.at is not None:
+            self._clock = taken.at
+        else:
+            self._clock = 0.0 if self._clock is None else self._clock + self._gap
+        return self._clock
+
+    def _is_mine(self, taken: Parts) -> bool:
+        part, parts_ = self._only
+        if parts_ == 1:
+            return True
+        shares = (
+            f"{taken.scope}\n".encode() + bytes(taken.request.get("model", b"")).rpartition(b"/")[2].lower()
+        )
+        return int.from_bytes(digest(shares)[:8]) % parts_ == part
+
+    def _is_duplicate(self, taken: Parts, line: bytes) -> bool:
+        if taken.at is None:
+            return False
+        mark = hash(line)
+        if self._seen.get(mark):
+            self.summary.duplicates += 1
+            return True
+        self._seen.put(mark, True)
+        return False
+
+    def _record(self, where: str, at: float, taken: Parts) -> TraceRecord:
+        request, first = self._request(taken.request)
+        return TraceRecord(
+            where=where,
+            at=at,
+            request=request,
+            usage=None if taken.usage is None else CacheUsage.from_response(_decode(taken.usage)),
+            waited=taken.waited,
+            scope=taken.scope or "",
+            session=taken.session or _session(request) or first,
+        )
+
+    def _request(self, fields: Fields) -> tuple[dict[str, Any], str]:
+        """A request, and a name for the conversation that begins as it does."""
+        request: dict[str, Any] = {}
+        first = ""
+        for name, raw in fields.items():
+            if name == "messages":
+                elements = _elements(raw, name)
+                request[name] = [self._share(element) for element in elements]
+                first = _beginning(elements, request[name])
+            elif name == "tools":
+                # The same for every request of an agent: shared as one.
+                request[name] = self._share(raw)
+            else:
+                request[name] = restored(_decode(raw)) if is_hashed(raw) else _decode(raw)
+        if self._model is not None:
+            request["model"] = self._model
+            request.pop("custom_llm_provider", None)
+            request.pop("api_base", None)
+        if not isinstance(request.get("model"), str):
+            raise FormatError("expected the model's name for `model`")
+        if "messages" not in request:
+            raise FormatError("expected a list for `messages`, found none")
+        return request, first
+
+    def _share(self, raw: msgspec.Raw) -> Any:  # noqa: ANN401, JSON
+        text = bytes(raw)
+        # By its hash, whose key is random: the text itself would take as much memory again.
+        key = hash(text), len(text)
+        element = self._shared.get(key)
+        if element is None:
+            element = restored(_decode(raw)) if is_hashed(raw) else _decode(raw)
+            self._shared.put(key, element, len(text))
+        return element
+
+
+def _parts(line: bytes) -> Parts:
+    try:
+        return parts(line)
+    except msgspec.DecodeError:
+        # Half of a surrogate pair, as Python writes of a text that was cut in an emoji.
+        mended = _HALF_PAIR.sub(rb"\\ufffd", line)
+        if mended == line:
+            raise
+        return parts(mended)
+
+
+def _reason(error: Exception, line: bytes) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return f"not valid JSON: not UTF-8: byte 0x{error.object[error.start]:02X}"
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    if not isinstance(error, msgspec.DecodeError):
+        return str(error)
+    return f"not valid JSON: {error}" + ("" if line.endswith(b"\n") else "; the file is cut here")
+
+
+_decode = msgspec.json.Decoder().decode
+_list = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def _elements(raw: msgspec.Raw, name: str) -> list[msgspec.Raw]:
+    try:
+        return _list.decode(raw)
+    except msgspec.DecodeError:
+        raise FormatError(f"expected a list for `{name}`") from None
+
+
+def _session(request: dict[str, Any]) -> str:
+    metadata = request.get("metadata")
+    session = metadata.get("session_id") if isinstance(metadata, dict) else None
+    return session if isinstance(session, str) else ""
+
+
+def _beginning(raws: list[msgspec.Raw], messages: list[Any]) -> str:
+    """A hash of the first message that is not the system's."""
+    for raw, message in zip(raws, messages, strict=True):
+        if not isinstance(message, dict):
+            raise FormatError("expected a message, as an object, in `messages`")
+        if message.get("role") not in SYSTEM_ROLES:
+            content = message.get("content")
+            if _MARKER in bytes(raw):
+                content = unmarked(content)
+            # A text is what its one-block list is.
+            match content:
+                case [{"type": "text", "text": str(text), **rest}] if not rest:
+                    content = text
+            return digest(msgspec.json.encode(content))[:6].hex()
+    return ""
