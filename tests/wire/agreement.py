@@ -264,7 +264,7 @@ class Body:
         }.get(str(role), frozenset())
         if self.kind == "anthropic":
             kinds = rules.assistant if role == "assistant" else {"text", "image", "tool_result"}
-        told = kind == "text" and not block.get("text")
+        told = _TYPES.get(kind, kind) == "text" and not block.get("text")
         return at[2] in ("content", "output") and _TYPES.get(kind, kind) in kinds and not told
 
     def _proxied(self, at: Location) -> Location | None:
