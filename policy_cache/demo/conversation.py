@@ -103,13 +103,13 @@ def requests() -> Iterator[dict[str, Any]]:
 
 def reply(request: Mapping[str, Any]) -> list[dict[str, Any]]:
     """What the model says to a request on the wire: the turn that the next request carries."""
-    said = sum(message["role"] == "assistant" for message in request["messages"])
-    if said == len(_TURNS):
+    replies = sum(message["role"] == "assistant" for message in request["messages"])
+    if replies == len(_TURNS):
         return [{"type": "text", "text": ANSWER}]
-    turn = _TURNS[said]
+    turn = _TURNS[replies]
     return [
         {"type": "text", "text": turn.text},
-        {"type": "tool_use", "id": _call_id(said + 1), "name": turn.tool, "input": turn.arguments},
+        {"type": "tool_use", "id": _call_id(replies + 1), "name": turn.tool, "input": turn.arguments},
     ]
 
 

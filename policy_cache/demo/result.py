@@ -63,7 +63,8 @@ class DemoResult:
     def total(self) -> Comparison:
         """Everything added up."""
         return Comparison(
-            _total(one.without for one in self.requests), _total(one.rewritten for one in self.requests)
+            _total(request.without for request in self.requests),
+            _total(request.rewritten for request in self.requests),
         )
 
     @property
@@ -74,15 +75,15 @@ class DemoResult:
 
 
 def _total(usages: Iterable[Usage]) -> Usage:
-    found = tuple(usages)
+    summed = tuple(usages)
     prompt = CacheOutcome(
-        read=sum(usage.prompt.read for usage in found),
-        write_5m=sum(usage.prompt.write_5m for usage in found),
-        write_1h=sum(usage.prompt.write_1h for usage in found),
-        uncached=sum(usage.prompt.uncached for usage in found),
+        read=sum(usage.prompt.read for usage in summed),
+        write_5m=sum(usage.prompt.write_5m for usage in summed),
+        write_1h=sum(usage.prompt.write_1h for usage in summed),
+        uncached=sum(usage.prompt.uncached for usage in summed),
     )
-    output = sum(usage.output for usage in found)
-    return Usage(prompt, output, sum((usage.cost for usage in found), Decimal(0)))
+    output = sum(usage.output for usage in summed)
+    return Usage(prompt, output, sum((usage.cost for usage in summed), Decimal(0)))
 
 
 def report(result: DemoResult) -> list[Span]:
@@ -92,7 +93,11 @@ def report(result: DemoResult) -> list[Span]:
         *diff(result.plan),
         Span("\n"),
         *_header(),
-        *(span for number, one in enumerate(result.requests, 1) for span in _row(str(number), one)),
+        *(
+            span
+            for number, comparison in enumerate(result.requests, 1)
+            for span in _row(str(number), comparison)
+        ),
         *_row("total", result.total, style="strong"),
         Span("\n"),
         *_verdict(result),
@@ -101,7 +106,7 @@ def report(result: DemoResult) -> list[Span]:
 
 def _opening(result: DemoResult) -> Iterator[Span]:
     requests = result.requests
-    size = sum(one.without.prompt.total for one in requests) / len(requests) / 1_000
+    size = sum(request.without.prompt.total for request in requests) / len(requests) / 1_000
     yield Span(f"{len(requests)} requests of one agent, about {size:.0f},000 tokens each, sent by litellm ")
     yield Span("to an emulator on loopback:\nfirst as they are, then rewritten by the policy. ")
     yield Span("It changes the first one like this:\n\n")
@@ -125,8 +130,8 @@ def _verdict(result: DemoResult) -> Iterator[Span]:
     yield Span(f": ${total.without.cost:.2f} without the policy, ${total.rewritten.cost:.2f} with it\n")
 
 
-def _row(name: str, one: Comparison, *, style: Style = "") -> Iterator[Span]:
-    without, rewritten = one.without, one.rewritten
+def _row(name: str, comparison: Comparison, *, style: Style = "") -> Iterator[Span]:
+    without, rewritten = comparison.without, comparison.rewritten
     cells = (
         name,
         f"{without.prompt.total:,}",

@@ -153,7 +153,7 @@ def summary(plan: Planned) -> Iterator[Span]:
     changes = Counter(kind for edit in plan.edits for kind in _kinds(edit))
     touched = {edit.location for edit in plan.edits if _kinds(edit) != ("split",)}
     effective = [marker for marker in plan.client_markers if marker.block is not None]
-    lost = sum(1 for one in plan.client_markers if one.block is None and one.holder not in touched)
+    lost = sum(1 for marker in plan.client_markers if marker.block is None and marker.holder not in touched)
     added = f"{counted(changes['added'], 'breakpoint')} added"
     if run:
         added = (
@@ -194,10 +194,10 @@ def _withheld(plan: Planned) -> Iterator[Span]:
     if not plan.matched:
         yield Span("No rule matches this request; `policy-cache explain` says why.\n", "dim")
     done = {*ACTED, "observed"}
-    reasons = Counter(one.reason for one in plan.placements if one.reason not in done)
+    reasons = Counter(placement.reason for placement in plan.placements if placement.reason not in done)
     if reasons:
-        said = ", ".join(f"{number} {reason}" for reason, number in reasons.items())
-        yield Span(f"Not placed: {said}; `policy-cache explain` says why.\n", "dim")
+        counts = ", ".join(f"{number} {reason}" for reason, number in reasons.items())
+        yield Span(f"Not placed: {counts}; `policy-cache explain` says why.\n", "dim")
 
 
 def unified(plan: Planned, before: str = "request", after: str = "rewritten") -> list[Span]:

@@ -93,7 +93,7 @@ class Metrics:
             self._revision = revision
             self._sink.in_force(revision)
         route = plan.route.name or "unknown"
-        for reason, number in Count(one.reason for one in plan.placements).items():
+        for reason, number in Count(placement.reason for placement in plan.placements).items():
             self._sink.add("policy_cache_placements", number, {"route": route, "reason": reason})
         if account is None:
             return
@@ -143,7 +143,8 @@ class Prometheus:
 
         where = REGISTRY if registry is None else registry
         self._counters = {
-            name: Counter(name, said, labels, registry=where) for name, (said, labels) in _COUNTERS.items()
+            name: Counter(name, description, labels, registry=where)
+            for name, (description, labels) in _COUNTERS.items()
         }
         self._seconds = Histogram(_SECONDS, _SECONDS_HELP, buckets=_BUCKETS, registry=where)
         self._policy = Gauge(_POLICY, _POLICY_HELP, ("revision",), registry=where)
@@ -171,7 +172,8 @@ class OpenTelemetry:
 
         meter = get_meter("policy_cache") if meter is None else meter
         self._counters = {
-            name: meter.create_counter(name, description=said) for name, (said, _) in _COUNTERS.items()
+            name: meter.create_counter(name, description=description)
+            for name, (description, _) in _COUNTERS.items()
         }
         self._seconds = meter.create_histogram(
             _SECONDS, unit="s", description=_SECONDS_HELP, explicit_bucket_boundaries_advisory=_BUCKETS

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING
 
 from policy_cache.engine.engine import CompiledPolicy
 from policy_cache.errors import PolicyError
-from policy_cache.live.files import read, shown
+from policy_cache.live.files import catalog_of, read, shown
 from policy_cache.live.options import read_config
 from policy_cache.policy.load import load, loads
 from policy_cache.policy.packaged import packaged
-from policy_cache.providers.file import load_catalog, loads_catalog
+from policy_cache.providers.file import loads_catalog
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -58,7 +58,7 @@ class Engine(CompiledPolicy):
         Raises:
             PolicyError: A file cannot be read or is not valid; see its `diagnostics`.
         """
-        return cls(load(path), _catalog(catalog))
+        return cls(load(path), catalog_of(catalog))
 
     @classmethod
     def from_text(
@@ -69,7 +69,7 @@ class Engine(CompiledPolicy):
         Raises:
             PolicyError: The text or the catalog is not valid; see its `diagnostics`.
         """
-        return cls(loads(text, name), _catalog(catalog))
+        return cls(loads(text, name), catalog_of(catalog))
 
     @classmethod
     def default(cls, *, catalog: str | PathLike[str] | None = None) -> Engine:
@@ -130,7 +130,7 @@ class Engine(CompiledPolicy):
         policy = caching.policy or default
         if caching.watch:
             return cls.watch(policy, catalog=caching.catalog, providers=caching.providers)
-        return cls(load(policy), _catalog(caching.catalog), providers=caching.providers)
+        return cls(load(policy), catalog_of(caching.catalog), providers=caching.providers)
 
 
 class LiveEngine:
@@ -296,7 +296,3 @@ def _load(paths: tuple[str, ...], contents: list[bytes], providers: tuple[str, .
     names = [shown(path) for path in paths]
     catalog = loads_catalog(contents[1], names[1]) if len(contents) > 1 else None
     return Engine(loads(contents[0], names[0]), catalog, providers=providers)
-
-
-def _catalog(path: str | PathLike[str] | None) -> Catalog | None:
-    return None if path is None else load_catalog(path)

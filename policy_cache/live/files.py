@@ -5,10 +5,17 @@ from __future__ import annotations
 import re
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from policy_cache.diagnostics import Diagnostic
 from policy_cache.errors import PolicyError
 from policy_cache.policy.text.file import MAX_BYTES, read_bytes
+from policy_cache.providers.file import load_catalog
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from policy_cache.providers.catalog import Catalog
 
 # A URL may carry a password or a signature; neither belongs in a log.
 _SECRET = re.compile(r"(?<=://)[^/?#]*@|\?.*", re.DOTALL)
@@ -50,3 +57,12 @@ def _unreadable(url: str, message: str, help: str | None = None) -> PolicyError:
 def shown(path: str) -> str:
     """How a path is named: as `Engine.from_file` does, and a URL without its secrets."""
     return _SECRET.sub("", path) if "://" in path else str(Path(path))
+
+
+def catalog_of(path: str | PathLike[str] | None) -> Catalog | None:
+    """What a file says of providers; None where none is named.
+
+    Raises:
+        PolicyError: It cannot be read, or is not valid.
+    """
+    return None if path is None else load_catalog(path)

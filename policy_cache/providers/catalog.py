@@ -180,7 +180,8 @@ class BlockTable(_Sourced):
         tool_content: Types of content blocks of a tool message that can, where the message cannot.
         message_level: A client's marker on a message of text takes effect on the text.
         joins_assistant: Several texts of an assistant's turn are sent as one unless a marker parts them.
-        kept: Types of content blocks on which a client's marker takes effect, and no policy's is placed.
+        kept: Types of content blocks on which a client's marker takes effect, and no policy's is placed; as
+            `document:base64`, only from a source of that type.
         blank: The turns in which litellm sends words, with the marker, in place of a blank text.
         defers: A deferred tool is sent as one; else it is in the prefix like any other.
         mcp: A client's marker on an `mcp` tool takes effect.

@@ -288,7 +288,8 @@ def _takes_clients(
 ) -> bool:
     """Whether a client's marker takes effect on a block that no policy may mark."""
     if kind != "text":
-        return kind in rules.kept
+        source = fields_of(block.get("source")) or {}
+        return kind in rules.kept or f"{kind}:{source.get('type')}" in rules.kept
     text = block.get("text")
     if not isinstance(text, str):
         return False

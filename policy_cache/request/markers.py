@@ -215,16 +215,17 @@ class _Effect:
         for length in range(len(location), 1 if location[0] != "system" else 0, -1):
             block = blocks.get(location[:length])
             if block is not None:
-                return block if self._counts_inside(location, length, holder) else None
+                return block if self._counts_inside(location, length) else None
         return None if len(location) > 2 else self._of_message(holder, blocks, name)
 
-    def _counts_inside(self, location: Location, block: int, holder: Holder) -> bool:
+    def _counts_inside(self, location: Location, block: int) -> bool:
         """Whether a marker inside a block counts on it; `block` is the length of the block's location."""
         if len(location) == block or location[-1] == "function":
             return True
         nested = self._rules.nested
         if block == 2:  # a part of a tool message
-            if holder.fields.get("type") not in self._rules.result_parts and len(location) == block + 2:
+            part = fields_of(value_at(self._prompt.request, location[: block + 2])) or {}
+            if part.get("type") not in self._rules.result_parts:
                 return False
             if nested == "any":
                 return len(location) == block + 2

@@ -146,8 +146,8 @@ class Studio:
             except asyncio.CancelledError:  # the server ends
                 return _json({"error": "the studio has ended"}, 503)
             except (PolicyCacheError, OSError) as error:
-                said = reason_of(error) if isinstance(error, OSError) else str(error)
-                return _json({"error": said}, 422)
+                message = reason_of(error) if isinstance(error, OSError) else str(error)
+                return _json({"error": message}, 422)
             except Exception as error:  # noqa: BLE001, the last line of defence
                 return _json({"error": f"internal error: {type(error).__name__}; please report it"}, 500)
 

@@ -59,11 +59,11 @@ def saving(engine: Engine, request: dict[str, object], pause: float, name: str) 
         uncached, policy, *_ = observed.add(record) or (None, None)
         if uncached is not None and policy is not None:
             shown.append(_turn(turn, policy, uncached))
-    found = observed.finish()
-    notes = [*warnings(found, TraceSummary(used=len(shown)))]
+    simulation = observed.finish()
+    notes = [*warnings(simulation, TraceSummary(used=len(shown)))]
     if len(asked) > MOST_TURNS:
         notes.append(f"the first {MOST_TURNS} of {len(asked):,} turns are shown")
-    return {"head": HEAD, "rows": cells(found, [name]), "notes": notes, "turns": shown}
+    return {"head": HEAD, "rows": cells(simulation, [name]), "notes": notes, "turns": shown}
 
 
 def _turn(request: dict[str, object], policy: Totals, uncached: Totals) -> dict[str, object]:

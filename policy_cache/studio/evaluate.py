@@ -45,21 +45,21 @@ def evaluate(
         `diagnostics`, as `validate --output-format json` has them; `refused`, why the request cannot be
         planned; `shown`, the rest, where the policy is valid and the request can be planned.
     """
-    found = _diagnosed(policy, name, Routes((catalog or packaged_catalog()).model_dump()))
-    told: dict[str, object] = {**as_json(found), "refused": None, "shown": None}
+    diagnostics = _diagnosed(policy, name, Routes((catalog or packaged_catalog()).model_dump()))
+    answer: dict[str, object] = {**as_json(diagnostics), "refused": None, "shown": None}
     try:
         given = loads_request(request.encode(), "request")
-        if all(diagnostic.severity == "warning" for diagnostic in found):
-            told["shown"] = _shown(Engine(loads(policy, name), catalog), given, pause, name)
+        if all(diagnostic.severity == "warning" for diagnostic in diagnostics):
+            answer["shown"] = _shown(Engine(loads(policy, name), catalog), given, pause, name)
     except PolicyError as error:  # what only the model found
-        told |= as_json(error.diagnostics)
+        answer |= as_json(error.diagnostics)
     except (RequestFileError, RequestError) as error:
-        told["refused"] = str(error)
+        answer["refused"] = str(error)
     except RecursionError:
-        told["refused"] = "the request is nested too deeply"
+        answer["refused"] = "the request is nested too deeply"
     except UnicodeEncodeError:
-        told["refused"] = "request: half of a surrogate pair, which has no UTF-8"
-    return told
+        answer["refused"] = "request: half of a surrogate pair, which has no UTF-8"
+    return answer
 
 
 def _diagnosed(policy: str, name: str, routes: Routes) -> Sequence[Diagnostic]:

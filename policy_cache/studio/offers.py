@@ -56,7 +56,7 @@ class Offers:
         """A request as JSON over several lines.
 
         Raises:
-            LookupError: There is none of this number.
+            LookupError: No request has this number.
             OSError: It cannot be read any more.
             TraceError: The trace cannot be read any more.
         """

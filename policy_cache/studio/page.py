@@ -59,7 +59,7 @@ _HEADERS = {
 
 
 class Guard:
-    """Refuses what does not come from the page itself, and says to browsers what they shall refuse.
+    """Refuses what does not come from the page itself, and tells browsers what to refuse.
 
     A name that another site lets point to this machine fails by `Host`, a page of another site by `Origin`,
     and a program that never read the page by the token.

@@ -72,10 +72,10 @@ class Places:
             if path.resolve() != path or (path.exists() and not path.is_file()):
                 raise SaveError(f"{path.name} is no plain file, or a link leads elsewhere")
             before = path.read_bytes() if path.exists() else None
-            found = None if before is None else digest(before)
-            if found != seen:
-                said = "exists" if seen is None else "has changed since it was read"
-                raise ConflictError(f"{path.name} {said}", found)
+            current = None if before is None else digest(before)
+            if current != seen:
+                change = "exists" if seen is None else "has changed since it was read"
+                raise ConflictError(f"{path.name} {change}", current)
             if before is not None and before.startswith(BOM_UTF8):
                 content = BOM_UTF8 + content
             write(path, content)

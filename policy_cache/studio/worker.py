@@ -76,8 +76,8 @@ class Worker(Generic[P, R]):
                 raise WorkError("the process that evaluates has ended") from error
         if not done:
             raise WorkError(f"internal error: {result}; please report it")
-        found: R = result
-        return found
+        value: R = result
+        return value
 
     def close(self) -> None:
         """End the process, and with it what is under way; nothing is done any more."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from policy_cache.errors import PathError
 from policy_cache.policy.check.finding import Finding, did_you_mean
 from policy_cache.policy.check.meaning.path import refused_path
-from policy_cache.policy.check.meaning.walk import repeated_names
+from policy_cache.policy.check.walk import repeated_names
 from policy_cache.request.jsonpath import compile_path
 from policy_cache.text.words import listed, quoted, suggest
 
@@ -28,7 +28,7 @@ CODES = {
     "PC502": "a test file without its policy",
     "PC503": "a rule that the policy does not have",
     "PC504": "a path that does not name one place",
-    "PC505": "a repeated text that is none",
+    "PC505": "an invalid repeated text",
     "PC506": "a request that cannot be used",
     "PC507": "a request that litellm does not send",
     "PC510": "a test that expects nothing",
@@ -65,7 +65,7 @@ def duplicate_names(source: Source) -> Iterator[Finding]:
 def places(source: Source) -> Iterator[Finding]:
     """PC504: a path that may name several places, or counts from the end.
 
-    A path that is none has the codes of a policy's: PC201, PC202, PC203.
+    What is no path at all has the codes that it has in a policy: PC201, PC202, PC203.
     """
     for path, text in _places(source):
         try:
@@ -145,15 +145,15 @@ def _expectations(source: Source) -> Iterator[tuple[Path, dict[str, Any]]]:
 
 def _breakpoints(source: Source) -> Iterator[tuple[Path, dict[str, Any]]]:
     for path, expect in _expectations(source):
-        found = expect.get("breakpoints")
-        for number, one in enumerate(found if isinstance(found, list) else ()):
-            if isinstance(one, dict):
-                yield (*path, "breakpoints", number), one
+        items = expect.get("breakpoints")
+        for number, item in enumerate(items if isinstance(items, list) else ()):
+            if isinstance(item, dict):
+                yield (*path, "breakpoints", number), item
 
 
 def _places(source: Source) -> Iterator[tuple[Path, str]]:
-    for path, one in _breakpoints(source):
-        if isinstance(at := one.get("at"), str) and at:
+    for path, expected in _breakpoints(source):
+        if isinstance(at := expected.get("at"), str) and at:
             yield (*path, "at"), at
     for path, expect in _expectations(source):
         wire = expect.get("wire")
@@ -163,8 +163,8 @@ def _places(source: Source) -> Iterator[tuple[Path, str]]:
 
 
 def _rule_names(source: Source) -> Iterator[tuple[Path, str, bool]]:
-    for path, one in _breakpoints(source):
-        if isinstance(rule := one.get("rule"), str) and rule:
+    for path, expected in _breakpoints(source):
+        if isinstance(rule := expected.get("rule"), str) and rule:
             yield (*path, "rule"), rule, False
     for path, expect in _expectations(source):
         reasons = expect.get("reasons")

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from policy_cache.diagnostics import Path
-    from policy_cache.engine.breakpoints import Breakpoint as Placed
+    from policy_cache.engine.breakpoints import Breakpoint
     from policy_cache.testing.load import Suite
-    from policy_cache.testing.model import Breakpoint
+    from policy_cache.testing.model import ExpectedBreakpoint
     from policy_cache.testing.outcome import Finding
 
 UPDATE = "`policy-cache test --update` writes what was found"
@@ -32,51 +32,53 @@ def differences(suite: Suite, number: int, finding: Finding) -> Iterator[Diagnos
     if not expect.model_fields_set:
         yield _differs(suite, number, "PC510", "nothing is expected", path[:2])
     if expect.breakpoints is not None:
-        wanted, found = shown(expect.breakpoints, finding.breakpoints)
+        expected, actual = shown(expect.breakpoints, finding.breakpoints)
         code = "PC511"
-        yield from _lists(suite, number, code, "breakpoint", (*path, "breakpoints"), wanted, found)
+        yield from _lists(suite, number, code, "breakpoint", (*path, "breakpoints"), expected, actual)
     if expect.unchanged is not None and expect.unchanged != finding.unchanged:
-        said = "the request changes" if expect.unchanged else "the request does not change"
-        yield _differs(suite, number, "PC512", said, (*path, "unchanged"))
+        message = "the request changes" if expect.unchanged else "the request does not change"
+        yield _differs(suite, number, "PC512", message, (*path, "unchanged"))
     if expect.parameters is not None and expect.parameters != finding.parameters:
-        said = f"expected {one_line(expect.parameters)}, found {one_line(dict(finding.parameters))}"
-        yield _differs(suite, number, "PC513", said, (*path, "parameters"))
+        message = f"expected {one_line(expect.parameters)}, found {one_line(dict(finding.parameters))}"
+        yield _differs(suite, number, "PC513", message, (*path, "parameters"))
     for rule, reasons in (expect.reasons or {}).items():
-        found_reasons = list(finding.reasons.get(rule, ()))
-        if list(reasons) != found_reasons:
-            said = f"{quoted(rule)}: expected {flow(list(reasons))}, found {flow(found_reasons)}"
+        actual_reasons = list(finding.reasons.get(rule, ()))
+        if list(reasons) != actual_reasons:
+            message = f"{quoted(rule)}: expected {flow(list(reasons))}, found {flow(actual_reasons)}"
             if rule not in finding.reasons:
-                said += ", since it does not match"
-            yield _differs(suite, number, "PC514", said, (*path, "reasons", rule))
+                message += ", since it does not match"
+            yield _differs(suite, number, "PC514", message, (*path, "reasons", rule))
     if expect.wire is not None and finding.wire is not None:
-        wanted = [place(location_of(text)) for text in expect.wire]
-        found = [place(location) for location in finding.wire]
-        yield from _lists(suite, number, "PC515", "marker", (*path, "wire"), wanted, found)
+        expected = [place(location_of(text)) for text in expect.wire]
+        actual = [place(location) for location in finding.wire]
+        yield from _lists(suite, number, "PC515", "marker", (*path, "wire"), expected, actual)
 
 
-def shown(expected: Sequence[Breakpoint], found: Sequence[Placed]) -> tuple[list[str], list[str]]:
+def shown(
+    expected: Sequence[ExpectedBreakpoint], actual: Sequence[Breakpoint]
+) -> tuple[list[str], list[str]]:
     """Both lists, a line for each breakpoint; two lines are the same where a breakpoint is as expected.
 
     A rule that is not expected is not looked at, so the line takes that of the breakpoint found.
     """
-    lines = [_line(place(one.at), one.ttl, one.placer) for one in found]
-    wanted: list[str] = []
-    for one in expected:
-        at, rule = place(location_of(one.at)), one.rule
+    lines = [_line(place(marker.at), marker.ttl, marker.placer) for marker in actual]
+    expected_lines: list[str] = []
+    for marker in expected:
+        at, rule = place(location_of(marker.at)), marker.rule
         if rule is None:
-            alike = [other.placer for other in found if (place(other.at), other.ttl) == (at, one.ttl)]
+            alike = [other.placer for other in actual if (place(other.at), other.ttl) == (at, marker.ttl)]
             rule = alike[0] if alike else None
-        wanted.append(_line(at, one.ttl, rule))
-    return wanted, lines
+        expected_lines.append(_line(at, marker.ttl, rule))
+    return expected_lines, lines
 
 
 def _line(at: str, ttl: str, rule: str | None) -> str:
     return "  ".join(filter(None, (at, ttl, rule)))
 
 
-def unified(expected: Sequence[str], found: Sequence[str]) -> list[str]:
+def unified(expected: Sequence[str], actual: Sequence[str]) -> list[str]:
     """The unified difference of two lists, without the places in them."""
-    lines = difflib.unified_diff(expected, found, "expected", "found", lineterm="", n=len(found) + 1)
+    lines = difflib.unified_diff(expected, actual, "expected", "found", lineterm="", n=len(actual) + 1)
     return [line for line in lines if not line.startswith("@@")]
 
 
@@ -87,18 +89,18 @@ def _lists(
     noun: str,
     path: Path,
     expected: Sequence[str],
-    found: Sequence[str],
+    actual: Sequence[str],
 ) -> Iterator[Diagnostic]:
     """The first difference of two lists, at the item that is not found."""
-    for index, (wanted, is_) in enumerate(zip_longest(expected, found)):
+    for index, (wanted, is_) in enumerate(zip_longest(expected, actual)):
         if wanted == is_:
             continue
         if wanted is None:
-            said = f"found {noun} {index + 1}, which is not expected: {is_}"
-            yield _differs(suite, number, code, said, path)
+            message = f"found {noun} {index + 1}, which is not expected: {is_}"
+            yield _differs(suite, number, code, message, path)
         else:
-            said = f"expected {noun} {index + 1}: {wanted}; found {is_ or 'none'}"
-            yield _differs(suite, number, code, said, (*path, index))
+            message = f"expected {noun} {index + 1}: {wanted}; found {is_ or 'none'}"
+            yield _differs(suite, number, code, message, (*path, index))
         return
 
 

@@ -22,7 +22,7 @@ def item_lines(source: Source, path: Path, number: int) -> list[tuple[str, str, 
 
     None where an item begins below its `-`.
     """
-    found: list[tuple[str, str, str]] = []
+    items: list[tuple[str, str, str]] = []
     at = source.positions.offset(source.values[*path, 0].line, 1)
     for index in range(number):
         span = source.values[*path, index]
@@ -31,9 +31,9 @@ def item_lines(source: Source, path: Path, number: int) -> list[tuple[str, str, 
         if source.text[line:start].strip() != "-":
             return None
         stop = line_end(source, end)
-        found.append((source.text[at:line], source.text[line:end], source.text[end:stop]))
+        items.append((source.text[at:line], source.text[line:end], source.text[end:stop]))
         at = stop + len(newline(source))
-    return found
+    return items
 
 
 def extent(source: Source, path: Path) -> tuple[int, int]:

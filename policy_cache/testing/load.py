@@ -77,9 +77,9 @@ def loads_suite(content: str | bytes, name: str) -> Suite:
     except PolicyError as error:
         raise PolicyError(list(_of_tests(error)), lines=error.lines) from None
     checked = (finding.located(source, "error") for finding in check(source))
-    found = examined(source, validate(source, SCHEMA, "test file"), [*checked, *_policy(source)])
-    if not found.ok:
-        raise PolicyError(found.diagnostics, lines=source.lines)
+    checked_file = examined(source, validate(source, SCHEMA, "test file"), [*checked, *_policy(source)])
+    if not checked_file.ok:
+        raise PolicyError(checked_file.diagnostics, lines=source.lines)
     from policy_cache.testing.model import Tests  # noqa: PLC0415, slow to import
 
     tests = Tests.model_validate(source.data)

@@ -19,10 +19,12 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Breakpoint(_Part):
+class ExpectedBreakpoint(_Part):
     """A marker in the request that is sent."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"at": "$['system'][0]", "ttl": "1h"}]})
+    model_config = ConfigDict(
+        title="Breakpoint", json_schema_extra={"examples": [{"at": "$['system'][0]", "ttl": "1h"}]}
+    )
 
     at: str = Field(
         min_length=1,
@@ -46,10 +48,10 @@ class Breakpoint(_Part):
     )
 
 
-class Context(_Part):
+class CaseContext(_Part):
     """What the router knows beside the request; the arguments of `Engine.rewrite`."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"alias": "claude-sonnet"}]})
+    model_config = ConfigDict(title="Context", json_schema_extra={"examples": [{"alias": "claude-sonnet"}]})
 
     provider: str | None = Field(
         default=None,
@@ -87,7 +89,7 @@ class Expect(_Part):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"unchanged": True}]})
 
-    breakpoints: tuple[Breakpoint, ...] | None = Field(
+    breakpoints: tuple[ExpectedBreakpoint, ...] | None = Field(
         default=None,
         title="Breakpoints",
         description="Every marker of the request that is sent, in prefix order: tools, system, messages.",
@@ -149,8 +151,8 @@ class Case(_Part):
         ),
         examples=[{"file": "requests/agent.json"}],
     )
-    context: Context = Field(
-        default=Context(), title="Context", description="What the router knows beside the request."
+    context: CaseContext = Field(
+        default=CaseContext(), title="Context", description="What the router knows beside the request."
     )
     expect: Expect = Field(
         default=Expect(),

@@ -114,5 +114,5 @@ def coverage(outcomes: Iterable[Outcome]) -> Iterator[Coverage]:
 def percent(covered: Iterable[Coverage]) -> float:
     """The share of all rules that acted in a test, in percent; 100 where there is no rule."""
     every = list(covered)
-    rules = sum(len(one.rules) for one in every)
-    return 100 * sum(one.acted for one in every) / rules if rules else 100.0
+    rules = sum(len(policy.rules) for policy in every)
+    return 100 * sum(policy.acted for policy in every) / rules if rules else 100.0

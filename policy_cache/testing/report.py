@@ -75,20 +75,20 @@ def summary(outcomes: Sequence[Outcome], files: int, broken: int) -> Span:
     counts = Counter(outcome.status for outcome in outcomes)
     parts = [f"{counts[status]} {status}" for status in ("failed", "passed", "skipped") if counts[status]]
     parts += [counted(counts["error"], "error")] if counts["error"] else []
-    said = [f"{', '.join(parts)} in {counted(files, 'file')}"] if parts else []
-    said += [f"{counted(broken, 'file')} not usable"] if broken else []
+    sentences = [f"{', '.join(parts)} in {counted(files, 'file')}"] if parts else []
+    sentences += [f"{counted(broken, 'file')} not usable"] if broken else []
     bad = counts["failed"] + counts["error"] + broken
     style: Style = "error" if bad else "added" if parts else "warning"
-    return Span(f"{'; '.join(said) or 'No tests found'}.\n", style)
+    return Span(f"{'; '.join(sentences) or 'No tests found'}.\n", style)
 
 
 def coverage_table(covered: Sequence[Coverage]) -> Iterator[Span]:
     """For each policy its rules, and in how many tests each matched and acted."""
-    for one in covered:
-        yield Span(f"\n{visible(str(one.policy))}", "strong")
-        yield Span(f": {one.acted} of {counted(len(one.rules), 'rule')} acted in a test\n")
-        width = max(map(len, one.rules), default=0)
-        for rule, (matched, acted) in one.rules.items():
+    for policy in covered:
+        yield Span(f"\n{visible(str(policy.policy))}", "strong")
+        yield Span(f": {policy.acted} of {counted(len(policy.rules), 'rule')} acted in a test\n")
+        width = max(map(len, policy.rules), default=0)
+        for rule, (matched, acted) in policy.rules.items():
             yield Span(f"  {word(rule):{width}}  matched {matched:>3}  acted {acted:>3}")
             missed = "" if acted else "  never acted" if matched else "  exercised by no test"
             yield Span(f"{missed}\n", "warning")
@@ -112,13 +112,13 @@ def tests_json(
             "percent": round(percent(covered), 2),
             "policies": [
                 {
-                    "policy": str(one.policy),
+                    "policy": str(policy.policy),
                     "rules": [
                         {"rule": rule, "matched": matched, "acted": acted}
-                        for rule, (matched, acted) in one.rules.items()
+                        for rule, (matched, acted) in policy.rules.items()
                     ],
                 }
-                for one in covered
+                for policy in covered
             ],
         }
     return result
@@ -137,7 +137,8 @@ def _test(outcome: Outcome) -> dict[str, Any]:
         if finding is None
         else {
             "breakpoints": [
-                {"at": place(one.at), "ttl": one.ttl, "rule": one.placer} for one in finding.breakpoints
+                {"at": place(marker.at), "ttl": marker.ttl, "rule": marker.placer}
+                for marker in finding.breakpoints
             ],
             "unchanged": finding.unchanged,
             "parameters": dict(finding.parameters),

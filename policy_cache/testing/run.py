@@ -138,8 +138,8 @@ def _request(suite: Suite, number: int) -> dict[str, object]:
     except RequestFileError as error:
         raise _unusable(suite, number, "PC506", str(error), "file") from None
     except (OSError, ValueError) as error:
-        said = (error.strerror if isinstance(error, OSError) else None) or "no such file"
-        message = f"{visible(str(path))}: {said}"
+        reason = (error.strerror if isinstance(error, OSError) else None) or "no such file"
+        message = f"{visible(str(path))}: {reason}"
         raise _unusable(suite, number, "PC506", message, "file", help=sibling(path)) from None
 
 

@@ -96,7 +96,7 @@ _DEEPEST = 50
 
 
 class SelectError(PolicyCacheError):
-    """An expression that chooses nothing because it is none."""
+    """An expression after `-k` that cannot be read."""
 
 
 def selection(expression: str) -> Chosen:
@@ -134,16 +134,16 @@ class _Parser:
         return lambda name: any(option(name) for option in options)
 
     def _both(self, depth: int) -> Chosen:
-        parts = [self._one(depth)]
+        parts = [self._term(depth)]
         while self._take("and"):
-            parts.append(self._one(depth))
+            parts.append(self._term(depth))
         return lambda name: all(part(name) for part in parts)
 
-    def _one(self, depth: int) -> Chosen:
+    def _term(self, depth: int) -> Chosen:
         if depth > _DEEPEST:
             raise SelectError("-k: nested too deeply")
         if self._take("not"):
-            inner = self._one(depth + 1)
+            inner = self._term(depth + 1)
             return lambda name: not inner(name)
         if self._take("("):
             inner = self.either(depth + 1)

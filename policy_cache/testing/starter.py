@@ -24,8 +24,8 @@ def starter_tests(answers: Answers) -> str:
     """The text of a test file that stands beside the first policy for these answers."""
     lines = ["version: 1", "tests:"]
     for provider in sorted(set(answers.providers), key=lambda provider: provider.name):
-        said = "what a client marked is taken away" if provider.family is None else _NAMES[answers.kind]
-        name = f"{provider.name}, {said}"
+        case = "what a client marked is taken away" if provider.family is None else _NAMES[answers.kind]
+        name = f"{provider.name}, {case}"
         lines += _case(name, _request(answers, provider), _expected(answers, provider))
     lines += _untouched(answers)
     return "\n".join(lines).rstrip() + "\n"
@@ -59,7 +59,9 @@ def _request(answers: Answers, provider: Provider) -> dict[str, object]:
     request: dict[str, object] = {"model": model}
     if answers.kind != "chat":
         read = {"name": "read_file", "description": _LONG}
-        request["tools"] = [{"type": "function", "function": one} for one in (read, {"name": "run_tests"})]
+        request["tools"] = [
+            {"type": "function", "function": function} for function in (read, {"name": "run_tests"})
+        ]
     return {**request, "messages": [{"role": "system", "content": _LONG}, *_turns(answers)]}
 
 

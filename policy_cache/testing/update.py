@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from policy_cache.diagnostics import Path as DataPath
-    from policy_cache.engine.breakpoints import Breakpoint as Placed
+    from policy_cache.engine.breakpoints import Breakpoint
     from policy_cache.policy.text.source import Source
     from policy_cache.testing.load import Suite
     from policy_cache.testing.outcome import Finding, Outcome
@@ -79,12 +79,12 @@ def updated(suite: Suite, failed: Iterable[Outcome]) -> str:
 
 def _comments(source: Source, change: _Change) -> Iterator[_Change]:
     """The comments inside what is written anew: they go above it."""
-    lost = [one for one in comments(source, change.start, change.end) if one not in change.text]
+    lost = [comment for comment in comments(source, change.start, change.end) if comment not in change.text]
     if lost:
         at = line_start(source, change.start)
         line = source.text[at : change.start]
         indent = line[: len(line) - len(line.lstrip(" "))]
-        yield _Change(at, at, "".join(f"{indent}{one}{newline(source)}" for one in lost))
+        yield _Change(at, at, "".join(f"{indent}{comment}{newline(source)}" for comment in lost))
 
 
 def _changes(outcome: Outcome) -> Iterator[_Change]:
@@ -107,7 +107,7 @@ def _fresh(outcome: Outcome, finding: Finding) -> dict[str, Any]:
     """The entries of `expect` that take new values; None for one that goes."""
     expect = outcome.case.expect
     codes = {problem.code for problem in outcome.problems}
-    marks = [_breakpoint(one) for one in finding.breakpoints]
+    marks = [_breakpoint(marker) for marker in finding.breakpoints]
     fresh: dict[str, Any] = {}
     if "PC510" in codes and finding.unchanged:
         fresh["unchanged"] = True
@@ -130,9 +130,9 @@ def _fresh(outcome: Outcome, finding: Finding) -> dict[str, Any]:
     return fresh
 
 
-def _breakpoint(found: Placed) -> dict[str, str]:
-    ttl = {} if found.ttl == "5m" else {"ttl": found.ttl}
-    return {"at": normalized(found.at), **ttl, "rule": found.placer}
+def _breakpoint(marker: Breakpoint) -> dict[str, str]:
+    ttl = {} if marker.ttl == "5m" else {"ttl": marker.ttl}
+    return {"at": normalized(marker.at), **ttl, "rule": marker.placer}
 
 
 def _merged(expect: dict[str, Any], fresh: dict[str, Any]) -> dict[str, Any]:
@@ -168,8 +168,8 @@ def _key(source: Source, expect: DataPath, name: str, value: Any, outcome: Outco
     """One entry of a block `expect`."""
     ends = newline(source)
     path = (*expect, name)
-    if name == "breakpoints" and path in source.values and (found := _items(source, path, outcome)):
-        yield found
+    if name == "breakpoints" and path in source.values and (change := _items(source, path, outcome)):
+        yield change
     elif name == "reasons":
         for rule, reasons in value.items():
             if reasons != source.at((*path, rule)):
@@ -203,7 +203,7 @@ def _items(source: Source, path: DataPath, outcome: Outcome) -> _Change | None:
     if lines is None:
         return None
     before, after = shown(expected, finding.breakpoints)
-    fresh = [spell(_breakpoint(one)) for one in finding.breakpoints]
+    fresh = [spell(_breakpoint(marker)) for marker in finding.breakpoints]
     dash, _, _ = source.lines[source.values[*path, 0].line - 1].partition("-")
     chunks: list[str] = []
     matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)

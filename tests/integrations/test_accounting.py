@@ -111,7 +111,7 @@ def test_a_synchronous_call_is_accounted_for_once(way, stream, address, logged):
     hits = ledger.snapshot()["routes"]["anthropic"]
     assert (hits["hits"], hits["warm"]["hits"], hits["read"]) == (2, 2, sum(one["read"] for one in records))
     assert hits["requests"] in ({3, 4} if mocked else {3})  # the mocked answer may come later
-    assert sum(isinstance(one, answers.Answers) for one in litellm.callbacks) == 1 + mocked
+    assert sum(isinstance(one, answers.AnswerCallback) for one in litellm.callbacks) == 1 + mocked
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -175,7 +175,7 @@ def test_a_request_sent_without_markers_owes_the_policy_nothing():
     assert rewriting.after(error, given, rewriting.rewrite(given))
     answers.expect(rewriting, given)
     usage = {"input_tokens": 1, "cache_read_input_tokens": 9}
-    answers.Answers().log_success_event({"litellm_call_id": "c"}, {"usage": usage}, None, None)
+    answers.AnswerCallback().log_success_event({"litellm_call_id": "c"}, {"usage": usage}, None, None)
     assert list(ledger.snapshot()["rules"]) == ["(provider)"]
 
 
@@ -197,7 +197,9 @@ def test_the_switch_switches_accounting_off(monkeypatch):
     answers.expect(
         Rewriting(Engine.default(), ledger=ledger), request("http://x.example", litellm_call_id="d")
     )
-    answers.Answers().log_success_event({"litellm_call_id": "d"}, {"usage": {"input_tokens": 1}}, None, None)
+    answers.AnswerCallback().log_success_event(
+        {"litellm_call_id": "d"}, {"usage": {"input_tokens": 1}}, None, None
+    )
     assert ledger.snapshot()["models"] == {}
 
 

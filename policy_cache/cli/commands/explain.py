@@ -37,8 +37,8 @@ def command(given: Given, *, spot: str | None, on_wire: bool, output_format: str
         if output_format == "json":
             show_json(explain_json(rules, facts, plan, wire=data, answer=answer))
             return
-        said = explain(rules, facts, plan) if answer is None else explain_place(answer, plan)
+        answered = explain(rules, facts, plan) if answer is None else explain_place(answer, plan)
     except (RequestError, SpotError) as error:
         give_up(f"{inputs.name}: {error}")
-    show(said)
+    show(answered)
     show(shown)

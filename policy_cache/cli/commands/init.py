@@ -101,25 +101,25 @@ def command(
 def _answers(given: Mapping[str, str], known: Mapping[str, Provider]) -> Answers:
     """What options say, what somebody at a terminal says, or what fits most."""
     missing = [name for name in _QUESTIONS if name not in given]
-    said = dict(given)
+    answers = dict(given)
     providers = _providers(given["provider"], known) if "provider" in given else ()
     if missing and sys.stdin is not None and sys.stdin.isatty():
         try:
             for name in missing:
-                said[name] = _ask(name, known)
+                answers[name] = _ask(name, known)
         except click.Abort:
             click.echo(err=True)
             give_up("nothing was written")
     else:
-        said |= {name: _DEFAULTS[name] for name in missing}
+        answers |= {name: _DEFAULTS[name] for name in missing}
         if missing:
             taken = " ".join(f"--{name} {_DEFAULTS[name]}" for name in missing)
             click.echo(f"policy-cache: taken for granted: {taken}", err=True)
     return Answers(
-        providers or _providers(said["provider"], known),
-        cast("Kind", said["kind"]),
-        cast("Pauses", said["pauses"]),
-        cast("Router", said["router"]),
+        providers or _providers(answers["provider"], known),
+        cast("Kind", answers["kind"]),
+        cast("Pauses", answers["pauses"]),
+        cast("Router", answers["router"]),
     )
 
 

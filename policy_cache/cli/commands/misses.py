@@ -55,21 +55,21 @@ def command(
         raise click.UsageError("--policy and --as-sent exclude each other")
     engine = None if as_sent else options.engine(read_policy(policy_file))
     router = options.router() if as_sent else None
-    found = Misses(engine, router=router, scales=calibrate(options), session=session, most=limit)
+    misses = Misses(engine, router=router, scales=calibrate(options), session=session, most=limit)
     with progress(options.paths) as advance:
         trace = options.read(progress=advance)
         for record in trace:
-            found.add(record)
+            misses.add(record)
     name = called(options)
-    shown, summary = found.kept[:limit], trace.summary
-    if found.requests == 0 and summary.used:
-        left_out = "; ".join(warnings(found, summary))
+    shown, summary = misses.kept[:limit], trace.summary
+    if misses.requests == 0 and summary.used:
+        left_out = "; ".join(warnings(misses, summary))
         give_up(f"{name}: nothing to evaluate: {left_out or 'no request is of that session'}")
-    nothing_evaluated(name, found.requests, summary, found.unread)
+    nothing_evaluated(name, misses.requests, summary, misses.unread)
     if output_format == "json":
-        show_json(as_json(found, shown, summary))
+        show_json(as_json(misses, shown, summary))
     elif output_format == "concise":
         show(lines(shown))
     else:
-        show(full(found, shown, summary, name))
-    sys.exit(1 if found.missed and not exit_zero else 0)
+        show(full(misses, shown, summary, name))
+    sys.exit(1 if misses.missed and not exit_zero else 0)

@@ -26,7 +26,7 @@ def command(code: str | None, output_format: str) -> None:
     every = explanations()
     if code is not None and code.upper() not in every:
         close = suggest(code.upper(), every) or next(
-            (one for one in every if one.lower() == suggest(code, map(str.lower, every))), None
+            (name for name in every if name.lower() == suggest(code, map(str.lower, every))), None
         )
         meant = f"; did you mean `{close}`?" if close else "; `policy-cache rule` lists them"
         click.echo(f"policy-cache: there is no code {quoted(code)}{meant}", err=True)
@@ -34,7 +34,8 @@ def command(code: str | None, output_format: str) -> None:
     chosen = list(every.values()) if code is None else [every[code.upper()]]
     if output_format == "json":
         shown = [
-            {name: getattr(one, name) for name in ("code", "title", "text", "bad", "good")} for one in chosen
+            {name: getattr(explanation, name) for name in ("code", "title", "text", "bad", "good")}
+            for explanation in chosen
         ]
         show_json(shown)
     elif output_format == "markdown":

@@ -47,14 +47,14 @@ def command(
     """
     names = [policy.name for policy in policies]
     with progress(options.paths) as advance:
-        found, summary = compare(options, policies, by=by, workers=workers, progress=advance)
-    nothing_evaluated(called(options), found.requests, summary, found.unread)
+        simulation, summary = compare(options, policies, by=by, workers=workers, progress=advance)
+    nothing_evaluated(called(options), simulation.requests, summary, simulation.unread)
     if output_format == "json":
-        show_json(as_json(found, summary, names))
+        show_json(as_json(simulation, summary, names))
         return
-    show(opening(found, summary, called(options)))
-    show(table(found, names))
+    show(opening(simulation, summary, called(options)))
+    show(table(simulation, names))
     if by == "rule":
-        show(rules(found, names))
+        show(rules(simulation, names))
     elif by is not None:
-        show(groups(found, names, by))
+        show(groups(simulation, names, by))

@@ -50,24 +50,24 @@ def command(trace: str, by: Dimension, catalog_file: str | None, output_format: 
     catalog = read_catalog(catalog_file)
     try:
         with click.open_file(trace, "rb") as lines:
-            found = stats(lines, catalog=catalog)
+            result = stats(lines, catalog=catalog)
     except OSError as error:
         give_up(f"{trace}: {reason_of(error)}")
     if output_format == "json":
-        show_json(_as_json(found))
+        show_json(_as_json(result))
     else:
-        show(_table(found, by))
-    if found.broken:
-        shown = ", ".join(map(str, found.broken[:5])) + (", …" if len(found.broken) > 5 else "")
-        click.echo(f"policy-cache: {len(found.broken)} lines are no records: {shown}", err=True)
+        show(_table(result, by))
+    if result.broken:
+        shown = ", ".join(map(str, result.broken[:5])) + (", …" if len(result.broken) > 5 else "")
+        click.echo(f"policy-cache: {len(result.broken)} lines are no records: {shown}", err=True)
     sys.exit(0)
 
 
-def _table(found: Stats, by: Dimension) -> Iterator[Span]:
+def _table(result: Stats, by: Dimension) -> Iterator[Span]:
     shares = () if by in _CAUSES else ("uncached", "read share")
     head = (by, "requests", "hits", "read", "written", *shares, "saved")
     rows: list[tuple[str, ...]] = [head]
-    for name, entry in sorted(found.ledger.by[by].items()):
+    for name, entry in sorted(result.ledger.by[by].items()):
         rows.append(_row(word(name), entry.total, by))
         if entry.cold.requests and entry.warm.requests:
             rows += [_row("  cold", entry.cold, by), _row("  warm", entry.warm, by)]
@@ -76,10 +76,10 @@ def _table(found: Stats, by: Dimension) -> Iterator[Span]:
         cells = [f"{row[0]:{widths[0]}}"]
         cells += [f"{cell:>{width}}" for cell, width in zip(row[1:], widths[1:], strict=True)]
         yield Span("  ".join(cells) + "\n", "" if number else "strong")
-    if caused := _caused(found):
+    if caused := _caused(result):
         yield Span(f"read because of {', '.join(caused)}\n", "dim")
-    if found.without_usage:
-        yield Span(f"{counted(found.without_usage, 'request')} came without usage\n", "dim")
+    if result.without_usage:
+        yield Span(f"{counted(result.without_usage, 'request')} came without usage\n", "dim")
 
 
 def _row(name: str, totals: Totals, by: Dimension) -> tuple[str, ...]:
@@ -92,17 +92,17 @@ def _row(name: str, totals: Totals, by: Dimension) -> tuple[str, ...]:
     return (name, *(f"{figure:,}" for figure in figures), *shares, usd(totals.saved, cents=True))
 
 
-def _caused(found: Stats) -> list[str]:
+def _caused(result: Stats) -> list[str]:
     """Each party's share of the tokens that were read, the largest first."""
-    read = {source: entry.total.read for source, entry in found.ledger.by["source"].items()}
+    read = {source: entry.total.read for source, entry in result.ledger.by["source"].items()}
     whole = sum(read.values())
     parties = sorted((source for source in read if read[source]), key=lambda source: -read[source])
     return [f"{_PARTIES[source]}: {share(read[source], whole)}" for source in parties]
 
 
-def _as_json(found: Stats) -> dict[str, object]:
+def _as_json(result: Stats) -> dict[str, object]:
     return {
-        **found.ledger.snapshot(),
-        "without_usage": found.without_usage,
-        "broken_lines": found.broken,
+        **result.ledger.snapshot(),
+        "without_usage": result.without_usage,
+        "broken_lines": result.broken,
     }

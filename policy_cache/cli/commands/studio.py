@@ -113,6 +113,6 @@ def _offers(request: Path | None, traces: tuple[str, ...]) -> Offers:
     offers = Offers(given, options, called(options))
     nothing_evaluated(called(options), offers.summary.used, offers.summary)
     broken = TraceSummary(broken=offers.summary.broken, first_broken=offers.summary.first_broken)
-    for said in trace_warnings(broken, {}):
-        click.echo(f"policy-cache: {said}", err=True)
+    for warning in trace_warnings(broken, {}):
+        click.echo(f"policy-cache: {warning}", err=True)
     return offers

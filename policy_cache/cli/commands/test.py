@@ -101,7 +101,7 @@ def _chosen(expression: str | None) -> Chosen:
 
 def _update(session: Session, runner: Runner, chosen: Chosen) -> list[Span]:
     """Write what was found, and run again what was written."""
-    said: list[Span] = []
+    updated: list[Span] = []
     for name, outcomes in session.outcomes.items():
         if not outcomes:
             continue
@@ -109,12 +109,12 @@ def _update(session: Session, runner: Runner, chosen: Chosen) -> list[Span]:
             number = update(outcomes[0].suite, outcomes)
             if number:
                 session.rerun(runner, load_suite(name), chosen)
-                said.append(Span(f"{visible(name)}: {number} updated\n", "warning"))
+                updated.append(Span(f"{visible(name)}: {number} updated\n", "warning"))
         except UpdateError as error:
             give_up(visible(str(error)))
         except PolicyError as error:
             session.broken[name] = error
-    return said
+    return updated
 
 
 def _write_junit(file: Path, session: Session) -> None:

@@ -31,8 +31,8 @@ def command(options: TraceOptions, *, output: Path | None, force: bool) -> None:
     if output is not None:
         refuse_existing(output, force=force)
     with progress(options.paths, passes=2) as advance:
-        choices, found, summary = tune(options, progress=advance)
-    nothing_evaluated(called(options), found.requests, summary, found.unread)
+        choices, simulation, summary = tune(options, progress=advance)
+    nothing_evaluated(called(options), simulation.requests, summary, simulation.unread)
     text = proposal(choices, called(options))
     if output is None:
         click.echo(text, nl=False)

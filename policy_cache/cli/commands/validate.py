@@ -123,16 +123,16 @@ class _Run:
             what = f"Would fix {counted(fixed, 'problem')}" if fixed else "Nothing to fix"
             show([Span(f"{what} in {counted(len(files), 'file')}.\n")], err=True)
             return 1 if fixed else 0
-        found: list[Diagnostic] = []
+        diagnostics: list[Diagnostic] = []
         rules = 0
         unreadable = False
         for checked in self._check_all(files):
-            found += checked.diagnostics
+            diagnostics += checked.diagnostics
             rules += checked.rules
             unreadable = unreadable or checked.unreadable
             self._print(checked)
-        self._close(found, len(files), rules, fixed)
-        invalid = any(diagnostic.severity == "error" for diagnostic in found)
+        self._close(diagnostics, len(files), rules, fixed)
+        invalid = any(diagnostic.severity == "error" for diagnostic in diagnostics)
         return 2 if unreadable or self._unwritten else int(invalid)
 
     def _check_all(self, files: Sequence[str]) -> Iterator[Checked]:
@@ -157,18 +157,18 @@ class _Run:
 
                 click.echo(annotation(diagnostic), nl=False)
 
-    def _close(self, found: Sequence[Diagnostic], files: int, rules: int, fixed: int) -> None:
+    def _close(self, diagnostics: Sequence[Diagnostic], files: int, rules: int, fixed: int) -> None:
         if self._format == "json":
-            show_json(as_json(found))
+            show_json(as_json(diagnostics))
         elif self._format == "sarif":
             from policy_cache.report.diagnostics.ci import as_sarif  # noqa: PLC0415, only for this format
 
-            show_json(as_sarif(found, __version__))
+            show_json(as_sarif(diagnostics, __version__))
         if fixed:
             where = counted(files, "file")
             show([Span(f"Fixed {counted(fixed, 'problem')} in {where}.\n", "added")], err=True)
         if self._format not in {"json", "sarif"}:
-            show(_summary(found, files, rules), err=self._format != "full")
+            show(_summary(diagnostics, files, rules), err=self._format != "full")
 
     def _check(self, file: str) -> Checked:
         try:
@@ -176,14 +176,14 @@ class _Run:
                 return self._checked(examine_content(_content(file), STDIN))
             return self._checked(examine(file))
         except PolicyError as error:
-            found = tuple(map(_of_folder, error.diagnostics))
-            return Checked(found, error.lines, unreadable=error.unreadable)
+            diagnostics = tuple(map(_of_folder, error.diagnostics))
+            return Checked(diagnostics, error.lines, unreadable=error.unreadable)
 
     def _checked(self, examined: Examined) -> Checked:
         source = examined.source
         listed = source.data.get("rules") if isinstance(source.data, dict) else None
-        found = reviewed(examined, self._routes)
-        return Checked(found, source.lines, len(listed) if isinstance(listed, list) else 0)
+        diagnostics = reviewed(examined, self._routes)
+        return Checked(diagnostics, source.lines, len(listed) if isinstance(listed, list) else 0)
 
     def _fix(self, file: str) -> int:
         """Apply a file's certain fixes, or show them, and return their number."""
@@ -229,9 +229,9 @@ def _of_folder(diagnostic: Diagnostic) -> Diagnostic:
     return Diagnostic("PC101", "error", "no policy in this folder", help=help_, file=diagnostic.file)
 
 
-def _summary(found: Sequence[Diagnostic], files: int, rules: int) -> list[Span]:
-    errors = sum(1 for diagnostic in found if diagnostic.severity == "error")
-    warnings = len(found) - errors
+def _summary(diagnostics: Sequence[Diagnostic], files: int, rules: int) -> list[Span]:
+    errors = sum(1 for diagnostic in diagnostics if diagnostic.severity == "error")
+    warnings = len(diagnostics) - errors
     where = f"in {counted(files, 'file')}"
     beside = f" and {counted(warnings, 'warning')}" if warnings else ""
     if errors:

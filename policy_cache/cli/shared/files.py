@@ -14,8 +14,8 @@ import click
 
 from policy_cache.cli.shared.output import give_up
 from policy_cache.errors import reason_of
-from policy_cache.policy.check.mend import Mended, mend
 from policy_cache.policy.write.file import replacing, write
+from policy_cache.policy.write.mend import Mended, mend
 from policy_cache.text.styled import Span
 from policy_cache.text.words import visible
 
@@ -116,7 +116,7 @@ def changes(find: Callable[[], Sequence[str]], wait: Callable[[], None]) -> Iter
 
 def _state(file: str) -> tuple[int, int] | None:
     try:
-        found = Path(file).stat()
+        status = Path(file).stat()
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size
+    return status.st_mtime_ns, status.st_size

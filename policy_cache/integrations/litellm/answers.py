@@ -42,7 +42,7 @@ _awaited: OrderedDict[str, _Awaited] = OrderedDict()
 _answered: OrderedDict[str, None] = OrderedDict()
 
 
-class Answers(CustomLogger):  # type: ignore[misc]  # litellm's own class
+class AnswerCallback(CustomLogger):  # type: ignore[misc]  # litellm's own class
     """Accounts for the answers of requests that are awaited, each once, whoever else is registered."""
 
     # litellm passes the times, too, by name.
@@ -119,8 +119,8 @@ def expect_from(rewriting: Rewriting, request: dict[str, Any]) -> None:
     try:
         if not isinstance(request.get("litellm_call_id"), str):
             request["litellm_call_id"] = str(uuid4())
-        if not any(isinstance(one, Answers) for one in litellm.callbacks):
-            litellm.callbacks.append(Answers())
+        if not any(isinstance(callback, AnswerCallback) for callback in litellm.callbacks):
+            litellm.callbacks.append(AnswerCallback())
         expect(rewriting, request)
     except Exception as error:  # noqa: BLE001, an answer that goes unnoticed must never fail a request
         rewriting.fault(error, "an answer will not be accounted for")

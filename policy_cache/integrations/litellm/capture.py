@@ -29,7 +29,7 @@ class Sent(NamedTuple):
 
 
 class Caught(BaseException):
-    """Ends a call once its body is known. No `Exception`, lest litellm retries it or maps it."""
+    """Ends a call once its body is known. Not an `Exception`, which litellm would retry or map."""
 
 
 _CATCH: ContextVar[list[Sent] | None] = ContextVar("catch", default=None)

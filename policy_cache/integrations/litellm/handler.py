@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from policy_cache.integrations.litellm.again import ATTEMPT, Attempt, retry_while_alive
-from policy_cache.integrations.litellm.answers import Answers, awaited, expect
+from policy_cache.integrations.litellm.answers import AnswerCallback, awaited, expect
 from policy_cache.integrations.litellm.rewriting import Rewriting
 from policy_cache.usage.account import savings
 from policy_cache.usage.log import log_usage
@@ -25,7 +25,7 @@ _SHAPES: dict[str, Shape] = {
 }
 
 
-class PolicyCacheHandler(Answers):
+class PolicyCacheHandler(AnswerCallback):
     """Rewrites each request once its deployment is known: every attempt of a fallback for its own route.
 
     What a response says was written to the cache or read from it is logged in one record. While a handler

@@ -65,9 +65,9 @@ def _sink(name: str) -> Sink:
     try:
         return _SINKS[name]()
     except ModuleNotFoundError as error:
-        said = f"`metrics: {name}` needs {error.name}, which is not installed"
+        message = f"`metrics: {name}` needs {error.name}, which is not installed"
         fix = "pip install 'policy-cache[metrics]'"
-        raise PolicyError([Diagnostic("PC129", "error", said, help=fix, file=BLOCK)]) from None
+        raise PolicyError([Diagnostic("PC129", "error", message, help=fix, file=BLOCK)]) from None
 
 
 class Record(NamedTuple):
@@ -136,8 +136,8 @@ def settings() -> object:
     server = sys.modules.get("litellm.proxy.proxy_server")
     if server is None:
         return None
-    said = server.proxy_config.get_config_state().get("litellm_settings") or {}
-    return cast("object", said.get("policy_cache"))
+    litellm_settings = server.proxy_config.get_config_state().get("litellm_settings") or {}
+    return cast("object", litellm_settings.get("policy_cache"))
 
 
 def _record(given: OptionBlock | None, over: OptionBlock) -> Record | None:
@@ -153,6 +153,6 @@ def _record(given: OptionBlock | None, over: OptionBlock) -> Record | None:
 
 def _of_environment(environment: Mapping[str, str]) -> dict[str, object]:
     """The variables that say something; one that is empty says nothing."""
-    found: dict[str, object] = {name: environment[name] for name in _VARIABLES if environment.get(name)}
-    alarm = str(found.get("POLICY_CACHE_ALARM")).lower()
-    return found | {"POLICY_CACHE_ALARM": alarm in ON} if alarm in ON | _OFF else found
+    given: dict[str, object] = {name: environment[name] for name in _VARIABLES if environment.get(name)}
+    alarm = str(given.get("POLICY_CACHE_ALARM")).lower()
+    return given | {"POLICY_CACHE_ALARM": alarm in ON} if alarm in ON | _OFF else given

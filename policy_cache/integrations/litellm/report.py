@@ -15,29 +15,31 @@ if TYPE_CHECKING:
 
     from policy_cache.integrations.litellm.wire import Check, WireMarker
 
+_LOST = "lost by litellm"
+
 
 def wire_report(check: Check) -> Iterator[Span]:
     """Where each marker of a request stands in the body that litellm sends, or that it was lost."""
-    sent = [one for one in check.wire.sent if one.method != "GET"]
+    sent = [request for request in check.wire.sent if request.method != "GET"]
     yield Span(f"\nwire, litellm {version('litellm')}\n", "strong")
-    for number, one in enumerate(sent):
+    for number, request in enumerate(sent):
         call = f"[{number + 1}] " if len(sent) > 1 else ""
-        yield Span(f"  {call}{one.method} {visible(_address(one.url))}\n", "dim")
+        yield Span(f"  {call}{request.method} {visible(_address(request.url))}\n", "dim")
     offset = len(check.wire.sent) - len(sent)
     rows = [
         (
             place(fate.marker.at),
-            _found(fate.places, offset, len(sent)),
+            _places(fate.places, offset, len(sent)),
             _by(fate.marker.source and fate.marker.source.rule),
         )
         for fate in check.fates
     ]
-    rows += [("litellm's own", _found([one], offset, len(sent)), "litellm") for one in check.added]
+    rows += [("litellm's own", _places([marker], offset, len(sent)), "litellm") for marker in check.added]
     rows += [(name, "sent" if there else "not sent", "") for name, there in check.parameters.items()]
     widths = column(row[0] for row in rows), column(row[1] for row in rows)
-    for where, found, by in rows:
+    for where, result, by in rows:
         yield Span(f"  {where:{widths[0]}}  ")
-        yield Span(f"{found:{widths[1]}}", "error" if found in {_LOST, "not sent"} else "added")
+        yield Span(f"{result:{widths[1]}}", "error" if result in {_LOST, "not sent"} else "added")
         yield Span(f"  {by}\n" if by else "\n", "note")
     if not check.wire.markers and not check.fates:
         yield Span("  no marker is sent\n", "dim")
@@ -49,26 +51,23 @@ def wire_json(check: Check) -> dict[str, object]:
     """The same as JSON data: every marker of the request with its places in the bodies that are sent."""
     return {
         "litellm": version("litellm"),
-        "requests": [{"method": one.method, "url": _address(one.url)} for one in check.wire.sent],
+        "requests": [{"method": request.method, "url": _address(request.url)} for request in check.wire.sent],
         "markers": [
             {
                 "at": place(fate.marker.at),
                 "rule": None if fate.marker.source is None else fate.marker.source.rule,
-                "places": [_marker_json(one) for one in fate.places],
+                "places": [_marker_json(marker) for marker in fate.places],
             }
             for fate in check.fates
         ],
-        "added": [_marker_json(one) for one in check.added],
+        "added": [_marker_json(marker) for marker in check.added],
         "parameters": dict(check.parameters),
         "leaks": list(check.wire.leaks),
     }
 
 
-def _marker_json(one: WireMarker) -> dict[str, object]:
-    return {"request": one.call, "at": place(one.location), "ttl": one.ttl}
-
-
-_LOST = "lost by litellm"
+def _marker_json(marker: WireMarker) -> dict[str, object]:
+    return {"request": marker.call, "at": place(marker.location), "ttl": marker.ttl}
 
 
 def _address(url: str) -> str:
@@ -81,11 +80,11 @@ def _by(rule: str | None) -> str:
     return word(rule) if rule else "the client"
 
 
-def _found(places: Iterable[WireMarker], offset: int, calls: int) -> str:
+def _places(places: Iterable[WireMarker], offset: int, calls: int) -> str:
     """The places, each with its call where there are several."""
-    found = [
-        f"-> {f'[{one.call - offset + 1}] ' if calls > 1 else ''}{place(one.location)}"
-        f"{f' ({one.ttl})' if one.ttl else ''}"
-        for one in places
+    shown = [
+        f"-> {f'[{marker.call - offset + 1}] ' if calls > 1 else ''}{place(marker.location)}"
+        f"{f' ({marker.ttl})' if marker.ttl else ''}"
+        for marker in places
     ]
-    return ", ".join(found) or _LOST
+    return ", ".join(shown) or _LOST

@@ -39,26 +39,26 @@ def as_sarif(diagnostics: Sequence[Diagnostic], version: str) -> Json:
     return {"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}
 
 
-def _rule(one: Explanation) -> Json:
-    examples = [(name, text) for name, text in (("Bad", one.bad), ("Good", one.good)) if text]
-    plain = "\n\n".join([one.text, *(f"{name}:\n{text}" for name, text in examples)])
-    marked = "\n\n".join([one.text, *(f"{name}:\n\n```yaml\n{text}```" for name, text in examples)])
+def _rule(explanation: Explanation) -> Json:
+    examples = [(name, text) for name, text in (("Bad", explanation.bad), ("Good", explanation.good)) if text]
+    plain = "\n\n".join([explanation.text, *(f"{name}:\n{text}" for name, text in examples)])
+    marked = "\n\n".join([explanation.text, *(f"{name}:\n\n```yaml\n{text}```" for name, text in examples)])
     return {
-        "id": one.code,
-        "shortDescription": {"text": one.title},
-        "fullDescription": {"text": one.text},
+        "id": explanation.code,
+        "shortDescription": {"text": explanation.title},
+        "fullDescription": {"text": explanation.text},
         "help": {"text": plain, "markdown": marked},
     }
 
 
 def _result(diagnostic: Diagnostic, index: int) -> Json:
-    said = visible(diagnostic.message) + (f" ({visible(diagnostic.help)})" if diagnostic.help else "")
+    message = visible(diagnostic.message) + (f" ({visible(diagnostic.help)})" if diagnostic.help else "")
     artifact = {"uri": _uri(diagnostic.file)}
     result: Json = {
         "ruleId": diagnostic.code,
         "ruleIndex": index,
         "level": diagnostic.severity,
-        "message": {"text": said},
+        "message": {"text": message},
         "locations": [_location(artifact, diagnostic.span)],
     }
     if diagnostic.labels:

@@ -12,10 +12,14 @@ if TYPE_CHECKING:
     from policy_cache.policy.check.explanation import Explanation
 
 
-def explained(one: Explanation) -> list[Span]:
+def explained(explanation: Explanation) -> list[Span]:
     """A code, what it means, and an example that yields it beside one that does not."""
-    spans = [Span(one.code, "strong"), Span(f"  {one.title}\n\n"), Span(f"{one.text}\n")]
-    for name, text in (("Bad", one.bad), ("Good", one.good)):
+    spans = [
+        Span(explanation.code, "strong"),
+        Span(f"  {explanation.title}\n\n"),
+        Span(f"{explanation.text}\n"),
+    ]
+    for name, text in (("Bad", explanation.bad), ("Good", explanation.good)):
         if text:
             spans.append(Span(f"\n{name}:\n", "removed" if name == "Bad" else "added"))
             spans += [Span(f"    {line}\n") for line in text.splitlines()]
@@ -24,7 +28,11 @@ def explained(one: Explanation) -> list[Span]:
 
 def overview(every: Iterable[Explanation]) -> list[Span]:
     """A line for each code."""
-    return [span for one in every for span in (Span(one.code, "strong"), Span(f"  {one.title}\n"))]
+    return [
+        span
+        for explanation in every
+        for span in (Span(explanation.code, "strong"), Span(f"  {explanation.title}\n"))
+    ]
 
 
 _PARTS = {
@@ -44,12 +52,12 @@ def page(every: Iterable[Explanation]) -> str:
         "`policy-cache rule CODE` shows the same. This page is written by `make docs`.",
     ]
     part = ""
-    for one in every:
-        if one.code[:3] != part:
-            part = one.code[:3]
+    for explanation in every:
+        if explanation.code[:3] != part:
+            part = explanation.code[:3]
             out += ["", f"## {_PARTS[part]}"]
-        out += ["", f"### {one.code}: {one.title}", "", one.text]
-        for name, text in (("Bad", one.bad), ("Good", one.good)):
+        out += ["", f"### {explanation.code}: {explanation.title}", "", explanation.text]
+        for name, text in (("Bad", explanation.bad), ("Good", explanation.good)):
             if text:
                 language = "sh" if text.startswith("$ ") else "yaml"
                 # A bad example is no policy to copy, and says so to whoever reads the page by program.

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from policy_cache.engine.plan import Plan
     from policy_cache.report.plan.arbitration import Arbitration, Step
     from policy_cache.report.plan.prefix import Drawing
-    from policy_cache.report.plan.verdicts import RuleVerdict, Verdict
+    from policy_cache.report.plan.verdicts import ConditionVerdict, RuleVerdict
     from policy_cache.report.plan.why import Answer
 
 
@@ -106,7 +106,7 @@ def _rule(verdict: RuleVerdict, facts: Facts, plan: Plan) -> Iterator[Span]:
         yield Span(f"      {_SPLIT}\n", "warning")
 
 
-def _conditions(verdicts: Sequence[Verdict], indent: str, refused: str) -> Iterator[Span]:
+def _conditions(verdicts: Sequence[ConditionVerdict], indent: str, refused: str) -> Iterator[Span]:
     rows = [(word(v.name), word(v.seen), word(v.expected)) for v in verdicts]
     names, seen, expected = (column(row[number] for row in rows) for number in range(3))
     for verdict, row in zip(verdicts, rows, strict=True):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from policy_cache.engine.match import Facts
     from policy_cache.engine.plan import Plan
     from policy_cache.report.plan.arbitration import Step
-    from policy_cache.report.plan.verdicts import RuleVerdict, Verdict
+    from policy_cache.report.plan.verdicts import ConditionVerdict, RuleVerdict
     from policy_cache.report.plan.why import Answer
     from policy_cache.request.location import Location
 
@@ -103,7 +103,7 @@ def _rule(one: RuleVerdict, facts: Facts) -> Data:
     }
 
 
-def _condition(verdict: Verdict) -> Data:
+def _condition(verdict: ConditionVerdict) -> Data:
     return {
         "condition": verdict.name,
         "seen": elided(verdict.seen),

@@ -24,7 +24,7 @@ def locate(text: str, request: object) -> Location:
 
     Args:
         text: The path, such as `$['messages'][4]`; its `$`, which shells act on, may be left out.
-        request: The request that it shall be in.
+        request: The request to look in.
 
     Raises:
         SpotError: It is not a normalized path, or leads to nothing in the request.
@@ -38,15 +38,15 @@ def locate(text: str, request: object) -> Location:
     here: Location = ()
     value = request
     for key in location:
-        found = _step(value, key)
-        if found is None:
+        member = _step(value, key)
+        if member is None:
             near = (*here, *_nearest(value, key))
             where = place(here) if here else "the request"
             raise SpotError(
                 f"{quoted(text)} is not in the request: {where} {_lack(value, key)}; "
                 f"the nearest place is {place(near)}"
             )
-        here, value = (*here, key), found[0]
+        here, value = (*here, key), member[0]
     return location
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ConditionVerdict:
     """What one condition came to.
 
     Attributes:
@@ -51,36 +51,36 @@ class RuleVerdict:
 
     rule: CompiledRule
     outcome: str
-    match: tuple[Verdict, ...]
-    veto: tuple[Verdict, ...]
+    match: tuple[ConditionVerdict, ...]
+    veto: tuple[ConditionVerdict, ...]
     placements: tuple[Placement, ...]
     stopper: CompiledRule | None = None
 
 
 def verdicts(rules: Sequence[CompiledRule], facts: Facts, plan: Plan) -> list[RuleVerdict]:
     """Every rule's verdict, in file order."""
-    found: list[RuleVerdict] = []
+    answers: list[RuleVerdict] = []
     stopper: CompiledRule | None = None
     for rule in rules:
         if stopper is not None:
-            found.append(RuleVerdict(rule, "not reached", (), (), (), stopper))
+            answers.append(RuleVerdict(rule, "not reached", (), (), (), stopper))
             continue
         match = _judged(rule.match, facts)
         veto = _judged(rule.veto, facts) if all(verdict.holds for verdict in match) else ()
         matched = rule.source.rule in plan.matched
         outcome = "match" if matched else "excepted" if veto and all(v.holds for v in veto) else "no match"
         placements = tuple(p for p in plan.placements if p.source.rule == rule.source.rule)
-        found.append(RuleVerdict(rule, outcome, match, veto, placements))
+        answers.append(RuleVerdict(rule, outcome, match, veto, placements))
         if matched and rule.stop:
             stopper = rule
-    return found
+    return answers
 
 
-def _judged(conditions: Sequence[Condition], facts: Facts) -> tuple[Verdict, ...]:
-    judged: list[Verdict] = []
+def _judged(conditions: Sequence[Condition], facts: Facts) -> tuple[ConditionVerdict, ...]:
+    judged: list[ConditionVerdict] = []
     for condition in conditions:
         holds = condition.holds(facts)
-        judged.append(Verdict(condition.name, condition.expected, condition.seen(facts), holds))
+        judged.append(ConditionVerdict(condition.name, condition.expected, condition.seen(facts), holds))
         if not holds:
             break
     return tuple(judged)
