@@ -186,7 +186,7 @@ class BlockTable(_Sourced):
         defers: A deferred tool is sent as one; else it is in the prefix like any other.
         mcp: A client's marker on an `mcp` tool takes effect.
         result_parts: Types of the parts of a tool message that are sent.
-        nested: The blocks in a result or a document whose marker counts on what is around them.
+        nested: A marker on a block in a result or a document counts on what is around it.
         list_level: A client's marker on a message with a list takes effect on the list's last block.
         function_level: A client's marker inside a tool's `function` takes effect on the tool.
         translated: Types of content blocks on which litellm turns a marker of the other dialect into the
@@ -217,7 +217,7 @@ class BlockTable(_Sourced):
     defers: bool = True
     mcp: bool = False
     result_parts: tuple[str, ...] = ("text", "image_url")
-    nested: Literal["last", "any", "none"] = "last"
+    nested: bool = True
     list_level: bool = False
     function_level: bool = True
     translated: tuple[str, ...] = ()

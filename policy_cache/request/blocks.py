@@ -7,7 +7,7 @@ is of a prompt and the `BlockRules` of a route.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from policy_cache.request.location import Location, elements_of, fields_of, value_at
 from policy_cache.request.prompt import SYSTEM_ROLES, TOOL_ROLES, made_by_code
@@ -52,7 +52,7 @@ class BlockRules:
     defers: bool = True
     mcp: bool = False
     result_parts: frozenset[str] = field(default_factory=frozenset)
-    nested: Literal["last", "any", "none"] = "last"
+    nested: bool = True
     message_level: bool = True
     list_level: bool = False
     function_level: bool = True

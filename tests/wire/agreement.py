@@ -228,9 +228,10 @@ class Body:
         if at == ():
             return () if "request" in reads else None
         if at[0] == "tools":
-            holder, said = at[:2], "tools" if len(at) == 2 else "function"
-            return holder if said in reads and not _is_deferred(at_location(self.json, holder)) else None
-        if "message" in reads:
+            return self._tool(at, route)
+        if at[0] == "system":
+            return at if route.blocks.system_parameter else None
+        if route.name in _PROXIES:
             return self._proxied(at)
         if len(at) != 4 or at[2] not in ("content", "output") or _blank(carrier):
             return None
@@ -263,10 +264,51 @@ class Body:
             return None
         return at
 
+    def _tool(self, at: Location, route: Route) -> Location | None:
+        tool = at_location(self.json, at[:2])
+        deferred = tool.get("defer_loading") or (tool.get("function") or {}).get("defer_loading")
+        read = route.blocks.tools and (len(at) == 2 or route.name in _PROXIES) and tool.get("type") != "mcp"
+        return at[:2] if read and not deferred else None
+
+    def _reads(self, at: Location, route: Route) -> bool:
+        """Whether a provider reads a content block in OpenAI's shape, or of the Responses API."""
+        message, block = at_location(self.json, at[:2]), at_location(self.json, at)
+        rules, kind = route.blocks, block.get("type", "")
+        role = message.get("role") or message.get("type")
+        kinds = {
+            "system": rules.system,
+            "developer": rules.system,
+            "user": rules.user,
+            "assistant": rules.assistant,
+            "tool": rules.tool_content,
+            "function": rules.tool_content,
+            "function_call_output": rules.tool_content,
+        }.get(str(role), frozenset())
+        if self.kind == "anthropic":
+            kinds = rules.assistant if role == "assistant" else {"text", "image", "tool_result"}
+        told = kind == "text" and not block.get("text")
+        return at[2] in ("content", "output") and _TYPES.get(kind, kind) in kinds and not told
+
+    def _proxied(self, at: Location) -> Location | None:
+        message = at_location(self.json, at[:2])
+        result = message["role"] in ("tool", "function")
+        if len(at) == 2:
+            if result:
+                return at
+            return (*at, "content") if isinstance(message.get("content"), str) else None
+        if at[2] == "tool_calls":
+            ids = [call.get("id") for call in message["tool_calls"]]
+            return at if len(at) == 4 and at[3] == ids.index(ids[int(at[3])]) else None
+        if at[2] != "content":
+            return None
+        block = at_location(self.json, at[:4])
+        if result:
+            return at[:2] if block.get("type") in _SENT_RESULTS else None
+        return at[:4] if block.get("type") in {"text", "image_url", "file", "document"} else None
+
     def _native_block(self, at: Location) -> Location | None:
         if at == ():
-            # Bedrock refuses one on the request.
-            return None if "bedrock" in self.url else ()
+            return ()
         outer = at[: 4 if at[0] == "messages" else 2]
         if len(outer) < (4 if at[0] == "messages" else 2):
             return None
@@ -281,30 +323,6 @@ class Body:
             or (at[0] == "messages" and self.json["messages"][at[1]].get("clear_at") is not None)
         )
         return None if refused else outer
-
-
-def _is_deferred(tool: dict[str, Any]) -> bool:
-    return bool(tool.get("defer_loading") or (tool.get("function") or {}).get("defer_loading"))
-
-
-def _blank(block: Any) -> bool:
-    return (
-        isinstance(block, dict)
-        and block.get("type") in ("text", "input_text")
-        and not (block.get("text") or "").strip()
-    )
-
-
-def _is_last_nested(block: dict[str, Any], within: Location) -> bool:
-    """Whether a place within a block is its last nested block: its marker counts as the block's own."""
-    steps: Location = ("source", "content") if block.get("type") == "document" else ("content",)
-    if within[: len(steps)] != steps:
-        return False
-    nested: Any = at_location(block, steps)
-    last, deeper = nested[-1], within[len(steps) + 1 :]
-    if within[len(steps)] != len(nested) - 1 or last.get("type") in _NEVER:
-        return False
-    return _is_last_nested(last, deeper) if deeper else True
 
 
 def _is_programmatic(block: dict[str, Any], body: dict[str, Any]) -> bool:
