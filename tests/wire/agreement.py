@@ -10,7 +10,7 @@ from policy_cache.cache.reading import messages_prompt
 from policy_cache.emulator.errors import ApiError
 from policy_cache.emulator.markers import check_markers
 from policy_cache.emulator.schema import check_shape
-from policy_cache.forecast.reader import PromptReader, marked
+from policy_cache.forecast.reader import Readers, marked
 from policy_cache.integrations.litellm import WireError, wire
 from policy_cache.request.location import fields_of
 from policy_cache.request.markers import MARKER_KEYS
@@ -43,15 +43,12 @@ class Breakpoint(NamedTuple):
         return f"{self.place:g}/{self.ttl}"
 
 
-# What a provider that gets the request in OpenAI's shape reads, beside content blocks. Where litellm
-# stands behind (a proxy), it translates as it does here.
-_PROXY = frozenset({"tools", "function", "message"})
-READS: dict[str, frozenset[str]] = {
-    "openrouter-claude": frozenset({"tools", "request"}),
-    "minimax": frozenset({"tools"}),
-    "litellm-proxy-claude": _PROXY,
-    "openai-compatible-claude": _PROXY,
-}
+# Behind these stands litellm again, which translates what it is given as it does here. Elsewhere a provider
+# that gets a request in OpenAI's shape reads content blocks, and what else the catalog says.
+_PROXIES = frozenset({"litellm-proxy-claude", "openai-compatible-claude"})
+# The Responses API's own names.
+_TYPES = {"input_text": "text", "output_text": "text", "input_image": "image_url", "input_file": "file"}
+_SENT_RESULTS = frozenset({"text", "image_url"})
 _NEVER = ("thinking", "redacted_thinking")
 _CACHED = ("system_instruction", "tools", "tool_config")
 
@@ -61,15 +58,17 @@ _CACHED = ("system_instruction", "tools", "tool_config")
 
 def engine(plan: Plan) -> list[Breakpoint]:
     """What the engine says takes effect."""
-    points = [point for point in plan.breakpoints if point.block is not None]
-    return _told(((place(plan.request, point.block), point.ttl) for point in points), plan.route)
+    effective = [point for point in plan.breakpoints if point.slot is not None]
+    return _told(
+        ((place(plan.request, point.block), point.ttl) for point in effective if point.block is not None),
+        plan.route,
+    )
 
 
 def simulator(plan: Plan) -> list[Breakpoint]:
     """What the simulator replays."""
-    prompt = PromptReader(plan.route.shape, plan.route.blocks).read(plan.request, model=plan.route.model)
-    replayed = marked(prompt, plan.request, plan.route)
-    return _told(_of_blocks(plan.request, replayed), plan.route)
+    prompt = Readers({}).read(plan.request, plan.route)
+    return _told(_of_blocks(plan.request, marked(prompt, plan.request, plan.route)), plan.route)
 
 
 def emulator(plan: Plan, body: Body) -> list[Breakpoint]:
@@ -170,13 +169,15 @@ class Body:
     def last(self) -> float:
         """Where a marker of the whole request takes effect."""
         if self.kind == "anthropic":
-            for index, message in reversed([*enumerate(self.json["messages"])]):
-                at: Location = ("messages", index, "content")
-                if isinstance(message["content"], str):
-                    return place(self.json, at)
-                for number in reversed(range(len(message["content"]))):
-                    if self._native_block((*at, number)) is not None:
-                        return place(self.json, (*at, number))
+            body = self.json
+            for index in reversed(range(len(body["messages"]))):
+                content = body["messages"][index]["content"]
+                if isinstance(content, str):
+                    return place(body, ("messages", index, "content"))
+                for number in reversed(range(len(content))):
+                    at = ("messages", index, "content", number)
+                    if self._native_block(at) is not None:
+                        return place(body, at)
         return max(tags({name: self.json[name] for name in in_order(self.json)}), default=-1)
 
     @property
@@ -204,57 +205,34 @@ class Body:
         """The places and TTLs of the markers that the provider reads."""
         if self.kind == "gemini":
             for marker in self.sent.markers:
-                if marker.location[:1] != ("contents",):
-                    continue
-                contents = self.sent.sent[marker.call].body["contents"]
-                # Without a TTL, Gemini keeps it for an hour.
-                yield max(tags(contents), default=0.5), "5m" if marker.ttl == "300s" else "1h"
+                if marker.location[:1] == ("contents",):
+                    contents = self.sent.sent[marker.call].body["contents"]
+                    # Without a TTL, Gemini keeps it for an hour.
+                    yield max(tags(contents), default=0.5), "5m" if marker.ttl == "300s" else "1h"
             return
-        reads = READS.get(route.name or "", frozenset())
         for marker in self.sent.markers:
-            at = self._block(marker.location, route, reads)
+            at = self._block(marker.location, route)
             if at is not None:
                 yield (self.last if at == () else place(self.json, at)), marker.ttl or "5m"
 
-    def _block(self, at: Location, route: Route, reads: frozenset[str]) -> Location | None:
+    def _block(self, at: Location, route: Route) -> Location | None:
         """The block on which a marker takes effect; None where it is not read, or is refused."""
         carrier = at_location(self.json, at)
         if self.kind == "converse":
             return self._converse_block(at, route)
         if isinstance(carrier, dict) and route.key not in carrier:
             return None
-        if self.kind == "anthropic":
+        if self.emulated:
             return self._native_block(at)
         if at == ():
-            return () if "request" in reads else None
+            return () if route.request_marker else None
         if at[0] == "tools":
             return self._tool(at, route)
         if at[0] == "system":
             return at if route.blocks.system_parameter else None
         if route.name in _PROXIES:
             return self._proxied(at)
-        if len(at) != 4 or at[2] not in ("content", "output") or _blank(carrier):
-            return None
-        return at
-
-    def _proxied(self, at: Location) -> Location | None:
-        """A block of a message that litellm translates behind a proxy, as it does for Claude itself."""
-        message = at_location(self.json, at[:2])
-        result = message["role"] in ("tool", "function")
-        if len(at) == 2 and not result:
-            return (*at, "content") if isinstance(message.get("content"), str) else None
-        if len(at) == 2:
-            return at
-        if at[2] == "tool_calls":
-            ids = [call.get("id") for call in message["tool_calls"]]
-            return at if len(at) == 4 and ids.index(ids[int(at[3])]) == at[3] else None
-        block = at_location(self.json, at[:4])
-        if at[2] != "content" or (len(at) > 4 and not _is_last_nested(block, at[4:])):
-            return None
-        if not result:
-            return None if block.get("type") in _NEVER else at[:4]
-        last = at[3] == len(message["content"]) - 1 and len(at) == 4
-        return at[:2] if last and block.get("type") in ("text", "image_url") else None
+        return at if len(at) == 4 and self._reads(at, route) else None
 
     def _converse_block(self, at: Location, route: Route) -> Location | None:
         if not at or at[0] == "additionalModelRequestFields":
@@ -310,11 +288,11 @@ class Body:
         if at == ():
             return ()
         outer = at[: 4 if at[0] == "messages" else 2]
-        if len(outer) < (4 if at[0] == "messages" else 2):
+        if len(outer) < (4 if at[0] == "messages" else 2) or at[0] == "extra_body":
             return None
+        # A marker inside a block counts as the block's own. Where it is not on the last one in it, the
+        # provider refuses the request, whoever counts what.
         block = at_location(self.json, outer)
-        if len(at) > len(outer) and not _is_last_nested(block, at[len(outer) :]):
-            return None
         refused = (
             block.get("type") in _NEVER
             or block.get("defer_loading") is True
@@ -380,12 +358,17 @@ def bare(value: object, name: str = "") -> object:
 def difference(before: object, after: object, at: str = "$") -> str | None:
     """The first place where two bodies differ, with what stands there; None where they are alike."""
     if isinstance(before, dict) and isinstance(after, dict):
-        pairs = [(f"{at}.{name}", before.get(name), after.get(name)) for name in sorted({*before, *after})]
-    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
-        pairs = [(f"{at}[{index}]", *pair) for index, pair in enumerate(zip(before, after, strict=True))]
-    else:
-        return None if before == after else f"{at}: {before!r:.200} -> {after!r:.200}"
-    return next(filter(None, (difference(left, right, where) for where, left, right in pairs)), None)
+        for name in sorted(before.keys() | after.keys()):
+            found = difference(before.get(name), after.get(name), f"{at}.{name}")
+            if found is not None:
+                return found
+        return None
+    if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        found = (
+            difference(*pair, f"{at}[{index}]") for index, pair in enumerate(zip(before, after, strict=True))
+        )
+        return next(filter(None, found), None)
+    return None if before == after else f"{at}: {before!r:.200} -> {after!r:.200}"
 
 
 class Sending(NamedTuple):
