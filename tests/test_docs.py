@@ -45,8 +45,12 @@ def test_every_policy_shown_is_valid(text):
     assert loads(text).warnings == ()
 
 
-def test_the_catalog_shown_is_valid(tmp_path):
-    [text] = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "providers.md").read_text(), re.DOTALL)
+def catalogs():
+    return re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "providers.md").read_text(), re.DOTALL)
+
+
+@pytest.mark.parametrize("text", catalogs())
+def test_every_catalog_shown_is_valid(tmp_path, text):
     file = tmp_path / "catalog.yaml"
     file.write_text(text)
     assert "acme" in {route.name for route in load_catalog(file).routes}

@@ -90,18 +90,6 @@ class Prompt:
         """The size of the whole prompt."""
         return sum(block.tokens for block in self.blocks) + self.tail
 
-    @property
-    def last_cacheable(self) -> int | None:
-        """The index of the last block that a marker may stand on."""
-        return next((i for i in reversed(range(len(self.blocks))) if self.blocks[i].cacheable), None)
-
-    def mark_last(self, ttl: Ttl) -> Prompt:
-        """Put a breakpoint on the last cacheable block, unless it has its own."""
-        last = self.last_cacheable
-        if last is None or self.blocks[last].ttl is not None:
-            return self
-        return self.mark({last: ttl})
-
     def mark(self, breakpoints: Mapping[int, Ttl]) -> Prompt:
         """The same prompt with breakpoints on these blocks, by their index, beside those it has."""
         if not breakpoints:

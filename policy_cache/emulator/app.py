@@ -13,7 +13,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from policy_cache.cache.explicit import CacheModel, CachePlan
-from policy_cache.cache.messages import messages_prompt
+from policy_cache.cache.reading import messages_prompt
 from policy_cache.emulator.errors import ApiError, refusal
 from policy_cache.emulator.events import events
 from policy_cache.emulator.markers import check_markers

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from policy_cache.engine.changes import Placement, Source
-from policy_cache.engine.run import run_block, run_end, run_ends, spread
 from policy_cache.request.blocks import REQUEST, Block, Order
 from policy_cache.request.location import Location, normalized
+from policy_cache.request.prefix import last_effective
+from policy_cache.request.run import run_block, run_end, run_ends
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 # A NamedTuple's own constructor is a Python call, and these are made for every request.
 _new = tuple.__new__
 
-_REQUEST_BLOCK = Block((), (REQUEST, 0, 0, 0), markable=True)
+_REQUEST_BLOCK = Block((), (REQUEST, 0, 0, 0), "request", markable=True, effective=True)
 
 
 class Accepted(NamedTuple):
@@ -47,7 +48,7 @@ class Arbiter:
     __slots__ = (
         "_claimed",
         "_client_long",
-        "_effective",
+        "_client_short",
         "_ends",
         "_halved",
         "_long",
@@ -68,19 +69,22 @@ class Arbiter:
     ) -> None:
         self._route = route
         self._prefix = prefix
-        self._effective: Sequence[ClientMarker] = ()
+        # The client's last long marker and its first short one, of those that take effect.
         self._client_long: ClientMarker | None = None
-        self._used = 0
-        if client:
-            self._effective = [marker for marker in client if marker.block is not None]
-            self._used = len(self._effective)
-            long = [marker for marker in self._effective if marker.ttl == "1h"]
-            self._client_long = max(long, key=lambda marker: marker.order, default=None)
-        self._long = False
+        self._client_short: ClientMarker | None = None
         # Each marked block, and whether the client marked it.
-        self._claimed: dict[Location | None, bool] = {m.block: True for m in self._effective}
-        if () in self._claimed:
-            self._claim_last(client=True)
+        self._claimed: dict[Location | None, bool] = {}
+        for marker in client:
+            if marker.block is None:
+                continue
+            self._claimed[marker.block] = True
+            if route.lifetime_of(marker) == "1h":
+                if self._client_long is None or marker.order > self._client_long.order:
+                    self._client_long = marker
+            elif self._client_short is None or marker.order < self._client_short.order:
+                self._client_short = marker
+        self._used = len(self._claimed)
+        self._long = False
         self._halved = halved
         self._ends: list[int | None] | None = None
         self.placements = placements
@@ -97,28 +101,25 @@ class Arbiter:
                 detail = "a marker on the request itself does not reach the provider"
                 return self._refuse(source, named, ttl, "route_drops_marker", detail)
             block: Block | None = _REQUEST_BLOCK
-            last = self._prefix.last()
+            last = last_effective(self._prefix.prompt, route.blocks)
             if last is not None and last.location in self._claimed:
                 return self._refuse_claimed(source, named, ttl, last.location)
-        elif route.run:
-            if self._ends is None:
-                self._ends = run_ends(self._prefix.prompt)
-            end = run_end(self._ends, wanted)
-            block = None if end is None else run_block(self._prefix.prompt, route.blocks, end)
         else:
-            block = self._prefix.settle(wanted)
+            block = self.settle(wanted)
         if block is None:
             ends = "only a user's turn with something after it ends a cached run here"
             detail = ends if route.run else "no block there or before it can carry a marker"
             return self._refuse(source, named, ttl, "not_markable", detail)
-        if self._halved:
-            block = self._halved.get(block[0], block)
-        location, order, _ = block
+        location, order = block[:2]
         if location in self._claimed:
             return self._refuse_claimed(source, named, ttl, location)
+        # A prefix is measured only where a breakpoint is left, so at most once for each.
+        if self._used >= route.breakpoints:
+            detail = f"all {route.breakpoints} breakpoints are used"
+            return self._refuse(source, named, ttl, "over_budget", detail, location)
         if not self._prefix.reaches(order, route.minimum):
             detail = f"{route.model} caches from {route.minimum:,} tokens on"
-            return self._refuse(source, named, ttl, "below_minimum", detail)
+            return self._refuse(source, named, ttl, "below_minimum", detail, location)
         in_place = order[0] == wanted[0] if depth == 1 else order[:depth] == wanted[:depth] and depth <= 4
         if len(location) == 2 and len(named) == 4:  # a block inside a result, for which the result is marked
             in_place = False
@@ -126,63 +127,77 @@ class Arbiter:
         detail = ""
         if ttl not in route.ttls:
             reason, detail, ttl = "ttl_unsupported", f"{route.model} takes no {ttl} on this route", "5m"
-        if self._effective and (clash := self._clash(order, ttl)):
-            return self._refuse(source, named, ttl, "kept_client_marker", clash)
-        if self._used >= route.breakpoints:
-            detail = f"all {route.breakpoints} breakpoints are used"
-            return self._refuse(source, named, ttl, "over_budget", detail)
+        long = self._client_long
+        if ttl == "5m" and long is not None and long.order > order:
+            detail = f"a 5m marker may not precede the client's 1h marker at {normalized(long.holder)}"
+            return self._refuse(source, named, ttl, "kept_client_marker", detail, location)
         self._claimed[location] = False
         self._used += 1
         if ttl == "1h":
             self._long = True
-        if order[0] == REQUEST:
-            self._claim_last(client=False)
+        if order[0] == REQUEST and last is not None:
+            # It takes effect on the last block: another marker there is idle, or refused.
+            self._claimed[last.location] = False
         placements = self.placements
         self.accepted.append(_new(Accepted, (order, location, ttl, len(placements))))
-        placements.append(_new(Placement, (source, named, location, ttl, reason, detail)))
+        placements.append(_new(Placement, (source, named, location, ttl, reason, detail, location)))
         return None
 
-    def _refuse(self, source: Source, named: Location, ttl: Ttl, reason: Reason, detail: str) -> None:
-        self.placements.append(Placement(source, named, None, ttl, reason, detail))
+    def settle(self, wanted: Order) -> Block | None:
+        """The block that carries a marker for a place in the prefix."""
+        prefix = self._prefix
+        if self._route.run:
+            if self._ends is None:
+                self._ends = run_ends(prefix.prompt)
+            end = run_end(self._ends, wanted)
+            return None if end is None else run_block(prefix.prompt, prefix.rules, end)
+        block = prefix.settle(wanted)
+        return block if block is None or not self._halved else self._halved.get(block.location, block)
+
+    def _refuse(
+        self,
+        source: Source,
+        named: Location,
+        ttl: Ttl,
+        reason: Reason,
+        detail: str,
+        wanted: Location | None = None,
+    ) -> None:
+        self.placements.append(Placement(source, named, None, ttl, reason, detail, wanted))
 
     def _refuse_claimed(self, source: Source, named: Location, ttl: Ttl, location: Location) -> None:
         if self._claimed[location]:
-            return self._refuse(source, named, ttl, "kept_client_marker", "")
-        return self._refuse(source, named, ttl, "duplicate", f"{normalized(location)} is marked already")
-
-    def _claim_last(self, *, client: bool) -> None:
-        """A marker on the request takes effect on the last block: another there is idle, or refused."""
-        last = self._prefix.last()
-        if last is not None:
-            self._claimed.setdefault(last.location, client)
-
-    def _clash(self, order: Order, ttl: str) -> str:
-        """The client's marker that one here would break, though it were within the budget."""
-        long = self._client_long
-        if ttl == "5m" and long is not None and long.order > order:
-            return f"a 5m marker may not precede the client's 1h marker at {normalized(long.holder)}"
-        return ""
+            return self._refuse(source, named, ttl, "kept_client_marker", "", location)
+        detail = f"{normalized(location)} is marked already"
+        return self._refuse(source, named, ttl, "duplicate", detail, location)
 
     def settle_ttls(self) -> list[Accepted]:
         """Lower every 1h marker that would follow a 5m one, and return the markers in prefix order."""
         accepted = self.accepted
         if self._route.run:
-            return [one for end in accepted for one in spread(self._prefix.prompt, self._route.blocks, end)]
+            return [one for end in accepted for one in _spread(self._prefix, end)]
         if len(accepted) > 1:
             accepted.sort()
         if not self._long:
             return accepted
-        short = [marker.order for marker in self._effective if marker.ttl != "1h"]
-        short += [one.order for one in accepted if one.ttl == "5m"]
+        short = [marker.order for marker in accepted if marker.ttl == "5m"]
+        if self._client_short is not None:
+            short.append(self._client_short.order)
         first_short = min(short, default=None)
         settled: list[Accepted] = []
-        for one in accepted:
-            if one.ttl == "1h" and first_short is not None and one.order > first_short:
-                lowered = self.placements[one.number]._replace(
+        for marker in accepted:
+            if marker.ttl == "1h" and first_short is not None and marker.order > first_short:
+                lowered = self.placements[marker.number]._replace(
                     reason="ttl_lowered", ttl="5m", detail="a 5m marker comes before it"
                 )
-                self.placements[one.number] = lowered
-                settled.append(one._replace(ttl="5m"))
+                self.placements[marker.number] = lowered
+                settled.append(marker._replace(ttl="5m"))
             else:
-                settled.append(one)
+                settled.append(marker)
         return settled
+
+
+def _spread(prefix: Prefix, end: Accepted) -> list[Accepted]:
+    """A breakpoint as the markers of its run."""
+    blocks = [run_block(prefix.prompt, prefix.rules, index) for index in range(end.order[1] + 1)]
+    return [end._replace(order=block.order, location=block.location) for block in blocks]

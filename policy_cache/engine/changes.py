@@ -47,6 +47,7 @@ class Placement(NamedTuple):
         ttl: The TTL that the marker has, or would have had; None when it is no marker.
         reason: How it ended.
         detail: More, for a person; never prompt text.
+        wanted: The block that was to carry the marker, in the request as it was; None where none could.
     """
 
     source: Source
@@ -55,6 +56,7 @@ class Placement(NamedTuple):
     ttl: Ttl | None
     reason: Reason
     detail: str = ""
+    wanted: Location | None = None
 
 
 class Step(NamedTuple):

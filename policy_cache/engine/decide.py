@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from policy_cache.engine.arbitrate import Arbiter
+from policy_cache.engine.breakpoints import breakpoints
 from policy_cache.engine.changes import Edit, Placement, Source, Step, edited
 from policy_cache.engine.compile import SetParameters, Split, Template, Unmark
 from policy_cache.engine.edits import Cut, Removal, prompt_edits
@@ -106,7 +107,11 @@ class Decision:
         self._placements: list[Placement] = []
         self._removals: list[Removal] = []
         self._gone: set[tuple[Location, str]] = set()
-        self._stands_down = conduct.stand_down and bool(self._client)
+        # Where no marker takes effect, one says at least that the client has a will of its own.
+        explicit = facts.route.mechanism == "explicit"
+        self._stands_down = conduct.stand_down and any(
+            marker.block is not None or not explicit for marker in self._client
+        )
         self._injection = injection(prompt.request)
         self._cuts: dict[Location, Cut] = {}
         self._halved: dict[Location, Block] = {}
@@ -124,7 +129,8 @@ class Decision:
             for source in [target.source for target in rule.targets] or [rule.source]:
                 self._placements.append(Placement(source, None, None, None, "stood_down", detail))
             return
-        markers = [one for one in self._client if one.key == KEY]
+        key = self._facts.route.key
+        markers = [m for m in self._client if m.key == KEY or (m.key != key and m.block is not None)]
         if not rule.targets:
             self._remove(rule.source, None, markers)
         places = _by_place(markers) if rule.targets else {}
@@ -150,8 +156,6 @@ class Decision:
         """Count what the client marked, as far as it stays."""
         gone = self._gone
         staying = [m for m in self._client if (m.holder, m.key) not in gone] if gone else self._client
-        if self._facts.route.key != KEY:
-            staying = [one for one in staying if one.key != KEY]
         self._replacing = marks and self._conduct.replace and bool(staying)
         client = () if self._replacing else staying
         if not self._stands_down and self._injection != "points":
@@ -298,11 +302,10 @@ class Decision:
         self.accepted = accepted
         if self._replacing and accepted:
             source = self._placements[accepted[0].number].source
-            key = self._facts.route.key
             self._removals += [
-                Removal(one, source)
-                for one in self._client
-                if one.key == key and (one.holder, key) not in self._gone
+                Removal(marker, source)
+                for marker in self._client
+                if (marker.holder, marker.key) not in self._gone
             ]
         if self._conduct.observe:
             self._observe()
@@ -322,12 +325,25 @@ class Decision:
 
     def plan(self, matched: tuple[str, ...]) -> Plan:
         """The decision as a value, with everything that led to it."""
+        edits, route = self.edits(), self._facts.route
+        owners = {edit.location: edit.source for edit in edits if edit.change == "mark"}
+        # One that a rule removed and another set anew, the same, is no edit; the place tells whose it is now.
+        owners |= {a.location: self._placements[a.number].source for a in self.accepted}
+        splits = [edit.location for edit in edits if edit.change == "split"]
+        original, added = self._prompt.request, self._injection
+        changed = original if not edits else edited(original, edits)
+        intended = breakpoints(original, changed, route, owners=owners, splits=splits, injection=added)
+        sent = intended
+        if edits and self.request is original:
+            sent = breakpoints(original, original, route, owners={}, splits=(), injection=added)
         return Plan(
             self.request,
             self._prompt.request,
-            self._facts.route,
+            route,
             self._placements,
-            self.edits(),
+            edits,
+            sent,
+            intended,
             self._client,
             matched,
             self._conduct.label,

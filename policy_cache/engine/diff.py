@@ -163,7 +163,7 @@ def summary(plan: Planned) -> Iterator[Span]:
     parts += [f"{changes[kind]} {kind}" for kind in ("replaced", "removed") if changes[kind]]
     parts += [counted(changes["split"], "text") + " split"] if changes["split"] else []
     parts += [counted(changes["set"], "parameter") + " set"] if changes["set"] else []
-    parts += [f"{lost} lost by litellm"] if lost else []
+    parts += [f"{lost} without effect"] if lost else []
     kept = sum(1 for marker in effective if marker.holder not in touched)
     used = kept + changes["added"] + changes["replaced"]
     limit = plan.route.breakpoints

@@ -13,7 +13,7 @@ from policy_cache.engine.injection import POINTS
 from policy_cache.request.blocks import TOOLS, message_blocks, system_blocks, tool_block
 from policy_cache.request.edit import marked
 from policy_cache.request.markers import KEY, may_hold_markers
-from policy_cache.request.prefix import EVERYTHING, reaches
+from policy_cache.request.prefix import EVERYTHING, described, threshold
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,17 +44,18 @@ def direct(rules: Sequence[CompiledRule], prompt: Prompt, route: Route) -> dict[
             if section == TOOLS:
                 block = tool_block(prompt, carriers, index)
             else:
-                found = (
+                blocks = (
                     message_blocks(prompt, carriers, index) if index >= 0 else system_blocks(prompt, carriers)
                 )
-                if not found:
+                if not blocks:
                     return None
-                block = found[-1]
-            location, order, markable = block
+                block = blocks[-1]
+            location, order, _, markable, _ = block
             if not markable or location in marks or len(marks) == most:
                 return None
             if order < large:
-                if not reaches(prompt, order, route.minimum):
+                minimum = route.minimum
+                if not described(prompt, order, minimum) and order < threshold(prompt, carriers, minimum):
                     return None
                 large = order
             marks[location] = dict(markers[ttl])

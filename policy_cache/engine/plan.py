@@ -12,6 +12,7 @@ from policy_cache.text.styled import plain
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from policy_cache.engine.breakpoints import Breakpoint
     from policy_cache.engine.changes import Edit, PatchOperation, Placement
     from policy_cache.engine.injection import Injection
     from policy_cache.providers.resolve import Route
@@ -28,6 +29,8 @@ class Plan:
         route: Where it goes.
         placements: Everything that matching rules wanted, with how it ended.
         edits: The changes, in prefix order.
+        breakpoints: The markers of the request that is sent, in prefix order, those that take no effect too.
+        intended: The same of the request that would be sent if the policy did not only observe.
         client_markers: The markers that the request carried.
         matched: The names of the rules that matched, in file order.
         policy: The policy's display name and revision.
@@ -39,6 +42,8 @@ class Plan:
     route: Route
     placements: Sequence[Placement]
     edits: Sequence[Edit]
+    breakpoints: Sequence[Breakpoint]
+    intended: Sequence[Breakpoint]
     client_markers: Sequence[ClientMarker]
     matched: Sequence[str]
     policy: tuple[str, str]

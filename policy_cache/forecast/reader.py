@@ -2,54 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from policy_cache.cache.chat import chat_message_blocks, chat_parameters, chat_tool_block
 from policy_cache.cache.memo import Memo
-from policy_cache.cache.messages import (
-    REPLY_OPENING,
-    in_prefix_order,
-    message_blocks,
-    parameters,
-    system_blocks,
-    tool_block,
-)
-from policy_cache.cache.prompt import Prompt, PromptBlock, Ttl
+from policy_cache.cache.reading import assembled, cached
+from policy_cache.cache.reading import marked as marked_by
 from policy_cache.forecast.scale import UNSCALED, Scale
-from policy_cache.request.location import elements_of
-from policy_cache.request.prompt import SYSTEM_ROLES
+from policy_cache.request.blocks import message_blocks, system_blocks, tool_block
 from policy_cache.request.prompt import Prompt as RequestPrompt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from policy_cache.cache.prompt import Prompt, PromptBlock
     from policy_cache.live.engine import Engine
     from policy_cache.providers.resolve import Route
-    from policy_cache.request.location import Location
+    from policy_cache.request.blocks import Block, BlockRules
     from policy_cache.request.prompt import Shape
 
-_Read: TypeAlias = "tuple[object, tuple[PromptBlock, ...]]"
+_Read: TypeAlias = "tuple[object, tuple[PromptBlock | None, ...]]"
 _MOST_ELEMENTS = 5_000
 
 
 class PromptReader:
-    """The prompts of requests of one shape.
+    """The prompts of requests of one shape, by one set of rules.
 
-    Requests that hold the very same tools and messages (the same objects, not equal ones) have them read
-    once; they must not change meanwhile.
+    Requests that hold the very same tools and messages (the same objects, not equal ones) have their contents
+    read once; they must not change meanwhile.
     """
 
-    def __init__(self, shape: Shape, *, scale: Scale = UNSCALED) -> None:
+    def __init__(self, shape: Shape, rules: BlockRules, *, scale: Scale = UNSCALED) -> None:
         """Read prompts.
 
         Args:
             shape: `chat` or `messages`.
+            rules: Which blocks take a marker.
             scale: The model's tokens for each estimated one.
         """
+        self._shape: Shape = shape
+        self._rules = rules
         self._scale = scale
-        self._chat = shape == "chat"
         # With each element, lest another one takes its id.
         self._known: Memo[tuple[int, int, bool], _Read] = Memo(_MOST_ELEMENTS)
 
@@ -61,80 +54,55 @@ class PromptReader:
             model: The model; every model has its own cache.
             scope: What shares a cache: a workspace, an organization.
         """
-        blocks = [*self._tools(request.get("tools"))]
-        messages = elements_of(request.get("messages"))
-        leading = self._leading(messages)
-        if not leading:
-            blocks += self._sized(system_blocks(request.get("system")))
-        for index, message in enumerate(messages):
-            blocks += self._message(message, index, leading=index < leading)
-        return Prompt(
-            model=model,
-            scope=scope,
-            blocks=tuple(blocks),
-            parameters=parameters(chat_parameters(request) if self._chat else request),
-            tail=REPLY_OPENING,
-        )
+        prompt = RequestPrompt(request, self._shape)
+        return assembled(prompt, self._blocks(prompt), model=model, scope=scope)
 
-    def _leading(self, messages: Sequence[Any]) -> int:
-        if not self._chat:
-            return 0
-        count = 0
-        while count < len(messages) and _role(messages[count]) in SYSTEM_ROLES:
-            count += 1
-        return count
+    def _blocks(self, prompt: RequestPrompt) -> Iterator[PromptBlock | None]:
+        rules = self._rules
+        tools = [tool_block(prompt, rules, index) for index in range(len(prompt.tools))]
+        yield from self._contents(prompt, prompt.tools, -1, tools)
+        if prompt.leading == 0:
+            for block in system_blocks(prompt, rules):
+                yield self._sized(cached(prompt, block))
+        for index, message in enumerate(prompt.messages):
+            yield from self._contents(prompt, message, index, message_blocks(prompt, rules, index))
 
-    def _tools(self, tools: object) -> Sequence[PromptBlock]:
-        key = (id(tools), -1, False)
+    def _contents(
+        self, prompt: RequestPrompt, element: object, index: int, blocks: Sequence[Block]
+    ) -> Iterator[PromptBlock | None]:
+        """The blocks of an element: their contents as first read, and whether a marker takes effect now."""
+        key = (id(element), index, index < prompt.leading)
         known = self._known.get(key)
-        if known is None:
-            read = chat_tool_block if self._chat else tool_block
-            blocks = in_prefix_order(read(tool, index) for index, tool in enumerate(elements_of(tools)))
-            known = self._learn(key, tools, blocks)
-        return known[1]
+        if known is None or len(known[1]) != len(blocks):
+            known = element, tuple(self._sized(cached(prompt, block)) for block in blocks)
+            self._known.put(key, known)
+        for block, content in zip(blocks, known[1], strict=True):
+            if content is None or content.cacheable == block.effective:
+                yield content
+            else:
+                yield replace(content, cacheable=block.effective)
 
-    def _message(self, message: object, index: int, *, leading: bool) -> Sequence[PromptBlock]:
-        key = (id(message), index, leading)
-        known = self._known.get(key)
-        if known is None:
-            chat = self._chat
-            blocks = (
-                chat_message_blocks(message, index, leading=leading)
-                if chat
-                else message_blocks(message, index)
-            )
-            known = self._learn(key, message, blocks)
-        return known[1]
-
-    def _learn(self, key: tuple[int, int, bool], element: object, blocks: Iterable[PromptBlock]) -> _Read:
-        read = element, tuple(self._sized(blocks))
-        self._known.put(key, read)
-        return read
-
-    def _sized(self, blocks: Iterable[PromptBlock]) -> Iterator[PromptBlock]:
-        for block in blocks:
-            # Markers are read from the request to send, by what the route keeps of them.
-            yield replace(block, ttl=None, tokens=round(block.tokens * self._scale.of(block.level)))
-
-
-def _role(message: object) -> object:
-    return message.get("role") if isinstance(message, Mapping) else None
+    def _sized(self, block: PromptBlock | None) -> PromptBlock | None:
+        if block is None or self._scale is UNSCALED:
+            return block
+        return replace(block, tokens=round(block.tokens * self._scale.of(block.level)))
 
 
 class Readers:
-    """A reader for each shape and scale, and what a policy makes of a prompt."""
+    """A reader for each shape, set of rules and scale, and what a policy makes of a prompt."""
 
     def __init__(self, scales: Mapping[str, Scale]) -> None:
         """Read prompts; `scales` has a model's own tokens for each estimated one."""
         self._scales = scales
-        self._known: dict[tuple[Shape, Scale], PromptReader] = {}
+        self._known: dict[tuple[Shape, BlockRules, Scale], PromptReader] = {}
 
     def read(self, request: Mapping[str, Any], route: Route, scope: str = "") -> Prompt:
         """The prompt of a request on a route, without breakpoints."""
         scale = self._scales.get(route.model, UNSCALED)
-        reader = self._known.get((route.shape, scale))
+        key = route.shape, route.blocks, scale
+        reader = self._known.get(key)
         if reader is None:
-            reader = self._known[route.shape, scale] = PromptReader(route.shape, scale=scale)
+            reader = self._known[key] = PromptReader(route.shape, route.blocks, scale=scale)
         return reader.read(request, model=route.model, scope=scope)
 
     def sent(
@@ -156,23 +124,4 @@ class Readers:
 
 def marked(prompt: Prompt, request: Mapping[str, Any], route: Route) -> Prompt:
     """A prompt with the breakpoints that a route keeps of a request's markers."""
-    markers = route.markers_of(RequestPrompt(request, route.shape))
-    if not markers:
-        return prompt
-    places = {block.location: index for index, block in enumerate(prompt.blocks)}
-    breakpoints: dict[int, Ttl] = {}
-    automatic: Ttl | None = None
-    for marker in markers:
-        ttl: Ttl = "1h" if marker.ttl == "1h" else "5m"
-        if marker.block == ():
-            automatic = ttl if route.request_marker else None
-        elif marker.block is not None and (index := block_at(places, marker.block)) is not None:
-            breakpoints[index] = ttl
-    marked = prompt.mark(breakpoints)
-    return marked if automatic is None else marked.mark_last(automatic)
-
-
-def block_at(places: Mapping[Location, int], at: Location) -> int | None:
-    """The block at a location; a text that was marked is a list of one block by then."""
-    found = places.get(at)
-    return places.get(at[:-1]) if found is None and at and at[-1] == 0 else found
+    return marked_by(prompt, route.markers_of(RequestPrompt(request, route.shape)), route)

@@ -5,16 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from policy_cache.cache.explicit import CacheOutcome
-from policy_cache.engine.reasons import ACTED
-from policy_cache.forecast.reader import block_at
 from policy_cache.usage.attribution import CLIENT, Owner, Segment, attribute
+from policy_cache.usage.segments import owner_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from policy_cache.cache.prompt import Prompt
     from policy_cache.engine.plan import Plan
-    from policy_cache.request.location import Location
 
 
 def shares(prompt: Prompt, outcome: CacheOutcome, plan: Plan | None) -> Iterator[tuple[Owner, CacheOutcome]]:
@@ -25,26 +23,16 @@ def shares(prompt: Prompt, outcome: CacheOutcome, plan: Plan | None) -> Iterator
         outcome: What became of it.
         plan: What the policy decided; None without one.
     """
-    places = {block.location: index for index, block in enumerate(prompt.blocks)}
-    rules: dict[int, str] = {}
-    for placement in plan.placements if plan is not None else ():
-        if placement.reason in ACTED and placement.at is not None:
-            index = _placed(places, placement.at) if placement.at else prompt.last_cacheable
-            if index is not None:
-                rules[index] = placement.source.rule
+    points = plan.breakpoints if plan is not None else ()
+    # The prompt is that of the request as it was, or of the one that was sent where a text was split.
+    owners = {point.origin: owner_of(point) for point in points}
+    owners |= {point.block: owner_of(point) for point in points}
     segments: list[Segment] = []
     start = 0
     for index, block in enumerate(prompt.blocks):
         if block.ttl is not None:
             end = prompt.prefix.ends[index]
-            owner = Owner("policy", rules[index]) if index in rules else CLIENT
-            segments.append(Segment(owner, end - start))
+            segments.append(Segment(owners.get(block.location, CLIENT), end - start))
             start = end
     for share in attribute(segments, outcome, tail=prompt.tokens - start):
         yield share.owner, CacheOutcome(share.read, share.write_5m, share.write_1h)
-
-
-def _placed(places: Mapping[Location, int], at: Location) -> int | None:
-    """The block that a placement marked; of a text that was split, the first half."""
-    found = block_at(places, at)
-    return places.get((*at, 0)) if found is None else found

@@ -8,6 +8,7 @@ from collections import OrderedDict
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
+from policy_cache.request.blocks import value_of, walk
 from policy_cache.request.location import Location, normalized
 from policy_cache.request.markers import unmarked
 from policy_cache.request.prompt import Prompt
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from policy_cache.engine.plan import Plan
+    from policy_cache.request.blocks import BlockRules
     from policy_cache.usage.usage import CacheUsage
 
 _log = logging.getLogger("policy_cache")
@@ -61,7 +63,7 @@ class CollapseAlarm:
         if usage is None or plan.route.mechanism != "explicit":
             return
         prompt = Prompt(plan.original, plan.route.shape)
-        blocks = list(_hashes(prompt))
+        blocks = list(_hashes(prompt, plan.route.blocks))
         key = session_of(prompt, plan.route.model)
         before, now = self._sessions.pop(key, None), self._clock()
         told = before is not None and before.told
@@ -96,27 +98,13 @@ def _first_change(before: list[tuple[Location, bytes]], now: list[tuple[Location
     return before[len(now)][0] if len(now) < len(before) else None
 
 
-def _hashes(prompt: Prompt) -> Iterator[tuple[Location, bytes]]:
-    """A hash for each block, in prefix order; markers do not count."""
-    for location, value in islice(_blocks(prompt), _MOST_BLOCKS):
-        yield location, hashed(unmarked(value))
-
-
-def _blocks(prompt: Prompt) -> Iterator[tuple[Location, object]]:
-    for index, tool in enumerate(prompt.tools):
-        yield ("tools", index), tool
-    if prompt.system is not None:
-        yield from _content(("system",), prompt.system)
-    for index, message in enumerate(prompt.messages):
-        rest = {name: value for name, value in message.items() if name != "content"}
-        yield from _content(("messages", index, "content"), message.get("content"))
-        yield ("messages", index), rest
-
-
-def _content(location: Location, content: object) -> Iterator[tuple[Location, object]]:
-    """The blocks of a content; a text is what its one-block list is."""
-    if isinstance(content, str):
-        yield location, {"type": "text", "text": content}
-    elif isinstance(content, (list, tuple)):
-        for number, block in enumerate(content):
-            yield (location if len(content) == 1 else (*location, number)), block
+def _hashes(prompt: Prompt, rules: BlockRules) -> Iterator[tuple[Location, bytes]]:
+    """A hash for each block, in prefix order, with whose turn it is; markers do not count."""
+    for block in islice(walk(prompt, rules), _MOST_BLOCKS):
+        value = unmarked(value_of(prompt, block))
+        if isinstance(value, str):  # a text is what its one-block list is
+            value = {"type": "text", "text": value}
+        location = block.location
+        role = prompt.messages[int(location[1])].get("role") if location[0] == "messages" else None
+        alone = location[:-1] if location[-1] == 0 and location[-2:-1] != ("tool_calls",) else location
+        yield alone if location[0] != "tools" else location, hashed([role, value])

@@ -179,6 +179,21 @@ class BlockTable(_Sourced):
         only_functions: Of the tools, only functions can; others lose theirs on the way.
         tool_content: Types of content blocks of a tool message that can, where the message cannot.
         message_level: A client's marker on a message of text takes effect on the text.
+        joins_assistant: Several texts of an assistant's turn are sent as one unless a marker parts them.
+        kept: Types of content blocks on which a client's marker takes effect, and no policy's is placed.
+        blank: The turns in which litellm sends words, with the marker, in place of a blank text.
+        defers: A deferred tool is sent as one; else it is in the prefix like any other.
+        mcp: A client's marker on an `mcp` tool takes effect.
+        result_parts: Types of the parts of a tool message that are sent.
+        nested: The blocks in a result or a document whose marker counts on what is around them.
+        list_level: A client's marker on a message with a list takes effect on the list's last block.
+        function_level: A client's marker inside a tool's `function` takes effect on the tool.
+        translated: Types of content blocks on which litellm turns a marker of the other dialect into the
+            route's own, except in an assistant's turn.
+        translates_messages: It does so with one on a message, too.
+        translates_beside_tools: It does so in a request with tools, too.
+        clears_turns: `clear_at` is sent, and a marker on such a system message refused.
+        extra_body: A marker in `extra_body` is one on the request.
         calls_break_text: Beside `tool_calls`, litellm sends a list of texts wrongly: it stays a text.
     """
 
@@ -195,6 +210,20 @@ class BlockTable(_Sourced):
     tool_content: tuple[str, ...] = ()
     calls_break_text: bool = False
     message_level: bool = True
+    joins_assistant: bool = False
+    kept: tuple[str, ...] = ()
+    blank: tuple[Literal["system", "user", "assistant"], ...] = ()
+    defers: bool = True
+    mcp: bool = False
+    result_parts: tuple[str, ...] = ("text", "image_url")
+    nested: Literal["last", "any", "none"] = "last"
+    list_level: bool = False
+    function_level: bool = True
+    translated: tuple[str, ...] = ()
+    translates_messages: bool = False
+    translates_beside_tools: bool = True
+    clears_turns: bool = False
+    extra_body: bool = True
 
 
 class RouteEntry(_Sourced):

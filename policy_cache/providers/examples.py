@@ -30,6 +30,7 @@ def _provider(catalog: Catalog, name: str, model: str, family: str | None) -> Pr
         name,
         route.qualified,
         _family(catalog, family or name, route) if marked else None,
+        minimum=route.minimum,
         tools=marked and route.blocks.tools,
         hour=marked and "1h" in route.ttls,
         stores=route.run,

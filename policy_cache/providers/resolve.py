@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from policy_cache.policy.check.reach import serves, takes_hour, takes_request_marker
 from policy_cache.providers.cache_rules import of_itself, of_markers
 from policy_cache.request.blocks import BlockRules
 from policy_cache.request.markers import client_markers
-from policy_cache.request.names import Names
+from policy_cache.request.names import matches
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -99,8 +99,11 @@ class Route:
 
     def markers_of(self, prompt: Prompt) -> Sequence[ClientMarker]:
         """The markers that a request carries already, each with where it takes effect on this route."""
-        rules = self.blocks if self.mechanism == "explicit" else None
-        return client_markers(prompt, self.key, rules, run=self.run)
+        return client_markers(prompt, self.key, self.blocks, request=self.request_marker, run=self.run)
+
+    def lifetime_of(self, marker: ClientMarker) -> Ttl:
+        """The TTL that a marker has here: litellm drops one that the route does not take."""
+        return "1h" if marker.ttl == "1h" and marker.key == self.key and "1h" in self.ttls else "5m"
 
 
 def resolve(
@@ -113,9 +116,7 @@ def resolve(
         (
             entry
             for entry in catalog.routes
-            if name in entry.providers
-            and (elsewhere or not entry.custom_host)
-            and _matches(entry.models, bare)
+            if serves(entry.providers, entry.models, name, bare) and (elsewhere or not entry.custom_host)
         ),
         None,
     )
@@ -123,7 +124,7 @@ def resolve(
         return Route(None, name, bare, shape, "none", 0, frozenset(), 0, False, {}, BlockRules())
     explicit = entry.mechanism == "explicit" and shape in entry.blocks
     mechanism = "none" if entry.mechanism == "explicit" and not explicit else entry.mechanism
-    ttls = _ttls(entry, bare)
+    ttls: tuple[Ttl, ...] = ("5m", "1h") if takes_hour(entry.ttls, entry.long_ttl, (bare,)) else entry.ttls
     dialect = catalog.dialects[entry.dialect]
     smallest = _row(catalog.minimums[entry.minimum].models, name, bare) if entry.minimum else None
     minimum = smallest.tokens if smallest else 0
@@ -136,9 +137,9 @@ def resolve(
         shape=shape,
         mechanism=mechanism,
         breakpoints=entry.breakpoints if explicit else 0,
-        ttls=ttls,
+        ttls=frozenset(ttls),
         minimum=minimum,
-        request_marker=explicit and _matches(entry.request_marker, bare),
+        request_marker=explicit and takes_request_marker(entry.request_marker, (bare,)),
         parameters=entry.parameters,
         blocks=_block_rules(catalog, entry, shape) if explicit else BlockRules(),
         key=dialect.key,
@@ -153,7 +154,7 @@ def resolve(
 def _is_elsewhere(catalog: Catalog, provider: str, api_base: str | None) -> bool:
     """Whether an `api_base` leads to another host than the provider's own."""
     host, entry = _host(api_base), catalog.providers.get(provider)
-    return host is not None and not (entry is not None and _matches(entry.hosts, host))
+    return host is not None and not (entry is not None and matches(entry.hosts, host))
 
 
 def _marker(dialect: DialectEntry, ttl: Ttl) -> dict[str, str]:
@@ -172,12 +173,12 @@ def _provider(catalog: Catalog, model: str, provider: str | None, api_base: str 
     host = _host(api_base)
     if host is not None:
         for name, entry in catalog.providers.items():
-            if _matches(entry.hosts, host):
+            if matches(entry.hosts, host):
                 return name, model
     if slash:
         return prefix, rest
     for name, entry in catalog.providers.items():
-        if _matches(entry.models, model):
+        if matches(entry.models, model):
             return name, model
     return "", model
 
@@ -189,18 +190,13 @@ def _host(api_base: str | None) -> str | None:
         return None
 
 
-def _ttls(entry: RouteEntry, model: str) -> frozenset[Ttl]:
-    extended: tuple[Ttl, ...] = ("1h",) if _matches(entry.long_ttl, model) else ()
-    return frozenset(entry.ttls + extended)
-
-
 def _row(rows: Sequence[_R], provider: str, model: str) -> _R | None:
     """The first row that holds for a model of a provider."""
     return next(
         (
             row
             for row in rows
-            if (not row.providers or provider in row.providers) and _matches(row.match, model)
+            if (not row.providers or provider in row.providers) and matches(row.match, model)
         ),
         None,
     )
@@ -222,11 +218,18 @@ def _block_rules(catalog: Catalog, entry: RouteEntry, shape: Shape) -> BlockRule
         tool_content=frozenset(table.tool_content),
         calls_break_text=table.calls_break_text,
         message_level=table.message_level,
+        joins_assistant=table.joins_assistant,
+        kept=frozenset(table.kept),
+        blank=frozenset(table.blank),
+        defers=table.defers,
+        mcp=table.mcp,
+        result_parts=frozenset(table.result_parts),
+        nested=table.nested,
+        list_level=table.list_level,
+        function_level=table.function_level,
+        translated=frozenset(table.translated),
+        translates_messages=table.translates_messages,
+        translates_beside_tools=table.translates_beside_tools,
+        clears_turns=table.clears_turns,
+        extra_body=table.extra_body,
     )
-
-
-_names = lru_cache(maxsize=256)(Names)
-
-
-def _matches(globs: tuple[str, ...], name: str) -> bool:
-    return _names(globs).match(name)

@@ -1,15 +1,19 @@
-"""Blocks: the units of a prompt's prefix, in the order in which providers hash them."""
+"""Blocks: the units of a prompt's prefix, in the order in which providers hash them.
+
+This is the only walk over a prompt. Whether a marker takes effect on a block depends on the route, so a walk
+is of a prompt and the `BlockRules` of a route.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
-from policy_cache.request.location import Location, elements_of, fields_of
-from policy_cache.request.prompt import SYSTEM_ROLES, TOOL_ROLES
+from policy_cache.request.location import Location, elements_of, fields_of, value_at
+from policy_cache.request.prompt import SYSTEM_ROLES, TOOL_ROLES, made_by_code
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from policy_cache.request.prompt import Prompt
 
@@ -18,6 +22,12 @@ Order: TypeAlias = tuple[int, int, int, int]
 
 TOOLS, SYSTEM, MESSAGES, REQUEST = range(4)
 END = 1 << 30
+
+THINKING, CONTENT, CALLS = -1, 0, 1
+"""The parts of a message, in prefix order."""
+
+ABSENT = frozenset({"deferred", "repeated"})
+"""The kinds that are in a request and not in its prefix: a deferred tool, a second call with one id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +46,29 @@ class BlockRules:
     only_functions: bool = False
     tool_content: frozenset[str] = field(default_factory=frozenset)
     calls_break_text: bool = False
+    joins_assistant: bool = False
+    kept: frozenset[str] = field(default_factory=frozenset)
+    blank: frozenset[str] = field(default_factory=frozenset)
+    defers: bool = True
+    mcp: bool = False
+    result_parts: frozenset[str] = field(default_factory=frozenset)
+    nested: Literal["last", "any", "none"] = "last"
     message_level: bool = True
+    list_level: bool = False
+    function_level: bool = True
+    translated: frozenset[str] = field(default_factory=frozenset)
+    translates_messages: bool = False
+    translates_beside_tools: bool = True
+    clears_turns: bool = False
+    extra_body: bool = True
 
 
 # A NamedTuple's own constructor is a Python call, and blocks are made for every request.
 _new = tuple.__new__
 
-_APART = ("tool_use", "thinking", "redacted_thinking")
+APART = ("tool_use", "thinking", "redacted_thinking")
 _TOOL_KINDS = frozenset({"tool_use", "tool_result"})
+_NONE: frozenset[str] = frozenset()
 
 
 class Block(NamedTuple):
@@ -52,30 +77,57 @@ class Block(NamedTuple):
     Attributes:
         location: What carries the marker: a dict, or a text that becomes a one-block list.
         order: Its place in the prefix.
-        markable: Whether a marker there reaches the provider, and is taken.
+        kind: Its type: `tool`, `text`, `tool_use`, `tool_result`; `empty` for a message that says nothing.
+        markable: Whether a policy may mark it: a marker reaches the provider, and the block stays as it is.
+        effective: Whether a marker that is there takes effect; what is markable is effective.
     """
 
     location: Location
     order: Order
+    kind: str
     markable: bool
+    effective: bool
+
+
+def walk(prompt: Prompt, rules: BlockRules) -> Iterator[Block]:
+    """Every block of a prompt, in prefix order."""
+    for index in range(len(prompt.tools)):
+        yield tool_block(prompt, rules, index)
+    if prompt.leading == 0:
+        yield from system_blocks(prompt, rules)
+    for index in range(len(prompt.messages)):
+        yield from message_blocks(prompt, rules, index)
+
+
+def value_of(prompt: Prompt, block: Block) -> object:
+    """What stands at a block: of a result that carries its own marker, the content."""
+    value = value_at(prompt.request, block.location)
+    if block.kind == "tool_result" and len(block.location) == 2:
+        return (fields_of(value) or {}).get("content")
+    return value
 
 
 def tool_block(prompt: Prompt, rules: BlockRules, index: int) -> Block:
-    """The tool at an index. A deferred tool is outside the prefix; litellm sends `mcp` tools elsewhere."""
+    """The tool at an index. A deferred one is outside the prefix; litellm sends `mcp` tools elsewhere."""
     tool = fields_of(prompt.tools[index])
-    markable = False
-    if rules.tools and tool is not None and tool.get("type") != "mcp":
+    kind = "tool"
+    markable = effective = False
+    if tool is not None:
         function = tool.get("function")
-        deferred = tool.get("defer_loading") or (type(function) is dict and function.get("defer_loading"))
-        declared = tool.get("type") in ("function", "custom", None)
-        markable = not deferred and (declared or not rules.only_functions)
-    return _new(Block, (("tools", index), (TOOLS, index, 0, 0), markable))
+        if rules.defers and (
+            tool.get("defer_loading") or (type(function) is dict and function.get("defer_loading"))
+        ):
+            kind = "deferred"
+        elif rules.tools and tool.get("type") != "mcp":
+            markable = not rules.only_functions or tool.get("type") in ("function", "custom", None)
+        effective = markable or (rules.mcp and tool.get("type") == "mcp")
+    return _new(Block, (("tools", index), (TOOLS, index, 0, 0), kind, markable, effective))
 
 
 def system_blocks(prompt: Prompt, rules: BlockRules) -> list[Block]:
     """The blocks of a top-level `system`; those of leading system messages are `message_blocks`."""
-    kinds = rules.system if rules.system_parameter else frozenset[str]()
-    return _content_blocks(prompt.system, ("system",), (SYSTEM, 0), kinds)
+    kinds = rules.system if rules.system_parameter else _NONE
+    return _content_blocks(prompt, rules, prompt.system, ("system",), (SYSTEM, 0), kinds, "system")
 
 
 def message_blocks(prompt: Prompt, rules: BlockRules, index: int) -> list[Block]:
@@ -83,88 +135,109 @@ def message_blocks(prompt: Prompt, rules: BlockRules, index: int) -> list[Block]
     message = prompt.messages[index]
     role = message.get("role")
     content = message.get("content")
-    section = MESSAGES
+    place = (MESSAGES, index)
+    at: Location = ("messages", index, "content")
     if index < prompt.leading:
-        section, kinds = SYSTEM, rules.system
-    elif role in TOOL_ROLES:
+        return _content_blocks(prompt, rules, content, at, (SYSTEM, index), rules.system, "system")
+    if role in TOOL_ROLES:
         if rules.tool_content:
-            return _content_blocks(
-                content, ("messages", index, "content"), (section, index), rules.tool_content
-            )
+            blocks = _content_blocks(prompt, rules, content, at, place, rules.tool_content, "tool")
+            return [block._replace(kind="tool_result") for block in blocks]
         carries = role in rules.tool_messages and not (rules.needs_tools and not prompt.tools)
-        return [_new(Block, (("messages", index), (MESSAGES, index, 0, 0), carries))]
-    elif role == "assistant":
-        if "tool_calls" in message or rules.sorts_assistant or rules.needs_tools:
-            return _assistant_blocks(prompt, rules, index)
-        kinds = rules.assistant
+        return [_new(Block, (at[:2], (MESSAGES, index, CONTENT, 0), "tool_result", carries, carries))]
+    if role == "assistant":
+        if (
+            "tool_calls" in message
+            or "thinking_blocks" in message
+            or rules.sorts_assistant
+            or rules.needs_tools
+        ):
+            blocks = _assistant_blocks(prompt, rules, index)
+        else:
+            blocks = _content_blocks(prompt, rules, content, at, place, rules.assistant, "assistant")
     elif role in SYSTEM_ROLES:
-        kinds = rules.system if _stays(prompt, index) else frozenset()
+        blocks = _late_system_blocks(prompt, rules, index)
     else:
         kinds = rules.user - _TOOL_KINDS if rules.needs_tools and not prompt.tools else rules.user
-    if type(content) is str:
-        carries = "text" in kinds and _carries(content)
-        return [_new(Block, (("messages", index, "content"), (section, index, 0, 0), carries))]
-    return _content_blocks(content, ("messages", index, "content"), (section, index), kinds)
+        blocks = _content_blocks(prompt, rules, content, at, place, kinds, "user")
+    if blocks or prompt.shape != "chat":
+        return blocks
+    # litellm sends something of a message without content, which the API would refuse.
+    location = at if "content" in message else at[:2]
+    return [_new(Block, (location, (MESSAGES, index, CONTENT, 0), "empty", False, False))]
+
+
+def _late_system_blocks(prompt: Prompt, rules: BlockRules, index: int) -> list[Block]:
+    """A system message behind the conversation's beginning: volatile by its nature, so no policy marks it.
+
+    A client's marker on it takes effect; a provider that gets `clear_at` refuses one there
+    (platform.claude.com, "Mid-conversation system messages").
+    """
+    message = prompt.messages[index]
+    refused = rules.clears_turns and message.get("clear_at") is not None
+    kinds = _NONE if refused else rules.system
+    at: Location = ("messages", index, "content")
+    blocks = _content_blocks(prompt, rules, message.get("content"), at, (MESSAGES, index), kinds, "system")
+    return [block._replace(markable=False) for block in blocks]
 
 
 def _assistant_blocks(prompt: Prompt, rules: BlockRules, index: int) -> list[Block]:
     message = prompt.messages[index]
     content, calls = message.get("content"), message.get("tool_calls")
     orphaned = rules.needs_tools and not prompt.tools
+    at: Location = ("messages", index, "content")
+    blocks = [
+        _new(
+            Block,
+            (
+                ("messages", index, "thinking_blocks", number),
+                (MESSAGES, index, THINKING, number),
+                "thinking",
+                False,
+                False,
+            ),
+        )
+        for number in range(len(elements_of(message.get("thinking_blocks"))))
+    ]
     if isinstance(calls, (list, tuple)) and calls:
-        blocks = _calling_blocks(content, calls, index, BlockRules() if orphaned else rules)
-    else:
+        blocks += _calling_blocks(prompt, content, calls, index, BlockRules() if orphaned else rules)
+    elif content or not blocks:
         kinds = rules.assistant - _TOOL_KINDS if orphaned else rules.assistant
-        blocks = _content_blocks(content, ("messages", index, "content"), (MESSAGES, index), kinds)
-    return _sorted_blocks(prompt, index, blocks) if rules.sorts_assistant else blocks
+        blocks += _content_blocks(prompt, rules, content, at, (MESSAGES, index), kinds, "assistant")
+    return _sorted_blocks(prompt, rules, index, blocks) if rules.sorts_assistant else blocks
 
 
-def _sorted_blocks(prompt: Prompt, index: int, blocks: list[Block]) -> list[Block]:
+def _sorted_blocks(prompt: Prompt, rules: BlockRules, index: int, blocks: list[Block]) -> list[Block]:
     """An assistant turn whose texts litellm sorts before its calls, and their markers behind all texts.
 
-    So only the last text of a turn keeps its marker in place, and none where turns are merged.
+    So only the last text of a turn keeps its marker in place, and none where turns are merged. Where litellm
+    joins several texts unless one is marked, a marker would change what is sent.
     """
-    messages = prompt.messages
-    merged = _meets_assistant(messages, index, -1) or _meets_assistant(messages, index, 1)
-    content = messages[index].get("content")
-    parts = elements_of(content)
-    sorted_parts = [n for n, part in enumerate(parts) if (fields_of(part) or {}).get("type") not in _APART]
+    merged = prompt.meets_assistant(index)
+    texts = [block.order[3] for block in blocks if block.order[2] == CONTENT and block.kind not in APART]
+    last = texts[-1] if texts else -1
+    joined = rules.joins_assistant and len(texts) > 1
     return [
         block._replace(markable=False)
         if block.markable
-        and block.order[2] == 0
-        and (merged or (block.order[3] in sorted_parts and block.order[3] != sorted_parts[-1]))
+        and block.order[2] == CONTENT
+        and (merged or (block.kind not in APART and (joined or block.order[3] != last)))
         else block
         for block in blocks
     ]
 
 
-def _meets_assistant(messages: Sequence[Mapping[str, object]], index: int, step: int) -> bool:
-    """Whether the nearest message on one side that leaves anything on the wire is an assistant's."""
-    index += step
-    while 0 <= index < len(messages):
-        message = messages[index]
-        content = message.get("content")
-        blank = not content or (isinstance(content, str) and content.isspace())
-        if message.get("role") in TOOL_ROLES or not blank or message.get("tool_calls"):
-            return message.get("role") == "assistant"
-        index += step
-    return False
-
-
-def _stays(prompt: Prompt, index: int) -> bool:
-    """Whether litellm leaves a later system message in place: it moves one that a user turn follows."""
-    return prompt.shape == "chat" and prompt.role_after_system(index) in {None, "assistant"}
-
-
 def _calling_blocks(
-    content: object, calls: list[object] | tuple[object, ...], index: int, rules: BlockRules
+    prompt: Prompt, content: object, calls: list[object] | tuple[object, ...], index: int, rules: BlockRules
 ) -> list[Block]:
-    """An assistant message that calls tools. Server tools make litellm reorder it, so it carries nothing."""
+    """An assistant message that calls tools. Server tools make litellm reorder it, so no policy marks it."""
     read = [fields_of(call) or {} for call in calls]
     server = any(str(call.get("id", "")).startswith("srvtoolu_") for call in read)
-    kinds = frozenset[str]() if server or rules.calls_break_text else rules.assistant
-    blocks = _content_blocks(content, ("messages", index, "content"), (MESSAGES, index), kinds)
+    kinds = _NONE if rules.calls_break_text else rules.assistant
+    at: Location = ("messages", index, "content")
+    blocks: list[Block] = []
+    if content:
+        blocks = _content_blocks(prompt, rules, content, at, (MESSAGES, index), kinds, "assistant")
     # Of the calls with one id, litellm sends the first.
     ids: set[str] = set()
     for number, call in enumerate(read):
@@ -172,41 +245,69 @@ def _calling_blocks(
         repeated = isinstance(name, str) and name in ids
         if isinstance(name, str):
             ids.add(name)
-        markable = rules.tool_calls and not server and call.get("type") == "function" and not repeated
-        blocks.append(
-            Block(("messages", index, "tool_calls", number), (MESSAGES, index, 1, number), markable)
-        )
-    return blocks
+        carries = rules.tool_calls and call.get("type") == "function" and not repeated
+        kind = "repeated" if repeated else "tool_use"
+        location: Location = ("messages", index, "tool_calls", number)
+        blocks.append(_new(Block, (location, (MESSAGES, index, CALLS, number), kind, carries, carries)))
+    return [block._replace(markable=False) for block in blocks] if server else blocks
 
 
 def _content_blocks(
-    content: object, location: Location, place: tuple[int, int], kinds: frozenset[str]
+    prompt: Prompt,
+    rules: BlockRules,
+    content: object,
+    location: Location,
+    place: tuple[int, int],
+    kinds: frozenset[str],
+    turn: str,
 ) -> list[Block]:
     section, element = place
     if isinstance(content, str):
         carries = "text" in kinds and _carries(content)
-        return [_new(Block, (location, (section, element, 0, 0), carries))]
+        effective = carries or ("text" in kinds and _is_replaced(content, rules, turn))
+        kind = "text" if content or prompt.shape == "messages" else "empty"
+        return [_new(Block, (location, (section, element, CONTENT, 0), kind, carries, effective))]
     if not isinstance(content, (list, tuple)):
         return []
-    return [
-        _new(Block, ((*location, number), (section, element, 0, number), _markable(part, kinds)))
-        for number, part in enumerate(content)
-    ]
+    blocks: list[Block] = []
+    for number, part in enumerate(content):
+        fields = part if isinstance(part, dict) else fields_of(part)
+        said = None if fields is None else fields.get("type")
+        kind = said if isinstance(said, str) else ""
+        carries = effective = kind in kinds and _markable(prompt, kind, fields or {})
+        if not carries and fields is not None:
+            effective = _takes_clients(kind, fields, rules, turn, kinds)
+        blocks.append(
+            _new(Block, ((*location, number), (section, element, CONTENT, number), kind, carries, effective))
+        )
+    return blocks
 
 
-def _markable(part: object, kinds: frozenset[str]) -> bool:
-    block = part if isinstance(part, dict) else fields_of(part)
-    if block is None:
+def _takes_clients(
+    kind: str, block: Mapping[str, object], rules: BlockRules, turn: str, kinds: frozenset[str]
+) -> bool:
+    """Whether a client's marker takes effect on a block that no policy may mark."""
+    if kind != "text":
+        return kind in rules.kept
+    text = block.get("text")
+    if not isinstance(text, str):
         return False
-    kind = block.get("type")
-    if not isinstance(kind, str) or kind not in kinds:
-        return False
+    return ("text" in rules.kept and _carries(text)) or ("text" in kinds and _is_replaced(text, rules, turn))
+
+
+def _is_replaced(text: str, rules: BlockRules, turn: str) -> bool:
+    """Whether litellm sends words in place of a blank text, which then carry its marker."""
+    return turn in rules.blank and (not text or text.isspace()) and (text != "" or turn == "user")
+
+
+def _markable(prompt: Prompt, kind: str, block: Mapping[str, object]) -> bool:
     if kind == "text":
         text = block.get("text")
         return isinstance(text, str) and _carries(text)
-    # A call that code execution made, or its result, refuses a marker.
-    caller = block.get("caller")
-    return not isinstance(caller, dict) or caller.get("type") == "direct"
+    # A call that code execution made refuses a marker, and so does its result, which is not in the context.
+    if kind == "tool_result":
+        return not prompt.is_programmatic(block.get("tool_use_id"))
+    return not made_by_code(block)
 
 
 def _carries(text: str) -> bool:

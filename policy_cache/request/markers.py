@@ -4,20 +4,36 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from policy_cache.request.blocks import MESSAGES, REQUEST, SYSTEM, TOOLS, Order
-from policy_cache.request.location import Location, fields_of
-from policy_cache.request.prompt import TOOL_ROLES
+from policy_cache.request.blocks import (
+    APART,
+    CONTENT,
+    MESSAGES,
+    REQUEST,
+    SYSTEM,
+    TOOLS,
+    message_blocks,
+    system_blocks,
+    tool_block,
+)
+from policy_cache.request.location import Location, elements_of, fields_of, value_at
+from policy_cache.request.prefix import last_effective
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from policy_cache.request.blocks import BlockRules
+    from policy_cache.request.blocks import Block, BlockRules, Order
     from policy_cache.request.prompt import Prompt
 
 KEY = "cache_control"
 """The marker that clients and litellm know; a route's dialect may have another."""
 
-MARKER_KEYS = (KEY, "prompt_cache_breakpoint")
+FOREIGN = "prompt_cache_breakpoint"
+"""OpenAI's, which litellm turns into `cache_control` for Claude, and the other way round."""
+
+MARKER_KEYS = (KEY, FOREIGN)
+
+_DEEPEST = 9
+"""The length of `$.messages[0].content[0].content[0].source.content[0]`."""
 
 
 def unmarked(value: object) -> object:
@@ -28,12 +44,28 @@ def unmarked(value: object) -> object:
     return [unmarked(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
+class Holder(NamedTuple):
+    """A place that may hold a marker: the request, a tool, a message, a block, or something inside one.
+
+    Attributes:
+        location: Where it is.
+        fields: Its members.
+        order: Its place in the prefix.
+        element: What it is a part of: the index of its tool or message; -1 for a top-level `system`.
+    """
+
+    location: Location
+    fields: Mapping[str, Any]
+    order: Order
+    element: int = -1
+
+
 class ClientMarker(NamedTuple):
     """A marker that was there before the policy acted.
 
     Attributes:
         holder: The location of what carries it.
-        block: The block on which it takes effect, or None where litellm loses it.
+        block: The block on which it takes effect, the last for one on the request; None where it takes none.
         order: That block's place in the prefix.
         ttl: Its TTL; a bare marker counts as `5m`.
         key: The member that it is.
@@ -46,27 +78,215 @@ class ClientMarker(NamedTuple):
     key: str = KEY
 
 
-def client_markers(
-    prompt: Prompt, key: str = KEY, rules: BlockRules | None = None, *, run: bool = False
-) -> Sequence[ClientMarker]:
-    """Find every marker: on tools, blocks, messages, tool calls, nested results and the request.
+def holders(prompt: Prompt) -> Iterator[Holder]:
+    """Every place that may hold a marker: the request and its `extra_body` first, then in prefix order.
 
     A JSON-schema property that is called `cache_control` is none.
+    """
+    request = prompt.request
+    order: Order = (REQUEST, 0, 0, 0)
+    yield Holder((), request, order)
+    extra = request.get("extra_body")
+    if isinstance(extra, dict):
+        yield Holder(("extra_body",), extra, order)
+    for index, tool in enumerate(prompt.tools):
+        fields = fields_of(tool) or {}
+        location: Location = ("tools", index)
+        order = (TOOLS, index, 0, 0)
+        yield Holder(location, fields, order, index)
+        function = fields_of(fields.get("function"))
+        if function is not None:
+            yield Holder((*location, "function"), function, order, index)
+    yield from _in_content(request.get("system"), ("system",), (SYSTEM, 0), -1)
+    for index, message in enumerate(prompt.messages):
+        section = SYSTEM if index < prompt.leading else MESSAGES
+        location = ("messages", index)
+        yield Holder(location, message, (section, index, 0, 0), index)
+        yield from _in_content(message.get("content"), (*location, "content"), (section, index), index)
+        for number, call in enumerate(elements_of(message.get("tool_calls"))):
+            fields = fields_of(call) or {}
+            order = (MESSAGES, index, 1, number)
+            yield Holder((*location, "tool_calls", number), fields, order, index)
+
+
+def _in_content(
+    content: object, location: Location, place: tuple[int, int], element: int
+) -> Iterator[Holder]:
+    """The blocks of a content, and those inside a tool result or a document, to any depth."""
+    for number, part in enumerate(elements_of(content)):
+        fields = fields_of(part)
+        if fields is not None:
+            holder = Holder((*location, number), fields, (*place, 0, number), element)
+            yield holder
+            yield from _nested(holder)
+
+
+def _nested(holder: Holder) -> Iterator[Holder]:
+    around = [holder]
+    while around:
+        location, fields, order, element = around.pop()
+        for path, item in nested(fields):
+            inner = Holder((*location, *path), item, order, element)
+            yield inner
+            # A document in a result is the deepest that there is; a request may refer to itself.
+            if len(inner.location) < _DEEPEST:
+                around.append(inner)
+
+
+def nested(block: Mapping[str, object]) -> Iterator[tuple[Location, Mapping[str, object]]]:
+    """The blocks right inside a tool result or a document, each with its path from there."""
+    source = fields_of(block.get("source"))
+    contents: list[tuple[Location, object]] = [(("content",), block.get("content"))]
+    if source is not None:
+        contents.append((("source", "content"), source.get("content")))
+    for path, content in contents:
+        for number, part in enumerate(elements_of(content)):
+            fields = fields_of(part)
+            if fields is not None:
+                yield (*path, number), fields
+
+
+def client_markers(
+    prompt: Prompt, key: str, rules: BlockRules, *, request: bool = False, run: bool = False
+) -> list[ClientMarker]:
+    """Every marker of a request, each with the block on which it takes effect on a route.
 
     Args:
-        prompt: Where to look.
-        key: The marker that takes effect. Where that is not `cache_control`, those are found too, as lost.
-        rules: What keeps a marker on the route; without them, all that a Claude route keeps.
+        prompt: The request.
+        key: The marker that the route takes; litellm turns another into it on some blocks.
+        rules: Which blocks take one.
+        request: Whether a marker on the request itself takes effect.
         run: Whether only markers on messages act, as a run.
     """
-    if key != KEY:
-        others = [one._replace(block=None) for one in client_markers(prompt)]
-        return [*_Search(prompt, key, rules, run=run).run(), *others]
-    return _Search(prompt, KEY, rules, run=run).run() if may_hold_markers(prompt) else ()
+    effect = _Effect(prompt, key, rules, request=request, run=run)
+    found: list[ClientMarker] = []
+    for holder in holders(prompt):
+        for name in MARKER_KEYS:
+            marker = holder.fields.get(name)
+            if marker is not None:
+                block = effect.of(holder, name)
+                order = holder.order if block is None else block[1]
+                location = None if block is None else block[0]
+                found.append(ClientMarker(holder.location, location, order, _ttl(marker), name))
+    return found
+
+
+def _ttl(marker: object) -> str:
+    ttl = marker.get("ttl") if isinstance(marker, dict) else None
+    return ttl if isinstance(ttl, str) else "5m"
+
+
+class _Effect:
+    """Where a marker of one request takes effect; the blocks are walked only where there is a marker."""
+
+    def __init__(self, prompt: Prompt, key: str, rules: BlockRules, *, request: bool, run: bool) -> None:
+        self._prompt = prompt
+        self._key = key
+        self._rules = rules
+        self._request = request
+        self._run = run
+        self._known: dict[tuple[str, int], dict[Location, Block]] = {}
+
+    def of(self, holder: Holder, name: str) -> tuple[Location, Order] | None:
+        """The block, and its place in the prefix; None where the marker takes no effect."""
+        location, rules = holder.location, self._rules
+        if location in {(), ("extra_body",)}:
+            reaches = self._request and name == self._key and (location == () or rules.extra_body)
+            last = last_effective(self._prompt, rules) if reaches else None
+            return last and (last.location, last.order)
+        if self._run and location[0] != "messages":
+            return None
+        if name != self._key and holder.fields.get(self._key) is not None:
+            return None  # its own goes before a translated one
+        block = self._block(holder, name)
+        if block is None or not block.effective:
+            return None
+        if name != self._key and not self._is_translated(holder):
+            return None
+        if location[-1] == "function" and not rules.function_level:
+            return None
+        block = self._where_it_ends(block)
+        return block.location, block.order
+
+    def _block(self, holder: Holder, name: str) -> Block | None:
+        """The block that a place belongs to: the place itself, what is around it, or a message's text."""
+        location = holder.location
+        blocks = self._blocks(location[0], holder.element)
+        for length in range(len(location), 1 if location[0] != "system" else 0, -1):
+            block = blocks.get(location[:length])
+            if block is not None:
+                return block if self._counts_inside(location, length, holder) else None
+        return None if len(location) > 2 else self._of_message(holder, blocks, name)
+
+    def _counts_inside(self, location: Location, block: int, holder: Holder) -> bool:
+        """Whether a marker inside a block counts on it; `block` is the length of the block's location."""
+        if len(location) == block or location[-1] == "function":
+            return True
+        nested = self._rules.nested
+        if block == 2:  # a part of a tool message
+            if holder.fields.get("type") not in self._rules.result_parts and len(location) == block + 2:
+                return False
+            if nested == "any":
+                return len(location) == block + 2
+        items = [end for end in range(block + 2, len(location) + 1) if isinstance(location[end - 1], int)]
+        return nested == "last" and all(self._is_last(location[:end]) for end in items)
+
+    def _is_last(self, location: Location) -> bool:
+        return location[-1] == len(value_at(self._prompt.request, location[:-1])) - 1
+
+    def _of_message(self, holder: Holder, blocks: Mapping[Location, Block], name: str) -> Block | None:
+        """What a message's own marker is about: its text, or a list's last block where litellm moves it."""
+        rules = self._rules
+        if holder.fields.get("role") == "developer":
+            return None  # litellm makes a system message of it, without what else it has
+        translates = name != self._key and rules.translates_messages
+        if isinstance(holder.fields.get("content"), str):
+            return blocks.get((*holder.location, "content")) if rules.message_level or translates else None
+        if translates:
+            return next((b for b in reversed(tuple(blocks.values())) if b.kind in rules.translated), None)
+        return next(reversed(tuple(blocks.values())), None) if rules.list_level else None
+
+    def _is_translated(self, holder: Holder) -> bool:
+        """Whether litellm turns a marker of the other dialect into the route's."""
+        rules, location, prompt = self._rules, holder.location, self._prompt
+        if prompt.tools and not rules.translates_beside_tools:
+            return False
+        if location[0] != "messages" or prompt.messages[holder.element].get("role") == "assistant":
+            return False
+        if len(location) == 2:
+            return rules.translates_messages
+        return len(location) == 4 and holder.fields.get("type") in rules.translated
+
+    def _where_it_ends(self, block: Block) -> Block:
+        """The block behind which a marker stands: litellm sorts it behind the last text of merged turns."""
+        if not self._rules.sorts_assistant or block.order[2] != CONTENT or block.kind in APART:
+            return block
+        section, index = block.order[:2]
+        if section != MESSAGES or self._prompt.messages[index].get("role") != "assistant":
+            return block
+        blocks = self._blocks("messages", self._prompt.merged_end(index)).values()
+        texts = [b for b in blocks if b.effective and b.order[2] == CONTENT and b.kind not in APART]
+        return texts[-1] if texts else block
+
+    def _blocks(self, section: str | int, element: int) -> Mapping[Location, Block]:
+        known = self._known.get((str(section), element))
+        if known is None:
+            prompt, rules = self._prompt, self._rules
+            if section == "tools":
+                blocks = [tool_block(prompt, rules, element)]
+            elif section == "system":
+                blocks = system_blocks(prompt, rules) if prompt.leading == 0 else []
+            else:
+                blocks = message_blocks(prompt, rules, element)
+            known = self._known[str(section), element] = {block.location: block for block in blocks}
+        return known
 
 
 def may_hold_markers(prompt: Prompt) -> bool:
-    """Whether a closer look is due; runs on every request, and on every tool and call of it."""
+    """Whether any marker may take effect; runs on every request, and on every tool, call and block of it.
+
+    litellm turns `prompt_cache_breakpoint` into `cache_control` on content blocks alone.
+    """
     request = prompt.request
     if KEY in request or "extra_body" in request or isinstance(request.get("system"), (list, tuple)):
         return True
@@ -97,105 +317,13 @@ def _may_hold_any(message: Mapping[str, Any]) -> bool:
         # A tuple, or a list of a caller's own kind, is looked at more closely.
         return content is not None and not isinstance(content, str)
     for part in content:
-        if type(part) is not dict or KEY in part:
+        if type(part) is not dict or KEY in part or FOREIGN in part:
             return True
         if type(nested := part.get("content")) is list:
             for item in nested:
-                if type(item) is not dict or KEY in item:
+                # What stands deeper is looked at more closely.
+                if type(item) is not dict or KEY in item or FOREIGN in item or "source" in item:
                     return True
+        if type(source := part.get("source")) is dict and "content" in source:
+            return True
     return False
-
-
-class _Search:
-    """One look through a request for one kind of marker."""
-
-    def __init__(self, prompt: Prompt, key: str, rules: BlockRules | None, *, run: bool) -> None:
-        self._prompt = prompt
-        self._key = key
-        self._tools = not run and (rules is None or rules.tools)
-        self._calls = not run and (rules is None or rules.tool_calls)
-        self._request = not run
-        self._message_level = rules is None or rules.message_level
-        self._results = not run and (rules is None or bool(rules.tool_messages))
-        self._in_results = rules is not None and bool(rules.tool_content)
-        self._found: list[ClientMarker] = []
-
-    def run(self) -> list[ClientMarker]:
-        prompt = self._prompt
-        request = prompt.request
-        order = (REQUEST, 0, 0, 0)
-        whole = () if self._request else None
-        self._add(request, (), whole, order)
-        extra = request.get("extra_body")
-        if isinstance(extra, dict):
-            self._add(extra, ("extra_body",), whole, order)
-        for index, tool in enumerate(prompt.tools):
-            fields = fields_of(tool) or {}
-            holder: Location = ("tools", index)
-            block = holder if self._tools else None
-            order = (TOOLS, index, 0, 0)
-            self._add(fields, holder, block, order)
-            self._add(fields_of(fields.get("function")) or {}, (*holder, "function"), block, order)
-        system = request.get("system")
-        if isinstance(system, (list, tuple)):
-            self._add_content(system, ("system",), (SYSTEM, 0), effective=prompt.leading == 0)
-        for index in range(len(prompt.messages)):
-            self._add_message(index)
-        return self._found
-
-    def _add(
-        self, carrier: Mapping[str, object], holder: Location, block: Location | None, order: Order
-    ) -> None:
-        marker = carrier.get(self._key)
-        if marker is not None:
-            ttl = marker.get("ttl") if isinstance(marker, dict) else None
-            said = ttl if isinstance(ttl, str) else "5m"
-            self._found.append(ClientMarker(holder, block, order, said, self._key))
-
-    def _add_message(self, index: int) -> None:
-        message = self._prompt.messages[index]
-        holder: Location = ("messages", index)
-        section = SYSTEM if index < self._prompt.leading else MESSAGES
-        content = message.get("content")
-        result = message.get("role") in TOOL_ROLES
-        # litellm keeps a message's own marker for a tool result and for a text, and loses it on a list.
-        block: Location | None = None
-        if result:
-            block = holder if self._results else None
-        elif isinstance(content, str) and self._message_level:
-            block = (*holder, "content")
-        self._add(message, holder, block, (section, index, 0, 0))
-        if isinstance(content, (list, tuple)):
-            within = holder if result and not self._in_results else None
-            kept = within is None or self._results
-            self._add_content(content, (*holder, "content"), (section, index), within=within, effective=kept)
-        calls = message.get("tool_calls")
-        if isinstance(calls, (list, tuple)):
-            for number, call in enumerate(calls):
-                location = (*holder, "tool_calls", number)
-                block = location if self._calls else None
-                self._add(fields_of(call) or {}, location, block, (MESSAGES, index, 1, number))
-
-    def _add_content(
-        self,
-        content: Sequence[object],
-        location: Location,
-        place: tuple[int, int],
-        *,
-        within: Location | None = None,
-        effective: bool = True,
-    ) -> None:
-        """Markers on content blocks, and on the blocks inside a result, which take effect on the result."""
-        section, element = place
-        for number, part in enumerate(content):
-            fields = fields_of(part)
-            if fields is None:
-                continue
-            holder = (*location, number)
-            order = (section, element, 0, number if within is None else 0)
-            self._add(fields, holder, (within or holder) if effective else None, order)
-            nested = fields.get("content")
-            if isinstance(nested, (list, tuple)):
-                for inner, item in enumerate(nested):
-                    block = (within or holder) if effective else None
-                    self._add(fields_of(item) or {}, (*holder, "content", inner), block, order)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from fnmatch import translate
+from functools import lru_cache
 
 
 class Names:
@@ -30,3 +31,11 @@ class Names:
     def match(self, name: str) -> bool:
         """Whether the name matches any of them."""
         return any(pattern.fullmatch(name) for pattern in self._patterns)
+
+
+_compiled = lru_cache(maxsize=4096)(Names)
+
+
+def matches(globs: tuple[str, ...], name: str) -> bool:
+    """Whether a name matches one of some globs; those are compiled once, and no name is remembered."""
+    return _compiled(globs).match(name)

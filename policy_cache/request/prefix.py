@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from itertools import chain
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from policy_cache.request.blocks import (
+    ABSENT,
     END,
-    MESSAGES,
     SYSTEM,
     TOOLS,
     Block,
@@ -15,34 +18,38 @@ from policy_cache.request.blocks import (
     message_blocks,
     system_blocks,
     tool_block,
+    value_of,
+    walk,
 )
 from policy_cache.request.tokens import DENSEST_CHARS_PER_TOKEN, chars
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from policy_cache.request.prompt import Prompt
 
 EVERYTHING: Order = (END, END, END, END)
 
+_order_of = itemgetter(1)
+
 
 class Prefix:
     """The prefix of one request on one route, read from the end and only as far as needed."""
 
-    __slots__ = ("_known_large", "_known_small", "_made", "_nearest", "_nearest_tool", "prompt", "rules")
+    __slots__ = ("_known_large", "_made", "_nearest", "_nearest_tool", "_threshold", "prompt", "rules")
 
     def __init__(self, prompt: Prompt, rules: BlockRules) -> None:
         self.prompt = prompt
         self.rules = rules
         self._known_large = EVERYTHING
-        self._known_small: Order = (-1, 0, 0, 0)
+        self._threshold: Order | None = None
         self._made: dict[int, list[Block]] = {}
         self._nearest: dict[int, Block | None] = {}
         self._nearest_tool: dict[int, Block | None] = {}
 
     def settle(self, order: Order) -> Block | None:
         """The last markable block at or before a place in the prefix."""
-        section, element, part, number = order
+        section, element, part, _ = order
         if section == TOOLS:
             return self._tool_at_or_before(element)
         prompt = self.prompt
@@ -50,12 +57,9 @@ class Prefix:
         start = min(last, element)
         if start == element and part < END:
             blocks = self._blocks(element)
-            # The blocks of a content stand at their own numbers, and calls come after them.
-            end = number + 1 if part == 0 and number < len(blocks) else len(blocks)
-            for place in range(end - 1, -1, -1):
-                block = blocks[place]
-                if block[2] and block[1] <= order:
-                    return block
+            for place in range(bisect_right(blocks, order, key=_order_of) - 1, -1, -1):
+                if blocks[place].markable:
+                    return blocks[place]
             start -= 1
         elif section == SYSTEM and prompt.leading == 0:
             return self._before_messages(order)
@@ -66,7 +70,7 @@ class Prefix:
         if index < 0:
             return self._before_messages(EVERYTHING)
         for block in reversed(self._blocks(index)):
-            if block[2]:
+            if block.markable:
                 return block
         return None
 
@@ -83,7 +87,7 @@ class Prefix:
     def _tool(self, index: int) -> Block | None:
         """A tool, if it can carry a marker; nothing stands before the first."""
         block = tool_block(self.prompt, self.rules, index) if index >= 0 else None
-        return block if block is not None and block[2] else None
+        return block if block is not None and block.markable else None
 
     def _blocks(self, index: int) -> list[Block]:
         """The blocks of a message, made once; -1 is the top-level system prompt."""
@@ -94,21 +98,33 @@ class Prefix:
             self._made[index] = blocks
         return blocks
 
-    def last(self) -> Block | None:
-        """The last markable block of the prompt: where a marker on the request itself takes effect."""
-        return self.settle(EVERYTHING)
-
     def reaches(self, order: Order, minimum: int) -> bool:
-        """Whether the prefix up to a block may have a number of tokens; False only when it cannot."""
+        """Whether the prefix up to a block may have a number of tokens; False only when it cannot.
+
+        The minimum is the route's, the same for every block; the prefix is measured once.
+        """
         if order >= self._known_large:
             return True
-        if order <= self._known_small:
-            return False
-        if reaches(self.prompt, order, minimum):
-            self._known_large = order
-            return True
-        self._known_small = order
-        return False
+        if self._threshold is None:
+            if described(self.prompt, order, minimum):
+                self._known_large = order
+                return True
+            self._threshold = self._known_large = threshold(self.prompt, self.rules, minimum)
+        return order >= self._threshold
+
+
+def last_effective(prompt: Prompt, rules: BlockRules) -> Block | None:
+    """The last block of the prompt on which a marker takes effect: there, one on the request itself does."""
+    elements: Iterator[Iterable[Block]] = chain(
+        (message_blocks(prompt, rules, index) for index in range(len(prompt.messages) - 1, -1, -1)),
+        (system_blocks(prompt, rules) for _ in range(prompt.leading == 0)),
+        ((tool_block(prompt, rules, index),) for index in range(len(prompt.tools) - 1, -1, -1)),
+    )
+    for blocks in elements:
+        for block in reversed(tuple(blocks)):
+            if block.effective:
+                return block
+    return None
 
 
 def _at_or_before(
@@ -128,60 +144,38 @@ def _at_or_before(
     return nearest
 
 
-def reaches(prompt: Prompt, order: Order, minimum: int) -> bool:
-    """Whether the prefix up to a block may have a number of tokens; False only when it cannot."""
-    enough = int(minimum * DENSEST_CHARS_PER_TOKEN)
-    if order[0] == TOOLS and _descriptions(prompt.tools, order[1] + 1, enough):
-        return True
-    return _chars(prompt, order, enough) >= enough
+def threshold(prompt: Prompt, rules: BlockRules, minimum: int) -> Order:
+    """The first block whose prefix may have a number of tokens; `EVERYTHING` where none has."""
+    missing = int(minimum * DENSEST_CHARS_PER_TOKEN)
+    if missing <= 0:
+        return (TOOLS, 0, 0, 0)
+    for block in walk(prompt, rules):
+        if block.kind in ABSENT:
+            continue
+        missing -= chars(value_of(prompt, block), enough=missing)
+        if missing <= 0:
+            return block.order
+    return EVERYTHING
 
 
-def _chars(prompt: Prompt, order: Order, enough: int) -> int:
-    """Count the prefix's characters until there are enough, cheapest parts first."""
-    total = 0
-    section, element, part, number = order
-    if section >= SYSTEM:
-        if prompt.leading == 0:
-            total = chars(prompt.system, enough=enough) if prompt.system is not None else 0
-        elif section == SYSTEM:
-            total = _messages_chars(prompt, 0, element, number, enough)
-        else:
-            total = _messages_chars(prompt, 0, prompt.leading - 1, END, enough)
-    if section >= MESSAGES and total < enough:
-        last = len(prompt.messages) - 1 if section > MESSAGES else element
-        upto = END if part or section > MESSAGES else number
-        total += _messages_chars(prompt, prompt.leading, last, upto, enough - total)
-    if total < enough and prompt.tools:
-        tools = prompt.tools[: element + 1] if section == TOOLS else prompt.tools
-        total += chars(tools, enough=enough - total)
-    return total
-
-
-def _messages_chars(prompt: Prompt, first: int, last: int, upto: int, enough: int) -> int:
-    total = 0
-    for index in range(first, last + 1):
-        message = prompt.messages[index]
-        content = message.get("content")
-        if index == last and isinstance(content, (list, tuple)) and upto < END:
-            content = content[: upto + 1]
-        total += chars(content, enough=enough - total)
-        if message.get("tool_calls"):
-            total += chars(message["tool_calls"], enough=enough - total)
-        if total >= enough:
-            break
-    return total
-
-
-def _descriptions(tools: Sequence[Any], upto: int, enough: int) -> bool:
-    """Whether the tools' descriptions alone suffice; they nearly always do, and schemas go unread."""
+def described(prompt: Prompt, order: Order, minimum: int) -> bool:
+    """Whether the descriptions of the tools before a block alone suffice; they nearly always do, and schemas
+    go unread.
+    """
+    missing = int(minimum * DENSEST_CHARS_PER_TOKEN)
+    left = order[1] + 1 if order[0] == TOOLS else len(prompt.tools)
+    tools: Sequence[Any] = prompt.tools
     try:
         for tool in tools:
-            enough -= len(tool["function"]["description"])
-            if enough <= 0:
+            if left == 0:
+                return False
+            function = tool["function"]
+            if "defer_loading" in tool or "defer_loading" in function:
+                return False
+            missing -= len(function["description"])
+            if missing <= 0:
                 return True
-            upto -= 1
-            if upto == 0:
-                break
+            left -= 1
     except (KeyError, TypeError):
         pass
     return False

@@ -32,7 +32,17 @@ class Prompt:
         leading: How many messages open it as the system prompt.
     """
 
-    __slots__ = ("_after_system", "calling", "leading", "messages", "request", "rich", "shape", "tools")
+    __slots__ = (
+        "_meets",
+        "_programmatic",
+        "calling",
+        "leading",
+        "messages",
+        "request",
+        "rich",
+        "shape",
+        "tools",
+    )
 
     def __init__(self, request: Mapping[str, object], shape: Shape) -> None:
         """Read a request.
@@ -42,7 +52,8 @@ class Prompt:
         """
         self.request = request
         self.shape = shape
-        self._after_system: list[object] | None = None
+        self._meets: tuple[list[int | None], list[int | None]] | None = None
+        self._programmatic: frozenset[object] | None = None
         messages: Any = request.get("messages")
         if not isinstance(messages, (list, tuple)):
             raise RequestError(("messages",), found=kind_of(messages), expected="a list of messages")
@@ -72,22 +83,62 @@ class Prompt:
                 leading += 1
         self.leading = leading
 
-    def role_after_system(self, index: int) -> object:
-        """The role of the first message after an index that is not the system's; None at the end."""
-        if self._after_system is None:
-            after: list[object] = []
-            role: object = None
-            for message in reversed(self.messages):
-                after.append(role)
-                if message.get("role") not in SYSTEM_ROLES:
-                    role = str(message.get("role"))
-            self._after_system = after[::-1]
-        return self._after_system[index]
+    def meets_assistant(self, index: int) -> bool:
+        """Whether a neighbour is an assistant's turn; what leaves nothing on the wire is passed over."""
+        return self._neighbour(index, 1) is not None or self._neighbour(index, 0) is not None
+
+    def merged_end(self, index: int) -> int:
+        """The last of the assistant's turns that litellm merges with one."""
+        while (following := self._neighbour(index, 1)) is not None:
+            index = following
+        return index
+
+    def _neighbour(self, index: int, side: int) -> int | None:
+        """The assistant's turn right before (0) or after (1) a message, if that is one."""
+        if self._meets is None:
+            count = len(self.messages)
+            after = _neighbours(self.messages[::-1])[::-1]
+            self._meets = (
+                _neighbours(self.messages),
+                [None if turn is None else count - 1 - turn for turn in after],
+            )
+        return self._meets[side][index]
+
+    def is_programmatic(self, call: object) -> bool:
+        """Whether the tool call of this id was made by code execution, so that its result takes no marker."""
+        if self._programmatic is None:
+            self._programmatic = frozenset(
+                fields["id"]
+                for message in self.rich
+                if message.get("role") == "assistant"
+                for part in elements_of(message.get("content"))
+                if (fields := fields_of(part)) and made_by_code(fields) and isinstance(fields.get("id"), str)
+            )
+        return isinstance(call, str) and call in self._programmatic
 
     @property
     def system(self) -> object:
         """The top-level `system`, or None where messages take its place."""
         return None if self.leading else self.request.get("system")
+
+
+def made_by_code(block: Mapping[str, object]) -> bool:
+    """Whether a block is a tool call that code execution made, which refuses a marker."""
+    caller = block.get("caller")
+    return isinstance(caller, dict) and caller.get("type") != "direct"
+
+
+def _neighbours(messages: Sequence[Mapping[str, object]]) -> list[int | None]:
+    """For each message, the nearest one before it that leaves anything on the wire, if an assistant's."""
+    found: list[int | None] = []
+    nearest: int | None = None
+    for index, message in enumerate(messages):
+        found.append(nearest)
+        content, role = message.get("content"), message.get("role")
+        blank = not content or (isinstance(content, str) and content.isspace())
+        if role in TOOL_ROLES or not blank or message.get("tool_calls"):
+            nearest = index if role == "assistant" else None
+    return found
 
 
 def _read(messages: Sequence[object]) -> list[Mapping[str, object]]:

@@ -13,7 +13,7 @@ from policy_cache.policy.load import loads
 from policy_cache.providers.catalog import packaged_catalog
 from policy_cache.report.diagnostics.render import as_json
 from policy_cache.report.plan.explain import explain
-from policy_cache.report.plan.prefix import Breakpoint, draw
+from policy_cache.report.plan.prefix import PrefixEnd, draw
 from policy_cache.request.file import loads_request
 from policy_cache.request.location import place
 from policy_cache.studio.conversation import saving
@@ -89,17 +89,18 @@ def _styled(spans: Iterable[Span]) -> list[tuple[str, str]]:
     return [(span.text, span.style) for span in spans]
 
 
-def _piece(plan: Plan, piece: Part | Breakpoint) -> dict[str, object]:
-    if not isinstance(piece, Breakpoint):
+def _piece(plan: Plan, piece: Part | PrefixEnd) -> dict[str, object]:
+    if not isinstance(piece, PrefixEnd):
         return {"kind": "part", "name": piece.name, "tokens": piece.tokens}
-    source = piece.source
+    point = piece.breakpoint
+    source = point.source
     by = "the client" if source is None else " / ".join(map(word, filter(None, source[:2])))
     return {
         "kind": "breakpoint",
-        "at": place(piece.at),
-        "ttl": piece.ttl,
+        "at": place(point.at),
+        "ttl": point.ttl,
         "by": by,
         "line": None if source is None else place_of(plan, source),
-        "slot": piece.slot,
+        "slot": point.slot,
         "tokens": piece.tokens,
     }

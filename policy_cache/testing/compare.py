@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from policy_cache.diagnostics import Path
-    from policy_cache.testing.breakpoints import Found
+    from policy_cache.engine.breakpoints import Breakpoint
     from policy_cache.testing.load import Suite
     from policy_cache.testing.model import ExpectedBreakpoint
     from policy_cache.testing.outcome import Finding
@@ -54,17 +54,19 @@ def differences(suite: Suite, number: int, finding: Finding) -> Iterator[Diagnos
         yield from _lists(suite, number, "PC515", "marker", (*path, "wire"), expected, actual)
 
 
-def shown(expected: Sequence[ExpectedBreakpoint], actual: Sequence[Found]) -> tuple[list[str], list[str]]:
+def shown(
+    expected: Sequence[ExpectedBreakpoint], actual: Sequence[Breakpoint]
+) -> tuple[list[str], list[str]]:
     """Both lists, a line for each breakpoint; two lines are the same where a breakpoint is as expected.
 
     A rule that is not expected is not looked at, so the line takes that of the breakpoint found.
     """
-    lines = [_line(place(marker.at), marker.ttl, marker.rule) for marker in actual]
+    lines = [_line(place(marker.at), marker.ttl, marker.placer) for marker in actual]
     expected_lines: list[str] = []
     for marker in expected:
         at, rule = place(location_of(marker.at)), marker.rule
         if rule is None:
-            alike = [other.rule for other in actual if (place(other.at), other.ttl) == (at, marker.ttl)]
+            alike = [other.placer for other in actual if (place(other.at), other.ttl) == (at, marker.ttl)]
             rule = alike[0] if alike else None
         expected_lines.append(_line(at, marker.ttl, rule))
     return expected_lines, lines

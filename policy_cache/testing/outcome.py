@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from policy_cache.diagnostics import Diagnostic
+    from policy_cache.engine.breakpoints import Breakpoint
     from policy_cache.engine.plan import Plan
     from policy_cache.request.location import Location
-    from policy_cache.testing.breakpoints import Found
     from policy_cache.testing.load import Suite
     from policy_cache.testing.model import Case
 
@@ -35,7 +35,7 @@ class Finding:
     """
 
     plan: Plan
-    breakpoints: Sequence[Found]
+    breakpoints: Sequence[Breakpoint]
     unchanged: bool
     parameters: Mapping[str, object]
     reasons: Mapping[str, Sequence[str]]

@@ -137,7 +137,7 @@ def _test(outcome: Outcome) -> dict[str, Any]:
         if finding is None
         else {
             "breakpoints": [
-                {"at": place(marker.at), "ttl": marker.ttl, "rule": marker.rule}
+                {"at": place(marker.at), "ttl": marker.ttl, "rule": marker.placer}
                 for marker in finding.breakpoints
             ],
             "unchanged": finding.unchanged,

@@ -16,7 +16,6 @@ from policy_cache.policy.text.file import sibling
 from policy_cache.providers.file import load_catalog
 from policy_cache.request.file import loads_request
 from policy_cache.request.location import Location
-from policy_cache.testing.breakpoints import breakpoints
 from policy_cache.testing.checks import expanded
 from policy_cache.testing.compare import differences
 from policy_cache.testing.outcome import Finding, Outcome
@@ -106,7 +105,7 @@ class Runner:
             reasons[placement.source.rule].append(placement.reason)
         return Finding(
             plan,
-            breakpoints(plan),
+            [point for point in plan.breakpoints if point.party != "litellm"],
             engine.rewrite(request, **context) is request,
             {str(edit.location[-1]): edit.after for edit in plan.edits if edit.change == "set"}
             if plan.changed

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from policy_cache.diagnostics import Path as DataPath
+    from policy_cache.engine.breakpoints import Breakpoint
     from policy_cache.policy.text.source import Source
-    from policy_cache.testing.breakpoints import Found
     from policy_cache.testing.load import Suite
     from policy_cache.testing.outcome import Finding, Outcome
 
@@ -130,9 +130,9 @@ def _fresh(outcome: Outcome, finding: Finding) -> dict[str, Any]:
     return fresh
 
 
-def _breakpoint(marker: Found) -> dict[str, str]:
+def _breakpoint(marker: Breakpoint) -> dict[str, str]:
     ttl = {} if marker.ttl == "5m" else {"ttl": marker.ttl}
-    return {"at": normalized(marker.at), **ttl, "rule": marker.rule}
+    return {"at": normalized(marker.at), **ttl, "rule": marker.placer}
 
 
 def _merged(expect: dict[str, Any], fresh: dict[str, Any]) -> dict[str, Any]:

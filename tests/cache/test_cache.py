@@ -82,6 +82,12 @@ class TestLookback:
         assert [read.index for read in plan.reads] == [1]
         assert [write.index for write in plan.writes] == [4]
 
+    @pytest.mark.parametrize(("lookback", "read"), [(3, 100), (2, 0)])
+    def test_the_lookback_is_the_rules(self, lookback, read):
+        cache = CacheModel(explicit_rules(lookback=lookback))
+        send(cache, prompt(*texts(1, ttl="5m")), 0)
+        assert send(cache, prompt(*texts(3, ttl="5m")), 1).read == read
+
 
 class TestLifetime:
     @pytest.mark.parametrize(("ttl", "seconds"), [("5m", 300), ("1h", 3600)])
@@ -103,6 +109,18 @@ class TestLifetime:
         cache = no_minimum()
         sent = prompt(*texts(1, ttl="5m"))
         assert [send(cache, sent, now).read for now in (0, 299, 598, 897, 1197)] == [0, 100, 100, 100, 0]
+
+    def test_no_read_refreshes_it_where_the_provider_does_not(self):
+        cache = CacheModel(explicit_rules(prolonged=False))
+        sent = prompt(*texts(1, ttl="5m"))
+        assert [send(cache, sent, now).read for now in (0, 299, 300, 599, 600)] == [0, 100, 0, 100, 0]
+
+    @pytest.mark.parametrize(("ttl", "seconds"), [("5m", 60), ("1h", 90)])
+    def test_the_lifetimes_are_the_rules(self, ttl, seconds):
+        cache = CacheModel(explicit_rules(short=60.0, long=90.0))
+        sent = prompt(*texts(1, ttl=ttl))
+        send(cache, sent, 0)
+        assert [cache.plan(sent, now).outcome.read for now in (seconds - 1, seconds)] == [100, 0]
 
     def test_looking_alone_refreshes_nothing(self):
         cache = no_minimum()
@@ -237,19 +255,3 @@ class TestParameters:
             prompt(block("a"), parameters={"system": value}).prefix.digests for value in (b"1", b"2")
         )
         assert one != other
-
-
-class TestMarkLast:
-    def test_the_last_cacheable_block_takes_it(self):
-        thinking = block("hm", kind="thinking")
-        blocks = (block("a"), block("b"), type(thinking)("messages", "thinking", b"hm", 1, cacheable=False))
-        marked = prompt(*blocks).mark_last("1h")
-        assert [b.ttl for b in marked.blocks] == [None, "1h", None]
-
-    def test_its_own_marker_stays(self):
-        own = prompt(block("a", ttl="5m"))
-        assert own.mark_last("1h") is own
-
-    def test_without_one_nothing_happens(self):
-        nothing = prompt()
-        assert nothing.mark_last("5m") is nothing

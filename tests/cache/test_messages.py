@@ -3,7 +3,7 @@
 import pytest
 
 from policy_cache.cache.explicit import CacheModel, CacheOutcome
-from policy_cache.cache.messages import REPLY_OPENING, messages_prompt
+from policy_cache.cache.reading import REPLY_OPENING, messages_prompt
 from policy_cache.request.tokens import tokens
 
 from .prompts import explicit_rules, no_minimum, send

@@ -12,6 +12,7 @@ from policy_cache.forecast.reader import PromptReader
 from policy_cache.providers.cache_rules import BreakpointRules
 from policy_cache.providers.catalog import packaged_catalog
 from policy_cache.providers.resolve import resolve
+from policy_cache.request.blocks import BlockRules
 
 from .prompts import block, prompt, send
 
@@ -32,7 +33,7 @@ def writes(prompt):
 
 
 def read_request(request):
-    read = PromptReader("chat").read(request, model="gpt-5.6")
+    read = PromptReader("chat", BlockRules()).read(request, model="gpt-5.6")
     return openai_prompt(read, request)
 
 
@@ -202,13 +203,9 @@ class TestWhereTheImplicitBreakpointStands:
         asked = {"extra_body": options} if beside else options
         assert read_request({"messages": [USER], **asked}).implicit == ends
 
-    @pytest.mark.parametrize("request_", [{}, {"messages": None}, {"messages": [None, "text", {}]}])
-    def test_nowhere_in_what_is_no_conversation(self, request_):
-        assert read_request(request_).implicit == ()
-
     def test_the_prompt_is_otherwise_the_same(self):
         request = {"messages": [USER, ASSISTANT]}
-        read = PromptReader("chat").read(request, model="gpt-5.6", scope="team").mark({0: "5m"})
+        read = PromptReader("chat", BlockRules()).read(request, model="gpt-5.6", scope="team").mark({0: "5m"})
         placed = openai_prompt(read, request)
         assert (placed.blocks, placed.prefix, placed.tokens) == (read.blocks, read.prefix, read.tokens)
         assert placed.mark({1: "5m"}).implicit == placed.implicit

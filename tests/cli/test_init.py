@@ -78,7 +78,7 @@ def test_litellm_sends_every_marker(name, kind):
     plan = Engine.from_text(starter(answers)).plan(starter_request(answers))
     found = check(plan)
     assert found.fates
-    assert [fate.marker.holder for fate in found.fates if not fate.places] == []
+    assert [fate.marker.at for fate in found.fates if not fate.places] == []
     assert all(found.parameters.values())
 
 
@@ -278,3 +278,36 @@ def test_a_name_that_is_too_long(run, name):
     said = run("init", *OPTIONS, "-o", name).refused()
     assert said.endswith(".yaml: File name too long")
     assert "\n" not in said
+
+
+ACME = """\
+version: 1
+providers:
+  acme: {example: large-2}
+  other: {example: small}
+families: {acme: {title: Acme, models: ["large-*"]}}
+routes:
+  - name: acme
+    providers: [acme, other]
+    mechanism: explicit
+    breakpoints: 2
+    ttls: [5m]
+    blocks: {chat: openai-shape}
+"""
+
+
+def test_a_provider_of_ones_own(run, save, folder):
+    """What it takes is told by its route; of a model without a family, the provider names the rules."""
+    catalog = save("catalog.yaml", ACME.replace("large-2}", "large-2, family: acme}"))
+    ran = run(
+        "init", "--catalog", catalog, "--provider", "acme,other", "--kind", "one-shot", "--pauses", "long"
+    )
+    assert ran.code == 0
+    commands = [line.removeprefix("  policy-cache ").split() for line in ran.out.splitlines()[1:-1]]
+    assert commands[0][-2:] == ["--catalog", "catalog.yaml"]
+    written = (folder / "policy.yaml").read_text()
+    assert "  # Acme: the system prompt" in written
+    assert '      provider: [acme]\n      model: "large-*"\n    targets: [system]\n' in written
+    assert "      provider: [other]\n    targets: [system]\n" in written
+    assert "ttl: 1h" not in written
+    assert [run(*command).code for command in commands] == [0, 0]

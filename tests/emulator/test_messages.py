@@ -68,6 +68,15 @@ def test_below_the_minimum_nothing_is_said(send):
     assert usage["cache_creation_input_tokens"] == usage["cache_read_input_tokens"] == 0
 
 
+def test_every_model_has_its_minimum(send):
+    written = [
+        send(shared_system() | {"model": model})["cache_creation_input_tokens"]
+        for model in ("claude-opus-5-5", "claude-opus-4-6", "claude-opus-5-5-20261001")
+    ]
+    assert LONG_TOKENS < 4_096
+    assert written == [LONG_TOKENS, 0, LONG_TOKENS]
+
+
 def test_every_key_has_its_own_cache(send):
     send(shared_system(), key="one")
     assert send(shared_system(), key="two")["cache_read_input_tokens"] == 0

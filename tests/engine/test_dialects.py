@@ -190,13 +190,13 @@ def test_removing_leaves_openais_breakpoints_alone():
     assert Engine.default().rewrite(request) is request
 
 
-def test_replacing_takes_openais_breakpoints_away():
+def test_replacing_takes_every_marker_of_the_clients_away():
+    """litellm turns a `cache_control` into a breakpoint here, so it goes too."""
     request = conversation("openai/gpt-5.6")
-    request["messages"][1]["content"] = [
-        text("QUESTION", prompt_cache_breakpoint=POINT, cache_control=MARKER)
-    ]
+    marked = [text("QUESTION", prompt_cache_breakpoint=POINT), text("MORE", cache_control=MARKER)]
+    request["messages"][1]["content"] = marked
     sent = engine(add("system"), client_markers="replace").rewrite(request)
-    assert sent["messages"][1]["content"] == [text("QUESTION", cache_control=MARKER)]
+    assert sent["messages"][1]["content"] == [text("QUESTION"), text("MORE")]
     assert sent["messages"][0]["content"][0]["prompt_cache_breakpoint"] == POINT
 
 

@@ -150,7 +150,7 @@ def test_one_that_litellm_loses_was_never_used():
         "0 breakpoints added, 0 already present, 1 removed; 0 of 4 used."
     )
     assert lines(engine(add("system")).plan(request))[-1] == (
-        "1 breakpoint added, 0 already present, 1 lost by litellm; 1 of 4 used."
+        "1 breakpoint added, 0 already present, 1 without effect; 1 of 4 used."
     )
 
 

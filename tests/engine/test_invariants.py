@@ -15,7 +15,6 @@ from benchmarks.request import agent_request
 from policy_cache import Engine, RequestError
 from policy_cache.engine.direct import direct
 from policy_cache.engine.reasons import ACTED, REASONS
-from policy_cache.request.markers import client_markers
 from policy_cache.request.prompt import Prompt
 from tests.policies import WHOLE, policies
 from tests.prompts import broken_requests, requests
@@ -64,7 +63,7 @@ def without_nones(value):
 
 
 def wire_markers(request, route):
-    return [m for m in client_markers(Prompt(request, route.shape)) if m.block is not None]
+    return [m for m in route.markers_of(Prompt(request, route.shape)) if m.block is not None]
 
 
 @given(policies(splitting=True), requests(3))

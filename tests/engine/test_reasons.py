@@ -376,12 +376,12 @@ def test_a_clash_with_the_clients_marker_says_which():
     )
 
 
-def test_a_5m_on_a_route_without_1h_may_not_precede_the_clients_1h():
+def test_where_litellm_drops_the_ttl_the_clients_1h_is_a_5m():
     request = chat(
         [{"role": "system", "content": [text(BIG, cache_control=HOUR)]}, user("q")], tools=[tool()]
     )
     plan = engine(add("tools", "1h")).plan({**request, "model": BEDROCK_37})
-    assert said(plan) == [(TOOL, None, "5m", "kept_client_marker")]
+    assert said(plan) == [(TOOL, TOOL, "5m", "ttl_unsupported")]
 
 
 CLIENT = native(

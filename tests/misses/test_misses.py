@@ -318,6 +318,16 @@ def test_the_lookback_was_exceeded():
     )
 
 
+def test_a_read_does_not_prolong_every_entry():
+    model = "openrouter/google/gemini-2.5-pro"
+    content = [{"type": "text", "text": text(3_000), "cache_control": {"type": "ephemeral"}}]
+    sent = {"model": model, "messages": [{"role": "user", "content": content}]}
+    misses = look(sent, sent, sent, engine=None, gap=200.0)
+    [said] = lines(misses)
+    assert said.startswith("t:3: miss[expired]: $['messages'][0]['content'][0]: ")
+    assert "the 5m entry that ends here had expired: a read does not prolong it" in said
+
+
 def test_it_was_not_readable_yet():
     assert told(request(3), request(3), gap=0.5, waited=2.0) == (
         "miss[not_readable_yet]: $['messages'][2]['content']: the entry that ends here became readable 1.5 "

@@ -17,10 +17,6 @@ from tests.policies import policies
 from tests.prompts import requests
 
 
-def planned(rules, request):
-    return rules.rules, rules.facts(request), rules.plan(request)
-
-
 def steps(found):
     return [
         (step.placement.source.target, step.slot, step.holder, step.placement.reason) for step in found.steps
@@ -30,9 +26,8 @@ def steps(found):
 def test_who_gets_what_and_who_has_it_already():
     blocks = [text("q", cache_control=BARE), text("r", cache_control=BARE)]
     request = native([{"role": "user", "content": blocks}], tools=[native_tool()])
-    found = arbitration(
-        *planned(engine(add("tools, system, messages.last"), add("'$.tools[-1]', request")), request)
-    )
+    rules = engine(add("tools, system, messages.last"), add("'$.tools[-1]', request"))
+    found = arbitration(rules.plan(request))
     assert (found.limit, found.client) == (4, 2)
     assert steps(found) == [
         ("tools", 3, None, "applied"),
@@ -51,20 +46,20 @@ def test_who_gets_what_and_who_has_it_already():
 
 
 def test_what_named_nothing_takes_no_part():
-    found = arbitration(*planned(engine(add("tools, system")), chat()))
+    found = arbitration(engine(add("tools, system")).plan(chat()))
     assert steps(found) == [("system", 1, None, "applied")]
 
 
 def test_markers_that_are_replaced_are_not_the_clients_any_more():
     request = native(system=[text(BIG, cache_control=HOUR)])
-    found = arbitration(*planned(engine(add("system"), client_markers="replace"), request))
+    found = arbitration(engine(add("system"), client_markers="replace").plan(request))
     assert (found.client, steps(found)) == (0, [("system", 1, None, "applied")])
 
 
 def test_a_marker_that_is_removed_and_set_anew_is_the_policys():
     request = native(system=[text(BIG, cache_control=BARE)])
     rules = engine("action: {remove_cache_control: {}}", add("system"))
-    found = arbitration(*planned(rules, request))
+    found = arbitration(rules.plan(request))
     assert not rules.plan(request).edits
     assert (found.client, steps(found)) == (0, [("system", 1, None, "applied")])
 
@@ -72,8 +67,8 @@ def test_a_marker_that_is_removed_and_set_anew_is_the_policys():
 @pytest.mark.property
 @given(policies(splitting=True), requests(3))
 def test_breakpoints_are_numbered_from_the_clients_on(policy, request):
-    rules, facts, plan = planned(Engine.from_text(yaml.safe_dump(policy)), request)
-    found = arbitration(rules, facts, plan)
+    plan = Engine.from_text(yaml.safe_dump(policy)).plan(request)
+    found = arbitration(plan)
     taken = [step.slot for step in found.steps if step.slot is not None]
     assert taken == list(range(found.client + 1, found.client + 1 + len(taken)))
     assert not taken or taken[-1] <= found.limit
@@ -89,12 +84,13 @@ def test_the_drawing_has_every_breakpoint_that_is_sent_and_no_other(policy, requ
     drawing = draw(plan)
     sent = plan.request if plan.changed else edited(plan.original, plan.edits)
     markers = [m for m in plan.route.markers_of(Prompt(sent, plan.route.shape)) if m.block is not None]
-    drawn = drawing.breakpoints
+    drawn = drawing.ends
+    points = [end.breakpoint for end in drawn]
     if plan.route.run:
         assert len(drawn) == bool(markers)
     else:
-        assert sorted((one.at, one.ttl) for one in drawn) == sorted((m.holder, m.ttl) for m in markers)
-    assert [one.slot for one in drawn] == list(range(1, len(drawn) + 1))
+        assert {point.block for point in points} == {marker.block for marker in markers}
+    assert [point.slot for point in points] == list(range(1, len(drawn) + 1))
     sizes = [one.tokens for one in drawn]
     assert sizes == sorted(sizes)
     assert not sizes or sizes[-1] <= drawing.tokens
@@ -107,4 +103,4 @@ def test_the_drawing_has_every_breakpoint_that_is_sent_and_no_other(policy, requ
 def test_every_breakpoint_of_an_unmarked_request_is_a_rules(policy, request):
     plan = Engine.from_text(yaml.safe_dump(policy)).plan(request)
     wanted = {one.source for one in plan.placements}
-    assert {one.source for one in draw(plan).breakpoints} <= wanted
+    assert {end.breakpoint.source for end in draw(plan).ends} <= wanted

@@ -211,7 +211,7 @@ def test_the_clients_markers_come_first():
     said = explained(engine(add("system")), request).splitlines()
     assert said[1:3] == [
         "client marker at $['messages'][0]['content'][0] (1h)",
-        "client marker at $['messages'][1] (lost by litellm)",
+        "client marker at $['messages'][1] (takes no effect here)",
     ]
 
 

@@ -82,17 +82,16 @@ CASES = {
         engine(add("system")),
         chat([{"role": "user", "content": [text("q")], "cache_control": BARE}]),
         "$['messages'][0]",
-        "the client marked $['messages'][0] (5m), and litellm loses that",
+        "the client marked $['messages'][0] (5m), and that takes no effect here",
     ),
     "over budget": (
         engine(add("tools, system")),
         native([{"role": "user", "content": [text("q", cache_control=BARE)] * 3}], tools=[native_tool()]),
         "$['system']",
         (
-            "nobody marks it: over_budget, all 4 breakpoints are used: $['messages'][0]['content'][0] "
-            "(the client), "
-            "$['messages'][0]['content'][1] (the client), $['messages'][0]['content'][2] (the client), "
-            "$['tools'][0] (a)"
+            "nobody marks it: over_budget, all 4 breakpoints are used: $['tools'][0] (a), "
+            "$['messages'][0]['content'][0] (the client), $['messages'][0]['content'][1] (the client), "
+            "$['messages'][0]['content'][2] (the client)"
         ),
     ),
     "below the minimum": (

@@ -163,7 +163,7 @@ CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{
         ({"content": None, "tool_calls": [CALL, {**CALL, "id": "d"}]}, [True, True]),
         ({"content": None, "tool_calls": [CALL, CALL]}, [True, False]),
         ({"content": "a", "tool_calls": [CALL]}, [True, True]),
-        ({"content": "", "tool_calls": [CALL]}, [False, True]),
+        ({"content": "", "tool_calls": [CALL]}, [True]),
         ({"content": [TEXT, {"type": "thinking"}], "tool_calls": [CALL]}, [True, False, True]),
         ({"content": "a", "tool_calls": [{**CALL, "type": "custom"}]}, [True, False]),
         ({"content": "a", "tool_calls": [{**CALL, "id": "srvtoolu_1"}, CALL]}, [False, False, False]),
@@ -191,18 +191,20 @@ SYSTEM, USER, ANSWER = ({"role": role, "content": "s"} for role in ("system", "u
 
 
 @pytest.mark.parametrize(
-    ("messages", "index", "expected"),
+    ("messages", "index", "effective"),
     [
-        ([SYSTEM, USER], 0, [True]),
-        ([USER, SYSTEM], 1, [True]),
-        ([USER, SYSTEM, ANSWER], 1, [True]),
-        ([USER, SYSTEM, SYSTEM, ANSWER], 1, [True]),
-        ([USER, SYSTEM, USER], 1, [False]),
-        ([USER, SYSTEM, SYSTEM, USER], 1, [False]),
+        ([USER, SYSTEM], 1, True),
+        ([USER, SYSTEM, ANSWER], 1, True),
+        ([USER, SYSTEM, SYSTEM, ANSWER], 1, True),
+        ([USER, SYSTEM, USER], 1, False),
+        ([USER, SYSTEM, SYSTEM, USER], 1, False),
+        ([USER, {**SYSTEM, "clear_at": "turn"}], 1, False),
     ],
 )
-def test_a_later_system_message_that_a_user_turn_follows_is_moved_by_litellm(messages, index, expected):
-    assert markable(messages, "chat", index) == expected
+def test_a_later_system_message_is_never_marked(messages, index, effective):
+    """A client's marker on it takes effect where litellm leaves it in place: a user's turn moves it."""
+    [block] = message_blocks(prompt(messages, "chat"), rules("chat"), index)
+    assert (block.markable, block.effective) == (False, effective)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ from litellm.types.utils import Message
 from policy_cache.providers.catalog import packaged_catalog
 from policy_cache.providers.resolve import resolve
 from policy_cache.request.location import normalized
-from policy_cache.request.markers import client_markers
 from policy_cache.request.prompt import Prompt, detect_shape
 from tests.wire.wire import marks, send
 
@@ -54,7 +53,17 @@ def using(block):
     return chat(USER, used, {"role": "user", "content": [block]}, tools=[NATIVE_TOOL])
 
 
-# Where the marker is, and the block on which it takes effect; None where litellm loses it.
+def route_of(request, shape=None):
+    shape = shape or detect_shape(request)
+    return resolve(packaged_catalog(), model=request["model"], provider=None, api_base=None, shape=shape)
+
+
+def markers_of(request, shape=None):
+    route = route_of(request, shape)
+    return route.markers_of(Prompt(request, route.shape))
+
+
+# Where the marker is, and the block on which it takes effect; None where it takes none.
 FOUND = {
     "a tool": (chat(USER, tools=[{**TOOL, **MARK}]), "$['tools'][0]", "$['tools'][0]"),
     "a tool's function": (
@@ -116,14 +125,14 @@ FOUND = {
         "$['messages'][2]['content'][0]['content'][0]",
         "$['messages'][2]['content'][0]",
     ),
-    "the request": (native("q", **MARK), "$", "$"),
+    "the request": (native("q", **MARK), "$", "$['messages'][0]['content']"),
 }
 
 
 @pytest.mark.parametrize("case", FOUND)
 def test_finds(case):
     request, holder, block = FOUND[case]
-    [found] = client_markers(Prompt(request, detect_shape(request)))
+    [found] = markers_of(request)
     assert normalized(found.holder) == holder
     assert (None if found.block is None else normalized(found.block)) == block
     assert found.ttl == "5m"
@@ -132,9 +141,7 @@ def test_finds(case):
 @pytest.mark.parametrize("case", FOUND)
 def test_litellm_sends_it_exactly_where_it_takes_effect(case):
     request, _, block = FOUND[case]
-    shape = detect_shape(request)
-    route = resolve(packaged_catalog(), model=request["model"], provider=None, api_base=None, shape=shape)
-    body = send(copy.deepcopy(request), route)
+    body = send(copy.deepcopy(request), route_of(request))
     assert len(marks(body)) == (0 if block is None else 1)
 
 
@@ -154,23 +161,23 @@ def test_its_ttl(marker, ttl):
     request = native(
         [text("q", cache_control=marker)], cache_control=marker, extra_body={"cache_control": marker}
     )
-    assert [found.ttl for found in client_markers(Prompt(request, "messages"))] == [ttl] * 3
+    assert [found.ttl for found in markers_of(request, "messages")] == [ttl] * 3
 
 
 def test_one_in_extra_body_takes_effect_on_the_request():
-    [found] = client_markers(Prompt(native("q", extra_body=MARK), "messages"))
-    assert (found.holder, found.block) == (("extra_body",), ())
+    [found] = markers_of(native("q", extra_body=MARK), "messages")
+    assert (found.holder, found.block) == (("extra_body",), ("messages", 0, "content"))
 
 
 def test_a_top_level_system_beside_system_messages_is_lost():
     request = chat({"role": "system", "content": "s"}, USER, system=[text("top", **MARK)])
-    [found] = client_markers(Prompt(request, "chat"))
+    [found] = markers_of(request, "chat")
     assert (found.holder, found.block) == (("system", 0), None)
 
 
 def test_objects_carry_markers_too():
     message = Message(role="assistant", content="a", cache_control=BARE)
-    [found] = client_markers(Prompt(chat(USER, message), "chat"))
+    [found] = markers_of(chat(USER, message), "chat")
     assert (found.holder, found.block) == (("messages", 1), ("messages", 1, "content"))
 
 
@@ -197,7 +204,7 @@ PROPERTIES = {"cache_control": {"type": "object", "properties": {"ttl": {"type":
     ],
 )
 def test_what_is_no_marker(request_):
-    assert list(client_markers(Prompt(request_, detect_shape(request_)))) == []
+    assert markers_of(request_) == []
 
 
 def test_all_of_them_in_one_request():
@@ -209,7 +216,7 @@ def test_all_of_them_in_one_request():
         cache_control=HOUR,
         extra_body=MARK,
     )
-    found = client_markers(Prompt(request, "messages"))
+    found = markers_of(request, "messages")
     assert sorted(normalized(one.holder) for one in found) == [
         "$",
         "$['extra_body']",
@@ -223,4 +230,4 @@ def test_all_of_them_in_one_request():
     ]
     in_prefix_order = [normalized(one.holder) for one in sorted(found, key=lambda one: one.order)]
     assert in_prefix_order[:3] == ["$['tools'][0]", "$['tools'][2]", "$['system'][1]"]
-    assert set(in_prefix_order[-2:]) == {"$", "$['extra_body']"}
+    assert set(in_prefix_order[-3:]) == {"$", "$['extra_body']", "$['messages'][1]"}

@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policy_cache import CacheUsage
+from policy_cache.providers.catalog import packaged_catalog
 from policy_cache.providers.prices import claude_prices
+from policy_cache.providers.resolve import resolve
 from policy_cache.usage.account import Account
 from policy_cache.usage.attribution import CLIENT, PROVIDER, Owner, Share
 from policy_cache.usage.ledger import OTHER, Ledger
@@ -33,6 +35,22 @@ READ, SHORT, HOUR = CacheUsage(read=1), CacheUsage(write_5m=1), CacheUsage(write
 def test_a_session_is_warm_as_long_as_its_cache_lives(requests, expected):
     sessions = Sessions()
     assert " ".join(sessions.start(b"s", at, usage) for at, usage in requests) == expected
+
+
+@pytest.mark.parametrize(
+    ("model", "requests", "expected"),
+    [
+        ("openai/gpt-5.6", [(0, SHORT), (1_799, READ), (3_599, READ)], "cold warm cold"),
+        ("deepseek/deepseek-chat", [(0, READ), (7_199, READ), (14_399, READ)], "cold warm cold"),
+        ("bedrock/amazon.nova-pro-v1:0", [(0, HOUR), (300, READ)], "cold cold"),
+        ("anthropic/claude-opus-5", [(0, HOUR), (3_599, READ), (7_199, READ)], "cold warm cold"),
+    ],
+)
+def test_its_provider_says_how_long_that_is(model, requests, expected):
+    route = resolve(packaged_catalog(), model=model, provider=None, api_base=None, shape="chat")
+    sessions = Sessions()
+    seen = [sessions.start(b"s", at, usage, route.cache) for at, usage in requests]
+    assert " ".join(seen) == expected
 
 
 def test_sessions_are_bounded_and_the_last_ones_seen_stay():

@@ -33,7 +33,7 @@ def request(model="anthropic/claude-sonnet-4-5", **more):
 
 def found(checked):
     return [
-        (fate.marker.holder, [(place.call, place.location, place.ttl) for place in fate.places])
+        (fate.marker.at, [(place.call, place.location, place.ttl) for place in fate.places])
         for fate in checked.fates
     ]
 
@@ -45,7 +45,7 @@ def test_each_marker_with_its_rule_and_its_place():
         (("messages", 0, "content", 0), [(0, ("system", 0), "1h")]),
         (("messages", 3, "content", 0), [(0, ("messages", 2, "content", 0), None)]),
     ]
-    assert [fate.source.rule for fate in checked.fates] == ["a", "b"]
+    assert [fate.marker.source.rule for fate in checked.fates] == ["a", "b"]
     assert checked.wire.sent[-1].url == "https://api.anthropic.com/v1/messages"
 
 
@@ -79,7 +79,7 @@ def test_a_marker_that_litellm_loses():
         "cache_control": MARKER,
     }
     [fate] = check(engine(add("tools")).plan(given)).fates
-    assert (fate.marker.holder, fate.source, fate.places) == (("messages", 1), None, ())
+    assert (fate.marker.at, fate.marker.source, fate.places) == (("messages", 1), None, ())
 
 
 def test_a_property_called_cache_control_is_no_marker():

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policy_cache import Engine
-from policy_cache.cache.messages import messages_prompt
+from policy_cache.cache.reading import messages_prompt
 from policy_cache.forecast.reader import PromptReader, marked
 from policy_cache.integrations.litellm import wire
 
@@ -22,7 +22,7 @@ def sent(request):
 
 def read(engine, request):
     plan = engine.plan(request)
-    prompt = PromptReader(plan.route.shape).read(request, model=plan.route.model)
+    prompt = PromptReader(plan.route.shape, plan.route.blocks).read(request, model=plan.route.model)
     return blocks(marked(prompt, plan.request, plan.route)), plan.request
 
 

@@ -12,7 +12,6 @@ import pytest
 from policy_cache import Engine
 from policy_cache.emulator import create_app, serve
 from policy_cache.engine.reasons import ACTED
-from policy_cache.request.markers import client_markers
 from policy_cache.request.prompt import Prompt
 from tests.wire.wire import Mark, marks, planned_identity, send
 
@@ -52,7 +51,7 @@ def test_every_recorded_request_is_rewritten_and_sent_as_planned(traces):
         assert request == before
         assert after == plan.request
         assert engine.rewrite(after) is after
-        assert len(client_markers(Prompt(after, plan.route.shape))) <= 4
+        assert len(plan.route.markers_of(Prompt(after, plan.route.shape))) <= 4
         planned = Counter(
             Mark(planned_identity(request, placement.at), placement.ttl)
             for placement in plan.placements

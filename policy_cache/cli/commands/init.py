@@ -89,7 +89,7 @@ def command(
         for file, text in zip(opened, files.values(), strict=True):
             file.write(text.encode())
             file.flush()  # a full disk is met here, before any of them appears
-    policy = _quoted(output)
+    policy = _quoted(output) + (f" --catalog {_quoted(Path(catalog_file))}" if catalog_file else "")
     click.echo("Next:")
     click.echo(f"  policy-cache validate {policy}")
     click.echo(f"  policy-cache test {policy} --coverage")

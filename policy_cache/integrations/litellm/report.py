@@ -28,9 +28,9 @@ def wire_report(check: Check) -> Iterator[Span]:
     offset = len(check.wire.sent) - len(sent)
     rows = [
         (
-            place(fate.marker.holder),
+            place(fate.marker.at),
             _places(fate.places, offset, len(sent)),
-            _by(fate.source and fate.source.rule),
+            _by(fate.marker.source and fate.marker.source.rule),
         )
         for fate in check.fates
     ]
@@ -54,8 +54,8 @@ def wire_json(check: Check) -> dict[str, object]:
         "requests": [{"method": request.method, "url": _address(request.url)} for request in check.wire.sent],
         "markers": [
             {
-                "at": place(fate.marker.holder),
-                "rule": None if fate.source is None else fate.source.rule,
+                "at": place(fate.marker.at),
+                "rule": None if fate.marker.source is None else fate.marker.source.rule,
                 "places": [_marker_json(marker) for marker in fate.places],
             }
             for fate in check.fates

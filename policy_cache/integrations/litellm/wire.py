@@ -15,14 +15,13 @@ from policy_cache.errors import PolicyCacheError
 from policy_cache.integrations.litellm.capture import Sent, capture
 from policy_cache.request.location import Location, fields_of
 from policy_cache.request.markers import MARKER_KEYS
-from policy_cache.request.prompt import Prompt, detect_shape
+from policy_cache.request.prompt import detect_shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from policy_cache.engine.changes import Source
+    from policy_cache.engine.breakpoints import Breakpoint
     from policy_cache.engine.plan import Plan
-    from policy_cache.request.markers import ClientMarker
     from policy_cache.request.prompt import Shape
 
 # What each provider must be given before litellm builds a body; no value leaves the machine.
@@ -104,12 +103,10 @@ class Fate:
 
     Attributes:
         marker: The marker, at its place in the request to send.
-        source: The rule that placed it; None for the client's own.
         places: Where it is on the wire; empty where litellm lost it.
     """
 
-    marker: ClientMarker
-    source: Source | None
+    marker: Breakpoint
     places: tuple[WireMarker, ...]
 
 
@@ -176,15 +173,15 @@ def check(plan: Plan) -> Check:
     """
     request, route = plan.request, plan.route
     whole = wire(request, provider=route.provider or None, shape=route.shape)
-    markers = [one for one in route.markers_of(Prompt(request, route.shape)) if one.key == route.key]
+    points = [point for point in plan.breakpoints if point.party != "litellm"]
     fates: list[Fate] = []
     if route.run:  # the markers of a run act together
-        fates = [Fate(one, _source(plan, one), whole.markers) for one in markers[-1:]]
+        fates = [Fate(point, whole.markers) for point in points[-1:]]
     else:
-        for one in markers:
-            rest = wire(_without(request, one), provider=route.provider or None, shape=route.shape)
+        for point in points:
+            rest = wire(_without(request, point), provider=route.provider or None, shape=route.shape)
             lost = tuple(place for place in whole.markers if place not in rest.markers)
-            fates.append(Fate(one, _source(plan, one), lost))
+            fates.append(Fate(point, lost))
     claimed = {place for fate in fates for place in fate.places}
     body = whole.sent[-1].body
     return Check(
@@ -193,14 +190,6 @@ def check(plan: Plan) -> Check:
         tuple(place for place in whole.markers if place not in claimed),
         {name: name in body for name in (str(e.location[-1]) for e in plan.edits if e.change == "set")},
     )
-
-
-def _source(plan: Plan, marker: ClientMarker) -> Source | None:
-    """Who placed a marker: an edit names the block, or the text that became one."""
-    for edit in plan.edits:
-        if edit.change == "mark" and marker.holder in {edit.location, (*edit.location, 0)}:
-            return edit.source
-    return None
 
 
 def _inline(value: object) -> object:
@@ -253,18 +242,18 @@ def _call(given: dict[str, Any], shape: Shape) -> None:
     asyncio.run(litellm.anthropic_messages(**given))
 
 
-def _without(request: Mapping[str, object], marker: ClientMarker) -> dict[str, object]:
+def _without(request: Mapping[str, object], marker: Breakpoint) -> dict[str, object]:
     """A copy of a request without one marker."""
     without: dict[str, Any] = copy.deepcopy(dict(request))
     owner: Any = None
     value: Any = without
-    for step in marker.holder:
+    for step in marker.at:
         owner, value = value, value[step] if isinstance(value, (dict, list)) else fields_of(value)[step]  # type: ignore[index]
     fields = dict(fields_of(value) or {})
     del fields[marker.key]
-    if not marker.holder:
+    if not marker.at:
         return fields
-    owner[marker.holder[-1]] = fields
+    owner[marker.at[-1]] = fields
     return without
 
 

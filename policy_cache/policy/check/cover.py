@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from policy_cache.request.names import Names
+from policy_cache.request.names import matches
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -86,11 +86,6 @@ def glob_covers(wide: str, narrow: str) -> bool:
     if wide.startswith("re:") or narrow.startswith("re:") or "[" in narrow:
         return False
     if not _WILD.search(narrow):
-        return _names(wide).match(narrow)
+        return matches((wide,), narrow)
     # A character that only `*` of the wide one can take stands for whatever the narrow one leaves open.
-    return "?" not in wide and "[" not in wide and _names(wide).match(_WILD.sub("\0", narrow))
-
-
-@lru_cache(maxsize=4096)
-def _names(glob: str) -> Names:
-    return Names((glob,))
+    return "?" not in wide and "[" not in wide and matches((wide,), _WILD.sub("\0", narrow))

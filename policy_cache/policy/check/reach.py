@@ -12,15 +12,37 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from policy_cache.policy.check.cover import texts_of
 from policy_cache.policy.check.finding import Finding
 from policy_cache.policy.check.models import matching, models_of
+from policy_cache.request.names import matches
 from policy_cache.text.words import listed, quoted, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from policy_cache.diagnostics import Path
     from policy_cache.policy.text.source import Source
 
 Route: TypeAlias = "Mapping[str, Any]"
+Models: TypeAlias = "tuple[str, ...] | None"
+"""Names of models; None where any may be meant."""
+
+
+def serves(providers: Collection[str], models: tuple[str, ...], provider: str, model: str) -> bool:
+    """Whether a route of these providers and globs over models is one for a provider's model."""
+    return provider in providers and matches(models, model)
+
+
+def takes_hour(ttls: Collection[str], long_ttl: tuple[str, ...], models: Models) -> bool:
+    """Whether a route takes `1h` for one of some models."""
+    return "1h" in ttls or _any(long_ttl, models)
+
+
+def takes_request_marker(request_marker: tuple[str, ...], models: Models) -> bool:
+    """Whether a route takes a marker on the request itself for one of some models."""
+    return _any(request_marker, models)
+
+
+def _any(globs: tuple[str, ...], models: Models) -> bool:
+    return bool(globs) and (models is None or any(matches(globs, model) for model in models))
 
 
 class Way(NamedTuple):
@@ -32,15 +54,12 @@ class Way(NamedTuple):
     """
 
     route: Route
-    models: tuple[str, ...] | None
+    models: Models
 
     @property
     def takes_hour(self) -> bool:
         """Whether a marker for an hour reaches the provider for some model."""
-        long = tuple(self.route.get("long_ttl") or ())
-        if "1h" in self.route["ttls"]:
-            return True
-        return bool(long) and (self.models is None or bool(matching(long, self.models)))
+        return takes_hour(self.route["ttls"], tuple(self.route.get("long_ttl") or ()), self.models)
 
 
 class Routes:
@@ -87,9 +106,9 @@ class Routes:
         """The route of a model at its provider's own host, and that at another host."""
         for elsewhere in (False, True):
             for route in self.routes:
-                if provider not in route["providers"] or (route.get("custom_host") and not elsewhere):
+                if route.get("custom_host") and not elsewhere:
                     continue
-                if matching(tuple(route.get("models") or ("*",)), (model,)):
+                if serves(route["providers"], tuple(route.get("models") or ("*",)), provider, model):
                     yield str(route["name"])
                     break
 
@@ -98,8 +117,7 @@ def keeps(way: Way, section: int, shape: str | None, routes: Routes) -> bool:
     """Whether a route keeps a marker on tools (0), the system prompt (1), messages (2) or the request (3)."""
     route = way.route
     if section == 3:
-        taking = tuple(route.get("request_marker") or ())
-        return bool(taking) and (way.models is None or bool(matching(taking, way.models)))
+        return takes_request_marker(tuple(route.get("request_marker") or ()), way.models)
     if section == 2 or route.get("run"):
         return section == 2
     tables = [routes.blocks.get(name, {}) for one, name in route["blocks"].items() if shape in {None, one}]

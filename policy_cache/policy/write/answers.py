@@ -42,6 +42,7 @@ class Provider:
         name: litellm's name for it.
         model: A model there, as litellm names it.
         family: What that model belongs to; None where no rule would mark it.
+        minimum: The smallest prefix that is cached there, in tokens.
         tools: Whether a marker on a tool reaches it.
         hour: Whether it takes a lifetime of an hour.
         stores: Whether a client's marker makes litellm store what it stands on, which is billed.
@@ -50,6 +51,7 @@ class Provider:
     name: str
     model: str
     family: Family | None = None
+    minimum: int = 0
     tools: bool = False
     hour: bool = False
     stores: bool = False

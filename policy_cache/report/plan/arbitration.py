@@ -6,19 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from policy_cache.engine.reasons import ACTED
-from policy_cache.engine.run import run_block, run_end, run_ends
-from policy_cache.request.blocks import REQUEST
-from policy_cache.request.prefix import Prefix
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from policy_cache.engine.changes import Placement
-    from policy_cache.engine.compile import CompiledRule, CompiledTarget
-    from policy_cache.engine.match import Facts
     from policy_cache.engine.plan import Plan
     from policy_cache.request.location import Location
-    from policy_cache.request.targets import Hit
 
 _GIVEN = ACTED | {"observed"}
 
@@ -57,58 +51,26 @@ class Arbitration:
     steps: tuple[Step, ...]
 
 
-def arbitration(rules: Sequence[CompiledRule], facts: Facts, plan: Plan) -> Arbitration:
+def arbitration(plan: Plan) -> Arbitration:
     """Follow a plan's wishes for markers; those that named nothing, or had no route, took no part."""
-    targets = {t.source: t for rule in rules if rule.marks for t in rule.targets}
-    prefix = Prefix(facts.prompt, plan.route.blocks)
-    client = _staying(plan)
+    client = len({point.slot for point in plan.intended if point.party == "client" and point.slot})
+    on_request = next((point.origin for point in plan.intended if point.at == ()), None)
     used = client
     steps: list[Step] = []
     takers: dict[Location, int] = {}
-    wishes = [one for one in plan.placements if one.source in targets and one.location is not None]
-    for number, one in enumerate(wishes, 1):
-        wanted = one.at or _wanted(targets[one.source], facts, plan, prefix, one)
-        if one.reason in _GIVEN:
+    wishes = [wish for wish in plan.placements if wish.ttl is not None and wish.location is not None]
+    for number, wish in enumerate(wishes, 1):
+        wanted = wish.wanted
+        if wish.reason in _GIVEN:
             used += 1
-            steps.append(Step(number, one, wanted, used))
-            if wanted is not None:
-                takers[wanted] = number
+            steps.append(Step(number, wish, wanted, used))
+            for place in (wanted, on_request if wanted == () else None):
+                if place is not None:
+                    takers[place] = number
         else:
-            holder = takers.get(wanted) if wanted is not None and one.reason == "duplicate" else None
-            steps.append(Step(number, one, wanted, None, holder))
+            holder = takers.get(wanted) if wanted is not None and wish.reason == "duplicate" else None
+            steps.append(Step(number, wish, wanted, None, holder))
     return Arbitration(plan.route.breakpoints, client, tuple(steps))
-
-
-def _staying(plan: Plan) -> int:
-    """How many of the client's markers took a breakpoint: those that take effect and stay.
-
-    One that was removed and is set anew, the same, is no edit; the place tells whose it is now.
-    """
-    gone = {edit.location for edit in plan.edits if edit.change == "unmark" or edit.before is not None}
-    given = {one.at for one in plan.placements if one.reason in _GIVEN and one.ttl is not None}
-    effective = [marker for marker in plan.client_markers if marker.block is not None]
-    return sum(1 for marker in effective if marker.holder not in gone and marker.block not in given)
-
-
-def _wanted(
-    target: CompiledTarget, facts: Facts, plan: Plan, prefix: Prefix, wish: Placement
-) -> Location | None:
-    hits = [hit for hit in target.find(facts.prompt) if hit.location == wish.location]
-    return settled(hits[0], facts, plan, prefix) if hits else None
-
-
-def settled(hit: Hit, facts: Facts, plan: Plan, prefix: Prefix) -> Location | None:
-    """The block that carries a marker for a hit on this route; None where there is none."""
-    order = hit.order
-    if order is None:
-        return None
-    if order[0] == REQUEST:
-        return () if plan.route.request_marker else None
-    if plan.route.run:
-        end = run_end(run_ends(facts.prompt), order)
-        return None if end is None else run_block(facts.prompt, plan.route.blocks, end).location
-    block = prefix.settle(order)
-    return None if block is None else block.location
 
 
 def holders(found: Arbitration) -> Iterator[str]:

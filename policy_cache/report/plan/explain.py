@@ -10,7 +10,7 @@ from policy_cache.engine.diff import heading, name_at, place_of, summary
 from policy_cache.engine.injection import MEANING as INJECTION
 from policy_cache.engine.reasons import ACTED, MEANING
 from policy_cache.report.plan.arbitration import arbitration, holders
-from policy_cache.report.plan.prefix import Breakpoint, draw
+from policy_cache.report.plan.prefix import PrefixEnd, draw
 from policy_cache.report.plan.verdicts import verdicts, why_missed
 from policy_cache.request.location import place
 from policy_cache.text.amounts import counted
@@ -42,7 +42,7 @@ def explain(rules: Sequence[CompiledRule], facts: Facts, plan: Plan) -> list[Spa
     """The explanation as a person reads it."""
     spans = [*heading(plan)]
     for marker in plan.client_markers:
-        where = "lost by litellm" if marker.block is None else word(marker.ttl)
+        where = "takes no effect here" if marker.block is None else word(marker.ttl)
         spans.append(Span(f"client marker at {place(marker.holder)} ({where})\n", "dim"))
     if plan.injection is not None:
         spans.append(Span(f"{INJECTION[plan.injection]}\n", "warning"))
@@ -50,7 +50,7 @@ def explain(rules: Sequence[CompiledRule], facts: Facts, plan: Plan) -> list[Spa
         spans.append(Span("\nthe policy has no rules, or is not enabled\n", "warning"))
     for verdict in verdicts(rules, facts, plan):
         spans += _rule(verdict, facts, plan)
-    spans += _arbitration(arbitration(rules, facts, plan))
+    spans += _arbitration(arbitration(plan))
     spans += _prefix(draw(plan), plan)
     return [*spans, Span("\nresult: "), *summary(plan)]
 
@@ -216,16 +216,16 @@ def _prefix(drawing: Drawing, plan: Plan) -> Iterator[Span]:
     """The prefix from its first tool to its last message, with a line at each breakpoint."""
     route = plan.route
     minimum = f"; {word(route.model)} caches from {route.minimum:,} on" if route.minimum else ""
-    marked = f", marked with {route.key}" if drawing.breakpoints else ", no breakpoint"
+    marked = f", marked with {route.key}" if drawing.ends else ", no breakpoint"
     sent = "as sent" if plan.changed or not plan.edits else "as it would be sent"
     yield Span(f"\nprefix {sent}: about {_tokens(drawing.tokens)}{marked}{minimum}\n", "strong")
-    if not drawing.breakpoints:
+    if not drawing.ends:
         return
     rows = [
-        _breakpoint(one, plan)
-        if isinstance(one, Breakpoint)
-        else (f"  {one.name}", "", f"{one.tokens:,}", "")
-        for one in drawing.pieces
+        _breakpoint(piece, plan)
+        if isinstance(piece, PrefixEnd)
+        else (f"  {piece.name}", "", f"{piece.tokens:,}", "")
+        for piece in drawing.pieces
     ]
     widths = [column(row[number] for row in rows) for number in range(3)]
     for row in rows:
@@ -234,12 +234,13 @@ def _prefix(drawing: Drawing, plan: Plan) -> Iterator[Span]:
         yield Span(f"  {row[3]}\n" if row[3] else "\n", "note")
 
 
-def _breakpoint(one: Breakpoint, plan: Plan) -> tuple[str, str, str, str]:
-    by = "the client" if one.source is None else _asked(one.source)
+def _breakpoint(end: PrefixEnd, plan: Plan) -> tuple[str, str, str, str]:
+    point = end.breakpoint
+    by = "the client" if point.source is None else _asked(point.source)
     return (
-        f"-- {one.slot} of {plan.route.breakpoints} --",
-        f"{place(one.at)} ({word(one.ttl)})",
-        f"= {one.tokens:,}",
+        f"-- {point.slot} of {plan.route.breakpoints} --",
+        f"{place(point.at)} ({word(point.ttl)})",
+        f"= {end.tokens:,}",
         by,
     )
 

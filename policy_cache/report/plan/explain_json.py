@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from policy_cache.report.diagnostics.render import FORMAT_VERSION
 from policy_cache.report.plan.arbitration import arbitration
-from policy_cache.report.plan.prefix import Breakpoint, Part, draw
+from policy_cache.report.plan.prefix import Part, PrefixEnd, draw
 from policy_cache.report.plan.verdicts import verdicts, why_missed
 from policy_cache.request.location import place
 from policy_cache.text.values import elided
@@ -47,7 +47,7 @@ def explain_json(
     Raises:
         RequestError: A part of the request is cyclic, or too large to be measured.
     """
-    route, drawing, given = plan.route, draw(plan), arbitration(rules, facts, plan)
+    route, drawing, given = plan.route, draw(plan), arbitration(plan)
     return {
         "format_version": FORMAT_VERSION,
         "policy": {"file": visible(plan.policy[0]), "revision": plan.policy[1]},
@@ -141,22 +141,23 @@ def _step(step: Step) -> Data:
     }
 
 
-def _piece(one: Part | Breakpoint) -> Data:
-    if isinstance(one, Breakpoint):
+def _piece(piece: Part | PrefixEnd) -> Data:
+    if isinstance(piece, PrefixEnd):
+        point = piece.breakpoint
         return {
             "kind": "breakpoint",
-            "at": place(one.at),
-            "ttl": elided(one.ttl),
-            "slot": one.slot,
-            **_source(one.source),
-            "tokens": one.tokens,
+            "at": place(point.at),
+            "ttl": elided(point.ttl),
+            "slot": point.slot,
+            **_source(point.source),
+            "tokens": piece.tokens,
         }
     return {
         "kind": "part",
-        "name": one.name,
-        "first": place(one.first),
-        "last": place(one.last),
-        "tokens": one.tokens,
+        "name": piece.name,
+        "first": place(piece.first),
+        "last": place(piece.last),
+        "tokens": piece.tokens,
     }
 
 

@@ -7,47 +7,29 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from policy_cache.engine.changes import edited
-from policy_cache.engine.reasons import ACTED
-from policy_cache.request.blocks import (
-    MESSAGES,
-    REQUEST,
-    SYSTEM,
-    TOOLS,
-    Block,
-    message_blocks,
-    system_blocks,
-    tool_block,
-)
-from policy_cache.request.location import fields_of, value_at
+from policy_cache.request.blocks import ABSENT, MESSAGES, SYSTEM, TOOLS, Block, value_of, walk
 from policy_cache.request.prompt import Prompt
 from policy_cache.request.tokens import CHARS_PER_TOKEN, chars
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from policy_cache.engine.changes import Source
+    from policy_cache.engine.breakpoints import Breakpoint
     from policy_cache.engine.plan import Plan
     from policy_cache.request.blocks import BlockRules
     from policy_cache.request.location import Location
-    from policy_cache.request.markers import ClientMarker
 
 
 @dataclass(frozen=True, slots=True)
-class Breakpoint:
-    """A breakpoint in the request that is sent.
+class PrefixEnd:
+    """A breakpoint, and the prefix that it ends.
 
     Attributes:
-        at: What carries the marker there: a text that was marked has become a list of one block.
-        ttl: Its lifetime; a bare marker counts as `5m`.
-        source: Who placed it; None for the client.
-        slot: Which of the route's breakpoints it is, from 1, in prefix order.
-        tokens: The estimated size of the prefix that it ends.
+        breakpoint: The breakpoint.
+        tokens: The estimated size of the prefix.
     """
 
-    at: Location
-    ttl: str
-    source: Source | None
-    slot: int
+    breakpoint: Breakpoint
     tokens: int
 
 
@@ -74,16 +56,16 @@ class Drawing:
 
     Attributes:
         tokens: The estimated size of the whole prompt.
-        pieces: Its parts and breakpoints, in prefix order.
+        pieces: Its parts, and between them its breakpoints, in prefix order.
     """
 
     tokens: int
-    pieces: tuple[Part | Breakpoint, ...]
+    pieces: tuple[Part | PrefixEnd, ...]
 
     @property
-    def breakpoints(self) -> list[Breakpoint]:
+    def ends(self) -> list[PrefixEnd]:
         """The breakpoints alone."""
-        return [piece for piece in self.pieces if isinstance(piece, Breakpoint)]
+        return [piece for piece in self.pieces if isinstance(piece, PrefixEnd)]
 
 
 def draw(plan: Plan) -> Drawing:
@@ -94,40 +76,27 @@ def draw(plan: Plan) -> Drawing:
     """
     sent = plan.request if plan.changed else edited(plan.original, plan.edits)
     prompt = Prompt(sent, plan.route.shape)
-    blocks = [(block, _size(prompt, block)) for block in prompt_blocks(prompt, plan.route.blocks)]
-    markers = sorted(
-        (one for one in plan.route.markers_of(prompt) if one.block is not None), key=lambda one: one.order
-    )
-    if plan.route.run:  # the markers of a run act together
-        markers = markers[-1:]
-    sources = dict(_sources(plan))
-    pieces: list[Part | Breakpoint] = []
+    blocks = [(block, _size(prompt, block)) for block in walk(prompt, plan.route.blocks)]
+    ends = {block.location: number for number, (block, _) in enumerate(blocks, 1)}
+    # Markers on one block share a slot, and so do those of a run, which act together.
+    slots = {point.slot: point for point in plan.intended if point.block is not None}
+    pieces: list[Part | PrefixEnd] = []
     start, total = 0, 0
-    for slot, marker in enumerate(markers, 1):
-        end = _end(blocks, marker)
+    for point in slots.values():
+        assert point.block is not None
+        end = ends[point.block]
         pieces += _parts(prompt, blocks, start, end)
         total += sum(size for _, size in blocks[start:end])
-        tokens = round(total / CHARS_PER_TOKEN)
-        pieces.append(Breakpoint(marker.holder, marker.ttl, sources.get(marker.holder), slot, tokens))
+        pieces.append(PrefixEnd(point, round(total / CHARS_PER_TOKEN)))
         start = max(start, end)
     pieces += _parts(prompt, blocks, start, len(blocks))
     return Drawing(round(sum(size for _, size in blocks) / CHARS_PER_TOKEN), tuple(pieces))
 
 
-def prompt_blocks(prompt: Prompt, rules: BlockRules) -> Iterator[Block]:
-    """Every block of a prompt, in prefix order."""
-    for index in range(len(prompt.tools)):
-        yield tool_block(prompt, rules, index)
-    if prompt.leading == 0:
-        yield from system_blocks(prompt, rules)
-    for index in range(len(prompt.messages)):
-        yield from message_blocks(prompt, rules, index)
-
-
 def size_up_to(prompt: Prompt, rules: BlockRules, location: Location) -> int | None:
     """The estimated tokens of the prefix that ends with a location; None for one outside the prompt."""
     total, size = None, 0
-    for block in prompt_blocks(prompt, rules):
+    for block in walk(prompt, rules):
         size += _size(prompt, block)
         if overlaps(block.location, location):
             total = size
@@ -141,17 +110,8 @@ def overlaps(one: Location, other: Location) -> bool:
 
 
 def _size(prompt: Prompt, block: Block) -> int:
-    value = value_at(prompt.request, block.location)
-    if len(block.location) == 2 and block.location[0] == "messages":  # a result, which carries its marker
-        value = (fields_of(value) or {}).get("content")
-    return chars(value, plain=True)  # a text weighs the same as the block that it becomes
-
-
-def _end(blocks: Sequence[tuple[Block, int]], marker: ClientMarker) -> int:
-    """How many blocks a marker ends; a result that is one block counts whole."""
-    if marker.order[0] == REQUEST:
-        return len(blocks)
-    return sum(1 for block, _ in blocks if block.order <= marker.order)
+    """Characters; a text weighs the same as the block that it becomes, and what is absent nothing."""
+    return 0 if block.kind in ABSENT else chars(value_of(prompt, block), plain=True)
 
 
 def _parts(prompt: Prompt, blocks: Sequence[tuple[Block, int]], start: int, end: int) -> Iterator[Part]:
@@ -172,35 +132,3 @@ def _name(prompt: Prompt, blocks: Sequence[tuple[Block, int]], section: int, fou
     name = f"message {first}" if section == MESSAGES else "system prompt"
     several = section == SYSTEM and prompt.leading > 1
     return name if len(found) == len(whole) or several else f"{name}, {len(found)} of {len(whole)} blocks"
-
-
-def _sources(plan: Plan) -> Iterator[tuple[Location, Source]]:
-    """The places of the policy's markers in the request that is sent."""
-    splits = [edit.location for edit in plan.edits if edit.change == "split"]
-    acted = {*ACTED, "observed"}
-    placed = [
-        (one.at, one.source)
-        for one in plan.placements
-        if one.reason in acted and one.ttl is not None and one.at is not None
-    ]
-    # A run has a marker on each message, and one placement.
-    for at, source in [
-        *placed,
-        *((edit.location, edit.source) for edit in plan.edits if edit.change == "mark"),
-    ]:
-        moved = _behind(at, splits)
-        yield moved, source
-        yield (*moved, 0), source
-
-
-def _behind(location: Location, splits: Sequence[Location]) -> Location:
-    """A block behind texts of its list that were split has moved by as many places."""
-    last = location[-1] if location else ""
-    if not isinstance(last, int):
-        return location
-    before = sum(
-        1
-        for split in splits
-        if split[:-1] == location[:-1] and isinstance(number := split[-1], int) and number < last
-    )
-    return (*location[:-1], last + before)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from policy_cache.engine.reasons import ACTED, MEANING
-from policy_cache.report.plan.prefix import overlaps, prompt_blocks, size_up_to
+from policy_cache.report.plan.prefix import overlaps, size_up_to
 from policy_cache.report.plan.verdicts import verdicts
+from policy_cache.request.blocks import walk
 from policy_cache.request.location import fields_of, place, value_at
 from policy_cache.text.words import word
 
@@ -121,7 +122,7 @@ def _concluded(
     for marker in plan.client_markers:
         if marker.holder == location or (location and overlaps(marker.holder, location) and marker.holder):
             fate = "a rule takes that away" if marker.holder in gone else "that stays"
-            fate = "litellm loses that" if marker.block is None and marker.holder not in gone else fate
+            fate = "that takes no effect here" if marker.block is None and marker.holder not in gone else fate
             return "client", f"the client marked {place(marker.holder)} ({word(marker.ttl)}), and {fate}"
     for one in wishes:
         if one.at is not None:
@@ -142,12 +143,10 @@ def _concluded(
 
 def _used(plan: Plan) -> Iterator[str]:
     """The places that have the breakpoints."""
-    for marker in plan.client_markers:
-        if marker.block is not None:
-            yield f"{place(marker.holder)} (the client)"
-    for one in plan.placements:
-        if one.at is not None and one.ttl is not None:
-            yield f"{place(one.at)} ({word(one.source.rule)})"
+    for point in plan.intended:
+        if point.slot is not None and point.origin is not None:
+            by = "the client" if point.source is None else word(point.source.rule)
+            yield f"{place(point.origin if point.at else ())} ({by})"
 
 
 def _idle(location: Location, found: Sequence[RuleVerdict], facts: Facts, plan: Plan) -> Iterator[Idle]:
@@ -196,7 +195,7 @@ def _obstacle(location: Location, facts: Facts, plan: Plan) -> str:
         return "" if route.request_marker else "a marker on the request itself does not reach the provider"
     if location[0] not in {"tools", "system", "messages"}:
         return "it is outside tools, system and messages"
-    blocks = [one for one in prompt_blocks(prompt, route.blocks) if overlaps(one.location, location)]
+    blocks = [one for one in walk(prompt, route.blocks) if overlaps(one.location, location)]
     if any(block.markable for block in blocks):
         return ""
     return _unmarkable(blocks[-1].location, facts, plan) if blocks else "it is no block of the prompt"

@@ -10,7 +10,6 @@ from policy_cache.request.prompt import SYSTEM_ROLES
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from policy_cache.engine.arbitrate import Accepted
     from policy_cache.request.blocks import BlockRules, Order
     from policy_cache.request.prompt import Prompt
 
@@ -44,10 +43,4 @@ def run_block(prompt: Prompt, rules: BlockRules, index: int) -> Block:
     for block in reversed(message_blocks(prompt, rules, index)):
         if block.markable:
             return block
-    return Block(("messages", index), (MESSAGES, index, 0, 0), markable=True)
-
-
-def spread(prompt: Prompt, rules: BlockRules, accepted: Accepted) -> list[Accepted]:
-    """A breakpoint as the markers of its run."""
-    blocks = [run_block(prompt, rules, index) for index in range(accepted.order[1] + 1)]
-    return [accepted._replace(order=block.order, location=block.location) for block in blocks]
+    return Block(("messages", index), (MESSAGES, index, 0, 0), "message", markable=True, effective=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from policy_cache import Engine
 from policy_cache.request.location import normalized
-from policy_cache.testing.breakpoints import breakpoints
 
 LONG = "word " * 2_000
 MARKER = {"type": "ephemeral"}
@@ -22,7 +21,8 @@ rules:
 
 
 def found(engine, request):
-    return [(normalized(one.at), one.ttl, one.rule) for one in breakpoints(engine.plan(request))]
+    plan = engine.plan(request)
+    return [(normalized(point.at), point.ttl, point.placer) for point in plan.breakpoints]
 
 
 def text(content, **more):
@@ -80,7 +80,7 @@ rules:
     }
     plan = Engine.from_text(policy).plan(request)
     assert plan.changed
-    assert {one.rule for one in breakpoints(plan)} == {"run"}
+    assert {(point.placer, point.slot) for point in plan.breakpoints} == {("run", 1)}
 
 
 def test_nothing_is_placed_by_a_policy_that_observes():

@@ -1,0 +1,164 @@
+"""Reading a request as the prompt that a provider caches: a view of the one walk over its blocks.
+
+What the cache of each level depends on is from platform.claude.com, "What invalidates the cache".
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from policy_cache.cache.content import content_of, role_of
+from policy_cache.cache.prompt import Level, Prompt, PromptBlock, Ttl, digest
+from policy_cache.providers.catalog import packaged_catalog
+from policy_cache.providers.resolve import Route, resolve
+from policy_cache.request.blocks import ABSENT, SYSTEM, TOOLS, walk
+from policy_cache.request.location import elements_of, fields_of
+from policy_cache.request.markers import nested
+from policy_cache.request.prompt import Prompt as RequestPrompt
+from policy_cache.request.tokens import tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from policy_cache.request.blocks import Block
+    from policy_cache.request.location import Location
+    from policy_cache.request.markers import ClientMarker
+
+REPLY_OPENING = 3
+"""Tokens after the last breakpoint in recorded usage: 3 on Claude Sonnet 4.5, 2 on Opus 4.8."""
+
+_TURNS_ON_SYSTEM = ("web_search_", "web_fetch_")
+_IMAGES = ("image", "image_url")
+
+
+def read(request: Mapping[str, Any], route: Route, *, scope: str = "") -> Prompt:
+    """The prompt of a request on a route, with the breakpoints that its markers are there."""
+    prompt = RequestPrompt(request, route.shape)
+    blocks = (cached(prompt, block) for block in walk(prompt, route.blocks))
+    whole = assembled(prompt, blocks, model=route.model, scope=scope)
+    return marked(whole, route.markers_of(prompt), route)
+
+
+def messages_prompt(request: Mapping[str, Any], *, scope: str = "") -> Prompt:
+    """The prompt of a request of Anthropic's own Messages API."""
+    return read(request, messages_route(str(request.get("model", ""))), scope=scope)
+
+
+@lru_cache(maxsize=64)
+def messages_route(model: str) -> Route:
+    """Anthropic's own Messages API as a route."""
+    return resolve(packaged_catalog(), model=model, provider="anthropic", api_base=None, shape="messages")
+
+
+def assembled(
+    prompt: RequestPrompt, blocks: Iterable[PromptBlock | None], *, model: str, scope: str
+) -> Prompt:
+    """A prompt of its blocks, without breakpoints.
+
+    Web search and web fetch change the system prompt, so they follow the other tools.
+    """
+    present = [block for block in blocks if block is not None]
+    present.sort(key=lambda block: (block.level != "tools", block.kind != "tool"))
+    return Prompt(
+        model=model, scope=scope, blocks=tuple(present), parameters=parameters(prompt), tail=REPLY_OPENING
+    )
+
+
+def cached(prompt: RequestPrompt, block: Block) -> PromptBlock | None:
+    """A block as the cache has it; None for what is not in the prefix."""
+    if block.kind in ABSENT or (block.kind == "empty" and block.order[0] == SYSTEM):
+        return None
+    content = content_of(prompt, block)
+    if content is None:
+        return None
+    level: Level = "messages"
+    if block.order[0] == TOOLS:
+        level = "system" if str(content.get("type", "")).startswith(_TURNS_ON_SYSTEM) else "tools"
+    elif block.order[0] == SYSTEM:
+        level = "system"
+    text = json.dumps([level, role_of(prompt, block), content], separators=(",", ":"), default=str)
+    return PromptBlock(
+        level=level,
+        kind=block.kind if block.order[0] == TOOLS else str(content.get("type", "")),
+        content=digest(text.encode()),
+        tokens=tokens(content),
+        location=block.location,
+        cacheable=block.effective,
+    )
+
+
+def marked(prompt: Prompt, markers: Sequence[ClientMarker], route: Route) -> Prompt:
+    """A prompt with the breakpoints that a route makes of markers."""
+    if not markers:
+        return prompt
+    places = {block.location: index for index, block in enumerate(prompt.blocks)}
+    breakpoints: dict[int, Ttl] = {}
+    for marker in markers:
+        if marker.block is not None:
+            breakpoints.setdefault(_place(places, marker.block), route.lifetime_of(marker))
+    return prompt.mark(breakpoints)
+
+
+def _place(places: Mapping[Location, int], at: Location) -> int:
+    """The block at a location; a text that was marked is a list of one block by then."""
+    found = places.get(at)
+    return places[at[:-1]] if found is None else found
+
+
+def parameters(prompt: RequestPrompt) -> dict[Level, bytes]:
+    """What each level of the prompt depends on beside its blocks."""
+    request = prompt.request
+    tool_choice, thinking = request.get("tool_choice"), request.get("thinking")
+    if prompt.shape == "chat":
+        tool_choice = _choice(tool_choice, parallel=request.get("parallel_tool_calls"))
+        asked = request.get("reasoning_effort")
+        if asked not in (None, "none") and thinking is None:
+            thinking = {"type": "enabled", "effort": asked}
+    output = request.get("output_config")
+    effort = output.get("effort") if isinstance(output, Mapping) else None
+    features = set(_features(prompt))
+    return {
+        "system": json.dumps([request.get("speed") or "standard", "citations" in features]).encode(),
+        "messages": json.dumps(
+            [
+                tool_choice or {"type": "auto"},
+                thinking or {"type": "disabled"},
+                # An explicit default is the same request.
+                effort or "high",
+                "image" in features,
+            ],
+            default=str,
+        ).encode(),
+    }
+
+
+def _features(prompt: RequestPrompt) -> Iterator[str]:
+    """Whether any message holds an image, or asks for citations."""
+    for message in prompt.rich:
+        for part in elements_of(message.get("content")):
+            fields = fields_of(part)
+            if fields is None:
+                continue
+            for item in (fields, *(inner for _, inner in nested(fields))):
+                if item.get("type") in _IMAGES:
+                    yield "image"
+                citations = item.get("citations")
+                if isinstance(citations, Mapping) and citations.get("enabled") is True:
+                    yield "citations"
+
+
+def _choice(choice: object, *, parallel: object) -> Mapping[str, object]:
+    """OpenAI's `tool_choice` in the words of the Messages API."""
+    function = choice.get("function") if isinstance(choice, Mapping) else None
+    if isinstance(function, Mapping):
+        chosen: dict[str, object] = {"type": "tool", "name": function.get("name")}
+    elif isinstance(choice, Mapping):
+        chosen = dict(choice)
+    else:
+        chosen = {"type": {"required": "any", "none": "none"}.get(str(choice), "auto")}
+    if parallel is False:
+        chosen["disable_parallel_tool_use"] = True
+    return chosen

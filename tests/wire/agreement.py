@@ -1,0 +1,375 @@
+"""The parties that say where a request's breakpoints are, each by the tags of the blocks that end there."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from policy_cache.cache.reading import messages_prompt, messages_route
+from policy_cache.emulator.errors import ApiError
+from policy_cache.emulator.markers import check_markers
+from policy_cache.emulator.schema import check_shape
+from policy_cache.forecast.reader import PromptReader, marked
+from policy_cache.integrations.litellm import WireError, wire
+from policy_cache.request.location import fields_of
+from policy_cache.request.markers import MARKER_KEYS
+from policy_cache.request.prefix import last_effective
+from policy_cache.request.prompt import Prompt
+from tests.wire.tags import in_order, tags
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from policy_cache.cache.prompt import Prompt as CachedPrompt
+    from policy_cache.engine.plan import Plan
+    from policy_cache.integrations.litellm.wire import Wire
+    from policy_cache.providers.resolve import Route
+    from policy_cache.request.location import Location
+    from tests.wire.routes import Case
+
+
+class Breakpoint(NamedTuple):
+    """A breakpoint, told the same way whoever says it.
+
+    Attributes:
+        place: The highest tag in the block that it ends; half a step behind the last tag before a block
+            that has none, such as a blank text.
+        ttl: Its TTL.
+    """
+
+    place: float
+    ttl: str
+
+
+# What a provider that gets the request in OpenAI's shape reads, beside content blocks. Where litellm
+# stands behind (a proxy), it translates as it does here.
+_PROXY = frozenset({"tools", "function", "message", "calls"})
+READS: dict[str, frozenset[str]] = {
+    "openrouter-claude": frozenset({"tools", "request"}),
+    "minimax": frozenset({"tools"}),
+    "litellm-proxy-claude": _PROXY,
+    "openai-compatible-claude": _PROXY,
+}
+_NEVER = ("thinking", "redacted_thinking")
+_CACHED = ("system_instruction", "tools", "tool_config")
+
+
+# The parties.
+
+
+def engine(plan: Plan) -> list[Breakpoint]:
+    """What the engine says takes effect."""
+    points = [point for point in plan.breakpoints if point.block is not None]
+    return _told(((place(plan.request, point.block), point.ttl) for point in points), plan.route)
+
+
+def simulator(plan: Plan) -> list[Breakpoint]:
+    """What the simulator replays."""
+    prompt = PromptReader(plan.route.shape, plan.route.blocks).read(plan.request, model=plan.route.model)
+    replayed = marked(prompt, plan.request, plan.route)
+    return _told(_of_blocks(plan.request, replayed), plan.route)
+
+
+def emulator(plan: Plan, body: Body) -> list[Breakpoint]:
+    """What the emulator counts, which has accepted the body."""
+    return _told(_of_blocks(body.anthropic, messages_prompt(body.anthropic)), plan.route)
+
+
+def on_the_wire(plan: Plan, body: Body) -> list[Breakpoint]:
+    """What is in the body that litellm sends, where the provider reads it."""
+    return _told(body.breakpoints(plan.route), plan.route)
+
+
+def _of_blocks(request: Mapping[str, object], prompt: CachedPrompt) -> Iterator[tuple[float, str]]:
+    for block in prompt.blocks:
+        if block.ttl is not None:
+            yield place(request, block.location), block.ttl
+
+
+def _told(said: Iterable[tuple[float, str]], route: Route) -> list[Breakpoint]:
+    """Breakpoints by place, with the TTLs that the route takes.
+
+    Two markers on a block are one breakpoint, whose TTL is the block's own, said last; the markers of a
+    run are one, at its end.
+    """
+    found = {at: ttl if ttl in route.ttls else "5m" for at, ttl in said}
+    told = [Breakpoint(at, found[at]) for at in sorted(found)]
+    return told[-1:] if route.run else told
+
+
+# Places.
+
+
+def place(request: object, at: Location) -> float:
+    """The place of a block of a request or of a body."""
+    value, before = request, -1
+    for step in at:
+        fields = fields_of(value)
+        if fields is not None:
+            if step not in fields:
+                break
+            for name in in_order(fields):
+                if name == step:
+                    break
+                before = max(tags(fields[name]), default=before)
+            value = fields[step]
+        elif isinstance(value, (list, tuple)):
+            items = [item for item in value if not is_cache_point(item)]
+            for item in items[:step]:
+                before = max(tags(item), default=before)
+            value = items[step]
+        else:
+            break  # a text that became a list of one block
+    return max(tags(value), default=before + 0.5)
+
+
+def is_cache_point(item: object) -> bool:
+    return isinstance(item, dict) and set(item) == {"cachePoint"}
+
+
+class Body:
+    """What litellm sends for a request."""
+
+    def __init__(self, sent: Wire) -> None:
+        self.sent = sent
+        self.url = sent.sent[-1].url.partition("?")[0]
+        self.json: dict[str, Any] = sent.sent[-1].body
+
+    @property
+    def kind(self) -> str:
+        """The API that it is for."""
+        if "/converse" in self.url:
+            return "converse"
+        if "contents" in self.json:
+            return "gemini"
+        if "input" in self.json:
+            return "responses"
+        if self.url.endswith(("/v1/messages", "/invoke", ":rawPredict")):
+            return "anthropic"
+        return "chat"
+
+    @property
+    def anthropic(self) -> dict[str, Any]:
+        """A body of the Messages API, as the API itself takes it."""
+        return {"model": "claude", **self.json}
+
+    @property
+    def refusal(self) -> str | None:
+        """Why the provider refuses the body, as far as the emulator knows."""
+        if not self.emulated:
+            return None
+        try:
+            check_markers(check_shape(self.anthropic))
+        except ApiError as error:
+            return str(error.args[0] if error.args else error)
+        return None
+
+    @property
+    def last(self) -> float:
+        """Where a marker of the whole request takes effect."""
+        if self.kind == "anthropic":
+            rules = messages_route("claude").blocks
+            block = last_effective(Prompt(self.anthropic, "messages"), rules)
+            if block is not None:
+                return place(self.anthropic, block.location)
+        return max(tags({name: self.json[name] for name in in_order(self.json)}), default=-1)
+
+    @property
+    def emulated(self) -> bool:
+        """Whether the emulator takes bodies of this kind."""
+        return self.kind == "anthropic" and "snowflake" not in self.url
+
+    @property
+    def conversation(self) -> object:
+        """What Gemini is sent, its cached part first."""
+        whole = dict(self.json)
+        whole.pop("cachedContent", None)
+        for sent in self.sent.sent[:-1]:
+            if sent.method == "POST":
+                whole["contents"] = [*sent.body["contents"], *whole["contents"]]
+                whole |= {name: sent.body[name] for name in _CACHED if name in sent.body}
+        return bare(whole)
+
+    @property
+    def unmarked(self) -> object:
+        """The body without its markers."""
+        return bare(self.json)
+
+    def breakpoints(self, route: Route) -> Iterator[tuple[float, str]]:
+        """The places and TTLs of the markers that the provider reads."""
+        if self.kind == "gemini":
+            for marker in self.sent.markers:
+                contents = self.sent.sent[marker.call].body["contents"]
+                # Without a TTL, Gemini keeps it for an hour.
+                yield max(tags(contents), default=0.5), "5m" if marker.ttl == "300s" else "1h"
+            return
+        reads = READS.get(route.name or "", frozenset())
+        for marker in self.sent.markers:
+            at = self._block(marker.location, route, reads)
+            if at is not None:
+                yield (self.last if at == () else place(self.json, at)), marker.ttl or "5m"
+
+    def _block(self, at: Location, route: Route, reads: frozenset[str]) -> Location | None:
+        """The block on which a marker takes effect; None where it is not read, or is refused."""
+        carrier = at_location(self.json, at)
+        if self.kind == "converse":
+            return at if at and at[0] != "additionalModelRequestFields" else None
+        if isinstance(carrier, dict) and route.key not in carrier:
+            return None
+        if self.kind == "anthropic":
+            return self._native_block(at)
+        if at == ():
+            return () if "request" in reads else None
+        if at[0] == "tools":
+            holder, said = at[:2], "tools" if len(at) == 2 else "function"
+            return holder if said in reads and not _is_deferred(at_location(self.json, holder)) else None
+        if len(at) == 2:
+            return at if "message" in reads and _takes_message_level(carrier) else None
+        if at[2] == "tool_calls":
+            return at if "calls" in reads and len(at) == 4 else None
+        return at if len(at) == 4 and at[2] == "content" and not _blank(carrier) else None
+
+    def _native_block(self, at: Location) -> Location | None:
+        if at == ():
+            # Bedrock refuses one on the request.
+            return None if "bedrock" in self.url else ()
+        outer = at[: 4 if at[0] == "messages" else 2]
+        if len(outer) < (4 if at[0] == "messages" else 2):
+            return None
+        block = at_location(self.json, outer)
+        if len(at) > len(outer) and not _is_last_nested(block, at[len(outer) :]):
+            return None
+        refused = (
+            block.get("type") in _NEVER
+            or block.get("defer_loading") is True
+            or (block.get("type", "text") == "text" and "input_schema" not in block and not block.get("text"))
+            or _is_programmatic(block, self.json)
+            or (at[0] == "messages" and self.json["messages"][at[1]].get("clear_at") is not None)
+        )
+        return None if refused else outer
+
+
+def _is_deferred(tool: dict[str, Any]) -> bool:
+    return bool(tool.get("defer_loading") or (tool.get("function") or {}).get("defer_loading"))
+
+
+def _takes_message_level(message: dict[str, Any]) -> bool:
+    return message.get("role") in ("tool", "function") or isinstance(message.get("content"), str)
+
+
+def _blank(block: Any) -> bool:
+    return (
+        isinstance(block, dict)
+        and block.get("type") in ("text", "input_text")
+        and not (block.get("text") or "").strip()
+    )
+
+
+def _is_last_nested(block: dict[str, Any], within: Location) -> bool:
+    """Whether a place within a block is its last nested block: its marker counts as the block's own."""
+    steps: Location = ("source", "content") if block.get("type") == "document" else ("content",)
+    if within[: len(steps)] != steps:
+        return False
+    nested: Any = at_location(block, steps)
+    last, deeper = nested[-1], within[len(steps) + 1 :]
+    if within[len(steps)] != len(nested) - 1 or last.get("type") in _NEVER:
+        return False
+    return _is_last_nested(last, deeper) if deeper else True
+
+
+def _is_programmatic(block: dict[str, Any], body: dict[str, Any]) -> bool:
+    """Whether code execution made a call, or the call that a result answers."""
+    caller = block.get("caller")
+    if block.get("type") == "tool_result":
+        for message in body["messages"]:
+            for other in message["content"] if isinstance(message["content"], list) else ():
+                if other.get("type") == "tool_use" and other.get("id") == block.get("tool_use_id"):
+                    caller = other.get("caller")
+    return isinstance(caller, dict) and caller.get("type") != "direct"
+
+
+def at_location(value: Any, at: Location) -> Any:
+    """What stands at a location of a body, Converse's cache points not being counted."""
+    for step in at:
+        value = (
+            [item for item in value if not is_cache_point(item)][step]
+            if isinstance(step, int)
+            else value[step]
+        )
+    return value
+
+
+# Bodies.
+
+_MADE_UP = re.compile(
+    r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|call_[0-9a-f-]{20,}|Document\w+_[0-9a-f]+_\w+"
+)
+
+
+def bare(value: object, name: str = "") -> object:
+    """A body without markers, with a text and its one-block list alike, and without made-up names."""
+    if isinstance(value, dict):
+        fields = {
+            key: bare(item, key)
+            for key, item in value.items()
+            if name == "properties" or key not in MARKER_KEYS
+        }
+        if not fields.get("additionalModelRequestFields", True):  # Converse keeps it once it held a marker
+            del fields["additionalModelRequestFields"]
+        # The Responses API takes the system prompt in either of two places.
+        if isinstance(fields.get("instructions"), str) and "input" in fields:
+            system = {"type": "message", "role": "system", "content": fields.pop("instructions")}
+            return {**fields, "input": [system, *fields["input"]]}  # type: ignore[misc]
+        return fields
+    if isinstance(value, list):
+        items = [bare(item) for item in value if not is_cache_point(item)]
+        if len(items) == 1 and isinstance(items[0], dict) and items[0].keys() <= {"type", "text"}:
+            return items[0].get("text", items)
+        return items
+    return _MADE_UP.sub("", value) if isinstance(value, str) else value
+
+
+class Sending(NamedTuple):
+    """A try to send: the body, or why litellm refuses the request."""
+
+    body: Body | None
+    error: str | None
+
+
+_LAST: list[tuple[tuple[str, str], Sending]] = []
+_REMEMBERED = 16
+
+
+def send(request: dict[str, Any], case: Case) -> Sending:
+    """What litellm sends for a request, remembered for the last few requests."""
+    key = (case.label, json.dumps(request, default=str))
+    for known, sending in _LAST:
+        if known == key:
+            return sending
+    sending = _send(request, case)
+    _LAST.append((key, sending))
+    del _LAST[:-_REMEMBERED]
+    return sending
+
+
+def _send(request: dict[str, Any], case: Case) -> Sending:
+    try:
+        return Sending(Body(wire(request, shape=case.shape)), None)  # type: ignore[arg-type]
+    except WireError as error:
+        return Sending(None, str(error.__context__ or error))
+
+
+def unmarked(request: Any) -> Any:
+    """A request without a client's markers."""
+    return bare_request(request, "")
+
+
+def bare_request(value: Any, name: str) -> Any:
+    if isinstance(value, dict):
+        return {
+            key: bare_request(item, key)
+            for key, item in value.items()
+            if name == "properties" or key not in MARKER_KEYS
+        }
+    return [bare_request(item, "") for item in value] if isinstance(value, list) else value

@@ -1,0 +1,281 @@
+"""Requests of both shapes with every kind of block, each block tagged, and a client's markers at any place."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+from hypothesis import strategies as st
+
+from policy_cache.request.location import Location
+from tests.wire import spots
+from tests.wire.spots import (
+    DIALECTS,
+    TAG,
+    answer,
+    call,
+    function,
+    result,
+    says,
+    system,
+    text,
+    tool,
+    use,
+    user,
+)
+from tests.wire.tags import number
+
+Any_ = dict[str, Any]
+
+LONG = TAG + " word" * 3_000
+"""More than the smallest prefix that any route caches."""
+
+TEXTS = st.just(TAG)
+BLANKS = st.sampled_from(["", " ", "\n"])
+MOSTLY_TEXTS = st.integers(0, 9).flatmap(lambda chance: BLANKS if chance == 0 else TEXTS)
+
+
+def listed(*blocks: st.SearchStrategy[Any_], most: int = 3) -> st.SearchStrategy[list[Any_]]:
+    return st.lists(st.one_of(blocks), min_size=1, max_size=most).map(copy.deepcopy)
+
+
+def text_blocks() -> st.SearchStrategy[Any_]:
+    return MOSTLY_TEXTS.map(text)
+
+
+def content(*blocks: st.SearchStrategy[Any_]) -> st.SearchStrategy[Any]:
+    """A text, or a list of blocks."""
+    return MOSTLY_TEXTS | listed(text_blocks(), *blocks)
+
+
+def just(*blocks: Any_) -> st.SearchStrategy[Any_]:
+    return st.sampled_from(blocks)
+
+
+# OpenAI's shape.
+
+CHAT_USER = {
+    "image_url": spots.IMAGE_URL,
+    "document of text": spots.TEXT_DOCUMENT,
+    "document of content": spots.DOCUMENT,
+    "document, pdf": spots.PDF,
+    "file": spots.FILE,
+}
+CHAT_TOOLS = {
+    "Anthropic-shaped": tool("own"),
+    "web_search": spots.WEB_SEARCH,
+    "computer": spots.CHAT_COMPUTER,
+    "code_execution": spots.CODE_TOOL,
+    "tool_search": spots.TOOL_SEARCH,
+    "mcp": spots.MCP,
+}
+# litellm sends some results of tools without their content, so these have no tag in it.
+CHAT_RESULTS = {
+    "image_url": spots.IMAGE_URL,
+    "document": {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "d"}},
+    "nested document": {"type": "document", "source": {"type": "content", "content": [text("d"), text("e")]}},
+    "search_result": {
+        "type": "search_result",
+        "source": "s",
+        "title": "t",
+        "content": [text("d"), text("e")],
+    },
+}
+
+
+@st.composite
+def chat_requests(draw: st.DrawFn, without: frozenset[str] = frozenset()) -> Any_:
+    """A request in OpenAI's shape; `without` names the kinds that litellm refuses on the route."""
+
+    def kinds(blocks: dict[str, Any_], prefix: str) -> list[st.SearchStrategy[Any_]]:
+        left = [block for name, block in blocks.items() if f"{prefix} {name}" not in without]
+        return [just(*left)] if left else []
+
+    said = content()
+    messages: list[Any_] = []
+    for _ in range(draw(st.integers(0, 2))):
+        messages.append(
+            {"role": draw(st.sampled_from(["system", "system", "developer"])), "content": draw(said)}
+        )
+    calls = 0
+    for _ in range(draw(st.integers(1, 4))):
+        turn = draw(st.sampled_from(["user", "user", "agent", "agent", "assistant", "system", "developer"]))
+        if turn == "user" or not any(message["role"] == "user" for message in messages):
+            messages.append(user(draw(content(*kinds(CHAT_USER, "user")))))
+        if turn in ("system", "developer"):
+            later = {"role": turn, "content": draw(said)}
+            messages.append({**later, "clear_at": "turn_end"} if draw(st.integers(0, 3)) == 0 else later)
+        if turn in ("assistant", "agent"):
+            message = says(draw(said))
+            if draw(st.integers(0, 3)) == 0:
+                message["thinking_blocks"] = [draw(just(spots.THINKING, spots.REDACTED))]
+            if turn == "agent":
+                number_of = draw(st.integers(1, 3))
+                prefix = "srvtoolu_" if draw(st.integers(0, 9)) == 0 else "call_"
+                names = [f"{prefix}{calls + index}" for index in range(number_of)]
+                calls += number_of
+                made = [call(name) for name in names]
+                if draw(st.integers(0, 9)) == 0:
+                    made.append(call(names[0]))
+                if draw(st.integers(0, 9)) == 0:
+                    made[0]["caller"] = dict(spots.CODE)
+                message["tool_calls"] = made
+                if draw(st.booleans()):
+                    message["content"] = None
+                messages.append(message)
+                results = content(*kinds(CHAT_RESULTS, "tool"))
+                messages += [answer(name, draw(results)) for name in names]
+            else:
+                messages.append(message)
+    request: Any_ = {"messages": messages, "max_tokens": 16}
+    tools = [function(f"f{index}") for index in range(draw(st.integers(0, 3)))]
+    if tools:
+        tools[0]["function"]["description"] = LONG
+        if draw(st.integers(0, 3)) == 0:
+            tools[-1]["defer_loading"] = True
+        for extra in kinds(CHAT_TOOLS, "tool,"):
+            if draw(st.integers(0, 3)) == 0:
+                tools.append(draw(extra))
+        request["tools"] = tools
+    else:
+        messages[0]["content"] = LONG
+    if draw(st.integers(0, 9)) == 0:
+        request["system"] = draw(listed(text_blocks()))
+    return finished(draw, request)
+
+
+# Anthropic's shape.
+
+NATIVE_USER = {
+    "image": spots.IMAGE,
+    "document of text": spots.TEXT_DOCUMENT,
+    "document of content": spots.DOCUMENT,
+    "document, pdf": spots.PDF,
+    "search_result": spots.SEARCH_RESULT,
+    "container_upload": spots.UPLOAD,
+}
+NATIVE_TOOLS = {
+    "custom": tool("own", type="custom"),
+    "web_search": spots.WEB_SEARCH,
+    "computer": spots.COMPUTER,
+    "code_execution": spots.CODE_TOOL,
+    "tool_search": spots.TOOL_SEARCH,
+}
+NATIVE_RESULTS = {
+    "image": spots.IMAGE,
+    "document": spots.TEXT_DOCUMENT,
+    "nested document": spots.DOCUMENT,
+    "search_result": spots.SEARCH_RESULT,
+}
+
+
+@st.composite
+def native_requests(draw: st.DrawFn, without: frozenset[str] = frozenset()) -> Any_:
+    """A request in Anthropic's shape."""
+
+    def kinds(blocks: dict[str, Any_], prefix: str) -> list[st.SearchStrategy[Any_]]:
+        left = [block for name, block in blocks.items() if f"{prefix} {name}" not in without]
+        return [just(*left)] if left else []
+
+    said = content()
+    thoughts = just(spots.THINKING, spots.REDACTED)
+    messages = [user(draw(content(*kinds(NATIVE_USER, "user"))))]
+    calls = 0
+    for _ in range(draw(st.integers(0, 4))):
+        turn = draw(st.sampled_from(["user", "agent", "agent", "assistant", "server", "system"]))
+        if turn == "user":
+            messages.append(user(draw(content(*kinds(NATIVE_USER, "user")))))
+        elif turn == "system":
+            later = system(draw(said))
+            messages.append({**later, "clear_at": "turn_end"} if draw(st.booleans()) else later)
+        elif turn == "assistant":
+            messages.append(says(draw(said | st.tuples(thoughts, text_blocks()).map(list))))
+        elif turn == "server" and "server_tool_use" not in without:
+            messages.append(says(copy.deepcopy([*SERVER_TURN, *draw(listed(text_blocks(), most=2))])))
+        else:
+            number_of = draw(st.integers(1, 3))
+            names = [f"toolu_{calls + index}" for index in range(number_of)]
+            calls += number_of
+            by_code = draw(st.integers(0, 3)) == 0
+            uses = [use(name, caller=dict(spots.CODE)) if by_code else use(name) for name in names]
+            opening = draw(st.lists(thoughts | text_blocks(), max_size=2).map(copy.deepcopy))
+            messages.append(says([*opening, *uses]))
+            results = content(*kinds(NATIVE_RESULTS, "in a tool_result,"))
+            blocks = [result(name, draw(results)) for name in names]
+            messages.append(user([*blocks, *draw(st.lists(text_blocks(), max_size=1))]))
+    request: Any_ = {"messages": messages, "max_tokens": 16}
+    if draw(st.booleans()):
+        request["system"] = draw(said)
+    tools = [tool(f"f{index}") for index in range(draw(st.integers(0, 3)))]
+    if tools:
+        tools[0]["description"] = LONG
+        if draw(st.integers(0, 3)) == 0:
+            tools[-1]["defer_loading"] = True
+        for extra in kinds(NATIVE_TOOLS, "tool,"):
+            if draw(st.integers(0, 3)) == 0:
+                tools.append(draw(extra))
+        request["tools"] = tools
+    else:
+        request["system"] = LONG
+    return finished(draw, request)
+
+
+SERVER_TURN = [
+    {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": TAG}},
+    {
+        "type": "web_search_tool_result",
+        "tool_use_id": "srvtoolu_1",
+        "content": [{"type": "web_search_result", "url": "u", "title": TAG, "encrypted_content": "x"}],
+    },
+]
+
+
+# A client's markers.
+
+
+def finished(draw: st.DrawFn, request: Any_) -> Any_:
+    """The request with its tags counted, and with a client's markers in half of the cases."""
+    request = number(copy.deepcopy(request))
+    if draw(st.booleans()):
+        return request
+    if draw(st.integers(0, 9)) == 0:
+        request["extra_body"] = {}
+    places = list(carriers(request))
+    for at in draw(st.lists(st.sampled_from(places), min_size=1, max_size=4)):
+        key, marker = DIALECTS[draw(st.sampled_from(sorted(DIALECTS)))]
+        holder: Any = request
+        for step in at:
+            holder = holder[step]
+        holder[key] = dict(marker)
+    return request
+
+
+_NESTING = (
+    "tools",
+    "function",
+    "system",
+    "messages",
+    "content",
+    "source",
+    "tool_calls",
+    "thinking_blocks",
+    "extra_body",
+)
+
+
+def carriers(value: Any, at: Location = ()) -> Iterator[Location]:
+    """Where a marker may stand in a request: the request, tools, messages, calls and blocks, nested ones too."""
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from carriers(item, (*at, index))
+    elif isinstance(value, dict):
+        if at == () or at[-1] != "source":
+            yield at
+        for name in _NESTING:
+            if name in value:
+                yield from carriers(value[name], (*at, name))
+
+
+def requests(shape: str, without: frozenset[str] = frozenset()) -> st.SearchStrategy[Any_]:
+    return chat_requests(without) if shape == "chat" else native_requests(without)

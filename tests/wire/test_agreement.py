@@ -1,0 +1,200 @@
+"""The engine, the simulator, the emulator and litellm's wire have the same breakpoints, by place, on every route."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from itertools import product
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+# litellm fetches the list of beta headers before the first request that has one.
+os.environ.setdefault("LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS", "True")
+
+from policy_cache import Engine
+from policy_cache.providers.catalog import packaged_catalog
+from tests.wire import agreement
+from tests.wire.agreement import send, unmarked
+from tests.wire.generated import requests
+from tests.wire.routes import ROUTES, Case
+from tests.wire.spots import DIALECTS, chat_spots, messages_spots
+
+MORE_ROUTES = [
+    Case(
+        "Bedrock Claude, Converse, messages",
+        "bedrock-claude",
+        {"model": "bedrock/converse/us.anthropic.claude-sonnet-4-5-20250929-v1:0"},
+        "messages",
+    ),
+    Case(
+        "Bedrock Claude, InvokeModel, messages",
+        "bedrock-claude",
+        {"model": "bedrock/invoke/us.anthropic.claude-sonnet-4-5-20250929-v1:0"},
+        "messages",
+    ),
+    Case(
+        "Claude Platform on AWS, messages",
+        "aws-claude-platform",
+        {"model": "bedrock/claude_platform/claude-sonnet-4-5"},
+        "messages",
+    ),
+    Case(
+        "Bedrock, models that cache nothing",
+        "bedrock-uncached",
+        {"model": "bedrock/anthropic.claude-3-haiku-20240307-v1:0"},
+    ),
+    Case(
+        "Databricks, other models",
+        "databricks-other",
+        {"model": "databricks/databricks-meta-llama-3-3-70b-instruct"},
+    ),
+    Case("litellm proxy", "litellm-proxy-other", {"model": "litellm_proxy/fast"}),
+    Case("MiniMax, other models", "minimax-automatic", {"model": "minimax/MiniMax-M3"}),
+    Case("Gemini from 4 on", "gemini-4", {"model": "gemini/gemini-4-pro"}),
+    Case("Vertex AI, other models", "vertex-other", {"model": "vertex_ai/mistral-large@2411"}),
+]
+CASES = [*ROUTES, *MORE_ROUTES]
+
+# What litellm refuses to send on a route, marked or not.
+_MCP = frozenset({"tool, mcp"})
+_CONVERSE = _MCP | {"user document of text", "user document of content"}
+REFUSED: dict[str, frozenset[str]] = {
+    "Bedrock Claude, Converse": _CONVERSE,
+    "Bedrock Claude before 4.5, Converse": _CONVERSE,
+    "Bedrock Claude, inference profile": _CONVERSE,
+    "Bedrock Nova": _CONVERSE,
+    "Bedrock, models that cache nothing": _CONVERSE,
+    "Bedrock Claude, messages": frozenset({"tool, web_search", "server_tool_use"}),
+    "Bedrock Claude, Converse, messages": frozenset({"tool, web_search", "server_tool_use"}),
+    "Bedrock Claude, InvokeModel, messages": frozenset({"tool, web_search", "server_tool_use"}),
+    **dict.fromkeys(
+        [
+            "Bedrock Claude, InvokeModel",
+            "Vertex AI Claude",
+            "Databricks Claude",
+            "Databricks, other models",
+            "Gemini",
+            "Gemini from 4 on",
+            "Vertex AI Gemini",
+            "DeepSeek",
+            "Mistral",
+            "Moonshot",
+            "Ollama",
+            "a provider without an entry",
+        ],
+        _MCP,
+    ),
+}
+
+TARGETS = [
+    ["system", "messages.previous_turn", "messages.last"],
+    ["tools", "system", "messages.last_user", "messages.last"],
+    ["messages.last_tool_result", "messages.previous_turn"],
+    ["$.messages[*]"],
+    ["$.tools[*]", "$.messages[-2:]"],
+    ["$.messages[*].content[-1]", "$.system[-1]"],
+    ["$.messages[*].tool_calls[0]", "tools"],
+    ["$.messages[*].content[0]", "system"],
+    ["request"],
+    ["system", "request"],
+]
+MODES = ["keep", "replace", "stand_down"]
+TTLS = [("5m", "5m"), ("1h", "5m"), ("1h", "1h")]
+POLICIES = list(product(range(len(TARGETS)), MODES, TTLS))
+
+
+@cache
+def engine_of(targets, mode, ttls):
+    first, rest = ttls
+    listed = [
+        {"at": at, "take": "last" if "*" not in at else "all", "ttl": rest if number else first}
+        for number, at in enumerate(TARGETS[targets])
+    ]
+    rule = {
+        "name": "mark",
+        # Gemini is marked only by a rule that names it.
+        "match": {"provider": ["*", "gemini"], "model": "*"},
+        "targets": listed,
+        "action": {"add_cache_control": {}},
+    }
+    return Engine.from_text(
+        yaml.safe_dump({"version": 1, "name": "generated", "client_markers": mode, "rules": [rule]})
+    )
+
+
+NOTHING = Engine.from_text(
+    "version: 1\nname: nothing\nrules:\n"
+    "  - {name: never, match: {alias: never}, targets: [system], action: {add_cache_control: {}}}\n"
+)
+
+
+def problems(engine, request, case):
+    """What the parties do not agree on, and what a rewrite breaks."""
+    request = {**request, **case.request}
+    plain = send(unmarked(request), case)
+    if plain.body is None:
+        return []  # litellm refuses it, marked or not
+    given = send(request, case)
+    plan = engine.plan(request, shape=case.shape)
+    sent = send(plan.request, case)
+    if sent.body is None:
+        return (
+            [f"litellm refuses the rewritten request alone: {sent.error}"] if given.body is not None else []
+        )
+    found = []
+    refused = sent.body.refusal
+    if given.body is not None and refused is not None and given.body.refusal is None:
+        found.append(f"the provider refuses the rewritten request alone: {refused}")
+    # What a client's own marker makes of the body is the client's.
+    before = plain if given.body is None else given
+    if not plan.route.run and sent.body.unmarked not in (plain.body.unmarked, before.body.unmarked):
+        found.append(f"markers change the body: {plain.body.unmarked} -> {sent.body.unmarked}")
+    if plan.route.run and sent.body.conversation != plain.body.conversation:
+        found.append("a run changes the conversation")
+    if plan.route.mechanism != "explicit":
+        if plan.changed and any(edit.change == "mark" for edit in plan.edits):
+            found.append("marked, though the route takes no markers")
+        return found
+    wire = agreement.on_the_wire(plan, sent.body)
+    said = {"engine": agreement.engine(plan), "simulator": agreement.simulator(plan)}
+    if sent.body.emulated and refused is None:
+        said["emulator"] = agreement.emulator(plan, sent.body)
+    found += [f"{party} has {points}, the wire {wire}" for party, points in said.items() if points != wire]
+    return found
+
+
+def test_every_route_and_shape_of_the_catalog_is_here():
+    here = {(case.route, case.shape) for case in CASES}
+    for route in packaged_catalog().routes:
+        for shape in route.blocks or ("chat",):
+            assert (route.name, shape) in here
+
+
+# A few examples for each route; `make fuzz` looks at thousands.
+FEW = settings(max_examples=settings.default.max_examples if settings.default.max_examples > 100 else 8)
+SPOTS = {"chat": list(chat_spots()), "messages": list(messages_spots())}
+
+routes = pytest.mark.parametrize("case", CASES, ids=lambda case: case.label)
+
+
+@pytest.mark.property
+@routes
+@FEW
+@given(data=st.data())
+def test_every_party_has_the_same_breakpoints(case, data):
+    request = data.draw(requests(case.shape, REFUSED.get(case.label, frozenset())))
+    engine = engine_of(*data.draw(st.sampled_from(POLICIES)))
+    assert problems(engine, request, case) == []
+
+
+@pytest.mark.property
+@routes
+@FEW
+@given(data=st.data())
+def test_a_clients_marker_is_judged_by_what_becomes_of_it(case, data):
+    spot = data.draw(st.sampled_from(SPOTS[case.shape]))
+    request = spot.marked(data.draw(st.sampled_from(sorted(DIALECTS))))
+    assert problems(NOTHING, request, case) == []
