@@ -1,4 +1,4 @@
-"""What is wrong with a policy: a code, a place, what was found, and the likely fix."""
+"""What is wrong with a policy: a code, a place, a message, and the likely fix."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Diagnostic:
     Attributes:
         code: What is wrong, as `policy-cache rule` lists it.
         severity: An error refuses the policy, a warning does not.
-        message: What was found and what was expected, in one sentence.
+        message: What stands there and what was expected, in one sentence.
         span: Where, or None when the file has no text to point at.
         path: The data path the diagnostic is about.
         labels: Further spans, or the primary span with the text for its caret.

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from policy_cache.cache.automatic import AutomaticModel
-from policy_cache.cache.caches import Caches
 from policy_cache.cache.explicit import CacheModel, CacheOutcome
 from policy_cache.cache.memo import Memo
 from policy_cache.cache.openai import OpenAIModel, openai_prompt
 from policy_cache.errors import RequestError
+from policy_cache.forecast.caches import Caches
 from policy_cache.forecast.optimum import Optimum
 from policy_cache.forecast.reader import Readers, marked
 from policy_cache.forecast.result import Column, Simulation, added

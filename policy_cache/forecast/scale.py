@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -79,34 +78,3 @@ class Fit:
                 return fitted
         ratio = self._reported / self._estimated
         return Scale(ratio, ratio)
-
-
-@dataclass(slots=True)
-class SizeError:
-    """By how much estimated sizes miss the reported ones, in tenths of a per cent."""
-
-    _seen: Counter[int] = field(default_factory=Counter)
-
-    def add(self, estimated: int, reported: int) -> None:
-        """Take a prompt that was reported."""
-        if reported > 0:
-            self._seen[min(round(1_000 * abs(estimated - reported) / reported), 10_000)] += 1
-
-    def merge(self, other: SizeError) -> None:
-        """Take another's prompts, too."""
-        self._seen.update(other._seen)
-
-    @property
-    def requests(self) -> int:
-        """How many prompts were compared."""
-        return self._seen.total()
-
-    def share(self, quantile: float) -> float:
-        """The error that this share of the prompts does not exceed, as a share of their size."""
-        wanted = quantile * self.requests
-        passed = 0
-        for error in sorted(self._seen):
-            passed += self._seen[error]
-            if passed >= wanted:
-                return error / 1_000
-        return 0.0

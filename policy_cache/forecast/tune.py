@@ -8,6 +8,7 @@ no say in it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, TypeAlias
 
 from policy_cache.cache.cost import cost
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from policy_cache.trace.reader import TraceSummary
     from policy_cache.trace.record import TraceRecord
 
-_RELATIVE = claude_prices("1", "0")
+_RELATIVE = claude_prices(Decimal(1), Decimal(0))
 
 ModelName: TypeAlias = "tuple[str, str]"
 

@@ -10,11 +10,11 @@ from heapq import heappush, heappushpop
 from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
 
-from policy_cache.cache.caches import Caches
 from policy_cache.cache.cost import cost
 from policy_cache.cache.explicit import CacheModel, CacheOutcome
 from policy_cache.cache.memo import Memo
 from policy_cache.errors import RequestError
+from policy_cache.forecast.caches import Caches
 from policy_cache.forecast.reader import Readers, marked
 from policy_cache.live.engine import Engine
 from policy_cache.misses.causes import Request, Turn, losses

@@ -1,9 +1,4 @@
-"""From a file to a policy, or to everything that is wrong with it.
-
-PC129: the model refuses a value that every check let pass.
-
-This is a net below the checks, and no policy is known that falls into it: please report one that does.
-"""
+"""From a file to a policy, or to everything that is wrong with it."""
 
 from __future__ import annotations
 
@@ -85,7 +80,7 @@ def _build(examined: Examined) -> LoadedPolicy:
 
 
 def _refused(error: ValidationError, source: Source) -> Iterator[Diagnostic]:
-    """What only the model found: a gap in the checks, said as well as it can be."""
+    """What only the model refuses: a gap in the checks, reported as well as it can be."""
     for problem in error.errors(include_url=False, include_context=False, include_input=False):
         path = problem["loc"]
         while path and path not in source.values:

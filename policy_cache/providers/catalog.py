@@ -180,12 +180,13 @@ class BlockTable(_Sourced):
         tool_content: Types of content blocks of a tool message that can, where the message cannot.
         message_level: A client's marker on a message of text takes effect on the text.
         joins_assistant: Several texts of an assistant's turn are sent as one unless a marker parts them.
-        kept: Types of content blocks on which a client's marker takes effect, and no policy's is placed.
-        blank: The turns in which litellm sends words, with the marker, in place of a blank text.
+        kept: Types of content blocks on which a client's marker takes effect, and no policy's is placed; as
+            `document:base64`, only from a source of that type.
+        blank: The turns in which a client's marker on a blank text takes effect, since litellm sends the text
+            or words in its place; `empty` if on a user's empty text, too.
         defers: A deferred tool is sent as one; else it is in the prefix like any other.
-        mcp: A client's marker on an `mcp` tool takes effect.
         result_parts: Types of the parts of a tool message that are sent.
-        nested: The blocks in a result or a document whose marker counts on what is around them.
+        nested: A marker on a block in a result or a document counts on what is around it.
         list_level: A client's marker on a message with a list takes effect on the list's last block.
         function_level: A client's marker inside a tool's `function` takes effect on the tool.
         translated: Types of content blocks on which litellm turns a marker of the other dialect into the
@@ -212,11 +213,10 @@ class BlockTable(_Sourced):
     message_level: bool = True
     joins_assistant: bool = False
     kept: tuple[str, ...] = ()
-    blank: tuple[Literal["system", "user", "assistant"], ...] = ()
+    blank: tuple[Literal["system", "user", "assistant", "tool", "empty"], ...] = ()
     defers: bool = True
-    mcp: bool = False
     result_parts: tuple[str, ...] = ("text", "image_url")
-    nested: Literal["last", "any", "none"] = "last"
+    nested: bool = True
     list_level: bool = False
     function_level: bool = True
     translated: tuple[str, ...] = ()

@@ -17,7 +17,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from policy_cache.providers.prices import WRITE_1H, WRITE_5M, Prices, list_prices
+from policy_cache.providers.prices import Prices, claude_prices, list_prices
 from policy_cache.providers.resolve import qualified
 
 PriceMap: TypeAlias = Mapping[str, object]
@@ -149,9 +149,10 @@ def _completed(prices: Prices, *, writes: bool) -> Prices | None:
         if completed is None:
             return None
         larger.append((above, completed))
+    claude = claude_prices(prices.input, prices.output)
     return replace(
         prices,
-        write_5m=prices.write_5m or prices.input * WRITE_5M,
-        write_1h=prices.write_1h or prices.input * WRITE_1H,
+        write_5m=prices.write_5m or claude.write_5m,
+        write_1h=prices.write_1h or claude.write_1h,
         larger=tuple(larger),
     )

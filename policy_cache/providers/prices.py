@@ -1,19 +1,18 @@
-"""List prices of Claude models in USD per million tokens.
-
-From platform.claude.com, "Pricing", as of 2026-11-23. Batches, fast mode, `inference_geo` and
-regional endpoints have multipliers of their own, which are not applied here.
-"""
+"""What models cost: prices as values, and Claude's list prices, which `prices.yaml` has with their source."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from decimal import Decimal
 from fnmatch import fnmatchcase
+from functools import cache
+from importlib.resources import files
+from typing import Any
 
-from policy_cache.providers.claude import claude_name
+import yaml
 
-# What is written to Claude's cache costs as many uncached tokens, by how long it is kept.
-WRITE_5M, WRITE_1H = Decimal("1.25"), Decimal(2)
+_VERSIONS = re.compile(r"(-v\d+(-\d+)?|-\d{8}|-latest|-default)+$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,63 +43,75 @@ class Prices:
         return self
 
 
-def claude_prices(
-    input_: str, output: str, read: str = "0.1", larger: tuple[int, Prices] | None = None
-) -> Prices:
-    """The prices of a Claude model.
-
-    Args:
-        input_: USD for a million uncached tokens.
-        output: USD for a million tokens of the reply.
-        read: What a token that is read costs, in uncached tokens.
-        larger: The prices of prompts with more than so many tokens, where they differ.
-    """
-    uncached = Decimal(input_)
-    return Prices(
-        input=uncached,
-        output=Decimal(output),
-        read=uncached * Decimal(read),
-        write_5m=uncached * WRITE_5M,
-        write_1h=uncached * WRITE_1H,
-        larger=() if larger is None else (larger,),
-    )
-
-
-_PRICES: tuple[tuple[str, Prices], ...] = (
-    (
-        "claude-fable-5-2",
-        claude_prices("8", "40", "0.025"),
-    ),  # read in copies only: archid21/rightsize v0.10.2
-    ("claude-mythos-5-2", claude_prices("8", "40", "0.025")),  # likewise
-    ("claude-fable-5-1", claude_prices("10", "50", "0.025")),
-    ("claude-mythos-5-1", claude_prices("10", "50", "0.025")),
-    ("claude-fable-5", claude_prices("10", "50")),
-    ("claude-mythos-5", claude_prices("10", "50")),
-    ("claude-opus-5-5", claude_prices("4", "20", "0.05")),
-    ("claude-opus-5", claude_prices("5", "25")),
-    ("claude-opus-4-[5678]", claude_prices("5", "25")),
-    ("claude-opus-4-1", claude_prices("15", "75")),
-    ("claude-opus-4", claude_prices("15", "75")),
-    ("claude-4-opus", claude_prices("15", "75")),
-    ("claude-sonnet-5-5", claude_prices("2", "10", "0.05")),  # since 2026-10-07; 0.1 before
-    ("claude-sonnet-5", claude_prices("2", "10")),
-    ("claude-sonnet-4-[56]", claude_prices("3", "15")),
-    ("claude-4-5-sonnet", claude_prices("3", "15")),
-    ("claude-sonnet-4", claude_prices("3", "15")),
-    ("claude-4-sonnet", claude_prices("3", "15")),
-    (
-        "claude-haiku-5-5",
-        claude_prices("0.10", "0.50", larger=(100_000, claude_prices("0.50", "2.50"))),
-    ),
-    ("claude-haiku-4-5", claude_prices("1", "5")),
-    ("claude-4-5-haiku", claude_prices("1", "5")),
-    ("claude-3-5-haiku", claude_prices("0.80", "4")),
-)
-
-
 def list_prices(model: str) -> Prices | None:
     """The list prices of a model; None where they are unknown, never a guess."""
     name = claude_name(model)
     if name is None:
         return None
-    return next((prices for pattern, prices in _PRICES if fnmatchcase(name, pattern)), None)
+    return next((prices for pattern, prices in _listed() if fnmatchcase(name, pattern)), None)
+
+
+def claude_prices(
+    input_: Decimal,
+    output: Decimal,
+    *,
+    read: Decimal | None = None,
+    larger: tuple[tuple[int, Prices], ...] = (),
+) -> Prices:
+    """The prices of a Claude model by two of them; the others are multiples.
+
+    Args:
+        input_: USD for a million uncached tokens.
+        output: USD for a million tokens of the reply.
+        read: What a token that is read costs, in uncached ones; None for what most models have.
+        larger: The prices of larger prompts, where they differ.
+    """
+    data = _data()
+    return Prices(
+        input=input_,
+        output=output,
+        read=input_ * (_decimal(data["read"]) if read is None else read),
+        write_5m=input_ * _decimal(data["write_5m"]),
+        write_1h=input_ * _decimal(data["write_1h"]),
+        larger=larger,
+    )
+
+
+def claude_name(model: str) -> str | None:
+    """The bare name of a Claude model, or None for any other model.
+
+    `us.anthropic.claude-sonnet-4-5-20250929-v1:0` and `anthropic/claude-sonnet-4.5` are both
+    `claude-sonnet-4-5`.
+    """
+    lowered = model.lower()
+    start = lowered.rfind("claude-")
+    if start < 0:
+        return None
+    return _VERSIONS.sub("", re.sub(r"[.@:]", "-", lowered[start:]))
+
+
+@cache
+def _listed() -> tuple[tuple[str, Prices], ...]:
+    """Globs over bare names, each with its prices."""
+    return tuple((pattern, _prices(entry)) for entry in _data()["models"] for pattern in entry["match"])
+
+
+def _prices(entry: dict[str, Any]) -> Prices:
+    larger = entry.get("larger")
+    return claude_prices(
+        _decimal(entry["input"]),
+        _decimal(entry["output"]),
+        read=_decimal(entry["read"]) if "read" in entry else None,
+        larger=((larger["above"], _prices(larger)),) if larger else (),
+    )
+
+
+@cache
+def _data() -> dict[str, Any]:
+    text = files(__package__).joinpath("prices.yaml").read_text(encoding="utf-8")
+    data: dict[str, Any] = yaml.safe_load(text)
+    return data
+
+
+def _decimal(number: float) -> Decimal:
+    return Decimal(str(number))

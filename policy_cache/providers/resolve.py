@@ -222,7 +222,6 @@ def _block_rules(catalog: Catalog, entry: RouteEntry, shape: Shape) -> BlockRule
         kept=frozenset(table.kept),
         blank=frozenset(table.blank),
         defers=table.defers,
-        mcp=table.mcp,
         result_parts=frozenset(table.result_parts),
         nested=table.nested,
         list_level=table.list_level,

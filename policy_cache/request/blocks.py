@@ -7,7 +7,7 @@ is of a prompt and the `BlockRules` of a route.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from policy_cache.request.location import Location, elements_of, fields_of, value_at
 from policy_cache.request.prompt import SYSTEM_ROLES, TOOL_ROLES, made_by_code
@@ -50,9 +50,8 @@ class BlockRules:
     kept: frozenset[str] = field(default_factory=frozenset)
     blank: frozenset[str] = field(default_factory=frozenset)
     defers: bool = True
-    mcp: bool = False
     result_parts: frozenset[str] = field(default_factory=frozenset)
-    nested: Literal["last", "any", "none"] = "last"
+    nested: bool = True
     message_level: bool = True
     list_level: bool = False
     function_level: bool = True
@@ -111,7 +110,7 @@ def tool_block(prompt: Prompt, rules: BlockRules, index: int) -> Block:
     """The tool at an index. A deferred one is outside the prefix; litellm sends `mcp` tools elsewhere."""
     tool = fields_of(prompt.tools[index])
     kind = "tool"
-    markable = effective = False
+    markable = False
     if tool is not None:
         function = tool.get("function")
         if rules.defers and (
@@ -120,8 +119,7 @@ def tool_block(prompt: Prompt, rules: BlockRules, index: int) -> Block:
             kind = "deferred"
         elif rules.tools and tool.get("type") != "mcp":
             markable = not rules.only_functions or tool.get("type") in ("function", "custom", None)
-        effective = markable or (rules.mcp and tool.get("type") == "mcp")
-    return _new(Block, (("tools", index), (TOOLS, index, 0, 0), kind, markable, effective))
+    return _new(Block, (("tools", index), (TOOLS, index, 0, 0), kind, markable, markable))
 
 
 def system_blocks(prompt: Prompt, rules: BlockRules) -> list[Block]:
@@ -288,7 +286,8 @@ def _takes_clients(
 ) -> bool:
     """Whether a client's marker takes effect on a block that no policy may mark."""
     if kind != "text":
-        return kind in rules.kept
+        source = fields_of(block.get("source")) or {}
+        return kind in rules.kept or f"{kind}:{source.get('type')}" in rules.kept
     text = block.get("text")
     if not isinstance(text, str):
         return False
@@ -296,8 +295,10 @@ def _takes_clients(
 
 
 def _is_replaced(text: str, rules: BlockRules, turn: str) -> bool:
-    """Whether litellm sends words in place of a blank text, which then carry its marker."""
-    return turn in rules.blank and (not text or text.isspace()) and (text != "" or turn == "user")
+    """Whether a blank text carries a marker: litellm sends it, or words in its place."""
+    if text == "":
+        return turn == "user" and "empty" in rules.blank
+    return text.isspace() and turn in rules.blank
 
 
 def _markable(prompt: Prompt, kind: str, block: Mapping[str, object]) -> bool:

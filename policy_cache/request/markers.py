@@ -215,24 +215,19 @@ class _Effect:
         for length in range(len(location), 1 if location[0] != "system" else 0, -1):
             block = blocks.get(location[:length])
             if block is not None:
-                return block if self._counts_inside(location, length, holder) else None
+                return block if self._counts_inside(location, length) else None
         return None if len(location) > 2 else self._of_message(holder, blocks, name)
 
-    def _counts_inside(self, location: Location, block: int, holder: Holder) -> bool:
+    def _counts_inside(self, location: Location, block: int) -> bool:
         """Whether a marker inside a block counts on it; `block` is the length of the block's location."""
         if len(location) == block or location[-1] == "function":
             return True
-        nested = self._rules.nested
+        if not self._rules.nested:
+            return False
         if block == 2:  # a part of a tool message
-            if holder.fields.get("type") not in self._rules.result_parts and len(location) == block + 2:
-                return False
-            if nested == "any":
-                return len(location) == block + 2
-        items = [end for end in range(block + 2, len(location) + 1) if isinstance(location[end - 1], int)]
-        return nested == "last" and all(self._is_last(location[:end]) for end in items)
-
-    def _is_last(self, location: Location) -> bool:
-        return location[-1] == len(value_at(self._prompt.request, location[:-1])) - 1
+            part = fields_of(value_at(self._prompt.request, location[: block + 2])) or {}
+            return part.get("type") in self._rules.result_parts
+        return True
 
     def _of_message(self, holder: Holder, blocks: Mapping[Location, Block], name: str) -> Block | None:
         """What a message's own marker is about: its text, or a list's last block where litellm moves it."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from policy_cache.errors import PathError
 from policy_cache.policy.check.finding import Finding, did_you_mean
 from policy_cache.policy.check.meaning.path import refused_path
-from policy_cache.policy.check.meaning.walk import repeated_names
+from policy_cache.policy.check.walk import repeated_names
 from policy_cache.request.jsonpath import compile_path
 from policy_cache.text.words import listed, quoted, suggest
 

@@ -68,9 +68,9 @@ def parts(line: bytes) -> Parts:
             return _openhands(fields)
         if "model" in fields:
             return Parts(fields)
-    members_ = listed(sorted(fields)[:8]) if fields else "nothing"
+    names = listed(sorted(fields)[:8]) if fields else "nothing"
     raise FormatError(
-        f"expected `request`, or a request's own `model` and `messages`, found {members_}; "
+        f"expected `request`, or a request's own `model` and `messages`, found {names}; "
         "a line is a request, a record of a TraceRecorder, or of litellm's or OpenHands' log"
     )
 

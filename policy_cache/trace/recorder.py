@@ -230,13 +230,13 @@ class TraceRecorder:
         last = traceback.extract_tb(error.__traceback__)[-1:]
         self._lose(type(error).__name__, "".join(f" at {code.name}:{code.lineno}" for code in last))
 
-    def _lose(self, kind: str, said: str = "") -> None:
+    def _lose(self, kind: str, detail: str = "") -> None:
         with self._lock:
             self.dropped += 1
             self.faults[kind] += 1
             first = self.faults[kind] == 1
         if first:
-            _log.warning("a request was not recorded in %s: %s%s (logged once)", self.path, kind, said)
+            _log.warning("a request was not recorded in %s: %s%s (logged once)", self.path, kind, detail)
 
 
 def _taken(record: dict[str, object]) -> bytes:

@@ -33,7 +33,7 @@ def test_one_code(run, code):
 
 def test_every_code_in_a_line(run):
     lines = run("rule").out.splitlines()
-    assert lines == [f"{code}  {title}" for code, title in TABLE.items()]
+    assert lines == [f"{name}  {code.title}" for name, code in TABLE.items()]
 
 
 def test_as_json(run):

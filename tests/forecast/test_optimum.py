@@ -15,9 +15,9 @@ from policy_cache.providers.prices import claude_prices
 from tests.cache.prompts import block, explicit_rules, prompt, send, texts
 
 # One USD for an uncached token, so that costs are in tokens.
-PLAIN = claude_prices("1000000", "0")
-CHEAP_READS = claude_prices("1000000", "0", "0.025")
-LONG = claude_prices("1000000", "0", larger=(150, claude_prices("5000000", "0")))
+PLAIN = claude_prices(Decimal(1_000_000), Decimal(0))
+CHEAP_READS = claude_prices(Decimal(1_000_000), Decimal(0), read=Decimal("0.025"))
+LONG = replace(PLAIN, larger=((150, claude_prices(Decimal(5_000_000), Decimal(0))),))
 SIZES = {"a": 0, "b": 1, "c": 10, "d": 100, "e": 7, "f": 60}
 
 rates = st.sampled_from([PLAIN, CHEAP_READS, LONG])

@@ -8,8 +8,8 @@ import time
 
 from policy_cache.errors import PolicyError
 from policy_cache.policy.check.examine import examine_content, reviewed
-from policy_cache.policy.check.mend import mend
 from policy_cache.policy.check.reach import Routes
+from policy_cache.policy.write.mend import mend
 from policy_cache.providers.data import packaged_data
 from policy_cache.report.diagnostics.ci import annotation, as_sarif
 from policy_cache.report.diagnostics.render import as_json, full
@@ -56,12 +56,12 @@ def diagnose(content):
 
 
 def report(content):
-    found, lines = diagnose(content)
-    for diagnostic in found:
+    diagnostics, lines = diagnose(content)
+    for diagnostic in diagnostics:
         plain(full(diagnostic, lines))
         annotation(diagnostic)
-    as_json(found)
-    as_sarif(found, "0")
+    as_json(diagnostics)
+    as_sarif(diagnostics, "0")
     mended = mend(content, lambda data: diagnose(data)[0])
     assert not any(diagnostic.fix for diagnostic in diagnose(mended.content)[0]), "a fix is left"
 

@@ -13,11 +13,11 @@ import yaml
 
 from policy_cache.errors import PolicyError
 from policy_cache.policy.check.examine import examine_content, reviewed
-from policy_cache.policy.check.mend import mend
 from policy_cache.policy.check.reach import Routes
 from policy_cache.policy.check.table import TABLE
 from policy_cache.policy.load import loads
 from policy_cache.policy.text import compose
+from policy_cache.policy.write.mend import mend
 from policy_cache.providers.data import packaged_data
 from tests.conftest import REPOSITORY
 
@@ -53,11 +53,12 @@ def test_prints_exactly(path, run, monkeypatch):
 
 @pytest.mark.parametrize("path", BAD, ids=named)
 def test_says_where(path):
-    found = diagnose(path.read_bytes())
-    assert found
-    for diagnostic in found:
+    diagnostics = diagnose(path.read_bytes())
+    assert diagnostics
+    for diagnostic in diagnostics:
         assert diagnostic.span is not None
         assert diagnostic.message
+        assert diagnostic.severity == TABLE[diagnostic.code].severity
 
 
 @pytest.mark.parametrize("path", BAD, ids=named)
@@ -85,12 +86,12 @@ def test_is_silent(path):
 
 
 def test_every_code_has_a_case():
-    said = {
+    printed = {
         code
         for path in BAD
         for code in re.findall(r"\[(PC\d{3})\]", path.with_suffix(".out").read_text("utf-8"))
     }
-    assert said == set(TABLE) - ELSEWHERE
+    assert printed == set(TABLE) - ELSEWHERE
 
 
 def test_every_output_has_its_policy():

@@ -19,7 +19,7 @@ from policy_cache.providers.data import packaged_data
 from policy_cache.providers.file import loads_catalog
 from tests.conftest import REPOSITORY
 
-EXPLAINED = [one for one in explanations().values() if one.code != "PC129"]
+EXPLAINED = [explanation for explanation in explanations().values() if explanation.code != "PC129"]
 BIN = str(Path(sys.executable).parent)
 
 
@@ -31,12 +31,12 @@ def codes(example, code):
         try:
             loads_catalog(example, "catalog.yaml")
         except PolicyError as error:
-            return {one.code for one in error.diagnostics}
+            return {diagnostic.code for diagnostic in error.diagnostics}
         return set()
     try:
         examined = examine_content(completed(example), "example.yaml")
     except PolicyError as error:
-        return {one.code for one in error.diagnostics}
+        return {diagnostic.code for diagnostic in error.diagnostics}
     return {diagnostic.code for diagnostic in reviewed(examined, Routes(packaged_data()))}
 
 
@@ -55,10 +55,10 @@ def shown_by(command):
 
 def test_every_code_is_explained():
     assert list(explanations()) == list(TABLE) == sorted(TABLE)
-    for one in EXPLAINED:
-        assert one.text.endswith(".")
-        assert one.bad, one.code
-        assert one.good, one.code
+    for explanation in EXPLAINED:
+        assert explanation.text.endswith(".")
+        assert explanation.bad, explanation.code
+        assert explanation.good, explanation.code
 
 
 CHECKS = {check for code in TABLE.values() for check in (code.meaning, code.valid, code.reach) if check}
@@ -76,16 +76,16 @@ def test_the_net_below_the_checks_has_no_example():
     assert explanations()["PC129"].bad == ""
 
 
-@pytest.mark.parametrize("one", EXPLAINED, ids=lambda one: one.code)
-def test_the_bad_example_yields_the_code(one, tmp_path, monkeypatch):
+@pytest.mark.parametrize("explanation", EXPLAINED, ids=lambda explanation: explanation.code)
+def test_the_bad_example_yields_the_code(explanation, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert one.code in codes(one.bad, one.code)
+    assert explanation.code in codes(explanation.bad, explanation.code)
 
 
-@pytest.mark.parametrize("one", EXPLAINED, ids=lambda one: one.code)
-def test_the_good_example_is_silent(one, tmp_path, monkeypatch):
+@pytest.mark.parametrize("explanation", EXPLAINED, ids=lambda explanation: explanation.code)
+def test_the_good_example_is_silent(explanation, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert codes(one.good, one.code) == set()
+    assert codes(explanation.good, explanation.code) == set()
 
 
 def test_no_code_is_used_that_is_not_listed():

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from policy_cache.errors import PolicyError
 from policy_cache.policy.check.examine import examine_content, reviewed
-from policy_cache.policy.check.mend import mend
 from policy_cache.policy.check.reach import Routes
 from policy_cache.policy.check.shape.schema import POLICY, validator
 from policy_cache.policy.check.table import TABLE
 from policy_cache.policy.language.model import Policy
 from policy_cache.policy.language.words import NAMED_TARGETS
 from policy_cache.policy.load import LoadedPolicy, loads
+from policy_cache.policy.write.mend import mend
 from policy_cache.providers.data import packaged_data
 from policy_cache.report.diagnostics.ci import annotation
 from policy_cache.report.diagnostics.render import as_json, full

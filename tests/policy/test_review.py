@@ -110,7 +110,7 @@ ALL = f"match: {{model: '*claude*'}}, {SYSTEM}"
 
 
 @pytest.mark.parametrize(
-    ("rules", "found"),
+    ("rules", "expected"),
     [
         ([f"{ALL}, stop: true", f"match: {{model: 'claude-3*'}}, targets: [tools], {MARK}"], ["PC314"]),
         ([f"{ALL}, stop: true", f"match: {{model: '*gpt*'}}, targets: [tools], {MARK}"], []),
@@ -131,8 +131,8 @@ ALL = f"match: {{model: '*claude*'}}, {SYSTEM}"
         ([f"targets: [system], {HOUR}", f"match: {{alias: a}}, targets: [tools], {MARK}"], ["PC318"]),
     ],
 )
-def test_rules_that_apply_together(rules, found):
-    assert codes(policy(*rules)) == found
+def test_rules_that_apply_together(rules, expected):
+    assert codes(policy(*rules)) == expected
 
 
 def test_a_policy_of_a_thousand_rules_is_reviewed():

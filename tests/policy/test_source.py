@@ -117,9 +117,9 @@ def test_a_character_of_a_text_has_a_span(text, span):
     ],
 )
 def test_bare_words(word, value):
-    found = resolve(word)
-    assert found == value
-    assert type(found) is type(value)
+    resolved = resolve(word)
+    assert resolved == value
+    assert type(resolved) is type(value)
 
 
 def test_the_last_of_two_keys_counts():

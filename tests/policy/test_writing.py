@@ -44,7 +44,7 @@ def test_where_the_block_fails_all_stays_as_it_was(tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         interrupted()
-    assert [one.read_bytes() for one in tmp_path.iterdir()] == [b"old"]
+    assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"old"]
 
 
 def test_a_link_is_replaced_and_what_it_leads_to_is_not(tmp_path):
@@ -67,4 +67,4 @@ def test_what_is_read_only_is_not_replaced(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda *_: False)  # root may write anything
     with pytest.raises(PermissionError, match="it is read-only"):
         write(path, b"new")
-    assert [one.read_bytes() for one in tmp_path.iterdir()] == [b"old"]
+    assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"old"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from decimal import Decimal
 from html.parser import HTMLParser
 from itertools import pairwise
 
@@ -225,7 +226,7 @@ def test_the_dearest_sessions_come_first(several):
 @pytest.mark.property
 def test_the_dearest_are_kept_whatever_the_order(requests, most):
     dearest, sums = Dearest(most), {}
-    rates = claude_prices("1", "1")
+    rates = claude_prices(Decimal(1), Decimal(1))
     for name, size in requests:
         one = Totals()
         one.add(CacheOutcome(uncached=size), rates)

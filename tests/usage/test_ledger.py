@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -61,7 +62,7 @@ def test_sessions_are_bounded_and_the_last_ones_seen_stay():
 
 
 counts = st.integers(0, 10_000)
-RATES = claude_prices("1", "5")
+RATES = claude_prices(Decimal(1), Decimal(5))
 shares = st.builds(
     Share,
     st.sampled_from([Owner("policy", "a"), Owner("policy", "b"), CLIENT, PROVIDER]),
@@ -87,7 +88,7 @@ def accounts(draw):
         draw(st.sampled_from(["r1", "r2"])),
         (),
         usage,
-        draw(st.sampled_from([None, RATES, claude_prices("3", "15")])),
+        draw(st.sampled_from([None, RATES, claude_prices(Decimal(3), Decimal(15))])),
         tuple(parts),
         draw(st.sampled_from(["cold", "warm"])),
     )

@@ -6,16 +6,14 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from policy_cache.cache.reading import messages_prompt, messages_route
+from policy_cache.cache.reading import messages_prompt
 from policy_cache.emulator.errors import ApiError
 from policy_cache.emulator.markers import check_markers
 from policy_cache.emulator.schema import check_shape
-from policy_cache.forecast.reader import PromptReader, marked
+from policy_cache.forecast.reader import Readers, marked
 from policy_cache.integrations.litellm import WireError, wire
 from policy_cache.request.location import fields_of
 from policy_cache.request.markers import MARKER_KEYS
-from policy_cache.request.prefix import last_effective
-from policy_cache.request.prompt import Prompt
 from tests.wire.tags import in_order, tags
 
 if TYPE_CHECKING:
@@ -41,16 +39,16 @@ class Breakpoint(NamedTuple):
     place: float
     ttl: str
 
+    def __repr__(self) -> str:
+        return f"{self.place:g}/{self.ttl}"
 
-# What a provider that gets the request in OpenAI's shape reads, beside content blocks. Where litellm
-# stands behind (a proxy), it translates as it does here.
-_PROXY = frozenset({"tools", "function", "message", "calls"})
-READS: dict[str, frozenset[str]] = {
-    "openrouter-claude": frozenset({"tools", "request"}),
-    "minimax": frozenset({"tools"}),
-    "litellm-proxy-claude": _PROXY,
-    "openai-compatible-claude": _PROXY,
-}
+
+# Behind these stands litellm again, which translates what it is given as it does here. Elsewhere a provider
+# that gets a request in OpenAI's shape reads content blocks, and what else the catalog says.
+_PROXIES = frozenset({"litellm-proxy-claude", "openai-compatible-claude"})
+# The Responses API's own names.
+_TYPES = {"input_text": "text", "output_text": "text", "input_image": "image_url", "input_file": "file"}
+_SENT_RESULTS = frozenset({"text", "image_url"})
 _NEVER = ("thinking", "redacted_thinking")
 _CACHED = ("system_instruction", "tools", "tool_config")
 
@@ -60,15 +58,17 @@ _CACHED = ("system_instruction", "tools", "tool_config")
 
 def engine(plan: Plan) -> list[Breakpoint]:
     """What the engine says takes effect."""
-    points = [point for point in plan.breakpoints if point.block is not None]
-    return _told(((place(plan.request, point.block), point.ttl) for point in points), plan.route)
+    effective = [point for point in plan.breakpoints if point.slot is not None]
+    return _told(
+        ((place(plan.request, point.block), point.ttl) for point in effective if point.block is not None),
+        plan.route,
+    )
 
 
 def simulator(plan: Plan) -> list[Breakpoint]:
     """What the simulator replays."""
-    prompt = PromptReader(plan.route.shape, plan.route.blocks).read(plan.request, model=plan.route.model)
-    replayed = marked(prompt, plan.request, plan.route)
-    return _told(_of_blocks(plan.request, replayed), plan.route)
+    prompt = Readers({}).read(plan.request, plan.route)
+    return _told(_of_blocks(plan.request, marked(prompt, plan.request, plan.route)), plan.route)
 
 
 def emulator(plan: Plan, body: Body) -> list[Breakpoint]:
@@ -152,7 +152,7 @@ class Body:
     @property
     def anthropic(self) -> dict[str, Any]:
         """A body of the Messages API, as the API itself takes it."""
-        return {"model": "claude", **self.json}
+        return {"model": "claude-sonnet-4-5", **self.json}
 
     @property
     def refusal(self) -> str | None:
@@ -169,10 +169,15 @@ class Body:
     def last(self) -> float:
         """Where a marker of the whole request takes effect."""
         if self.kind == "anthropic":
-            rules = messages_route("claude").blocks
-            block = last_effective(Prompt(self.anthropic, "messages"), rules)
-            if block is not None:
-                return place(self.anthropic, block.location)
+            body = self.json
+            for index in reversed(range(len(body["messages"]))):
+                content = body["messages"][index]["content"]
+                if isinstance(content, str):
+                    return place(body, ("messages", index, "content"))
+                for number in reversed(range(len(content))):
+                    at = ("messages", index, "content", number)
+                    if self._native_block(at) is not None:
+                        return place(body, at)
         return max(tags({name: self.json[name] for name in in_order(self.json)}), default=-1)
 
     @property
@@ -193,53 +198,101 @@ class Body:
 
     @property
     def unmarked(self) -> object:
-        """The body without its markers."""
-        return bare(self.json)
+        """The body without its markers; a run's is the conversation."""
+        return self.conversation if self.kind == "gemini" else bare(self.json)
 
     def breakpoints(self, route: Route) -> Iterator[tuple[float, str]]:
         """The places and TTLs of the markers that the provider reads."""
         if self.kind == "gemini":
             for marker in self.sent.markers:
-                contents = self.sent.sent[marker.call].body["contents"]
-                # Without a TTL, Gemini keeps it for an hour.
-                yield max(tags(contents), default=0.5), "5m" if marker.ttl == "300s" else "1h"
+                if marker.location[:1] == ("contents",):
+                    contents = self.sent.sent[marker.call].body["contents"]
+                    # Without a TTL, Gemini keeps it for an hour.
+                    yield max(tags(contents), default=0.5), "5m" if marker.ttl == "300s" else "1h"
             return
-        reads = READS.get(route.name or "", frozenset())
         for marker in self.sent.markers:
-            at = self._block(marker.location, route, reads)
+            at = self._block(marker.location, route)
             if at is not None:
                 yield (self.last if at == () else place(self.json, at)), marker.ttl or "5m"
 
-    def _block(self, at: Location, route: Route, reads: frozenset[str]) -> Location | None:
+    def _block(self, at: Location, route: Route) -> Location | None:
         """The block on which a marker takes effect; None where it is not read, or is refused."""
         carrier = at_location(self.json, at)
         if self.kind == "converse":
-            return at if at and at[0] != "additionalModelRequestFields" else None
+            return self._converse_block(at, route)
         if isinstance(carrier, dict) and route.key not in carrier:
             return None
-        if self.kind == "anthropic":
+        if self.emulated:
             return self._native_block(at)
         if at == ():
-            return () if "request" in reads else None
+            return () if route.request_marker else None
         if at[0] == "tools":
-            holder, said = at[:2], "tools" if len(at) == 2 else "function"
-            return holder if said in reads and not _is_deferred(at_location(self.json, holder)) else None
+            return self._tool(at, route)
+        if at[0] == "system":
+            return at if route.blocks.system_parameter else None
+        if route.name in _PROXIES:
+            return self._proxied(at)
+        return at if len(at) == 4 and self._reads(at, route) else None
+
+    def _converse_block(self, at: Location, route: Route) -> Location | None:
+        if not at or at[0] == "additionalModelRequestFields":
+            return None
+        # Nova refuses one on a tool, and right after a call, a result or an image.
+        if route.name == "bedrock-nova" and "text" not in at_location(self.json, at):
+            return None
+        return at
+
+    def _tool(self, at: Location, route: Route) -> Location | None:
+        tool = at_location(self.json, at[:2])
+        deferred = tool.get("defer_loading") or (tool.get("function") or {}).get("defer_loading")
+        read = route.blocks.tools and (len(at) == 2 or route.name in _PROXIES) and tool.get("type") != "mcp"
+        return at[:2] if read and not deferred else None
+
+    def _reads(self, at: Location, route: Route) -> bool:
+        """Whether a provider reads a content block in OpenAI's shape, or of the Responses API."""
+        message, block = at_location(self.json, at[:2]), at_location(self.json, at)
+        rules, kind = route.blocks, block.get("type", "")
+        role = message.get("role") or message.get("type")
+        kinds = {
+            "system": rules.system,
+            "developer": rules.system,
+            "user": rules.user,
+            "assistant": rules.assistant,
+            "tool": rules.tool_content,
+            "function": rules.tool_content,
+            "function_call_output": rules.tool_content,
+        }.get(str(role), frozenset())
+        if self.kind == "anthropic":
+            kinds = rules.assistant if role == "assistant" else {"text", "image", "tool_result"}
+        told = _TYPES.get(kind, kind) == "text" and not block.get("text")
+        return at[2] in ("content", "output") and _TYPES.get(kind, kind) in kinds and not told
+
+    def _proxied(self, at: Location) -> Location | None:
+        message = at_location(self.json, at[:2])
+        result = message["role"] in ("tool", "function")
         if len(at) == 2:
-            return at if "message" in reads and _takes_message_level(carrier) else None
+            if result:
+                return at
+            return (*at, "content") if isinstance(message.get("content"), str) else None
         if at[2] == "tool_calls":
-            return at if "calls" in reads and len(at) == 4 else None
-        return at if len(at) == 4 and at[2] == "content" and not _blank(carrier) else None
+            ids = [call.get("id") for call in message["tool_calls"]]
+            return at if len(at) == 4 and at[3] == ids.index(ids[int(at[3])]) else None
+        if at[2] != "content":
+            return None
+        block = at_location(self.json, at[:4])
+        if result:
+            return at[:2] if block.get("type") in _SENT_RESULTS else None
+        return at[:4] if block.get("type") in {"text", "image_url", "file", "document"} else None
 
     def _native_block(self, at: Location) -> Location | None:
         if at == ():
-            # Bedrock refuses one on the request.
-            return None if "bedrock" in self.url else ()
+            return ()
         outer = at[: 4 if at[0] == "messages" else 2]
-        if len(outer) < (4 if at[0] == "messages" else 2):
+        if len(outer) < (4 if at[0] == "messages" else 2) or at[0] == "extra_body":
             return None
+        # A marker inside a block counts as the block's own. Where it is not on the last one in it, the
+        # provider refuses the request, whoever counts what.
         block = at_location(self.json, outer)
-        if len(at) > len(outer) and not _is_last_nested(block, at[len(outer) :]):
-            return None
         refused = (
             block.get("type") in _NEVER
             or block.get("defer_loading") is True
@@ -248,34 +301,6 @@ class Body:
             or (at[0] == "messages" and self.json["messages"][at[1]].get("clear_at") is not None)
         )
         return None if refused else outer
-
-
-def _is_deferred(tool: dict[str, Any]) -> bool:
-    return bool(tool.get("defer_loading") or (tool.get("function") or {}).get("defer_loading"))
-
-
-def _takes_message_level(message: dict[str, Any]) -> bool:
-    return message.get("role") in ("tool", "function") or isinstance(message.get("content"), str)
-
-
-def _blank(block: Any) -> bool:
-    return (
-        isinstance(block, dict)
-        and block.get("type") in ("text", "input_text")
-        and not (block.get("text") or "").strip()
-    )
-
-
-def _is_last_nested(block: dict[str, Any], within: Location) -> bool:
-    """Whether a place within a block is its last nested block: its marker counts as the block's own."""
-    steps: Location = ("source", "content") if block.get("type") == "document" else ("content",)
-    if within[: len(steps)] != steps:
-        return False
-    nested: Any = at_location(block, steps)
-    last, deeper = nested[-1], within[len(steps) + 1 :]
-    if within[len(steps)] != len(nested) - 1 or last.get("type") in _NEVER:
-        return False
-    return _is_last_nested(last, deeper) if deeper else True
 
 
 def _is_programmatic(block: dict[str, Any], body: dict[str, Any]) -> bool:
@@ -328,6 +353,22 @@ def bare(value: object, name: str = "") -> object:
             return items[0].get("text", items)
         return items
     return _MADE_UP.sub("", value) if isinstance(value, str) else value
+
+
+def difference(before: object, after: object, at: str = "$") -> str | None:
+    """The first place where two bodies differ, with what stands there; None where they are alike."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        for name in sorted(before.keys() | after.keys()):
+            found = difference(before.get(name), after.get(name), f"{at}.{name}")
+            if found is not None:
+                return found
+        return None
+    if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        found = (
+            difference(*pair, f"{at}[{index}]") for index, pair in enumerate(zip(before, after, strict=True))
+        )
+        return next(filter(None, found), None)
+    return None if before == after else f"{at}: {before!r:.200} -> {after!r:.200}"
 
 
 class Sending(NamedTuple):

@@ -14,8 +14,8 @@ import click
 
 from policy_cache.cli.shared.output import give_up
 from policy_cache.errors import reason_of
-from policy_cache.policy.check.mend import Mended, mend
 from policy_cache.policy.write.file import replacing, write
+from policy_cache.policy.write.mend import Mended, mend
 from policy_cache.text.styled import Span
 from policy_cache.text.words import visible
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from policy_cache.policy.check.cover import rule_covers
-from policy_cache.policy.check.meaning.walk import rules
+from policy_cache.policy.check.walk import rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -1,6 +1,6 @@
 """The fixed words of the policy language, each with its meaning, for the model, the checks and editors.
 
-They are said without pydantic, which takes longer to import than a file takes to check.
+They stand apart from the model, which needs pydantic: to import that takes longer than to check a file.
 """
 
 from __future__ import annotations

@@ -29,12 +29,12 @@ def search(names: Iterable[str]) -> tuple[str, ...]:
 
 def _files(name: str) -> Iterator[str]:
     if os.path.isdir(name):  # noqa: PTH112, which says no of a path that may not be looked at
-        found = [file for file in _below(name) if _is_policy(file)]
-        yield from found or [name]
+        policies = [file for file in _below(name) if _is_policy(file)]
+        yield from policies or [name]
     elif glob.has_magic(name) and not os.path.lexists(name):
         expanded = sorted(glob.glob(name, recursive=True))  # noqa: PTH207, names are kept as written
-        found = [file for file in expanded if not os.path.isdir(file)]  # noqa: PTH112
-        yield from [file for file in found if not file.endswith(_TESTS)] or [name]
+        files = [file for file in expanded if not os.path.isdir(file)]  # noqa: PTH112
+        yield from [file for file in files if not file.endswith(_TESTS)] or [name]
     else:
         yield name
 

@@ -31,58 +31,56 @@ def syntax_error(error: yaml.YAMLError, text: str, positions: Positions, file: s
     at = error.problem_mark.index if error.problem_mark else opened or 0
     if opened is not None and (kind := re.search("scanning (an alias|an anchor)", context)):
         return _unquoted(text, opened, kind.group(1), positions, file)
-    code, start, message, help_ = _explain(error.problem or "", context, text, at, opened)
+    start, message, help_ = _explain(error.problem or "", context, text, at, opened)
     labels: tuple[Label, ...] = ()
     if opened is not None and start != opened and re.search("flow (sequence|mapping)", context):
         labels = (Label(positions.span(opened, opened + 1), "opened here"),)
     end = start + max(1, len(_word(text, start)))
     span = positions.span(start, end)
-    return Diagnostic(code, "error", message, span=span, labels=labels, help=help_, file=file)
+    return Diagnostic("PC107", "error", message, span=span, labels=labels, help=help_, file=file)
 
 
 def _explain(
     problem: str, context: str, text: str, at: int, opened: int | None
-) -> tuple[str, int, str, str | None]:
-    """The code, offset, message and fix of an error that stands at `at`."""
-    found = text[at : at + 1]
+) -> tuple[int, str, str | None]:
+    """The offset, message and fix of an error that stands at `at`."""
+    character = text[at : at + 1]
     ended = at >= len(text.rstrip())
-    if found == "\t" or "tab" in problem:
-        return "PC107", at, "a tab cannot indent YAML", "indent with spaces"
-    if found in {"@", "`", "%"} and "cannot start" in problem:
-        return "PC107", at, f"text cannot begin with `{found}` here", f'quote it: "{_word(text, at)}"'
-    if found == "[" and (path := _PATH_BEFORE.search(text[:at])):
+    if character == "\t" or "tab" in problem:
+        return at, "a tab cannot indent YAML", "indent with spaces"
+    if character in {"@", "`", "%"} and "cannot start" in problem:
+        return at, f"text cannot begin with `{character}` here", f'quote it: "{_word(text, at)}"'
+    if character == "[" and (path := _PATH_BEFORE.search(text[:at])):
         fix = f'quote the path: "{path.group()}{text[at : text.find("]", at) + 1]}"'
-        return "PC107", path.start(), "inside `[…]` or `{…}`, a path with brackets must be quoted", fix
+        return path.start(), "inside `[…]` or `{…}`, a path with brackets must be quoted", fix
     if "mapping values" in problem:
         return (
-            "PC107",
             at,
             "a `: ` does not belong here",
             "check the indentation, or quote a text that holds `: `",
         )
     if "quoted scalar" in context and "end of" in problem and opened is not None:
-        return "PC107", opened, "this quote is never closed", None
+        return opened, "this quote is never closed", None
     if "quot" in context:
         return (
-            "PC107",
             at,
             "a backslash that YAML cannot read",
             "between single quotes, `\\` stands for itself",
         )
     if "node content" in problem:
-        what = "the end of the file" if ended else quoted(found)
-        return "PC107", at, f"expected a value, found {what}", None
+        what = "the end of the file" if ended else quoted(character)
+        return at, f"expected a value, found {what}", None
     if "flow" in context and opened is not None:
         closing = "]" if text[opened] == "[" else "}"
-        what = "the end of the file" if ended else quoted(_word(text, at) or found)
+        what = "the end of the file" if ended else quoted(_word(text, at) or character)
         close = f"close it with `{closing}`" if ended or "\n" in text[opened:at] else None
-        return "PC107", at, f"expected `,` or `{closing}`, found {what}", close
+        return at, f"expected `,` or `{closing}`, found {what}", close
     if "simple key" in context:
-        return "PC107", opened or at, "expected `: ` after this key", "write `key: value`"
+        return opened or at, "expected `: ` after this key", "write `key: value`"
     if "block mapping" in context or "block collection" in context or "sequence entries" in problem:
         fix = "keys of one mapping, and the `-` of one list, start in the same column"
-        return "PC107", at, f"{quoted(_word(text, at) or found)} does not fit the lines above it", fix
-    return "PC107", at, f"invalid YAML: {problem}", None
+        return at, f"{quoted(_word(text, at) or character)} does not fit the lines above it", fix
+    return at, f"invalid YAML: {problem}", None
 
 
 def _unquoted(text: str, start: int, kind: str, positions: Positions, file: str) -> Diagnostic:

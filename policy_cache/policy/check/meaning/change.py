@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from policy_cache.policy.check.finding import Finding
-from policy_cache.policy.check.meaning.walk import items, matches
 from policy_cache.policy.check.rules import rules_of
+from policy_cache.policy.check.walk import items, matches
 from policy_cache.text.words import quoted
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from policy_cache.policy.check.cover import glob_covers
 from policy_cache.policy.check.finding import Finding, Mark
-from policy_cache.policy.check.meaning.walk import NAMES, items, matches, texts
 from policy_cache.policy.check.shape.schema import fields
+from policy_cache.policy.check.walk import NAMES, items, matches, texts
 from policy_cache.text.words import quoted
 
 if TYPE_CHECKING:

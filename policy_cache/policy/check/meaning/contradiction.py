@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from policy_cache.policy.check.cover import covers
 from policy_cache.policy.check.finding import Finding, Mark
-from policy_cache.policy.check.meaning.walk import rules, texts
+from policy_cache.policy.check.walk import rules, texts
 from policy_cache.text.words import quoted
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from policy_cache.errors import PathError
 from policy_cache.policy.check.finding import Finding
-from policy_cache.policy.check.meaning.walk import condition_paths, path_texts
 from policy_cache.policy.check.rules import rules_of
+from policy_cache.policy.check.walk import condition_paths, path_texts
 from policy_cache.request.jsonpath import compile_path
 from policy_cache.text.words import listed, quoted, suggest
 

@@ -6,9 +6,9 @@ import re
 from typing import TYPE_CHECKING
 
 from policy_cache.policy.check.finding import Finding, Mark
-from policy_cache.policy.check.meaning.walk import repeated_names, rules
 from policy_cache.policy.check.rules import rules_of
 from policy_cache.policy.check.shape.schema import fields
+from policy_cache.policy.check.walk import repeated_names, rules
 from policy_cache.policy.language.words import NAMED_TARGETS, NEED_TARGETS, TAKE_NO_TARGETS
 from policy_cache.text.words import listed, quoted
 

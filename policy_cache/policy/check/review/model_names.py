@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from policy_cache.policy.check.cover import texts_of
 from policy_cache.policy.check.finding import Finding
-from policy_cache.policy.check.meaning.walk import texts
 from policy_cache.policy.check.models import is_foreign, known_models, matching, meant_model, models_of
 from policy_cache.policy.check.rules import rules_of
+from policy_cache.policy.check.walk import texts
 from policy_cache.text.words import listed, quoted
 
 if TYPE_CHECKING:

@@ -31,14 +31,14 @@ def schema(name: str) -> Mapping[str, Any]:
 
 def fields(part: str) -> Mapping[str, Any]:
     """The fields of a part of a policy, such as `Match`, each with its schema."""
-    found: Mapping[str, Any] = schema(POLICY)["$defs"][part]["properties"]
-    return found
+    properties: Mapping[str, Any] = schema(POLICY)["$defs"][part]["properties"]
+    return properties
 
 
 @cache
 def validator(name: str) -> Draft202012Validator:
     """A validator of a packaged schema."""
-    # 60 ms of an import, and only a file that is read needs it.
+    # Its import takes a tenth of a second, and only a file that is read needs it.
     from jsonschema import Draft202012Validator, ValidationError  # noqa: PLC0415
     from jsonschema.validators import extend  # noqa: PLC0415
 
@@ -47,15 +47,15 @@ def validator(name: str) -> Draft202012Validator:
         if isinstance(value, str) and not re.fullmatch(pattern, value):
             yield ValidationError("no match")
 
-    found = schema(name)
+    whole_schema = schema(name)
     kind: type[Draft202012Validator] = extend(Draft202012Validator, {"pattern": whole})  # type: ignore[no-untyped-call]
-    return kind(_inlined(found, found.get("$defs", {})))
+    return kind(_inlined(whole_schema, whole_schema.get("$defs", {})))
 
 
 def _inlined(part: Any, definitions: Mapping[str, Any], inside: tuple[str, ...] = ()) -> Any:  # noqa: ANN401, JSON
     """A schema with its references written out and without what only people read: quicker to follow.
 
-    A reference to what it stands in stays one.
+    A reference to a definition that it stands in stays a reference.
     """
     if isinstance(part, list):
         return [_inlined(item, definitions, inside) for item in part]

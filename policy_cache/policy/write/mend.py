@@ -9,7 +9,7 @@ from policy_cache.policy.text.positions import Positions
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from policy_cache.diagnostics import Diagnostic
+    from policy_cache.diagnostics import Diagnostic, Fix
 
 _BOM = "\ufeff"
 _ROUNDS = 10
@@ -39,12 +39,12 @@ def mend(content: bytes, examine: Callable[[bytes], Sequence[Diagnostic]]) -> Me
     """
     applied = 0
     for _ in range(_ROUNDS):
-        fixable = [diagnostic for diagnostic in examine(content) if diagnostic.fix]
-        if not fixable:
+        fixes = [diagnostic.fix for diagnostic in examine(content) if diagnostic.fix]
+        if not fixes:
             break
         text = content.decode()
         bare = text.lstrip(_BOM)
-        fixed, count = fix(bare, fixable)
+        fixed, count = _mended(bare, fixes)
         if not count:
             break
         applied += count
@@ -52,18 +52,17 @@ def mend(content: bytes, examine: Callable[[bytes], Sequence[Diagnostic]]) -> Me
     return Mended(content, applied)
 
 
-def fix(text: str, diagnostics: Sequence[Diagnostic]) -> tuple[str, int]:
-    """A text with the fixes of some diagnostics, and their number; of two that overlap, the first."""
+def _mended(text: str, fixes: Sequence[Fix]) -> tuple[str, int]:
+    """A text with some fixes, and how many were applied: of two that overlap, the first."""
     positions = Positions(text)
     edits = sorted(
         {
             (
-                positions.offset(one.fix.span.line, one.fix.span.column),
-                positions.offset(one.fix.span.end_line, one.fix.span.end_column),
-                one.fix.text,
+                positions.offset(fix.span.line, fix.span.column),
+                positions.offset(fix.span.end_line, fix.span.end_column),
+                fix.text,
             )
-            for one in diagnostics
-            if one.fix
+            for fix in fixes
         }
     )
     parts, end, count = [], 0, 0

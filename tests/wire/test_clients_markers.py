@@ -1,0 +1,375 @@
+"""What a client has marked, or has left where no marker may stand, on the way through a policy and litellm."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+
+from policy_cache import Engine
+from policy_cache.integrations.litellm import check
+from tests.wire.routes import Case
+from tests.wire.spots import answer, call, function, result, says, system, text, tool, use, user
+from tests.wire.tags import TAG, number
+from tests.wire.test_agreement import engine_of, problems
+
+LONG = TAG + " word" * 6_000
+MARKER = {"cache_control": {"type": "ephemeral"}}
+HOUR = {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
+OPENAI = {"prompt_cache_breakpoint": {"mode": "explicit"}}
+DEFAULT = Engine.default()
+
+
+def long_function(name, **more):
+    return {**function(name, **more), "function": {**function(name)["function"], "description": LONG}}
+
+
+def policy(*targets, client="keep", ttl="5m"):
+    listed = ", ".join(f'"{target}"' for target in targets)
+    return Engine.from_text(
+        f"version: 1\nname: test\nclient_markers: {client}\nrules:\n"
+        f"  - {{name: mark, targets: [{listed}], action: {{add_cache_control: {{ttl: {ttl}}}}}}}\n"
+    )
+
+
+def plan_of(engine, request, model, shape="chat"):
+    """The plan of a request on a route, on which every party agrees."""
+    case = Case("here", None, {"model": model}, shape)
+    request = number(copy.deepcopy(request))
+    assert problems(engine, request, case) == []
+    return engine.plan({**request, **case.request}, shape=shape)
+
+
+def effective(plan):
+    """The blocks that end a prefix, in prefix order, each with its TTL and who placed it."""
+    return [(point.block, point.ttl, point.party) for point in plan.breakpoints if point.slot is not None]
+
+
+def lost(plan):
+    return [point.at for point in plan.breakpoints if point.slot is None]
+
+
+def reasons(plan):
+    return {placement.source.target: placement.reason for placement in plan.placements}
+
+
+REMINDERS = [
+    {"role": "system", "content": "Reminder: it is Tuesday, 14:03."},
+    {"role": "developer", "content": [{"type": "text", "text": "Reminder: it is Tuesday, 14:03."}]},
+    {"role": "system", "content": [{"type": "text", "text": "Reminder."}], "clear_at": "turn_end"},
+]
+
+
+@pytest.mark.parametrize("reminder", REMINDERS, ids=["text", "developer", "turn-scoped"])
+@pytest.mark.parametrize(
+    "model",
+    [
+        "anthropic/claude-opus-5",
+        "vertex_ai/claude-opus-5",
+        "bedrock/us.anthropic.claude-opus-4-8",
+        "bedrock/invoke/us.anthropic.claude-opus-4-8",
+        "openrouter/anthropic/claude-opus-5",
+    ],
+)
+def test_a_trailing_reminder_never_carries_the_conversations_marker(model, reminder):
+    request = {
+        "tools": [long_function("f")],
+        "messages": [
+            system(),
+            user(),
+            says(None, tool_calls=[call("c1")]),
+            answer("c1"),
+            user(),
+            reminder,
+        ],
+        "max_tokens": 16,
+    }
+    plan = plan_of(policy("messages.last"), request, model)
+    assert effective(plan) == [(("messages", 4, "content", 0), "5m", "policy")]
+
+
+@pytest.mark.parametrize("reminder", [REMINDERS[0], REMINDERS[2]], ids=["text", "turn-scoped"])
+def test_a_trailing_reminder_of_the_messages_api_carries_none_either(reminder):
+    request = {
+        "system": LONG,
+        "messages": [user(), says(), user(), reminder],
+        "max_tokens": 16,
+    }
+    plan = plan_of(policy("messages.last"), request, "anthropic/claude-opus-5", "messages")
+    assert effective(plan) == [(("messages", 2, "content", 0), "5m", "policy")]
+
+
+CONVERSATION = {"messages": [user(), says(), user()], "max_tokens": 16}
+
+
+@pytest.mark.parametrize(
+    ("model", "shape"),
+    [
+        ("bedrock/us.anthropic.claude-opus-4-8", "messages"),
+        ("bedrock/converse/us.anthropic.claude-opus-4-8", "chat"),
+        ("databricks/databricks-claude-sonnet-4-5", "chat"),
+        ("snowflake/claude-sonnet-4-5", "chat"),
+    ],
+)
+def test_a_marker_on_the_request_that_is_lost_claims_no_block(model, shape):
+    if shape == "messages":
+        request = {**CONVERSATION, "system": LONG, **MARKER}
+        last = 2
+    else:
+        request = {**CONVERSATION, "messages": [system(LONG), *CONVERSATION["messages"]], **MARKER}
+        last = 3
+    plan = plan_of(policy("messages.last"), request, model, shape)
+    assert reasons(plan) == {"messages.last": "applied"}
+    assert effective(plan) == [(("messages", last, "content", 0), "5m", "policy")]
+
+
+def test_a_marker_on_the_request_is_the_last_blocks_where_it_is_kept():
+    request = {**CONVERSATION, "system": LONG, **HOUR}
+    plan = plan_of(policy("messages.last"), request, "anthropic/claude-sonnet-4-5", "messages")
+    assert reasons(plan) == {"messages.last": "kept_client_marker"}
+    assert effective(plan) == [(("messages", 2, "content"), "1h", "client")]
+
+
+def test_the_result_of_a_call_that_code_execution_made_carries_none():
+    by_code = {"type": "code_execution_20250825", "tool_id": "srvtoolu_2"}
+    execution = {
+        "type": "server_tool_use",
+        "id": "srvtoolu_2",
+        "name": "code_execution",
+        "input": {"code": TAG},
+    }
+    weather = tool("weather", allowed_callers=["code_execution_20250825"])
+    request = {
+        "system": LONG,
+        "tools": [{"type": "code_execution_20250825", "name": "code_execution"}, weather],
+        "messages": [
+            user(),
+            says([text(), execution, use("toolu_1", caller=by_code)]),
+            user([result("toolu_1")]),
+        ],
+        "max_tokens": 16,
+    }
+    plan = plan_of(policy("messages.last"), request, "anthropic/claude-opus-5", "messages")
+    assert effective(plan) == [(("messages", 1, "content", 1), "5m", "policy")]
+    # A client's own there is told, and takes no slot.
+    request["messages"][2]["content"][0] |= MARKER
+    plan = DEFAULT.plan({**number(request), "model": "anthropic/claude-opus-5"}, shape="messages")
+    assert lost(plan) == [("messages", 2, "content", 0)]
+
+
+GPT = {
+    "messages": [
+        system([text("Persona."), {**text(LONG), **MARKER}, text("Today: Monday")]),
+        user([{**text(), **MARKER}]),
+        says(),
+        user([{**text(), **MARKER}, text("env: 14:03")]),
+        says(),
+        user([text()]),
+    ]
+}
+MARKED_BY_CLIENT = [
+    (("messages", 0, "content", 1), "5m", "client"),
+    (("messages", 1, "content", 0), "5m", "client"),
+    (("messages", 3, "content", 0), "5m", "client"),
+]
+
+
+def test_cache_control_counts_where_litellm_makes_openais_marker_of_it():
+    three = ("system", "messages.previous_turn", "messages.last")
+    plan = plan_of(policy(*three), GPT, "openai/gpt-5.6")
+    assert effective(plan) == MARKED_BY_CLIENT
+    assert set(reasons(plan).values()) == {"over_budget"}
+    checked = check(plan)
+    assert [len(fate.places) for fate in checked.fates] == [1, 1, 1]
+    assert checked.added == ()
+
+
+def test_a_translated_marker_is_taken_away_where_the_policy_replaces():
+    plan = plan_of(policy("system", "messages.last", client="replace"), GPT, "openai/gpt-5.6")
+    assert effective(plan) == [
+        (("messages", 0, "content", 2), "5m", "policy"),
+        (("messages", 5, "content", 0), "5m", "policy"),
+    ]
+    assert check(plan).added == ()
+
+
+def test_a_policy_stands_down_before_a_translated_marker():
+    plan = plan_of(policy("system", client="stand_down"), GPT, "openai/gpt-5.6")
+    assert not plan.changed
+    assert effective(plan) == MARKED_BY_CLIENT
+
+
+@pytest.mark.parametrize("model", ["openai/gpt-5.6", "azure/gpt-5.6"])
+def test_cache_control_is_lost_on_the_responses_bridge(model):
+    request = {**GPT, "tools": [function("f")]}
+    plan = plan_of(policy("system"), request, model)
+    assert effective(plan) == [(("messages", 0, "content", 2), "5m", "policy")]
+
+
+def test_a_clients_hour_on_a_route_of_five_minutes_bars_no_marker_before_it():
+    request = {
+        "tools": [long_function("f")],
+        "messages": [system(LONG), user([{**text(), **HOUR}]), says(), user()],
+    }
+    plan = plan_of(policy("system"), request, "dashscope/qwen3-max")
+    assert reasons(plan) == {"system": "applied"}
+    assert [block for block, _, _ in effective(plan)] == [
+        ("messages", 0, "content", 0),
+        ("messages", 1, "content", 0),
+    ]
+
+
+def test_a_marker_on_a_deferred_tool_bars_no_other():
+    request = {
+        "system": LONG,
+        "tools": [
+            {**tool("a"), "description": LONG},
+            tool("b", defer_loading=True, **HOUR),
+        ],
+        **CONVERSATION,
+    }
+    plan = plan_of(policy("tools"), request, "anthropic/claude-opus-5", "messages")
+    assert reasons(plan) == {"tools": "applied"}
+    assert effective(plan) == [(("tools", 0), "5m", "policy")]
+    assert lost(plan) == [("tools", 1)]
+
+
+def test_markers_on_thinking_and_on_empty_text_take_no_slot():
+    thinking = {"type": "thinking", "thinking": TAG, "signature": "c2ln"}
+    request = {
+        "system": LONG,
+        "tools": [{**tool("a"), "description": LONG}],
+        "messages": [
+            user(),
+            says([{**thinking, **MARKER}, text()]),
+            user([{**text(""), **MARKER}, text()]),
+        ],
+        "max_tokens": 16,
+    }
+    targets = ("tools", "system", "messages.previous_turn", "messages.last")
+    plan = plan_of(policy(*targets), request, "anthropic/claude-opus-5", "messages")
+    assert set(reasons(plan).values()) == {"applied"}
+    assert lost(plan) == [("messages", 1, "content", 0), ("messages", 2, "content", 0)]
+
+
+CLAUDE = [
+    "anthropic/claude-sonnet-4-5",
+    "vertex_ai/claude-sonnet-4-5@20250929",
+    "azure_ai/claude-sonnet-4-5",
+    "bedrock/claude_platform/claude-sonnet-4-5",
+    "bedrock/invoke/anthropic.claude-sonnet-4-5-20250929-v1:0",
+    "bedrock/converse/us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+]
+
+
+@pytest.mark.parametrize("model", CLAUDE)
+def test_openais_marker_counts_on_every_claude_that_litellm_translates_it_for(model):
+    request = {
+        "tools": [long_function("f")],
+        "messages": [
+            system(),
+            user([{**text(), **OPENAI}, text()]),
+            says(),
+            user(),
+            says(),
+            user(),
+        ],
+        "max_tokens": 16,
+    }
+    plan = plan_of(DEFAULT, request, model)
+    assert (("messages", 1, "content", 0), "5m", "client") in effective(plan)
+    assert len(effective(plan)) == 4
+
+
+INSIDE = {
+    "a document": {
+        "type": "document",
+        "source": {"type": "content", "content": [text(), {**text(), **MARKER}]},
+    },
+    "a search result": {
+        "type": "search_result",
+        "source": "s",
+        "title": "t",
+        "content": [{**text(), **MARKER}],
+    },
+    "a result": result("t", [{**text(), **MARKER}]),
+    "a document in a result": result(
+        "t", [{"type": "document", "source": {"type": "content", "content": [{**text(), **MARKER}]}}]
+    ),
+    "a search result in a result": result(
+        "t", [{"type": "search_result", "source": "s", "title": "t", "content": [{**text(), **MARKER}]}]
+    ),
+}
+
+
+@pytest.mark.parametrize("block", INSIDE.values(), ids=INSIDE)
+@pytest.mark.parametrize("client", ["keep", "replace", "stand_down"])
+def test_a_marker_inside_a_block_is_the_blocks(block, client):
+    before = [user(), says([use("t")])] if block["type"] == "tool_result" else []
+    request = {
+        "system": LONG,
+        "tools": [{**tool("a"), "description": LONG}],
+        "messages": [*before, user([block, text()]), says(), user()],
+        "max_tokens": 16,
+    }
+    index = len(before)
+    targets = ("tools", "system", "messages.previous_turn", "messages.last")
+    plan = plan_of(policy(*targets, client=client), request, "anthropic/claude-sonnet-4-5", "messages")
+    inside = (("messages", index, "content", 0), "5m", "client")
+    if client == "stand_down":
+        assert effective(plan) == [inside]
+        return
+    assert (inside in effective(plan)) is (client == "keep")
+    assert len(effective(plan)) == 4
+
+
+JOINED = "bedrock/converse/us.anthropic.claude-sonnet-4-5-20250929-v1:0"
+
+
+@pytest.mark.parametrize(
+    "tail", [[user()], [user(" ")], []], ids=["another turn", "a blank turn", "a prefill"]
+)
+@pytest.mark.parametrize("target", ["messages.last", "$.messages[1]", "$.messages[1].content[0]"])
+def test_texts_that_converse_joins_are_left_as_they_are(target, tail):
+    request = {
+        "system": LONG,
+        "tools": [{**tool("a"), "description": LONG}],
+        "messages": [user(), says([text(), text()]), *tail],
+        "max_tokens": 16,
+    }
+    plan = plan_of(policy(target), request, JOINED, "messages")
+    assert ("messages", 1) not in {block[:2] for block, _, _ in effective(plan)}
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        "openrouter/anthropic/claude-sonnet-4.5",
+        "databricks/databricks-claude-sonnet-4-5",
+        "dashscope/qwen3-max",
+        "openai/gpt-5.6",
+        "azure/gpt-5.6",
+        "anthropic/claude-sonnet-4-5",
+    ],
+)
+def test_what_is_wanted_for_an_agent_is_replayed_in_full(model):
+    request = {
+        "tools": [long_function("f")],
+        "messages": [
+            system(LONG),
+            user(),
+            says(None, tool_calls=[call("c1")]),
+            answer("c1"),
+            says(None, tool_calls=[call("c2")]),
+            answer("c2"),
+        ],
+        "max_tokens": 16,
+    }
+    plan = plan_of(policy("system", "messages.previous_turn", "messages.last"), request, model)
+    assert len(effective(plan)) == 3
+
+
+def test_any_policy_leaves_what_is_in_no_dialect_alone():
+    request = {"messages": [system(LONG), {**user(), **OPENAI}], "max_tokens": 16}
+    plan = plan_of(engine_of(0, "keep", ("5m", "5m")), request, "anthropic/claude-sonnet-4-5")
+    assert lost(plan) == [("messages", 1)]
