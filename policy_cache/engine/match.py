@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import TYPE_CHECKING, TypeAlias
 
-from policy_cache.request.jsonpath import compile_path
 from policy_cache.request.location import fields_of
 from policy_cache.request.names import Names
+from policy_cache.request.path import compile_path
 from policy_cache.request.tokens import CHARS_PER_TOKEN, chars
 
 if TYPE_CHECKING:
@@ -264,7 +264,7 @@ def _path(text: str, *, wanted: bool) -> Condition:
     path = compile_path(text)
 
     def holds(facts: Facts) -> bool:
-        return bool(path.find(facts.request)) is wanted
+        return path.matches(facts.request) is wanted
 
     def seen(facts: Facts) -> str:
         hits = len(path.find(facts.request))

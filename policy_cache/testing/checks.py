@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from policy_cache.diagnostics import Diagnostic, Label, listed, quoted, suggest
 from policy_cache.errors import PathError
 from policy_cache.policy.check.meaning.walk import error, repeated_names
-from policy_cache.request.jsonpath import compile_path
+from policy_cache.request.path import compile_path
 from policy_cache.testing.repeat import FIELDS, LONGEST, repeats
 
 if TYPE_CHECKING:

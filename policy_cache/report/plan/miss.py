@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from policy_cache.engine.reasons import MEANING
-from policy_cache.request.jsonpath import compile_path
 from policy_cache.request.location import fields_of
+from policy_cache.request.path import compile_path
 from policy_cache.text.values import place, word
 
 if TYPE_CHECKING:

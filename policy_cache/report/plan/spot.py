@@ -6,8 +6,8 @@ import re
 
 from policy_cache.diagnostics import quoted, suggest
 from policy_cache.errors import PathError, PolicyCacheError
-from policy_cache.request.jsonpath import compile_path
 from policy_cache.request.location import Key, Location, fields_of, kind_of
+from policy_cache.request.path import compile_path
 from policy_cache.text.values import place, word
 
 _NORMALIZED = re.compile(r"\$(?:\[(?:0|[1-9][0-9]*)\]|\['(?:[^'\\]|\\(?:u[0-9a-f]{4}|.))*'\])*")

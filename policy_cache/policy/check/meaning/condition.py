@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-import warnings
 from typing import TYPE_CHECKING
 
 from policy_cache.diagnostics import Diagnostic, Label, quoted
+from policy_cache.errors import PatternError
 from policy_cache.policy.check.meaning.walk import error, is_number, items, matches, rules, texts, warning
+from policy_cache.request.pattern import compile_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,9 +22,11 @@ _SAMPLE_KEY = re.compile(r"alias|model|(?:metadata|headers)\.\S+")
 
 
 def patterns(source: Source) -> Iterator[Diagnostic]:
-    """PC303: a `re:` pattern does not compile, or stands where only globs are taken.
+    """PC303: a `re:` pattern cannot be used, or stands where only globs are taken.
 
-    Regular expressions are for `model`; `provider` and `alias` take globs.
+    Regular expressions are for `model`; `provider` and `alias` take globs. A pattern is one of Python's that
+    RE2 takes too: a client may choose the name, and RE2 never goes back in it. So there is no look-around and
+    no back-reference, and a repeat counts to 1,000 at most.
 
     Bad:
         match: {model: "re:claude-(opus"}
@@ -38,12 +41,21 @@ def patterns(source: Source) -> Iterator[Diagnostic]:
                 if field != "model":
                     fix = "write a glob; regular expressions are for `model`"
                     yield error(source, "PC303", f"`{field}` takes no regular expression", at, fix)
-                elif problem := _regex_problem(text[3:]):
-                    message, offset = problem
-                    start = 0 if offset is None else offset + 3
-                    span = source.span_in(at, start, len(text) if offset is None else start + 1)
-                    message = f"invalid regular expression: {message}"
-                    yield Diagnostic("PC303", "error", message, span=span, path=at, file=source.name)
+                elif (problem := _problem(text[3:])) is not None:
+                    start = 0 if problem.offset is None else problem.offset + 3
+                    span = source.span_in(at, start, len(text) if problem.offset is None else start + 1)
+                    message = f"invalid regular expression: {problem.message}"
+                    yield Diagnostic(
+                        "PC303", "error", message, span=span, path=at, help=problem.help, file=source.name
+                    )
+
+
+def _problem(pattern: str) -> PatternError | None:
+    try:
+        compile_pattern(pattern, name=True)
+    except PatternError as problem:
+        return problem
+    return None
 
 
 def ranges(source: Source) -> Iterator[Diagnostic]:
@@ -144,15 +156,3 @@ def placeholders(source: Source) -> Iterator[Diagnostic]:
                 help="the placeholders are `{metadata.<name>}`, `{alias}` and `{model}`",
                 file=source.name,
             )
-
-
-def _regex_problem(pattern: str) -> tuple[str, int | None] | None:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            re.compile(pattern, re.IGNORECASE)
-    except re.error as error:
-        return error.msg, error.pos
-    except (OverflowError, RecursionError):
-        return "it is too large", None
-    return None

@@ -9,7 +9,7 @@ from policy_cache.diagnostics import Diagnostic, Label, listed, quoted, suggest
 from policy_cache.errors import PathError
 from policy_cache.policy.check.meaning.walk import error, path_texts, rules, target_texts, targets, warning
 from policy_cache.policy.language.names import NAMED_TARGETS, TAKE_WORDS
-from policy_cache.request.jsonpath import compile_path
+from policy_cache.request.path import compile_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,7 +65,8 @@ def paths(source: Source) -> Iterator[Diagnostic]:
 
     PC203: a JSONPath is outside the subset that policies take.
 
-    A filter looks at its own element, and compares one value with a text, a number, true, false or null.
+    A filter looks at its own element, and compares one value with a text, a number, true, false or null. What
+    follows `=~` is a regular expression that Python and RE2 both take: no look-around, no back-reference.
 
     Bad:
         targets: [{at: "$.messages[?@.role == $.role]", take: last}]
@@ -74,7 +75,8 @@ def paths(source: Source) -> Iterator[Diagnostic]:
 
     PC204: a JSONPath descends with `..`.
 
-    It looks at the whole request, and takes as long as the request is large.
+    It looks at the whole request, and takes as long as the request is large. A request of over 200,000 values
+    is left as it is.
 
     Bad:
         targets: [{at: "$..content", take: 1}]
