@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
@@ -22,13 +22,13 @@ from policy_cache.errors import PathError, PatternError
 from policy_cache.request.location import Key, Location, fields_of
 from policy_cache.request.path_text import segments_of
 from policy_cache.request.pattern import compile_pattern
-from policy_cache.request.tokens import Allowance
+from policy_cache.request.tokens import Allowance, too_large
 
 Trail: TypeAlias = "tuple[Trail, Key] | None"
 """A location from its end: to go on costs the same at any depth."""
 
 Node: TypeAlias = tuple[Trail, object]
-Step: TypeAlias = Callable[[Node, Allowance], Iterator[Node]]
+Step: TypeAlias = Callable[[Node, Allowance], Iterable[Node]]
 Predicate: TypeAlias = Callable[[object, Allowance], bool]
 
 LONGEST = 256
@@ -126,6 +126,8 @@ def _member(value: object, key: Key) -> tuple[Key, object] | None:
             return None
         key %= len(value)
         return key, value[key]
+    if isinstance(value, list):
+        return None
     members = value if isinstance(value, dict) else fields_of(value)
     return None if members is None or key not in members else (key, members[key])
 
@@ -232,33 +234,35 @@ def _step(node: JSONPath) -> Step:
 
 
 def _single(key: Key) -> Step:
-    def step(node: Node, _: Allowance) -> Iterator[Node]:
+    def step(node: Node, _: Allowance) -> Iterable[Node]:
         member = _member(node[1], key)
-        if member is not None:
-            yield (node[0], member[0]), member[1]
+        return () if member is None else (((node[0], member[0]), member[1]),)
 
     return step
 
 
 def _slice(cut: slice) -> Step:
-    def step(node: Node, allowance: Allowance) -> Iterator[Node]:
+    def step(node: Node, allowance: Allowance) -> Iterable[Node]:
         trail, value = node
-        if isinstance(value, list):
-            chosen = range(len(value))[cut]
-            allowance.spend(len(chosen))
-            for index in chosen:
-                yield (trail, index), value[index]
+        if not isinstance(value, list):
+            return ()
+        chosen = range(len(value))[cut]
+        allowance.spend(len(chosen))
+        return [((trail, index), value[index]) for index in chosen]
 
     return step
 
 
-def _children(node: Node, allowance: Allowance) -> Iterator[Node]:
+def _children(node: Node, allowance: Allowance) -> Sequence[Node]:
     trail, value = node
-    members: Iterable[tuple[Key, object]]
-    members = enumerate(value) if isinstance(value, list) else (fields_of(value) or {}).items()
-    for key, member in members:
-        allowance.spend(1)
-        yield (trail, key), member
+    if isinstance(value, list):
+        allowance.spend(len(value))
+        return [((trail, index), item) for index, item in enumerate(value)]
+    members = value if isinstance(value, dict) else fields_of(value)
+    if not members:
+        return ()
+    allowance.spend(len(members))
+    return [((trail, name), member) for name, member in members.items()]
 
 
 def _filter(predicates: list[Predicate]) -> Step:
@@ -270,13 +274,28 @@ def _filter(predicates: list[Predicate]) -> Step:
     return step
 
 
+_LEAVES = frozenset({str, int, float, bool, type(None)})
+
+
 def _descendants(inner: Step) -> Step:
     def step(node: Node, allowance: Allowance) -> Iterator[Node]:
-        stack = [node]
+        stack: list[Node | int] = [node]
+        above: set[int] = set()  # containers, by id, that are not yet left
         while stack:
             here = stack.pop()
+            if isinstance(here, int):
+                above.remove(here)
+                continue
             yield from inner(here, allowance)
-            stack.extend(reversed(list(_children(here, allowance))))
+            children = [child for child in _children(here, allowance) if type(child[1]) not in _LEAVES]
+            if children:
+                container = id(here[1])
+                if container in above:
+                    raise too_large()
+                above.add(container)
+                stack.append(container)
+                children.reverse()
+                stack += children
 
     return step
 

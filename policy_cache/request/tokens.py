@@ -36,10 +36,11 @@ class Allowance:
         """
         self._left -= values
         if self._left < 0:
-            raise _too_large()
+            raise too_large()
 
 
-def _too_large() -> RequestError:
+def too_large() -> RequestError:
+    """The error of a walk that would not end soon."""
     return RequestError((), found=f"over {_MOST_VALUES:,} values, or a cycle", expected="a request")
 
 
@@ -88,7 +89,7 @@ def chars(value: object, *, enough: int | None = None, plain: bool = False) -> i
                     total += len(name) if isinstance(name, str) else 4
                     stack.append(field)
         if seen > _MOST_VALUES:
-            raise _too_large()
+            raise too_large()
     return total
 
 
