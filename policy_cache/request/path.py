@@ -1,16 +1,15 @@
 """JSONPath, compiled.
 
-jsonpath-ng parses; a whitelist of its syntax tree becomes closures that give locations. What it
-accepts but can never match in a request is refused by `path_text`, with the place.
+jsonpath-ng parses; a whitelist of its syntax tree becomes steps. What it accepts but can never match in
+a request is refused by `path_text`, with the place.
 """
 
 from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jsonpath_ng import Child, Descendants, Fields, Index, Root, Slice, This
 from jsonpath_ng.exceptions import JSONPathError
@@ -19,17 +18,28 @@ from jsonpath_ng.ext.filter import And, Expression, Filter, Or
 from jsonpath_ng.jsonpath import JSONPath, Wildcard
 
 from policy_cache.errors import PathError, PatternError
-from policy_cache.request.location import Key, Location, fields_of
 from policy_cache.request.path_text import segments_of
 from policy_cache.request.pattern import compile_pattern
-from policy_cache.request.tokens import Allowance, too_large
+from policy_cache.request.steps import (
+    Node,
+    Predicate,
+    Step,
+    children,
+    descending,
+    filtered,
+    follow,
+    location_of,
+    single,
+    sliced,
+    taken,
+    walk,
+)
+from policy_cache.request.tokens import Allowance
 
-Trail: TypeAlias = "tuple[Trail, Key] | None"
-"""A location from its end: to go on costs the same at any depth."""
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
-Node: TypeAlias = tuple[Trail, object]
-Step: TypeAlias = Callable[[Node, Allowance], Iterable[Node]]
-Predicate: TypeAlias = Callable[[object, Allowance], bool]
+    from policy_cache.request.location import Key, Location
 
 LONGEST = 256
 """Characters: a longer path would recurse too deeply in the parser."""
@@ -58,10 +68,10 @@ class CompiledPath:
             RequestError: The document is cyclic, or too large to be a request.
         """
         if self.keys is not None:
-            end = _follow(document, self.keys)
+            end = follow(document, self.keys)
             return [] if end is None else [end[0]]
         allowance = Allowance()
-        return [_location(node, allowance) for node in _walk(document, self._steps, allowance)]
+        return [location_of(node, allowance) for node in self._nodes(document, allowance)]
 
     def matches(self, document: object) -> bool:
         """Whether there is any match; it looks no further than the first.
@@ -70,21 +80,20 @@ class CompiledPath:
             RequestError: The document is cyclic, or too large to be a request.
         """
         if self.keys is not None:
-            return _follow(document, self.keys) is not None
-        return any(True for _ in _walk(document, self._steps, Allowance()))
+            return follow(document, self.keys) is not None
+        return any(True for _ in self._nodes(document, Allowance()))
 
-    @property
-    def _steps(self) -> list[Step]:
-        return [step for _, step in self.segments]
+    def _nodes(self, document: object, allowance: Allowance) -> Iterable[Node]:
+        return walk(document, (step for _, step in self.segments), allowance)
 
     def miss(self, document: object) -> Miss | None:
         """Where the path stops matching, or None where it matches; for people, and slower than `find`."""
         allowance = Allowance()
         nodes: list[Node] = [(None, document)]
         for written, step in self.segments:
-            hits = list(_taken(nodes, step, allowance))
+            hits = list(taken(nodes, step, allowance))
             if not hits:
-                return Miss(written, _location(nodes[-1], allowance), nodes[-1][1])
+                return Miss(written, location_of(nodes[-1], allowance), nodes[-1][1])
             nodes = hits
         return None
 
@@ -95,52 +104,6 @@ class Miss(NamedTuple):
     segment: str
     location: Location
     value: object
-
-
-def _walk(document: object, steps: list[Step], allowance: Allowance) -> Iterable[Node]:
-    nodes: Iterable[Node] = [(None, document)]
-    for step in steps:
-        nodes = _taken(nodes, step, allowance)
-    return nodes
-
-
-def _taken(nodes: Iterable[Node], step: Step, allowance: Allowance) -> Iterator[Node]:
-    for node in nodes:
-        yield from step(node, allowance)
-
-
-def _location(node: Node, allowance: Allowance) -> Location:
-    keys: list[Key] = []
-    trail = node[0]
-    while trail is not None:
-        trail, key = trail
-        keys.append(key)
-    allowance.spend(len(keys))
-    return tuple(reversed(keys))
-
-
-def _member(value: object, key: Key) -> tuple[Key, object] | None:
-    """What a single key leads to, and an index counted from the start; None where it leads nowhere."""
-    if isinstance(key, int):
-        if not isinstance(value, list) or not -len(value) <= key < len(value):
-            return None
-        key %= len(value)
-        return key, value[key]
-    if isinstance(value, list):
-        return None
-    members = value if isinstance(value, dict) else fields_of(value)
-    return None if members is None or key not in members else (key, members[key])
-
-
-def _follow(value: object, keys: Location) -> tuple[Location, object] | None:
-    location: list[Key] = []
-    for key in keys:
-        member = _member(value, key)
-        if member is None:
-            return None
-        location.append(member[0])
-        value = member[1]
-    return tuple(location), value
 
 
 def compile_path(text: str) -> CompiledPath:
@@ -220,84 +183,17 @@ def _keys(nodes: list[JSONPath]) -> Location | None:
 
 def _step(node: JSONPath) -> Step:
     if isinstance(node, Descendants):
-        return _descendants(_step(node.right))
+        return descending(_step(node.right))
     key = _key(node)
     if key is not None:
-        return _single(key)
+        return single(key)
     if isinstance(node, Slice):
-        return _slice(slice(node.start, node.end, node.step))
+        return sliced(slice(node.start, node.end, node.step))
     if isinstance(node, Wildcard):
-        return _children
+        return children
     if isinstance(node, Filter):
-        return _filter([_predicate(expression) for expression in node.expressions])
+        return filtered([_predicate(expression) for expression in node.expressions])
     raise _outside(node)
-
-
-def _single(key: Key) -> Step:
-    def step(node: Node, _: Allowance) -> Iterable[Node]:
-        member = _member(node[1], key)
-        return () if member is None else (((node[0], member[0]), member[1]),)
-
-    return step
-
-
-def _slice(cut: slice) -> Step:
-    def step(node: Node, allowance: Allowance) -> Iterable[Node]:
-        trail, value = node
-        if not isinstance(value, list):
-            return ()
-        chosen = range(len(value))[cut]
-        allowance.spend(len(chosen))
-        return [((trail, index), value[index]) for index in chosen]
-
-    return step
-
-
-def _children(node: Node, allowance: Allowance) -> Sequence[Node]:
-    trail, value = node
-    if isinstance(value, list):
-        allowance.spend(len(value))
-        return [((trail, index), item) for index, item in enumerate(value)]
-    members = value if isinstance(value, dict) else fields_of(value)
-    if not members:
-        return ()
-    allowance.spend(len(members))
-    return [((trail, name), member) for name, member in members.items()]
-
-
-def _filter(predicates: list[Predicate]) -> Step:
-    def step(node: Node, allowance: Allowance) -> Iterator[Node]:
-        for child in _children(node, allowance):
-            if all(predicate(child[1], allowance) for predicate in predicates):
-                yield child
-
-    return step
-
-
-_LEAVES = frozenset({str, int, float, bool, type(None)})
-
-
-def _descendants(inner: Step) -> Step:
-    def step(node: Node, allowance: Allowance) -> Iterator[Node]:
-        stack: list[Node | int] = [node]
-        above: set[int] = set()  # containers, by id, that are not yet left
-        while stack:
-            here = stack.pop()
-            if isinstance(here, int):
-                above.remove(here)
-                continue
-            yield from inner(here, allowance)
-            children = [child for child in _children(here, allowance) if type(child[1]) not in _LEAVES]
-            if children:
-                container = id(here[1])
-                if container in above:
-                    raise too_large()
-                above.add(container)
-                stack.append(container)
-                children.reverse()
-                stack += children
-
-    return step
 
 
 def _predicate(node: JSONPath) -> Predicate:
@@ -320,7 +216,7 @@ def _predicate(node: JSONPath) -> Predicate:
     nodes = _chain(node.target)
     if node.op is None or node.op == "!":
         steps, wanted = [_step(segment) for segment in nodes], node.op is None
-        return lambda value, allowance: any(True for _ in _walk(value, steps, allowance)) is wanted
+        return lambda value, allowance: any(True for _ in walk(value, steps, allowance)) is wanted
     keys = _keys(nodes)
     if keys is None:
         raise PathError(f"`{node.target}` may be many values, and only one can be compared", code="PC203")
@@ -352,7 +248,7 @@ def _comparison(keys: Location, op: str, literal: object) -> Predicate:
     compare, kind = _OPERATORS[op], _kind(literal)
 
     def holds(value: object, _: Allowance) -> bool:
-        end = _follow(value, keys)
+        end = follow(value, keys)
         if end is not None and kind is not None and _kind(end[1]) is kind:
             return compare(end[1], literal)
         same = end is not None and end[1] is literal
@@ -376,7 +272,7 @@ def _matching(keys: Location, literal: object) -> Predicate:
         raise PathError(message, code="PC203", help=error.help) from None
 
     def holds(value: object, _: Allowance) -> bool:
-        end = _follow(value, keys)
+        end = follow(value, keys)
         return end is not None and isinstance(end[1], str) and pattern.search(end[1])
 
     return holds
