@@ -306,8 +306,10 @@ def _markable(prompt: Prompt, kind: str, block: Mapping[str, object]) -> bool:
         text = block.get("text")
         return isinstance(text, str) and _carries(text)
     # A call that code execution made refuses a marker, and so does its result, which is not in the context.
-    if kind == "tool_result":
-        return not prompt.is_programmatic(block.get("tool_use_id"))
+    # No policy marks the code execution that waits for it, either.
+    if kind in {"tool_result", "server_tool_use"}:
+        call = block.get("tool_use_id" if kind == "tool_result" else "id")
+        return not prompt.is_programmatic(call)
     return not made_by_code(block)
 
 

@@ -115,15 +115,17 @@ class Prompt:
         return self._merged
 
     def is_programmatic(self, call: object) -> bool:
-        """Whether the tool call of this id was made by code execution, so that its result takes no marker."""
+        """Whether code execution made the tool call of this id, or is the call that waits for such a one."""
         if self._programmatic is None:
-            self._programmatic = frozenset(
-                fields["id"]
+            calls = [
+                fields
                 for message in self.rich
                 if message.get("role") == "assistant"
                 for part in elements_of(message.get("content"))
-                if (fields := fields_of(part)) and made_by_code(fields) and isinstance(fields.get("id"), str)
-            )
+                if (fields := fields_of(part)) and made_by_code(fields)
+            ]
+            ids = [name for call in calls for name in (call.get("id"), _caller_of(call).get("tool_id"))]
+            self._programmatic = frozenset(name for name in ids if isinstance(name, str))
         return isinstance(call, str) and call in self._programmatic
 
     @property
@@ -134,8 +136,12 @@ class Prompt:
 
 def made_by_code(block: Mapping[str, object]) -> bool:
     """Whether a block is a tool call that code execution made, which refuses a marker."""
-    caller = block.get("caller")
-    return isinstance(caller, dict) and caller.get("type") != "direct"
+    caller = _caller_of(block)
+    return bool(caller) and caller.get("type") != "direct"
+
+
+def _caller_of(block: Mapping[str, object]) -> Mapping[str, object]:
+    return fields_of(block.get("caller")) or {}
 
 
 def _is_sent(message: Mapping[str, object]) -> bool:
