@@ -1,4 +1,4 @@
-"""The engine, the simulator, the emulator and litellm's wire have the same breakpoints, by place, on every route."""
+"""The engine, the simulator, the emulator and litellm's wire have the same breakpoints on every route."""
 
 from __future__ import annotations
 
