@@ -60,6 +60,22 @@ class PathError(PolicyCacheError):
         self.code = code
 
 
+class PatternError(PolicyCacheError):
+    """A regular expression that cannot be used.
+
+    Attributes:
+        message: What is wrong, in one sentence, without the expression itself.
+        offset: The 0-based character in the expression where it goes wrong, or None.
+        help: The likely fix, or None.
+    """
+
+    def __init__(self, message: str, *, offset: int | None = None, help: str | None = None) -> None:
+        super().__init__(message if offset is None else f"{message} at position {offset}")
+        self.message = message
+        self.offset = offset
+        self.help = help
+
+
 class RequestFileError(PolicyCacheError):
     """A file that holds no request; says which, where in it, and what was found."""
 

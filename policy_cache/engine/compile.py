@@ -162,26 +162,79 @@ class Candidate(NamedTuple):
     veto: tuple[Condition, ...] | None
 
 
+class Entry(NamedTuple):
+    """A rule as a route is asked about it.
+
+    Attributes:
+        match: The numbers of the static conditions of its `match`.
+        veto: Those of its `except`; None where there is none.
+        free: What is left of it where its `except` cannot hold.
+        bound: What is left of it where its `except` may hold; None where it does.
+    """
+
+    match: tuple[int, ...]
+    veto: tuple[int, ...] | None
+    free: Candidate
+    bound: Candidate | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Index:
+    """The rules of a policy by what a route decides of them.
+
+    Attributes:
+        conditions: Their static conditions, each once.
+        entries: The rules, in file order.
+    """
+
+    conditions: tuple[Condition, ...]
+    entries: tuple[Entry, ...]
+
+    @classmethod
+    def of(cls, rules: tuple[CompiledRule, ...]) -> Index:
+        """Number the static conditions of some rules."""
+        numbers: dict[Condition, int] = {}
+
+        def numbered(conditions: tuple[Condition, ...]) -> tuple[int, ...]:
+            return tuple(numbers.setdefault(c, len(numbers)) for c in conditions if c.static)
+
+        entries: list[Entry] = []
+        for rule in rules:
+            tests = tuple(c.holds for c in rule.match if not c.static)
+            veto = tuple(c for c in rule.veto if not c.static)
+            entries.append(
+                Entry(
+                    numbered(rule.match),
+                    numbered(rule.veto) if rule.veto else None,
+                    Candidate(rule, tests, None),
+                    Candidate(rule, tests, veto) if veto else None,
+                )
+            )
+        return cls(tuple(numbers), tuple(entries))
+
+    def answers(self, facts: Facts) -> bytes:
+        """Whether each static condition holds; only the route and the alias of `facts` are looked at."""
+        return bytes(condition.holds(facts) for condition in self.conditions)
+
+    def candidates(self, answers: bytes) -> tuple[Candidate, ...]:
+        """The rules that may apply, given what holds."""
+        left: list[Candidate] = []
+        for match, veto, free, bound in self.entries:
+            if not all(answers[number] for number in match):
+                continue
+            vetoed = veto is not None and all(answers[number] for number in veto)
+            candidate = bound if vetoed else free
+            if candidate is None:
+                continue
+            left.append(candidate)
+            if candidate.rule.stop and not candidate.tests and candidate.veto is None:
+                break
+        return tuple(left)
+
+
 def compile_policy(loaded: LoadedPolicy) -> tuple[CompiledRule, ...]:
     """Compile every rule of a loaded policy, in file order."""
     return tuple(_rule(loaded, rule, index) for index, rule in enumerate(loaded.policy.rules))
-
-
-def candidates(rules: tuple[CompiledRule, ...], facts: Facts) -> tuple[Candidate, ...]:
-    """The rules that may apply on the route of `facts`; only its route and alias are looked at."""
-    found: list[Candidate] = []
-    for rule in rules:
-        if not all(condition.holds(facts) for condition in rule.match if condition.static):
-            continue
-        veto: tuple[Condition, ...] | None = None
-        if rule.veto and all(condition.holds(facts) for condition in rule.veto if condition.static):
-            veto = tuple(condition for condition in rule.veto if not condition.static)
-            if not veto:
-                continue
-        found.append(Candidate(rule, tuple(c.holds for c in rule.match if not c.static), veto))
-        if rule.stop and not found[-1].tests and veto is None:
-            break
-    return tuple(found)
 
 
 def _rule(loaded: LoadedPolicy, rule: Rule, index: int) -> CompiledRule:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import os
 from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
-from policy_cache.engine.compile import Candidate, CompiledRule, Split, candidates, compile_policy
+from policy_cache.engine.compile import Candidate, CompiledRule, Index, Split, compile_policy
 from policy_cache.engine.decide import Conduct, decide
 from policy_cache.engine.direct import direct
 from policy_cache.engine.match import Facts, carried_metadata
@@ -32,9 +33,12 @@ ON = frozenset({"1", "true", "yes", "on"})
 """What means yes in a variable of the environment."""
 
 _log = logging.getLogger("policy_cache")
-# What a client may choose, such as a model's name, must not fill the memory.
+# A client may choose names, which must not fill the memory: at most so many programs, of names of so many
+# characters. Programs of which the same is left share it. Were no two alike, they would list at most two
+# million rules between them, 16 MB.
 _MOST_PROGRAMS = 4_096
-_LONGEST_KEY = 1_024
+_MOST_LISTED = 2_000_000
+_LONGEST_KEY = 2_048
 
 
 def is_disabled() -> bool:
@@ -42,20 +46,29 @@ def is_disabled() -> bool:
     return os.environ.get(SWITCH, "").lower() in ON
 
 
-class _Program(NamedTuple):
-    """What a route leaves of the policy.
+class _Left(NamedTuple):
+    """What is left of the policy on a route.
 
     Attributes:
-        route: The route.
-        candidates: The rules that it does not exclude.
+        candidates: The rules that the route does not exclude.
         acts: Whether any of them can change anything there.
         direct: Whether `direct` may know the request to send.
     """
 
-    route: Route
     candidates: tuple[Candidate, ...]
     acts: bool
     direct: bool
+
+
+class _Program(NamedTuple):
+    """A route, and what it leaves of the policy."""
+
+    route: Route
+    left: _Left
+
+
+_Key: TypeAlias = "tuple[str, str | None, str | None, str | None, Shape]"
+_Traits: TypeAlias = tuple[object, ...]
 
 
 class CompiledPolicy:
@@ -71,6 +84,9 @@ class CompiledPolicy:
     __slots__ = (
         "_catalog",
         "_conduct",
+        "_index",
+        "_lefts",
+        "_most",
         "_programs",
         "_providers",
         "edits_text",
@@ -103,7 +119,10 @@ class CompiledPolicy:
         self.failures: Counter[str] = Counter()
         self._conduct = Conduct.of(policy.policy, (policy.source.name, policy.revision))
         self._catalog = catalog or packaged_catalog()
-        self._programs: dict[tuple[str, str | None, str | None, str | None, Shape], _Program] = {}
+        self._index = Index.of(self.rules)
+        self._most = max(1, min(_MOST_PROGRAMS, _MOST_LISTED // (len(self.rules) or 1)))
+        self._programs: dict[_Key, _Program] = {}
+        self._lefts: dict[_Traits, _Left] = {}
 
     def rewrite(
         self,
@@ -130,10 +149,10 @@ class CompiledPolicy:
         """
         try:
             facts, program = self._enter(request, provider, alias, metadata, headers, shape)
-            if not program.acts:
+            if not program.left.acts:
                 return request
             matched = self._matching(facts, program)
-            if program.direct and (sent := direct(matched, facts.prompt, program.route)) is not None:
+            if program.left.direct and (sent := direct(matched, facts.prompt, program.route)) is not None:
                 return sent
             decision = decide(matched, facts, self._conduct)
             if self._conduct.observe:
@@ -191,30 +210,40 @@ class CompiledPolicy:
             program = self._compile(key)
         return Facts(request, program.route, alias, metadata=metadata, headers=headers), program
 
-    def _compile(self, key: tuple[str, str | None, str | None, str | None, Shape]) -> _Program:
+    def _compile(self, key: _Key) -> _Program:
         model, provider, alias, api_base, shape = key
+        length = sum(map(len, filter(None, key)))
+        if length > _LONGEST_KEY:
+            expected = f"names of at most {_LONGEST_KEY:,} characters"
+            raise RequestError((), found=f"{length:,} characters", expected=expected)
         route = resolve(self._catalog, model=model, provider=provider, api_base=api_base, shape=shape)
-        excluded = self._providers is not None and not self._providers.match(route.provider)
-        left = () if excluded else candidates(self.rules, Facts({}, route, alias))
-        program = _Program(
-            route,
-            left,
-            acts=any(candidate.rule.acts_on(route) for candidate in left),
-            direct=route.is_plain
-            and not self._conduct.observe
-            and all(candidate.rule.is_direct for candidate in left),
-        )
-        if sum(map(len, filter(None, key))) > _LONGEST_KEY:
-            return program
-        if len(self._programs) >= _MOST_PROGRAMS:
-            self._programs = {}
-        self._programs[key] = program
+        program = _Program(route, self._left(route, alias))
+        _remember(self._programs, key, program, self._most)
         return program
+
+    def _left(self, route: Route, alias: str | None) -> _Left:
+        """What is left on a route: the same object for routes that differ in nothing that a rule asks."""
+        excluded = self._providers is not None and not self._providers.match(route.provider)
+        answers = self._index.answers(Facts({}, route, alias))
+        parameters = tuple(route.parameters)
+        traits = (excluded, answers, route.mechanism, route.only_when_named, parameters, route.is_plain)
+        left = self._lefts.get(traits)
+        if left is None:
+            candidates = () if excluded else self._index.candidates(answers)
+            left = _Left(
+                candidates,
+                acts=any(candidate.rule.acts_on(route) for candidate in candidates),
+                direct=route.is_plain
+                and not self._conduct.observe
+                and all(candidate.rule.is_direct for candidate in candidates),
+            )
+            _remember(self._lefts, traits, left, self._most)
+        return left
 
     def _matching(self, facts: Facts, program: _Program) -> list[CompiledRule]:
         facts.prompt = Prompt(facts.request, program.route.shape)
         matched: list[CompiledRule] = []
-        for rule, tests, veto in program.candidates:
+        for rule, tests, veto in program.left.candidates:
             for test in tests:
                 if not test(facts):
                     break
@@ -237,6 +266,18 @@ class CompiledPolicy:
             code = f" at {trace.tb_frame.f_code.co_name}:{trace.tb_lineno}" if trace else ""
             said = f": {error}" if isinstance(error, RequestError) else code
             _log.warning("a request was passed on unchanged after %s%s (logged once)", kind, said)
+
+
+_K = TypeVar("_K")
+_V = TypeVar("_V")
+
+
+def _remember(table: dict[_K, _V], key: _K, value: _V, most: int) -> None:
+    """Keep a value, and let the oldest go; no lock, since another thread can at most let one more go."""
+    if len(table) >= most:
+        with suppress(RuntimeError):  # it grew just now
+            table.pop(next(iter(table), key), None)
+    table[key] = value
 
 
 def _text(value: object) -> str | None:

@@ -6,12 +6,13 @@ import hashlib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, TypeAlias
 
-from policy_cache.request.jsonpath import compile_path
 from policy_cache.request.location import fields_of
 from policy_cache.request.names import Names
+from policy_cache.request.path import compile_path
 from policy_cache.request.tokens import CHARS_PER_TOKEN, chars
 
 if TYPE_CHECKING:
@@ -143,27 +144,25 @@ def compile_match(match: Match | None, rule: str) -> tuple[Condition, ...]:
 
 
 def _static_conditions(match: Match) -> list[Condition]:
-    conditions: list[Condition] = []
-    if match.provider:
-        provider = Names(match.provider)
-        conditions.append(_static("provider", match.provider, provider, lambda facts: facts.route.provider))
-    if match.model:
-        model = Names(match.model, expressions=True)
-        conditions.append(_static("model", match.model, model, lambda facts: facts.route.model))
-    if match.alias:
-        conditions.append(_static("alias", match.alias, Names(match.alias), lambda facts: facts.alias))
+    asked = {"provider": match.provider, "model": match.model, "alias": match.alias}
     if match.shape is not None:
-        shape = (match.shape,)
-        conditions.append(_static("shape", shape, Names(shape), lambda facts: facts.route.shape))
-    return conditions
+        asked["shape"] = (match.shape,)
+    return [_static(name, wanted) for name, wanted in asked.items() if wanted]
 
 
 _NONE = {"provider": "unknown", "alias": "none"}
+_READ: dict[str, Callable[[Facts], str | None]] = {
+    "provider": attrgetter("route.provider"),
+    "model": attrgetter("route.model"),
+    "alias": attrgetter("alias"),
+    "shape": attrgetter("route.shape"),
+}
 
 
-def _static(
-    name: str, wanted: tuple[str, ...], names: Names, read: Callable[[Facts], str | None]
-) -> Condition:
+@lru_cache(maxsize=4_096)
+def _static(name: str, wanted: tuple[str, ...]) -> Condition:
+    """The same for every rule that asks the same, so that a route is asked once."""
+    read, names = _READ[name], Names(wanted, expressions=name == "model")
     return Condition(
         name,
         " | ".join(wanted),
@@ -264,7 +263,7 @@ def _path(text: str, *, wanted: bool) -> Condition:
     path = compile_path(text)
 
     def holds(facts: Facts) -> bool:
-        return bool(path.find(facts.request)) is wanted
+        return path.matches(facts.request) is wanted
 
     def seen(facts: Facts) -> str:
         hits = len(path.find(facts.request))

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from policy_cache.providers.resolve import Route
+    from policy_cache.trace.record import TraceRecord
 
 C = TypeVar("C")
 
@@ -34,14 +35,14 @@ class Caches(Generic[C]):
         # Each with the time from which nothing is left in it, if nobody asks for it again.
         self._known: dict[tuple[str, str, str], tuple[C, float]] = {}
 
-    def of(self, route: Route, scope: str, request: Mapping[str, object], at: float) -> C:
-        """The cache that a request of a scope meets at a time, in seconds."""
-        key = (scope, route.provider, route.model)
+    def of(self, route: Route, record: TraceRecord) -> C:
+        """The cache that a request meets."""
+        key = (record.scope, route.provider, route.model)
         known = self._known.get(key)
         if known is None and len(self._known) >= _MOST:
-            self._forget(at)
-        cache = self._make(route, request) if known is None else known[0]
-        self._known[key] = cache, at + (route.cache.longest if route.cache else 0.0)
+            self._forget(record.at)
+        cache = self._make(route, record.request) if known is None else known[0]
+        self._known[key] = cache, record.at + (route.cache.longest if route.cache else 0.0)
         return cache
 
     def close(self) -> None:

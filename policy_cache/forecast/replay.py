@@ -112,7 +112,7 @@ class Replay:
         except RequestError as error:
             found.unread[str(error)] += 1
             return
-        cache = self._caches.of(route, record.scope, record.request, record.at)
+        cache = self._caches.of(route, record)
         request = record.request
         prompt = self._readers.read(request, route, record.scope)
         size = prompt.tokens

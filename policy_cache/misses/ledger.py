@@ -216,7 +216,7 @@ class Misses:
         self._judge(record, before, request, request.turn)
 
     def _turn(self, record: TraceRecord, route: Route, prompt: Prompt) -> Turn | None:
-        rules, cache = route.marked, self._caches.of(route, record.scope, record.request, record.at)
+        rules, cache = route.marked, self._caches.of(route, record)
         if cache is None or not isinstance(rules, ExplicitRules):
             return None
         plan = cache.plan(prompt, record.at)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
 from policy_cache.request.blocks import END, MESSAGES, REQUEST, SYSTEM, TOOLS, Order
-from policy_cache.request.jsonpath import compile_path
 from policy_cache.request.location import Location, fields_of
+from policy_cache.request.path import compile_path
 from policy_cache.request.prompt import TOOL_ROLES, Prompt
 
 

@@ -20,6 +20,30 @@ _MARKERS = frozenset({"cache_control", "prompt_cache_breakpoint"})
 _MOST_VALUES = 200_000
 
 
+class Allowance:
+    """How many values of a request a walk may still look at: a request has fewer, and a cycle has no end."""
+
+    __slots__ = ("_left",)
+
+    def __init__(self) -> None:
+        self._left = _MOST_VALUES
+
+    def spend(self, values: int) -> None:
+        """Take off some values.
+
+        Raises:
+            RequestError: None are left.
+        """
+        self._left -= values
+        if self._left < 0:
+            raise too_large()
+
+
+def too_large() -> RequestError:
+    """The error of a walk that would not end soon."""
+    return RequestError((), found=f"over {_MOST_VALUES:,} values, or a cycle", expected="a request")
+
+
 def chars(value: object, *, enough: int | None = None, plain: bool = False) -> int:
     """Count the characters of a request's value: names and texts, markers left out.
 
@@ -65,7 +89,7 @@ def chars(value: object, *, enough: int | None = None, plain: bool = False) -> i
                     total += len(name) if isinstance(name, str) else 4
                     stack.append(field)
         if seen > _MOST_VALUES:
-            raise RequestError((), found=f"over {_MOST_VALUES:,} values, or a cycle", expected="a request")
+            raise too_large()
     return total
 
 

@@ -13,7 +13,7 @@ from policy_cache.errors import PathError
 from policy_cache.policy.check.finding import Finding, did_you_mean
 from policy_cache.policy.check.meaning.path import refused_path
 from policy_cache.policy.check.walk import repeated_names
-from policy_cache.request.jsonpath import compile_path
+from policy_cache.request.path import compile_path
 from policy_cache.text.words import listed, quoted, suggest
 
 if TYPE_CHECKING:

@@ -100,7 +100,7 @@ def _expected(answers: Answers, provider: Provider) -> list[str]:
 def _untouched(answers: Answers) -> Iterator[str]:
     """What a policy must leave alone: a prefix that is too small, and a chat's first request."""
     families = answers.families("cache_control")
-    provider = next((one for one in answers.providers if one.family in families), None)
+    provider = next((choice for choice in answers.providers if choice.family in families), None)
     if provider is None:
         return
     model = provider.model

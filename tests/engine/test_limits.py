@@ -149,10 +149,3 @@ def test_on_bedrock_only_a_function_carries_the_marker_of_the_tools():
     request = chat([user(BIG)], tools=[function, {"type": "bash_20250124", "name": "bash"}])
     request["model"] = "bedrock/us.anthropic.claude-sonnet-4-5-20250929-v1:0"
     assert [p.at for p in engine("tools").plan(request).placements] == [("tools", 0)]
-
-
-def test_routes_with_overlong_names_are_not_remembered():
-    one = engine("system")
-    for number in range(5):
-        one.rewrite(chat([user("x")], metadata={"model_group": "x" * 5_000 + str(number)}))
-    assert one._programs == {}

@@ -254,12 +254,12 @@ CASES = {
             ("$['system']", None, "5m", "over_budget"),
         ],
     ),
-    "over budget: the client's markers count, on the request and in extra_body too": (
+    "over budget: the client's markers count, on the request too": (
         [add("tools, system, messages.previous_turn, messages.last")],
         native(
             [user([text("q", cache_control=BARE)]), assistant("a"), user("r"), assistant("b"), user("s")],
             tools=[native_tool()],
-            extra_body={"cache_control": BARE},
+            cache_control=BARE,
         ),
         [
             (TOOL, TOOL, "5m", "applied"),

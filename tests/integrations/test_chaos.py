@@ -46,7 +46,7 @@ def broken(*_, **__):
     raise RuntimeError("SECRET")
 
 
-@pytest.mark.parametrize("part", ["resolve", "candidates", "Prompt", "direct"])
+@pytest.mark.parametrize("part", ["resolve", "Facts", "Prompt", "direct"])
 def test_a_broken_part_of_the_engine(part, monkeypatch, caplog):
     engine = Engine.from_text(POLICY)
     handler = PolicyCacheHandler(engine)

@@ -12,6 +12,7 @@ from policy_cache.request.prompt import Prompt
 
 ANTHROPIC = "anthropic/claude-sonnet-4-5"
 BEDROCK = "bedrock/us.anthropic.claude-sonnet-4-5-20250929-v1:0"
+CONVERSE = "bedrock/converse/us.anthropic.claude-sonnet-4-5-20250929-v1:0"
 TEXT = {"type": "text", "text": "t"}
 FUNCTION = {"type": "function", "function": {"name": "f"}}
 CUSTOM = {"name": "f", "input_schema": {}}
@@ -196,13 +197,12 @@ SYSTEM, USER, ANSWER = ({"role": role, "content": "s"} for role in ("system", "u
         ([USER, SYSTEM], 1, True),
         ([USER, SYSTEM, ANSWER], 1, True),
         ([USER, SYSTEM, SYSTEM, ANSWER], 1, True),
-        ([USER, SYSTEM, USER], 1, False),
-        ([USER, SYSTEM, SYSTEM, USER], 1, False),
-        ([USER, {**SYSTEM, "clear_at": "turn"}], 1, False),
+        ([USER, SYSTEM, USER], 1, True),
+        ([USER, {**SYSTEM, "clear_at": "turn"}], 1, True),
     ],
 )
 def test_a_later_system_message_is_never_marked(messages, index, effective):
-    """A client's marker on it takes effect where litellm leaves it in place: a user's turn moves it."""
+    """A client's marker on it takes effect; of `clear_at`, litellm sends nothing in this shape."""
     [block] = message_blocks(prompt(messages, "chat"), rules("chat"), index)
     assert (block.markable, block.effective) == (False, effective)
 
@@ -234,15 +234,16 @@ def test_without_tools_bedrock_turns_calls_and_results_into_text():
 @pytest.mark.parametrize(
     ("content", "around", "expected"),
     [
-        ([TEXT, TEXT], USER, [False, True]),
+        ([TEXT], USER, [True]),
+        ([TEXT, TEXT], USER, [False, False]),
         ([TEXT, {"type": "tool_use", "id": "t"}], USER, [True, True]),
-        ([TEXT, TEXT], ANSWER, [False, False]),
+        ([TEXT], ANSWER, [False]),
     ],
 )
-def test_on_bedrock_only_the_last_text_of_an_answer_keeps_its_place(content, around, expected):
+def test_converse_joins_the_texts_of_an_answer_unless_one_is_marked(content, around, expected):
     messages = [USER, {"role": "assistant", "content": content}, around]
-    assert markable(messages, "messages", 1, model=BEDROCK) == expected
-    assert markable(messages, "messages", 1) == [True, True]
+    assert markable(messages, "messages", 1, model=CONVERSE) == expected
+    assert all(markable(messages, "messages", 1))
 
 
 def test_on_bedrock_a_text_before_an_image_would_be_marked_behind_it():

@@ -165,8 +165,13 @@ def test_its_ttl(marker, ttl):
 
 
 def test_one_in_extra_body_takes_effect_on_the_request():
-    [found] = markers_of(native("q", extra_body=MARK), "messages")
+    [found] = markers_of({**chat(USER, extra_body=MARK), "model": "azure_ai/claude-sonnet-4-5"})
     assert (found.holder, found.block) == (("extra_body",), ("messages", 0, "content"))
+
+
+def test_one_in_extra_body_is_lost_where_litellm_sends_that_as_a_member():
+    [found] = markers_of(native("q", extra_body=MARK), "messages")
+    assert (found.holder, found.block) == (("extra_body",), None)
 
 
 def test_a_top_level_system_beside_system_messages_is_lost():

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from fnmatch import translate
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from policy_cache import Engine
 from policy_cache.errors import PolicyError
@@ -35,11 +38,37 @@ from policy_cache.request.names import Names
         (("re:a|bc",), "bc", True),
         (("re:a",), "a\n", False),
         (("x", "re:y+"), "yy", True),
-        (("re:(a)b", r"re:(c)\1"), "cc", True),
+        (("re:a.b",), "A\nB", True),
+        (("re:.*",), "\ud800", True),
+        (("re:é+",), "ÉÉ", True),
+        (("a*",), "a\ud800", True),
+        (("a*b*b",), "ab", False),
+        (("a*b*b",), "abb", True),
+        (("a*a",), "a", False),
+        (("*a*b*",), "xayb", True),
+        (("*a*b*",), "xbya", False),
+        (("*ab*ba*",), "aba", False),
+        (("**",), "", True),
+        (("A*[B-C]?",), "axxbd", True),
+        (("re:(a+)+b",), "a" * 100_000, False),
+        (("*a" * 20 + "*b",), "a" * 100_000, False),
+        (("*?a" * 20 + "*?b",), "a" * 100_000, False),
+        (("[a-a]*[a-a]*[a-a]*[a-a]*b",), "a" * 100_000, False),
     ],
+    ids=range(37),
 )
 def test_matches(globs, name, expected):
     assert Names(globs, expressions=True).match(name) is expected
+
+
+@pytest.mark.property
+@given(
+    st.text("aAb*?[]!-", max_size=8),
+    st.text("aAbB-\n", max_size=8),
+)
+def test_a_glob_matches_what_fnmatch_does(glob, name):
+    expected = re.compile(translate(glob), re.IGNORECASE).fullmatch(name) is not None
+    assert Names((glob,)).match(name) is expected
 
 
 @pytest.mark.parametrize(

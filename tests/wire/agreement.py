@@ -178,17 +178,16 @@ class Body:
 
     @property
     def last(self) -> float:
-        """Where a marker of the whole request takes effect."""
-        if self.kind == "anthropic":
-            body = self.json
-            for index in reversed(range(len(body["messages"]))):
-                content = body["messages"][index]["content"]
-                if isinstance(content, str):
-                    return place(body, ("messages", index, "content"))
-                for number in reversed(range(len(content))):
-                    at = ("messages", index, "content", number)
-                    if self._native_block(at) is not None:
-                        return place(body, at)
+        """Where a marker of the whole request takes effect: the last block that may carry one."""
+        for index, message in reversed([*enumerate(self.json["messages"])]):
+            content, at = message.get("content"), ("messages", index, "content")
+            if isinstance(content, str) and content.strip():
+                return place(self.json, at)
+            for number in reversed(range(len(content) if isinstance(content, list) else 0)):
+                block = content[number]
+                blank = block.get("type") == "text" and not (block.get("text") or "").strip()
+                if not blank and self._native_block((*at, number)) is not None:
+                    return place(self.json, (*at, number))
         return max(tags({name: self.json[name] for name in in_order(self.json)}), default=-1)
 
     @property

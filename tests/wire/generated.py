@@ -1,14 +1,12 @@
-"""Requests of both shapes with every kind of block, each block tagged, and a client's markers at any place."""
+"""Requests of both shapes with every kind of block, each tagged, and a client's markers at any place."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 
-from policy_cache.request.location import Location
 from tests.wire import spots
 from tests.wire.spots import (
     DIALECTS,
@@ -25,6 +23,11 @@ from tests.wire.spots import (
     user,
 )
 from tests.wire.tags import number
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from policy_cache.request.location import Location
 
 Any_ = dict[str, Any]
 
@@ -70,9 +73,9 @@ CHAT_TOOLS = {
     "tool_search": spots.TOOL_SEARCH,
     "mcp": spots.MCP,
 }
-# litellm sends some results of tools without their content, so these have no tag in it.
+# litellm sends some results of tools without their content, or it elsewhere, so these have no tag in it.
 CHAT_RESULTS = {
-    "image_url": spots.IMAGE_URL,
+    "image_url": {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}},
     "document": {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "d"}},
     "nested document": {"type": "document", "source": {"type": "content", "content": [text("d"), text("e")]}},
     "search_result": {
@@ -95,7 +98,7 @@ def chat_requests(draw: st.DrawFn, without: frozenset[str] = frozenset()) -> Any
     said = content()
     messages: list[Any_] = []
     for _ in range(draw(st.integers(0, 2))):
-        messages.append(
+        messages.append(  # noqa: PERF401, a draw each
             {"role": draw(st.sampled_from(["system", "system", "developer"])), "content": draw(said)}
         )
     calls = 0
@@ -136,7 +139,7 @@ def chat_requests(draw: st.DrawFn, without: frozenset[str] = frozenset()) -> Any
             tools[-1]["defer_loading"] = True
         for extra in kinds(CHAT_TOOLS, "tool,"):
             if draw(st.integers(0, 3)) == 0:
-                tools.append(draw(extra))
+                tools.append(draw(extra))  # noqa: PERF401, a draw each
         request["tools"] = tools
     else:
         messages[0]["content"] = LONG
@@ -214,7 +217,7 @@ def native_requests(draw: st.DrawFn, without: frozenset[str] = frozenset()) -> A
             tools[-1]["defer_loading"] = True
         for extra in kinds(NATIVE_TOOLS, "tool,"):
             if draw(st.integers(0, 3)) == 0:
-                tools.append(draw(extra))
+                tools.append(draw(extra))  # noqa: PERF401, a draw each
         request["tools"] = tools
     else:
         request["system"] = LONG
@@ -265,7 +268,7 @@ _NESTING = (
 
 
 def carriers(value: Any, at: Location = ()) -> Iterator[Location]:
-    """Where a marker may stand in a request: the request, tools, messages, calls and blocks, nested ones too."""
+    """Where a marker may stand: the request, tools, messages, calls and blocks, nested ones too."""
     if isinstance(value, list):
         for index, item in enumerate(value):
             yield from carriers(item, (*at, index))

@@ -32,12 +32,12 @@ ROUTES = [
     ),
     _chat(
         "Bedrock Claude before 4.5, Converse",
-        "bedrock-claude",
+        "bedrock-claude-converse",
         "bedrock/converse/us.anthropic.claude-3-7-sonnet-20250219-v1:0",
     ),
     _chat(
         "Bedrock Claude, InvokeModel",
-        "bedrock-claude",
+        "bedrock-claude-invoke",
         "bedrock/invoke/anthropic.claude-sonnet-4-5-20250929-v1:0",
     ),
     _native(
@@ -45,7 +45,7 @@ ROUTES = [
     ),
     _chat(
         "Bedrock Claude, inference profile",
-        "bedrock-claude",
+        "bedrock-claude-converse",
         f"bedrock/converse/{ARN}/us.anthropic.claude-sonnet-4-5-20250929-v1:0",
     ),
     _chat("Bedrock Nova", "bedrock-nova", "bedrock/us.amazon.nova-pro-v1:0"),
@@ -77,7 +77,7 @@ ROUTES = [
     _chat("OpenAI before GPT-5.6", "openai-automatic", "openai/gpt-4o"),
     _chat("OpenAI from GPT-5.6 on", "openai-breakpoints", "openai/gpt-5.6"),
     _chat("Azure OpenAI before GPT-5.6", "openai-automatic", "azure/gpt-4o"),
-    _chat("Azure OpenAI from GPT-5.6 on", "openai-breakpoints", "azure/gpt-5.6"),
+    _chat("Azure OpenAI from GPT-5.6 on", "azure-breakpoints", "azure/gpt-5.6"),
     _chat("Gemini", "gemini", "gemini/gemini-2.5-pro"),
     _chat("Vertex AI Gemini", "gemini", "vertex_ai/gemini-2.5-pro"),
     _chat("DeepSeek", "deepseek", "deepseek/deepseek-chat"),

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from policy_cache.request.location import Location
 from tests.wire.tags import PIXEL_TAG, TAG, number
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from policy_cache.request.location import Location
 
 DIALECTS: dict[str, tuple[str, dict[str, str]]] = {
     "bare": ("cache_control", {"type": "ephemeral"}),
@@ -145,8 +148,8 @@ def chat_spots() -> Iterator[Spot]:
         yield Spot(name, number(request), holder)
 
 
-def _chat_spots() -> Iterator[tuple[str, dict[str, Any], Location]]:
-    S = system()
+def _chat_spots() -> Iterator[tuple[str, dict[str, Any], Location]]:  # noqa: PLR0915, a list
+    S = system()  # noqa: N806, it stands in every conversation
     plain = _chat(S, user(), says(), user())
     yield "request", plain, ()
     yield "extra_body", {**plain, "extra_body": {}}, ("extra_body",)
@@ -447,7 +450,7 @@ def _native(*messages: dict[str, Any], tools: Any = "f", **more: Any) -> dict[st
     return {"tools": tools, **given} if tools else given
 
 
-def _messages_spots() -> Iterator[tuple[str, dict[str, Any], Location]]:
+def _messages_spots() -> Iterator[tuple[str, dict[str, Any], Location]]:  # noqa: PLR0915, a list
     plain = _native(user(), says(), user())
     yield "request", plain, ()
     yield "extra_body", {**plain, "extra_body": {}}, ("extra_body",)

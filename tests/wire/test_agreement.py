@@ -1,4 +1,8 @@
+<<<<<<< HEAD
 """The engine, the simulator, the emulator and litellm's wire have the same breakpoints on every route."""
+=======
+"""Engine, simulator, emulator and wire have the same breakpoints, by place, on every route."""
+>>>>>>> main
 
 from __future__ import annotations
 
@@ -25,13 +29,13 @@ from tests.wire.spots import DIALECTS, chat_spots, messages_spots
 MORE_ROUTES = [
     Case(
         "Bedrock Claude, Converse, messages",
-        "bedrock-claude",
+        "bedrock-claude-converse",
         {"model": "bedrock/converse/us.anthropic.claude-sonnet-4-5-20250929-v1:0"},
         "messages",
     ),
     Case(
         "Bedrock Claude, InvokeModel, messages",
-        "bedrock-claude",
+        "bedrock-claude-invoke",
         {"model": "bedrock/invoke/us.anthropic.claude-sonnet-4-5-20250929-v1:0"},
         "messages",
     ),

@@ -1,4 +1,4 @@
-"""What a client has marked, wherever it may, on the way through a policy and litellm."""
+"""What a client marked, or left where no marker may stand, on the way through a policy and litellm."""
 
 from __future__ import annotations
 

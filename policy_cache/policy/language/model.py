@@ -185,7 +185,7 @@ class Match(_Part):
     model: Texts = Field(
         default=(),
         title="Model",
-        description="The model without its provider's prefix: a glob, or `re:` and a regular expression.",
+        description="The model without its provider's prefix: a glob, or `re:` and an expression for RE2.",
         examples=["*claude*", "re:claude-(opus|sonnet)-4.*"],
     )
     alias: Texts = Field(

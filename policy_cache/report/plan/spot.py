@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from policy_cache.errors import PathError, PolicyCacheError
-from policy_cache.request.jsonpath import compile_path
 from policy_cache.request.location import Key, Location, fields_of, kind_of, place
+from policy_cache.request.path import compile_path
 from policy_cache.text.words import quoted, suggest, word
 
 _NORMALIZED = re.compile(r"\$(?:\[(?:0|[1-9][0-9]*)\]|\['(?:[^'\\]|\\(?:u[0-9a-f]{4}|.))*'\])*")

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from policy_cache.engine.reasons import MEANING
-from policy_cache.request.jsonpath import compile_path
 from policy_cache.request.location import fields_of, place
+from policy_cache.request.path import compile_path
 from policy_cache.text.words import word
 
 if TYPE_CHECKING:

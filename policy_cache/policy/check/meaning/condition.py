@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
-import warnings
 from typing import TYPE_CHECKING
 
+from policy_cache.errors import PatternError
 from policy_cache.policy.check.cover import glob_covers
 from policy_cache.policy.check.finding import Finding, Mark
 from policy_cache.policy.check.shape.schema import fields
 from policy_cache.policy.check.walk import NAMES, items, matches, texts
+from policy_cache.request.pattern import compile_pattern
 from policy_cache.text.words import quoted
 
 if TYPE_CHECKING:
@@ -22,9 +22,11 @@ _LONGEST_LIST = 100
 
 
 def patterns(source: Source) -> Iterator[Finding]:
-    """PC303: a `re:` pattern does not compile, or stands where only globs are taken.
+    """PC303: a `re:` pattern cannot be used, or stands where only globs are taken.
 
-    Regular expressions are for `model`; `provider` and `alias` take globs.
+    Regular expressions are for `model`; `provider` and `alias` take globs. A pattern is one of Python's that
+    RE2 takes too: a client may choose the name, and RE2 never goes back in it. So there is no look-around and
+    no back-reference, and a repeat counts to 1,000 at most.
 
     Bad:
         match: {model: "re:claude-(opus"}
@@ -39,10 +41,19 @@ def patterns(source: Source) -> Iterator[Finding]:
                 if field != "model":
                     help_ = "write a glob; regular expressions are for `model`"
                     yield Finding("PC303", f"`{field}` takes no regular expression", at, help_)
-                elif problem := _regex_problem(text[3:]):
-                    message, offset = problem
-                    part = (0, len(text)) if offset is None else (offset + 3, offset + 4)
-                    yield Finding("PC303", f"invalid regular expression: {message}", at, part=part)
+                elif (problem := _problem(text[3:])) is not None:
+                    start = 0 if problem.offset is None else problem.offset + 3
+                    part = (start, len(text) if problem.offset is None else start + 1)
+                    message = f"invalid regular expression: {problem.message}"
+                    yield Finding("PC303", message, at, problem.help, part=part)
+
+
+def _problem(pattern: str) -> PatternError | None:
+    try:
+        compile_pattern(pattern, name=True)
+    except PatternError as problem:
+        return problem
+    return None
 
 
 def ranges(source: Source) -> Iterator[Finding]:
@@ -117,16 +128,3 @@ def covered_values(source: Source) -> Iterator[Finding]:
                 )
                 if wide is not None:
                     yield Finding("PC402", f"{quoted(wide)} matches all that {quoted(text)} does", at)
-
-
-def _regex_problem(pattern: str) -> tuple[str, int | None] | None:
-    """What is wrong with a regular expression, and at which of its characters."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            re.compile(pattern, re.IGNORECASE)
-    except re.error as error:
-        return error.msg, error.pos
-    except (OverflowError, RecursionError):
-        return "it is too large", None
-    return None

@@ -10,7 +10,7 @@ from policy_cache.errors import PathError
 from policy_cache.policy.check.finding import Finding
 from policy_cache.policy.check.rules import rules_of
 from policy_cache.policy.check.walk import condition_paths, path_texts
-from policy_cache.request.jsonpath import compile_path
+from policy_cache.request.path import compile_path
 from policy_cache.text.words import listed, quoted, suggest
 
 if TYPE_CHECKING:
@@ -111,7 +111,8 @@ def invalid_paths(source: Source) -> Iterator[Finding]:
 
     PC203: a JSONPath is outside the subset that policies take.
 
-    A filter looks at its own element, and compares one value with a text, a number, true, false or null.
+    A filter looks at its own element, and compares one value with a text, a number, true, false or null. What
+    follows `=~` is a regular expression that Python and RE2 both take: no look-around, no back-reference.
 
     Bad:
         targets: [{at: "$.messages[?@.role == $.role]", take: last}]
@@ -120,7 +121,8 @@ def invalid_paths(source: Source) -> Iterator[Finding]:
 
     PC204: a JSONPath descends with `..`.
 
-    It looks at the whole request, and takes as long as the request is large.
+    It looks at the whole request, and takes as long as the request is large. A request of over 200,000 values
+    is left as it is.
 
     Bad:
         targets: [{at: "$..content", take: 1}]

@@ -12,7 +12,7 @@ from jsonpath_ng import Fields, Index, Root, This
 from jsonpath_ng.ext import parse
 
 from policy_cache.errors import PathError
-from policy_cache.request.jsonpath import LONGEST, CompiledPath, compile_path
+from policy_cache.request.path import LONGEST, CompiledPath, compile_path
 
 NAMES = ["a", "b", "role", "_x1"]
 QUOTED = ["x y", "a.b", "é", "it's", "back\\slash", "$", "*", "tools[0]", "-"]

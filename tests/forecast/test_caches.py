@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from policy_cache import Engine
-from policy_cache.cache import caches
-from policy_cache.cache.caches import Caches
+from policy_cache.forecast import caches
+from policy_cache.forecast.caches import Caches
 from policy_cache.trace.record import TraceRecord
 
 ROUTER = Engine.passing()
