@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""The engine, the simulator, the emulator and litellm's wire have the same breakpoints on every route."""
-=======
 """Engine, simulator, emulator and wire have the same breakpoints, by place, on every route."""
->>>>>>> main
 
 from __future__ import annotations
 
