@@ -186,6 +186,7 @@ class _Effect:
         self._request = request
         self._run = run
         self._known: dict[tuple[str, int], dict[Location, Block]] = {}
+        self._ends: dict[int, Block | None] = {}
 
     def of(self, holder: Holder, name: str) -> tuple[Location, Order] | None:
         """The block, and its place in the prefix; None where the marker takes no effect."""
@@ -259,9 +260,12 @@ class _Effect:
         section, index = block.order[:2]
         if section != MESSAGES or self._prompt.messages[index].get("role") != "assistant":
             return block
-        blocks = self._blocks("messages", self._prompt.merged_end(index)).values()
-        texts = [b for b in blocks if b.effective and b.order[2] == CONTENT and b.kind not in APART]
-        return texts[-1] if texts else block
+        end = self._prompt.merged_end(index)
+        if end not in self._ends:
+            blocks = self._blocks("messages", end).values()
+            texts = [b for b in blocks if b.effective and b.order[2] == CONTENT and b.kind not in APART]
+            self._ends[end] = texts[-1] if texts else None
+        return self._ends[end] or block
 
     def _blocks(self, section: str | int, element: int) -> Mapping[Location, Block]:
         known = self._known.get((str(section), element))

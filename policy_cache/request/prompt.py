@@ -33,7 +33,7 @@ class Prompt:
     """
 
     __slots__ = (
-        "_meets",
+        "_merged",
         "_programmatic",
         "calling",
         "leading",
@@ -52,7 +52,7 @@ class Prompt:
         """
         self.request = request
         self.shape = shape
-        self._meets: tuple[list[int | None], list[int | None]] | None = None
+        self._merged: list[tuple[bool, int, bool]] | None = None
         self._programmatic: frozenset[object] | None = None
         messages: Any = request.get("messages")
         if not isinstance(messages, (list, tuple)):
@@ -85,24 +85,34 @@ class Prompt:
 
     def meets_assistant(self, index: int) -> bool:
         """Whether a neighbour is an assistant's turn; what leaves nothing on the wire is passed over."""
-        return self._neighbour(index, 1) is not None or self._neighbour(index, 0) is not None
+        before, _, after = self._turns[index]
+        return before or after
 
     def merged_end(self, index: int) -> int:
         """The last of the assistant's turns that litellm merges with one."""
-        while (following := self._neighbour(index, 1)) is not None:
-            index = following
-        return index
+        return self._turns[index][1]
 
-    def _neighbour(self, index: int, side: int) -> int | None:
-        """The assistant's turn right before (0) or after (1) a message, if that is one."""
-        if self._meets is None:
-            count = len(self.messages)
-            after = _neighbours(self.messages[::-1])[::-1]
-            self._meets = (
-                _neighbours(self.messages),
-                [None if turn is None else count - 1 - turn for turn in after],
-            )
-        return self._meets[side][index]
+    @property
+    def _turns(self) -> list[tuple[bool, int, bool]]:
+        """For each message: whether an assistant's turn is right before it, the last turn that it is merged
+        with, and whether one is right after it.
+        """
+        if self._merged is None:
+            before: list[bool] = []
+            follows = False
+            for message in self.messages:
+                before.append(follows)
+                if _is_sent(message):
+                    follows = message.get("role") == "assistant"
+            after: list[tuple[int, bool]] = []
+            nearest: int | None = None
+            for index in range(len(self.messages) - 1, -1, -1):
+                after.append((index if nearest is None else nearest, nearest is not None))
+                if _is_sent(self.messages[index]):
+                    turn = index if nearest is None else nearest
+                    nearest = turn if self.messages[index].get("role") == "assistant" else None
+            self._merged = [(b, *a) for b, a in zip(before, reversed(after), strict=True)]
+        return self._merged
 
     def is_programmatic(self, call: object) -> bool:
         """Whether the tool call of this id was made by code execution, so that its result takes no marker."""
@@ -128,17 +138,11 @@ def made_by_code(block: Mapping[str, object]) -> bool:
     return isinstance(caller, dict) and caller.get("type") != "direct"
 
 
-def _neighbours(messages: Sequence[Mapping[str, object]]) -> list[int | None]:
-    """For each message, the nearest one before it that leaves anything on the wire, if an assistant's."""
-    found: list[int | None] = []
-    nearest: int | None = None
-    for index, message in enumerate(messages):
-        found.append(nearest)
-        content, role = message.get("content"), message.get("role")
-        blank = not content or (isinstance(content, str) and content.isspace())
-        if role in TOOL_ROLES or not blank or message.get("tool_calls"):
-            nearest = index if role == "assistant" else None
-    return found
+def _is_sent(message: Mapping[str, object]) -> bool:
+    """Whether a message leaves anything on the wire."""
+    content = message.get("content")
+    blank = not content or (isinstance(content, str) and content.isspace())
+    return message.get("role") in TOOL_ROLES or not blank or bool(message.get("tool_calls"))
 
 
 def _read(messages: Sequence[object]) -> list[Mapping[str, object]]:
