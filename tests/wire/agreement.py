@@ -185,8 +185,8 @@ class Body:
                 return place(self.json, at)
             for number in reversed(range(len(content) if isinstance(content, list) else 0)):
                 block = content[number]
-                blank = block.get("type") == "text" and not (block.get("text") or "").strip()
-                if not blank and self._native_block((*at, number)) is not None:
+                empty = block.get("type") == "text" and not block.get("text")
+                if not empty and self._native_block((*at, number)) is not None:
                     return place(self.json, (*at, number))
         return max(tags({name: self.json[name] for name in in_order(self.json)}), default=-1)
 
@@ -223,7 +223,10 @@ class Body:
         for marker in self.sent.markers:
             at = self._block(marker.location, route)
             if at is not None:
-                yield (self.last if at == () else place(self.json, at)), marker.ttl or "5m"
+                # A block may have both providers' markers.
+                own = at_location(self.json, marker.location).get(route.key)
+                ttl = own.get("ttl") if isinstance(own, dict) else marker.ttl
+                yield (self.last if at == () else place(self.json, at)), ttl or "5m"
 
     def _block(self, at: Location, route: Route) -> Location | None:
         """The block on which a marker takes effect; None where it is not read, or is refused."""
