@@ -60,15 +60,23 @@ def engine(plan: Plan) -> list[Breakpoint]:
     """What the engine says takes effect."""
     effective = [point for point in plan.breakpoints if point.slot is not None]
     return _told(
-        ((place(plan.request, point.block), point.ttl) for point in effective if point.block is not None),
+        (
+            # A run is of whole messages.
+            (place(plan.request, point.block[:2] if plan.route.run else point.block), point.ttl)
+            for point in effective
+            if point.block is not None
+        ),
         plan.route,
     )
 
 
 def simulator(plan: Plan) -> list[Breakpoint]:
     """What the simulator replays."""
-    prompt = Readers({}).read(plan.request, plan.route)
-    return _told(_of_blocks(plan.request, marked(prompt, plan.request, plan.route)), plan.route)
+    prompt = marked(Readers({}).read(plan.request, plan.route), plan.request, plan.route)
+    if plan.route.run:
+        ends = [(place(plan.request, b.location[:2]), b.ttl) for b in prompt.blocks if b.ttl is not None]
+        return _told(ends, plan.route)
+    return _told(_of_blocks(plan.request, prompt), plan.route)
 
 
 def emulator(plan: Plan, body: Body) -> list[Breakpoint]:
@@ -152,7 +160,10 @@ class Body:
     @property
     def anthropic(self) -> dict[str, Any]:
         """A body of the Messages API, as the API itself takes it."""
-        return {"model": "claude-sonnet-4-5", **self.json}
+        body = {"model": "claude-sonnet-4-5", **self.json}
+        if "bedrock" in self.url:  # which takes no marker on the request
+            body.pop("cache_control", None)
+        return body
 
     @property
     def refusal(self) -> str | None:
@@ -167,17 +178,16 @@ class Body:
 
     @property
     def last(self) -> float:
-        """Where a marker of the whole request takes effect."""
-        if self.kind == "anthropic":
-            body = self.json
-            for index in reversed(range(len(body["messages"]))):
-                content = body["messages"][index]["content"]
-                if isinstance(content, str):
-                    return place(body, ("messages", index, "content"))
-                for number in reversed(range(len(content))):
-                    at = ("messages", index, "content", number)
-                    if self._native_block(at) is not None:
-                        return place(body, at)
+        """Where a marker of the whole request takes effect: the last block that may carry one."""
+        for index, message in reversed([*enumerate(self.json["messages"])]):
+            content, at = message.get("content"), ("messages", index, "content")
+            if isinstance(content, str) and content.strip():
+                return place(self.json, at)
+            for number in reversed(range(len(content) if isinstance(content, list) else 0)):
+                block = content[number]
+                empty = block.get("type") == "text" and not block.get("text")
+                if not empty and self._native_block((*at, number)) is not None:
+                    return place(self.json, (*at, number))
         return max(tags({name: self.json[name] for name in in_order(self.json)}), default=-1)
 
     @property
@@ -206,14 +216,17 @@ class Body:
         if self.kind == "gemini":
             for marker in self.sent.markers:
                 if marker.location[:1] == ("contents",):
-                    contents = self.sent.sent[marker.call].body["contents"]
+                    cached = self.sent.sent[marker.call].body
                     # Without a TTL, Gemini keeps it for an hour.
-                    yield max(tags(contents), default=0.5), "5m" if marker.ttl == "300s" else "1h"
+                    yield max(tags(cached), default=0.5), "5m" if marker.ttl == "300s" else "1h"
             return
         for marker in self.sent.markers:
             at = self._block(marker.location, route)
             if at is not None:
-                yield (self.last if at == () else place(self.json, at)), marker.ttl or "5m"
+                # A block may have both providers' markers.
+                own = at_location(self.json, marker.location).get(route.key)
+                ttl = own.get("ttl") if isinstance(own, dict) else marker.ttl
+                yield (self.last if at == () else place(self.json, at)), ttl or "5m"
 
     def _block(self, at: Location, route: Route) -> Location | None:
         """The block on which a marker takes effect; None where it is not read, or is refused."""
@@ -229,7 +242,7 @@ class Body:
         if at[0] == "tools":
             return self._tool(at, route)
         if at[0] == "system":
-            return at if route.blocks.system_parameter else None
+            return at if route.blocks.system_parameter and carrier.get("text") else None
         if route.name in _PROXIES:
             return self._proxied(at)
         return at if len(at) == 4 and self._reads(at, route) else None
@@ -264,8 +277,9 @@ class Body:
         }.get(str(role), frozenset())
         if self.kind == "anthropic":
             kinds = rules.assistant if role == "assistant" else {"text", "image", "tool_result"}
-        told = _TYPES.get(kind, kind) == "text" and not block.get("text")
-        return at[2] in ("content", "output") and _TYPES.get(kind, kind) in kinds and not told
+        kind = _TYPES.get(kind, kind)
+        empty = kind == "text" and not block.get("text")
+        return at[2] in ("content", "output") and kind in kinds and not empty
 
     def _proxied(self, at: Location) -> Location | None:
         message = at_location(self.json, at[:2])
@@ -280,13 +294,16 @@ class Body:
         if at[2] != "content":
             return None
         block = at_location(self.json, at[:4])
+        if message["role"] in ("system", "developer") and not block.get("text"):
+            return None
         if result:
             return at[:2] if block.get("type") in _SENT_RESULTS else None
         return at[:4] if block.get("type") in {"text", "image_url", "file", "document"} else None
 
     def _native_block(self, at: Location) -> Location | None:
         if at == ():
-            return ()
+            # Bedrock refuses one on the request.
+            return None if "bedrock" in self.url else ()
         outer = at[: 4 if at[0] == "messages" else 2]
         if len(outer) < (4 if at[0] == "messages" else 2) or at[0] == "extra_body":
             return None
