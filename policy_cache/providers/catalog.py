@@ -193,6 +193,7 @@ class BlockTable(_Sourced):
             route's own, except in an assistant's turn.
         translates_messages: It does so with one on a message, too.
         translates_beside_tools: It does so in a request with tools, too.
+        translates_system: It does so with the blocks of a top-level `system`, too.
         clears_turns: `clear_at` is sent, and a marker on such a system message refused.
         extra_body: A marker in `extra_body` is one on the request.
         calls_break_text: Beside `tool_calls`, litellm sends a list of texts wrongly: it stays a text.
@@ -222,6 +223,7 @@ class BlockTable(_Sourced):
     translated: tuple[str, ...] = ()
     translates_messages: bool = False
     translates_beside_tools: bool = True
+    translates_system: bool = False
     clears_turns: bool = False
     extra_body: bool = True
 

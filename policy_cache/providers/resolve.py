@@ -229,6 +229,7 @@ def _block_rules(catalog: Catalog, entry: RouteEntry, shape: Shape) -> BlockRule
         translated=frozenset(table.translated),
         translates_messages=table.translates_messages,
         translates_beside_tools=table.translates_beside_tools,
+        translates_system=table.translates_system,
         clears_turns=table.clears_turns,
         extra_body=table.extra_body,
     )

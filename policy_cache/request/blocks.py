@@ -58,6 +58,7 @@ class BlockRules:
     translated: frozenset[str] = field(default_factory=frozenset)
     translates_messages: bool = False
     translates_beside_tools: bool = True
+    translates_system: bool = False
     clears_turns: bool = False
     extra_body: bool = True
 
@@ -175,7 +176,9 @@ def _late_system_blocks(prompt: Prompt, rules: BlockRules, index: int) -> list[B
     refused = rules.clears_turns and message.get("clear_at") is not None
     kinds = _NONE if refused else rules.system
     at: Location = ("messages", index, "content")
-    blocks = _content_blocks(prompt, rules, message.get("content"), at, (MESSAGES, index), kinds, "system")
+    # In Anthropic's shape, litellm drops a blank text here.
+    turn = "system" if prompt.shape == "chat" else "late"
+    blocks = _content_blocks(prompt, rules, message.get("content"), at, (MESSAGES, index), kinds, turn)
     return [block._replace(markable=False) for block in blocks]
 
 
@@ -275,6 +278,7 @@ def _content_blocks(
         carries = effective = kind in kinds and _markable(prompt, kind, fields or {})
         if not carries and fields is not None:
             effective = _takes_clients(kind, fields, rules, turn, kinds)
+            effective = effective and not (kind in _TOOL_KINDS and rules.needs_tools and not prompt.tools)
         blocks.append(
             _new(Block, ((*location, number), (section, element, CONTENT, number), kind, carries, effective))
         )

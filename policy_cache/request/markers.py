@@ -247,6 +247,8 @@ class _Effect:
         rules, location, prompt = self._rules, holder.location, self._prompt
         if prompt.tools and not rules.translates_beside_tools:
             return False
+        if location[0] == "system":
+            return rules.translates_system and holder.fields.get("type") in rules.translated
         if location[0] != "messages" or prompt.messages[holder.element].get("role") == "assistant":
             return False
         if len(location) == 2:

@@ -102,7 +102,9 @@ def ran(run, save, folder):
         ended = run(*arguments)
         assert ended.code in {0, 1}, ended.err
         written = [folder / name for name in ("report.html", "first.yaml", "first.test.yaml")]
-        return ended.out, *(file.read_text() for file in written if file.exists())
+        # What `init` says to do next names the catalog.
+        printed = ended.out.replace(" --catalog catalog.yaml", "")
+        return printed, *(file.read_text() for file in written if file.exists())
 
     return ran
 

@@ -106,7 +106,7 @@ def example(*texts):
         (
             RULE + '    match: {mo|del: "*claude*"}',
             "#### Model\n\n"
-            "The model without its provider's prefix: a glob, or `re:` and a regular expression.\n\n"
+            "The model without its provider's prefix: a glob, or `re:` and an expression for RE2.\n\n"
             + example('"*claude*"', "re:claude-(opus|sonnet)-4.*"),
         ),
         (

@@ -183,7 +183,7 @@ def test_a_question_that_is_too_large_is_given_up(asking):
 
 def test_what_takes_too_long_is_stopped_and_the_server_lives_on():
     with studio_of(seconds=1.0) as asking:
-        answer = asking.evaluate(*backtracking())
+        answer = asking.evaluate(*endless())
         assert (answer.status_code, answer.json()) == (
             422,
             {"error": "not evaluated: stopped after 1 seconds"},
@@ -192,14 +192,19 @@ def test_what_takes_too_long_is_stopped_and_the_server_lives_on():
         assert asking.evaluate().json()["shown"] is not None
 
 
-def backtracking():
-    policy = POLICY.replace("    targets", '    match: {model: "re:(a+)+b"}\n    targets')
-    return policy, json.dumps({"model": "a" * 60, "messages": [{"role": "user", "content": "x"}]})
+def endless():
+    """Three thousand walks over a large request."""
+    paths = ", ".join(f'"$..x{number}"' for number in range(100))
+    rule = f"match: {{exists: [{paths}]}}, targets: [system], action: {{add_cache_control: {{}}}}"
+    rules = [f"  - {{name: r{number}, {rule}}}\n" for number in range(30)]
+    policy = "version: 1\nname: p\nrules:\n" + "".join(rules)
+    message = {"role": "user", "content": [{"type": "text", "text": "x"}] * 20_000}
+    return policy, json.dumps({"model": "claude-opus-4-5", "messages": [message]})
 
 
 def test_what_waits_is_bounded_and_keeps_no_other_question_waiting():
     with studio_of(seconds=60.0) as asking, ThreadPoolExecutor(50) as pool:
-        answers = [pool.submit(asking.evaluate, *backtracking()) for _ in range(50)]
+        answers = [pool.submit(asking.evaluate, *endless()) for _ in range(50)]
         refused = list(islice(as_completed(answers), 46))
         assert asking.post("start").status_code == 200
         asking.studio.close()
