@@ -148,7 +148,7 @@ class Arbiter:
         prefix = self._prefix
         if self._route.run:
             if self._ends is None:
-                self._ends = run_ends(prefix.prompt)
+                self._ends = run_ends(prefix.prompt, prefix.rules)
             end = run_end(self._ends, wanted)
             return None if end is None else run_block(prefix.prompt, prefix.rules, end)
         block = prefix.settle(wanted)

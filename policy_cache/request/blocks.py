@@ -205,6 +205,9 @@ def _assistant_blocks(prompt: Prompt, rules: BlockRules, index: int) -> list[Blo
     elif content or not blocks:
         kinds = rules.assistant - _TOOL_KINDS if orphaned else rules.assistant
         blocks += _content_blocks(prompt, rules, content, at, (MESSAGES, index), kinds, "assistant")
+        if orphaned and any(block.kind in _TOOL_KINDS for block in blocks):
+            # Without tools, calls become text, and the turn one text.
+            blocks = [block._replace(markable=False, effective=False) for block in blocks]
     return _sorted_blocks(prompt, rules, index, blocks) if rules.sorts_assistant else blocks
 
 
@@ -265,7 +268,8 @@ def _content_blocks(
     section, element = place
     if isinstance(content, str):
         carries = "text" in kinds and _carries(content)
-        effective = carries or ("text" in kinds and _is_replaced(content, rules, turn))
+        whole = turn == "user" and "content" in rules.blank and content.isspace()
+        effective = carries or ("text" in kinds and (whole or _is_replaced(content, rules, turn)))
         kind = "text" if content or prompt.shape == "messages" else "empty"
         return [_new(Block, (location, (section, element, CONTENT, 0), kind, carries, effective))]
     if not isinstance(content, (list, tuple)):

@@ -240,7 +240,8 @@ class _Effect:
             return blocks.get((*holder.location, "content")) if rules.message_level or translates else None
         if translates:
             return next((b for b in reversed(tuple(blocks.values())) if b.kind in rules.translated), None)
-        return next(reversed(tuple(blocks.values())), None) if rules.list_level else None
+        content = [block for block in blocks.values() if block.order[2] == CONTENT]
+        return content[-1] if content and rules.list_level else None
 
     def _is_translated(self, holder: Holder) -> bool:
         """Whether litellm turns a marker of the other dialect into the route's."""

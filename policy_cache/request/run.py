@@ -14,11 +14,15 @@ if TYPE_CHECKING:
     from policy_cache.request.prompt import Prompt
 
 
-def run_ends(prompt: Prompt) -> list[int | None]:
+_TEXTS = ("text", "empty")
+
+
+def run_ends(prompt: Prompt, rules: BlockRules) -> list[int | None]:
     """For each message, the one that ends the longest run up to it; None where there is no run.
 
-    A run ends on a user's turn, and something must follow it: the provider refuses a cached prompt
-    that ends on another, and a request with nothing after it. A later system message would move.
+    A run ends on a user's turn, and something else must follow it: the provider refuses a cached prompt
+    that ends on another, and a request with nothing after it; litellm merges two turns of a user, which
+    a run would part. A later system message would move.
     """
     messages, leading = prompt.messages, prompt.leading
     if any(message.get("role") in SYSTEM_ROLES for message in messages[leading:]):
@@ -26,8 +30,11 @@ def run_ends(prompt: Prompt) -> list[int | None]:
     ends: list[int | None] = []
     end: int | None = None
     for index, message in enumerate(messages):
-        if leading <= index < len(messages) - 1 and message.get("role") == "user":
-            end = index
+        is_last = index == len(messages) - 1 or messages[index + 1].get("role") == "user"
+        if leading <= index and not is_last and message.get("role") == "user":
+            blocks = message_blocks(prompt, rules, index)
+            if any(block.markable or block.kind not in _TEXTS for block in blocks):
+                end = index
         ends.append(end)
     return ends
 

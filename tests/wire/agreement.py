@@ -181,7 +181,9 @@ class Body:
         """Where a marker of the whole request takes effect: the last block that may carry one."""
         for index, message in reversed([*enumerate(self.json["messages"])]):
             content, at = message.get("content"), ("messages", index, "content")
-            if isinstance(content, str) and content.strip():
+            if message.get("clear_at") is not None and self.kind == "anthropic":
+                continue
+            if isinstance(content, str) and (content.strip() or (content and self.kind == "chat")):
                 return place(self.json, at)
             for number in reversed(range(len(content) if isinstance(content, list) else 0)):
                 block = content[number]

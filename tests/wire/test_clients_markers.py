@@ -150,7 +150,7 @@ def test_the_result_of_a_call_that_code_execution_made_carries_none():
         "max_tokens": 16,
     }
     plan = plan_of(policy("messages.last"), request, "anthropic/claude-opus-5", "messages")
-    assert effective(plan) == [(("messages", 1, "content", 1), "5m", "policy")]
+    assert effective(plan) == [(("messages", 1, "content", 0), "5m", "policy")]
     # A client's own there is told, and takes no slot.
     request["messages"][2]["content"][0] |= MARKER
     plan = DEFAULT.plan({**number(request), "model": "anthropic/claude-opus-5"}, shape="messages")
