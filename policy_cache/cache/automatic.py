@@ -12,7 +12,7 @@ from policy_cache.cache.entries import EntryModel
 from policy_cache.cache.explicit import CacheOutcome, CachePlan, EntryRef
 
 if TYPE_CHECKING:
-    from policy_cache.cache.prompt import Prompt
+    from policy_cache.cache.prompt import CachedPrompt
     from policy_cache.providers.cache_rules import AutomaticRules
 
 
@@ -29,7 +29,7 @@ class AutomaticModel(EntryModel):
         super().__init__(rules.lives)
         self._rules = rules
 
-    def plan(self, prompt: Prompt, now: float) -> CachePlan:
+    def plan(self, prompt: CachedPrompt, now: float) -> CachePlan:
         """Work out what a prompt would read if its request started now; change nothing.
 
         Its reads are all prefixes that it shares, its writes the others. No lifetime is asked for: `5m` is

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from policy_cache.cache.prompt import Prompt, Ttl
+    from policy_cache.cache.prompt import CachedPrompt, Ttl
     from policy_cache.providers.cache_rules import ExplicitRules
 
 
@@ -83,7 +83,7 @@ class CacheModel:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def plan(self, prompt: Prompt, now: float) -> CachePlan:
+    def plan(self, prompt: CachedPrompt, now: float) -> CachePlan:
         """Work out what a prompt would read and write if its request started now; change nothing."""
         digests, positions, ends = prompt.prefix
         minimum = self._rules.minimum
@@ -146,7 +146,9 @@ class CacheModel:
         self._purge_above = max(1024, 2 * len(self._entries))
 
 
-def _outcome(prompt: Prompt, ends: list[int], reads: list[EntryRef], writes: list[EntryRef]) -> CacheOutcome:
+def _outcome(
+    prompt: CachedPrompt, ends: list[int], reads: list[EntryRef], writes: list[EntryRef]
+) -> CacheOutcome:
     """Bill a prompt: read up to A, write for an hour up to B, for five minutes up to C.
 
     A is the highest hit, B the highest one-hour breakpoint after it, C the last breakpoint.

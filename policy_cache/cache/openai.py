@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from policy_cache.cache.entries import EntryModel
 from policy_cache.cache.explicit import CacheOutcome, CachePlan, EntryRef
-from policy_cache.cache.prompt import Prompt
+from policy_cache.cache.prompt import CachedPrompt
 from policy_cache.request.prompt import SYSTEM_ROLES, TOOL_ROLES
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class OpenAIPrompt(Prompt):
+class OpenAIPrompt(CachedPrompt):
     """A prompt that OpenAI may put a breakpoint into by itself.
 
     Attributes:
@@ -34,7 +34,7 @@ class OpenAIPrompt(Prompt):
     implicit: tuple[int, ...] = ()
 
 
-def openai_prompt(prompt: Prompt, request: Mapping[str, Any]) -> OpenAIPrompt:
+def openai_prompt(prompt: CachedPrompt, request: Mapping[str, Any]) -> OpenAIPrompt:
     """The prompt of a chat request, with what its roles and its `prompt_cache_options` say of breakpoints."""
     implicit = () if _is_explicit(request) else tuple(_endings(prompt, request))
     placed = OpenAIPrompt(
@@ -51,7 +51,7 @@ def _is_explicit(request: Mapping[str, Any]) -> bool:
     return isinstance(options, Mapping) and options.get("mode") == "explicit"
 
 
-def _endings(prompt: Prompt, request: Mapping[str, Any]) -> Iterator[int]:
+def _endings(prompt: CachedPrompt, request: Mapping[str, Any]) -> Iterator[int]:
     """The ends of each user message, of each run of tool results, and of the leading system messages."""
     messages = request.get("messages")
     roles = [_role(message) for message in messages] if isinstance(messages, Sequence) else []
@@ -83,12 +83,12 @@ class OpenAIModel(EntryModel):
         super().__init__(rules.lives)
         self._rules = rules
 
-    def plan(self, prompt: Prompt, now: float) -> CachePlan:
+    def plan(self, prompt: CachedPrompt, now: float) -> CachePlan:
         """Work out what a prompt would read and write if its request started now; change nothing.
 
         It reads the longest entry that ends where the prompt has a breakpoint, or may have had the implicit
-        one before. What one of the breakpoints that it writes finds is prolonged, too. A plain `Prompt` has
-        the breakpoints of its markers alone.
+        one before. What one of the breakpoints that it writes finds is prolonged, too. A plain
+        `CachedPrompt` has the breakpoints of its markers alone.
         """
         digests, _, ends = prompt.prefix
         rules = self._rules
@@ -114,6 +114,6 @@ class OpenAIModel(EntryModel):
         )
 
 
-def _system_ending(prompt: Prompt, endings: Sequence[int]) -> Sequence[int]:
+def _system_ending(prompt: CachedPrompt, endings: Sequence[int]) -> Sequence[int]:
     """The end of the leading system messages, which is looked at however long ago it was."""
     return endings[:1] if endings and prompt.blocks[endings[0]].level == "system" else ()

@@ -21,7 +21,7 @@ _ONE_POSITION = frozenset({"tool_use", "tool_result"})
 
 
 @dataclass(frozen=True, slots=True)
-class PromptBlock:
+class CachedBlock:
     """One unit of the prefix.
 
     Attributes:
@@ -43,7 +43,7 @@ class PromptBlock:
     cacheable: bool = True
 
 
-class Prefix(NamedTuple):
+class Chain(NamedTuple):
     """What the cache sees of a prompt, for each of its blocks; markers change none of it.
 
     Attributes:
@@ -58,7 +58,7 @@ class Prefix(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Prompt:
+class CachedPrompt:
     """A whole prompt.
 
     Attributes:
@@ -71,17 +71,17 @@ class Prompt:
 
     model: str
     scope: str
-    blocks: tuple[PromptBlock, ...]
+    blocks: tuple[CachedBlock, ...]
     parameters: Mapping[Level, bytes] = field(default_factory=dict)
     tail: int = 0
-    _prefix: Prefix | None = field(default=None, init=False, repr=False, compare=False)
+    _prefix: Chain | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
-    def prefix(self) -> Prefix:
+    def prefix(self) -> Chain:
         """The hashes, positions and sizes of its prefixes, worked out once."""
         if self._prefix is None:
             ends = list(accumulate(block.tokens for block in self.blocks))
-            object.__setattr__(self, "_prefix", Prefix(self._digests(), self._positions(), ends))
+            object.__setattr__(self, "_prefix", Chain(self._digests(), self._positions(), ends))
         assert self._prefix is not None
         return self._prefix
 
@@ -90,7 +90,7 @@ class Prompt:
         """The size of the whole prompt."""
         return sum(block.tokens for block in self.blocks) + self.tail
 
-    def mark(self, breakpoints: Mapping[int, Ttl]) -> Prompt:
+    def mark(self, breakpoints: Mapping[int, Ttl]) -> CachedPrompt:
         """The same prompt with breakpoints on these blocks, by their index, beside those it has."""
         if not breakpoints:
             return self

@@ -11,13 +11,13 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from policy_cache.cache.content import content_of, role_of
-from policy_cache.cache.prompt import Level, Prompt, PromptBlock, Ttl, digest
+from policy_cache.cache.prompt import CachedBlock, CachedPrompt, Level, Ttl, digest
 from policy_cache.providers.catalog import packaged_catalog
 from policy_cache.providers.resolve import Route, resolve
 from policy_cache.request.blocks import ABSENT, SYSTEM, TOOLS, walk
 from policy_cache.request.location import elements_of, fields_of
 from policy_cache.request.markers import nested
-from policy_cache.request.prompt import Prompt as RequestPrompt
+from policy_cache.request.prompt import Prompt
 from policy_cache.request.tokens import tokens
 
 if TYPE_CHECKING:
@@ -34,15 +34,15 @@ _TURNS_ON_SYSTEM = ("web_search_", "web_fetch_")
 _IMAGES = ("image", "image_url")
 
 
-def read(request: Mapping[str, Any], route: Route, *, scope: str = "") -> Prompt:
+def read(request: Mapping[str, Any], route: Route, *, scope: str = "") -> CachedPrompt:
     """The prompt of a request on a route, with the breakpoints that its markers are there."""
-    prompt = RequestPrompt(request, route.shape)
+    prompt = Prompt(request, route.shape)
     blocks = (cached(prompt, block) for block in walk(prompt, route.blocks))
     whole = assembled(prompt, blocks, model=route.model, scope=scope)
     return marked(whole, route.markers_of(prompt), route)
 
 
-def messages_prompt(request: Mapping[str, Any], *, scope: str = "") -> Prompt:
+def messages_prompt(request: Mapping[str, Any], *, scope: str = "") -> CachedPrompt:
     """The prompt of a request of Anthropic's own Messages API."""
     return read(request, messages_route(str(request.get("model", ""))), scope=scope)
 
@@ -54,20 +54,20 @@ def messages_route(model: str) -> Route:
 
 
 def assembled(
-    prompt: RequestPrompt, blocks: Iterable[PromptBlock | None], *, model: str, scope: str
-) -> Prompt:
+    prompt: Prompt, blocks: Iterable[CachedBlock | None], *, model: str, scope: str
+) -> CachedPrompt:
     """A prompt of its blocks, without breakpoints.
 
     Web search and web fetch change the system prompt, so they follow the other tools.
     """
     present = [block for block in blocks if block is not None]
     present.sort(key=lambda block: (block.level != "tools", block.kind != "tool"))
-    return Prompt(
+    return CachedPrompt(
         model=model, scope=scope, blocks=tuple(present), parameters=parameters(prompt), tail=REPLY_OPENING
     )
 
 
-def cached(prompt: RequestPrompt, block: Block) -> PromptBlock | None:
+def cached(prompt: Prompt, block: Block) -> CachedBlock | None:
     """A block as the cache has it; None for what is not in the prefix."""
     if block.kind in ABSENT or (block.kind == "empty" and block.order[0] == SYSTEM):
         return None
@@ -80,7 +80,7 @@ def cached(prompt: RequestPrompt, block: Block) -> PromptBlock | None:
     elif block.order[0] == SYSTEM:
         level = "system"
     text = json.dumps([level, role_of(prompt, block), content], separators=(",", ":"), default=str)
-    return PromptBlock(
+    return CachedBlock(
         level=level,
         kind=block.kind if block.order[0] == TOOLS else str(content.get("type", "")),
         content=digest(text.encode()),
@@ -90,7 +90,7 @@ def cached(prompt: RequestPrompt, block: Block) -> PromptBlock | None:
     )
 
 
-def marked(prompt: Prompt, markers: Sequence[ClientMarker], route: Route) -> Prompt:
+def marked(prompt: CachedPrompt, markers: Sequence[ClientMarker], route: Route) -> CachedPrompt:
     """A prompt with the breakpoints that a route makes of markers."""
     if not markers:
         return prompt
@@ -108,7 +108,7 @@ def _place(places: Mapping[Location, int], at: Location) -> int:
     return places[at[:-1]] if found is None else found
 
 
-def parameters(prompt: RequestPrompt) -> dict[Level, bytes]:
+def parameters(prompt: Prompt) -> dict[Level, bytes]:
     """What each level of the prompt depends on beside its blocks."""
     request = prompt.request
     tool_choice, thinking = request.get("tool_choice"), request.get("thinking")
@@ -135,7 +135,7 @@ def parameters(prompt: RequestPrompt) -> dict[Level, bytes]:
     }
 
 
-def _features(prompt: RequestPrompt) -> Iterator[str]:
+def _features(prompt: Prompt) -> Iterator[str]:
     """Whether any message holds an image, or asks for citations."""
     for message in prompt.rich:
         for part in elements_of(message.get("content")):

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from starlette.datastructures import Headers
     from starlette.requests import Request
 
-    from policy_cache.cache.prompt import Prompt
+    from policy_cache.cache.prompt import CachedPrompt
 
 
 def create_app(
@@ -123,7 +123,7 @@ class _Provider:
         return {"request-id": f"req_{next(self._ids):024d}"}
 
 
-async def _read(request: Request, *, counting: bool = False) -> tuple[dict[str, Any], Prompt]:
+async def _read(request: Request, *, counting: bool = False) -> tuple[dict[str, Any], CachedPrompt]:
     scope = _authenticate(request.headers)
     betas = frozenset(name.strip() for name in request.headers.get("anthropic-beta", "").split(","))
     raw = await request.body()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from policy_cache.engine.changes import Placement, Source
+from policy_cache.engine.changes import Origin, Placement
 from policy_cache.request.blocks import REQUEST, Block, Order
 from policy_cache.request.location import Location, normalized
 from policy_cache.request.prefix import last_effective
@@ -90,7 +90,7 @@ class Arbiter:
         self.placements = placements
         self.accepted: list[Accepted] = []
 
-    def want(self, source: Source, hit: Hit, ttl: Ttl) -> None:
+    def want(self, source: Origin, hit: Hit, ttl: Ttl) -> None:
         """Consider one marker, and record what becomes of it."""
         named, wanted, depth = hit
         route = self._route
@@ -156,7 +156,7 @@ class Arbiter:
 
     def _refuse(
         self,
-        source: Source,
+        source: Origin,
         named: Location,
         ttl: Ttl,
         reason: Reason,
@@ -165,7 +165,7 @@ class Arbiter:
     ) -> None:
         self.placements.append(Placement(source, named, None, ttl, reason, detail, wanted))
 
-    def _refuse_claimed(self, source: Source, named: Location, ttl: Ttl, location: Location) -> None:
+    def _refuse_claimed(self, source: Origin, named: Location, ttl: Ttl, location: Location) -> None:
         if self._claimed[location]:
             return self._refuse(source, named, ttl, "kept_client_marker", "", location)
         detail = f"{normalized(location)} is marked already"

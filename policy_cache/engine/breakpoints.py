@@ -12,7 +12,7 @@ from policy_cache.request.prompt import Prompt
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from policy_cache.engine.changes import Source
+    from policy_cache.engine.changes import Origin
     from policy_cache.engine.injection import Injection
     from policy_cache.providers.resolve import Route
     from policy_cache.request.blocks import Order
@@ -46,7 +46,7 @@ class Breakpoint(NamedTuple):
     key: str
     slot: int | None
     party: Party
-    source: Source | None
+    source: Origin | None
     origin: Location | None
 
     @property
@@ -60,7 +60,7 @@ def breakpoints(
     sent: Mapping[str, object],
     route: Route,
     *,
-    owners: Mapping[Location, Source],
+    owners: Mapping[Location, Origin],
     splits: Iterable[Location],
     injection: Injection | None,
 ) -> tuple[Breakpoint, ...]:

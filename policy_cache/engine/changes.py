@@ -23,7 +23,7 @@ class PatchOperation(TypedDict, total=False):
     value: object
 
 
-class Source(NamedTuple):
+class Origin(NamedTuple):
     """The part of the policy that asked for something.
 
     Attributes:
@@ -50,7 +50,7 @@ class Placement(NamedTuple):
         wanted: The block that was to carry the marker, in the request as it was; None where none could.
     """
 
-    source: Source
+    source: Origin
     location: Location | None
     at: Location | None
     ttl: Ttl | None
@@ -86,7 +86,7 @@ class Edit(NamedTuple):
     location: Location
     before: object
     after: object
-    source: Source
+    source: Origin
     steps: tuple[Step, ...]
 
 

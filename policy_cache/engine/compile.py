@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
-from policy_cache.engine.changes import Source
+from policy_cache.engine.changes import Origin
 from policy_cache.engine.match import Condition, Facts, Test, compile_match, text_of
 from policy_cache.request.targets import PLACES, Finder, Hit, compile_target
 
@@ -35,7 +35,7 @@ class CompiledTarget:
         place: Locates the element whose end a named target means, at once; None for other targets.
     """
 
-    source: Source
+    source: Origin
     ttl: Ttl
     find: Finder
     take: Take
@@ -120,7 +120,7 @@ class CompiledRule:
     """
 
     number: int
-    source: Source
+    source: Origin
     match: tuple[Condition, ...]
     veto: tuple[Condition, ...]
     targets: tuple[CompiledTarget, ...]
@@ -242,11 +242,11 @@ def _rule(loaded: LoadedPolicy, rule: Rule, index: int) -> CompiledRule:
     ttl: Ttl = (added.ttl if added else None) or "5m"
     return CompiledRule(
         number=index + 1,
-        source=Source(rule.name, "", loaded.line("rules", index)),
+        source=Origin(rule.name, "", loaded.line("rules", index)),
         match=compile_match(rule.match, rule.name),
         veto=compile_match(rule.except_, rule.name),
         targets=tuple(
-            _target(target, Source(rule.name, target.at, loaded.line("rules", index, "targets", place)), ttl)
+            _target(target, Origin(rule.name, target.at, loaded.line("rules", index, "targets", place)), ttl)
             for place, target in enumerate(rule.targets)
         ),
         action=_action(rule),
@@ -256,7 +256,7 @@ def _rule(loaded: LoadedPolicy, rule: Rule, index: int) -> CompiledRule:
     )
 
 
-def _target(target: Target, source: Source, ttl: Ttl) -> CompiledTarget:
+def _target(target: Target, source: Origin, ttl: Ttl) -> CompiledTarget:
     return CompiledTarget(
         source, target.ttl or ttl, compile_target(target.at), target.take, PLACES.get(target.at)
     )

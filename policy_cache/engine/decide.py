@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from policy_cache.engine.arbitrate import Arbiter
 from policy_cache.engine.breakpoints import breakpoints
-from policy_cache.engine.changes import Edit, Placement, Source, Step, edited
+from policy_cache.engine.changes import Edit, Origin, Placement, Step, edited
 from policy_cache.engine.compile import SetParameters, Split, Template, Unmark
 from policy_cache.engine.edits import Cut, Removal, prompt_edits
 from policy_cache.engine.injection import MEANING, injection
@@ -142,7 +142,7 @@ class Decision:
             for hit in hits:
                 self._remove(source, hit.location, _markers_at(hit, places))
 
-    def _remove(self, source: Source, location: Location | None, markers: list[ClientMarker]) -> None:
+    def _remove(self, source: Origin, location: Location | None, markers: list[ClientMarker]) -> None:
         fresh = [one for one in markers if (one.holder, one.key) not in self._gone]
         self._gone.update((one.holder, one.key) for one in fresh)
         self._removals += [Removal(one, source) for one in fresh]
@@ -210,7 +210,7 @@ class Decision:
             for hit in hits:
                 self._placements.append(self._cut(source, hit, literal))
 
-    def _cut(self, source: Source, hit: Hit, literal: str) -> Placement:
+    def _cut(self, source: Origin, hit: Hit, literal: str) -> Placement:
         block = None if hit.order is None or hit.order[0] == REQUEST else self._prefix.settle(hit.order)
         text = None if block is None else self._text(block.location)
         if block is None or text is None:
@@ -249,7 +249,7 @@ class Decision:
         for name, wanted in action.values:
             self._placements.append(self._set_parameter(rule.source, name, wanted))
 
-    def _set_parameter(self, source: Source, name: str, wanted: Template | Mapping[str, str]) -> Placement:
+    def _set_parameter(self, source: Origin, name: str, wanted: Template | Mapping[str, str]) -> Placement:
         route = self._facts.route
         taken = route.parameters.get(name)
         if taken is None:

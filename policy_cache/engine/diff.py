@@ -18,7 +18,7 @@ from policy_cache.text.words import word
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from policy_cache.engine.changes import Edit, Placement, Source
+    from policy_cache.engine.changes import Edit, Origin, Placement
     from policy_cache.providers.resolve import Route
     from policy_cache.request.location import Location
     from policy_cache.request.markers import ClientMarker
@@ -87,12 +87,12 @@ def file_name(file: str) -> str:
     return word(PurePath(file).name)
 
 
-def place_of(plan: Planned, source: Source) -> str:
+def place_of(plan: Planned, source: Origin) -> str:
     """Where in the policy something was asked for: `default.yaml:31`."""
     return file_name(plan.policy[0]) + (f":{source.line}" if source.line else "")
 
 
-def _asked(source: Source) -> str:
+def _asked(source: Origin) -> str:
     return f"{word(source.rule)} / {word(source.target)}" if source.target else word(source.rule)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from policy_cache.engine.changes import Edit, Source, Step
+from policy_cache.engine.changes import Edit, Origin, Step
 from policy_cache.request.location import Key, Location, fields_of, value_at
 from policy_cache.request.markers import MARKER_KEYS
 
@@ -23,7 +23,7 @@ class Removal(NamedTuple):
     """A client's marker that a rule takes away."""
 
     marker: ClientMarker
-    source: Source
+    source: Origin
 
 
 class Cut(NamedTuple):
@@ -31,7 +31,7 @@ class Cut(NamedTuple):
 
     order: Order
     at: int
-    source: Source
+    source: Origin
 
 
 def prompt_edits(
@@ -69,7 +69,7 @@ def _at(prompt: Prompt, location: Location, name: Key) -> object:
     return None if fields is None else fields.get(str(name))
 
 
-def _mark(prompt: Prompt, route: Route, accepted: Accepted, source: Source, cut: Cut | None) -> Edit:
+def _mark(prompt: Prompt, route: Route, accepted: Accepted, source: Origin, cut: Cut | None) -> Edit:
     location, key = accepted.location, route.key
     value = value_at(prompt.request, location)
     new = dict(route.markers[accepted.ttl])

@@ -27,7 +27,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from policy_cache.cache.prompt import Prompt
+    from policy_cache.cache.prompt import CachedPrompt
     from policy_cache.providers.cache_rules import ExplicitRules
     from policy_cache.providers.prices import Prices
 
@@ -124,7 +124,7 @@ class Optimum:
         """USD for the prompts so far, unrounded, without their replies; None where a price is unknown."""
         return None if self._total is None else self._total / _MILLION
 
-    def add(self, prompt: Prompt, at: float, prices: Prices | None) -> None:
+    def add(self, prompt: CachedPrompt, at: float, prices: Prices | None) -> None:
         """Add the next prompt.
 
         Args:

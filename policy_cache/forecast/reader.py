@@ -10,18 +10,18 @@ from policy_cache.cache.reading import assembled, cached
 from policy_cache.cache.reading import marked as marked_by
 from policy_cache.forecast.scale import UNSCALED, Scale
 from policy_cache.request.blocks import message_blocks, system_blocks, tool_block
-from policy_cache.request.prompt import Prompt as RequestPrompt
+from policy_cache.request.prompt import Prompt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from policy_cache.cache.prompt import Prompt, PromptBlock
+    from policy_cache.cache.prompt import CachedBlock, CachedPrompt
     from policy_cache.live.engine import Engine
     from policy_cache.providers.resolve import Route
     from policy_cache.request.blocks import Block, BlockRules
     from policy_cache.request.prompt import Shape
 
-_Read: TypeAlias = "tuple[object, tuple[PromptBlock | None, ...]]"
+_Read: TypeAlias = "tuple[object, tuple[CachedBlock | None, ...]]"
 _MOST_ELEMENTS = 5_000
 
 
@@ -46,7 +46,7 @@ class PromptReader:
         # With each element, lest another one takes its id.
         self._known: Memo[tuple[int, int, bool], _Read] = Memo(_MOST_ELEMENTS)
 
-    def read(self, request: Mapping[str, Any], *, model: str, scope: str = "") -> Prompt:
+    def read(self, request: Mapping[str, Any], *, model: str, scope: str = "") -> CachedPrompt:
         """The prompt of a request, without breakpoints.
 
         Args:
@@ -54,10 +54,10 @@ class PromptReader:
             model: The model; every model has its own cache.
             scope: What shares a cache: a workspace, an organization.
         """
-        prompt = RequestPrompt(request, self._shape)
+        prompt = Prompt(request, self._shape)
         return assembled(prompt, self._blocks(prompt), model=model, scope=scope)
 
-    def _blocks(self, prompt: RequestPrompt) -> Iterator[PromptBlock | None]:
+    def _blocks(self, prompt: Prompt) -> Iterator[CachedBlock | None]:
         rules = self._rules
         tools = [tool_block(prompt, rules, index) for index in range(len(prompt.tools))]
         yield from self._contents(prompt, prompt.tools, -1, tools)
@@ -68,8 +68,8 @@ class PromptReader:
             yield from self._contents(prompt, message, index, message_blocks(prompt, rules, index))
 
     def _contents(
-        self, prompt: RequestPrompt, element: object, index: int, blocks: Sequence[Block]
-    ) -> Iterator[PromptBlock | None]:
+        self, prompt: Prompt, element: object, index: int, blocks: Sequence[Block]
+    ) -> Iterator[CachedBlock | None]:
         """The blocks of an element: their contents as first read, and whether a marker takes effect now."""
         key = (id(element), index, index < prompt.leading)
         known = self._known.get(key)
@@ -82,7 +82,7 @@ class PromptReader:
             else:
                 yield replace(content, cacheable=block.effective)
 
-    def _sized(self, block: PromptBlock | None) -> PromptBlock | None:
+    def _sized(self, block: CachedBlock | None) -> CachedBlock | None:
         if block is None or self._scale is UNSCALED:
             return block
         return replace(block, tokens=round(block.tokens * self._scale.of(block.level)))
@@ -96,7 +96,7 @@ class Readers:
         self._scales = scales
         self._known: dict[tuple[Shape, BlockRules, Scale], PromptReader] = {}
 
-    def read(self, request: Mapping[str, Any], route: Route, scope: str = "") -> Prompt:
+    def read(self, request: Mapping[str, Any], route: Route, scope: str = "") -> CachedPrompt:
         """The prompt of a request on a route, without breakpoints."""
         scale = self._scales.get(route.model, UNSCALED)
         key = route.shape, route.blocks, scale
@@ -106,8 +106,8 @@ class Readers:
         return reader.read(request, model=route.model, scope=scope)
 
     def sent(
-        self, engine: Engine, request: dict[str, Any], prompt: Prompt, route: Route
-    ) -> tuple[dict[str, Any], Prompt]:
+        self, engine: Engine, request: dict[str, Any], prompt: CachedPrompt, route: Route
+    ) -> tuple[dict[str, Any], CachedPrompt]:
         """The request that a policy makes of one, and its prompt, without breakpoints.
 
         Args:
@@ -122,6 +122,6 @@ class Readers:
         return sent, self.read(sent, route, prompt.scope)
 
 
-def marked(prompt: Prompt, request: Mapping[str, Any], route: Route) -> Prompt:
+def marked(prompt: CachedPrompt, request: Mapping[str, Any], route: Route) -> CachedPrompt:
     """A prompt with the breakpoints that a route keeps of a request's markers."""
-    return marked_by(prompt, route.markers_of(RequestPrompt(request, route.shape)), route)
+    return marked_by(prompt, route.markers_of(Prompt(request, route.shape)), route)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from policy_cache.cache.explicit import CachePlan
-    from policy_cache.cache.prompt import Prompt
+    from policy_cache.cache.prompt import CachedPrompt
     from policy_cache.forecast.scale import Scale
     from policy_cache.live.engine import Engine
     from policy_cache.providers.resolve import Route
@@ -34,7 +34,7 @@ _MOST_SESSIONS = 200_000
 class Model(Protocol):
     """A provider's cache."""
 
-    def plan(self, prompt: Prompt, now: float) -> CachePlan:
+    def plan(self, prompt: CachedPrompt, now: float) -> CachePlan:
         """What a prompt would read and write."""
 
     def commit(self, plan: CachePlan, available: float) -> None:
@@ -69,7 +69,7 @@ class _Cache:
         rules = self._rules
         return rules is not None and (not isinstance(rules, AutomaticRules) or rules.caches(request))
 
-    def prompt(self, prompt: Prompt, sent: Mapping[str, object]) -> Prompt:
+    def prompt(self, prompt: CachedPrompt, sent: Mapping[str, object]) -> CachedPrompt:
         """A prompt with the breakpoints that it has once a request was sent."""
         found = marked(prompt, sent, self.route)
         return openai_prompt(found, sent) if isinstance(self._rules, BreakpointRules) else found

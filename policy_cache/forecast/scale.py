@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from policy_cache.cache.prompt import Level, Prompt
+    from policy_cache.cache.prompt import CachedPrompt, Level
 
 # What a tokenizer may make of an estimated token; a fit beyond is of something else.
 _LEAST, _MOST = 0.2, 5.0
@@ -48,7 +48,7 @@ class Fit:
     _estimated: int = 0
     _reported: int = 0
 
-    def add(self, prompt: Prompt, reported: int) -> None:
+    def add(self, prompt: CachedPrompt, reported: int) -> None:
         """Take an unscaled prompt, and its size in tokens as the provider reported it."""
         messages = sum(block.tokens for block in prompt.blocks if block.level == "messages")
         prefix = prompt.tokens - prompt.tail - messages

@@ -11,11 +11,13 @@ from policy_cache.usage.segments import owner_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from policy_cache.cache.prompt import Prompt
+    from policy_cache.cache.prompt import CachedPrompt
     from policy_cache.engine.plan import Plan
 
 
-def shares(prompt: Prompt, outcome: CacheOutcome, plan: Plan | None) -> Iterator[tuple[Owner, CacheOutcome]]:
+def shares(
+    prompt: CachedPrompt, outcome: CacheOutcome, plan: Plan | None
+) -> Iterator[tuple[Owner, CacheOutcome]]:
     """What each owner of a breakpoint caused of an outcome.
 
     Args:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from policy_cache.cache.explicit import CachePlan, EntryRef
-    from policy_cache.cache.prompt import Prompt
+    from policy_cache.cache.prompt import CachedPrompt
     from policy_cache.misses.difference import Sent
     from policy_cache.providers.cache_rules import ExplicitRules
     from policy_cache.providers.resolve import Route
@@ -52,7 +52,7 @@ class Turn(NamedTuple):
         rules: How the entries of its route live, and are found.
     """
 
-    prompt: Prompt
+    prompt: CachedPrompt
     plan: CachePlan
     at: float
     available: float

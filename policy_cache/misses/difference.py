@@ -14,7 +14,7 @@ from policy_cache.request.location import value_at
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from policy_cache.cache.prompt import Prompt, PromptBlock
+    from policy_cache.cache.prompt import CachedBlock, CachedPrompt
     from policy_cache.misses.causes import Cause
     from policy_cache.request.location import Location
 
@@ -35,7 +35,7 @@ class Sent(NamedTuple):
     """A request as it was sent, and its prompt without breakpoints."""
 
     request: Mapping[str, Any]
-    prompt: Prompt
+    prompt: CachedPrompt
 
 
 class Change(NamedTuple):
@@ -52,7 +52,7 @@ class Change(NamedTuple):
     words: str
 
 
-def common_blocks(before: Prompt, after: Prompt) -> int:
+def common_blocks(before: CachedPrompt, after: CachedPrompt) -> int:
     """How many blocks two prompts begin with alike, whatever their models and breakpoints."""
     entered = 0
     number = 0
@@ -82,7 +82,7 @@ def change_at(before: Sent, after: Sent, at: int) -> Change:
     return _told("message_changed", before, after, at)
 
 
-def _is_cleared(old: PromptBlock, new: PromptBlock) -> bool:
+def _is_cleared(old: CachedBlock, new: CachedBlock) -> bool:
     """Whether a tool's result gave way to a stand-in, as context editing does."""
     return old.kind == new.kind == "tool_result" and 2 * new.tokens < old.tokens
 

@@ -25,7 +25,7 @@ from policy_cache.providers.price_map import prices_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from policy_cache.cache.prompt import Prompt
+    from policy_cache.cache.prompt import CachedPrompt
     from policy_cache.forecast.scale import Scale
     from policy_cache.misses.causes import Cause
     from policy_cache.providers.prices import Prices
@@ -215,7 +215,7 @@ class Misses:
         self.sessions += before is None
         self._judge(record, before, request, request.turn)
 
-    def _turn(self, record: TraceRecord, route: Route, prompt: Prompt) -> Turn | None:
+    def _turn(self, record: TraceRecord, route: Route, prompt: CachedPrompt) -> Turn | None:
         rules, cache = route.marked, self._caches.of(route, record)
         if cache is None or not isinstance(rules, ExplicitRules):
             return None

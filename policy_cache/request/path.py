@@ -23,7 +23,7 @@ from policy_cache.request.pattern import compile_pattern
 from policy_cache.request.steps import (
     Node,
     Predicate,
-    Step,
+    Stride,
     children,
     descending,
     filtered,
@@ -58,7 +58,7 @@ class CompiledPath:
 
     text: str
     keys: Location | None
-    segments: tuple[tuple[str, Step], ...]
+    segments: tuple[tuple[str, Stride], ...]
     descends: bool
 
     def find(self, document: object) -> list[Location]:
@@ -86,19 +86,19 @@ class CompiledPath:
     def _nodes(self, document: object, allowance: Allowance) -> Iterable[Node]:
         return walk(document, (step for _, step in self.segments), allowance)
 
-    def miss(self, document: object) -> Miss | None:
+    def miss(self, document: object) -> DeadEnd | None:
         """Where the path stops matching, or None where it matches; for people, and slower than `find`."""
         allowance = Allowance()
         nodes: list[Node] = [(None, document)]
         for written, step in self.segments:
             hits = list(taken(nodes, step, allowance))
             if not hits:
-                return Miss(written, location_of(nodes[-1], allowance), nodes[-1][1])
+                return DeadEnd(written, location_of(nodes[-1], allowance), nodes[-1][1])
             nodes = hits
         return None
 
 
-class Miss(NamedTuple):
+class DeadEnd(NamedTuple):
     """The end of a path that does not match: the segment that failed, and the last value it failed on."""
 
     segment: str
@@ -181,7 +181,7 @@ def _keys(nodes: list[JSONPath]) -> Location | None:
     return None if None in keys else tuple(key for key in keys if key is not None)
 
 
-def _step(node: JSONPath) -> Step:
+def _step(node: JSONPath) -> Stride:
     if isinstance(node, Descendants):
         return descending(_step(node.right))
     key = _key(node)

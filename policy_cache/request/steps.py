@@ -12,13 +12,13 @@ Trail: TypeAlias = "tuple[Trail, Key] | None"
 """A location from its end: to go on costs the same at any depth."""
 
 Node: TypeAlias = tuple[Trail, object]
-Step: TypeAlias = Callable[[Node, Allowance], Iterable[Node]]
+Stride: TypeAlias = Callable[[Node, Allowance], Iterable[Node]]
 Predicate: TypeAlias = Callable[[object, Allowance], bool]
 
 _LEAVES = frozenset({str, int, float, bool, type(None)})
 
 
-def walk(value: object, steps: Iterable[Step], allowance: Allowance) -> Iterable[Node]:
+def walk(value: object, steps: Iterable[Stride], allowance: Allowance) -> Iterable[Node]:
     """What some steps lead to, in document order; nothing is looked at before it is asked for."""
     nodes: Iterable[Node] = [(None, value)]
     for step in steps:
@@ -26,7 +26,7 @@ def walk(value: object, steps: Iterable[Step], allowance: Allowance) -> Iterable
     return nodes
 
 
-def taken(nodes: Iterable[Node], step: Step, allowance: Allowance) -> Iterator[Node]:
+def taken(nodes: Iterable[Node], step: Stride, allowance: Allowance) -> Iterator[Node]:
     """What one step leads to from each of some nodes."""
     for node in nodes:
         yield from step(node, allowance)
@@ -68,7 +68,7 @@ def _member(value: object, key: Key) -> tuple[Key, object] | None:
     return None if members is None or key not in members else (key, members[key])
 
 
-def single(key: Key) -> Step:
+def single(key: Key) -> Stride:
     """`.name` and `[0]`."""
 
     def step(node: Node, _: Allowance) -> Iterable[Node]:
@@ -78,7 +78,7 @@ def single(key: Key) -> Step:
     return step
 
 
-def sliced(cut: slice) -> Step:
+def sliced(cut: slice) -> Stride:
     """`[1:2]`."""
 
     def step(node: Node, allowance: Allowance) -> Iterable[Node]:
@@ -105,7 +105,7 @@ def children(node: Node, allowance: Allowance) -> Sequence[Node]:
     return [((trail, name), member) for name, member in members.items()]
 
 
-def filtered(predicates: Sequence[Predicate]) -> Step:
+def filtered(predicates: Sequence[Predicate]) -> Stride:
     """`[?…]`."""
 
     def step(node: Node, allowance: Allowance) -> Iterator[Node]:
@@ -116,7 +116,7 @@ def filtered(predicates: Sequence[Predicate]) -> Step:
     return step
 
 
-def descending(inner: Step) -> Step:
+def descending(inner: Stride) -> Stride:
     """`..`, and the step that each container below takes; one that stands in itself ends it."""
 
     def step(node: Node, allowance: Allowance) -> Iterator[Node]:

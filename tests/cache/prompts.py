@@ -1,16 +1,16 @@
 """Small prompts whose sizes can be added up in the head."""
 
 from policy_cache.cache.explicit import CacheModel
-from policy_cache.cache.prompt import Prompt, PromptBlock
+from policy_cache.cache.prompt import CachedBlock, CachedPrompt
 from policy_cache.providers.cache_rules import ExplicitRules
 
 
 def block(name, tokens=100, ttl=None, *, level="messages", kind="text"):
-    return PromptBlock(level, kind, name.encode(), tokens, ttl)
+    return CachedBlock(level, kind, name.encode(), tokens, ttl)
 
 
 def prompt(*blocks, model="m", scope="s", **fields):
-    return Prompt(model, scope, blocks, **fields)
+    return CachedPrompt(model, scope, blocks, **fields)
 
 
 def texts(count, *, ttl=None, start=0):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from policy_cache.cache.automatic import AutomaticModel
 from policy_cache.cache.explicit import CacheOutcome
-from policy_cache.cache.prompt import Prompt
+from policy_cache.cache.prompt import CachedPrompt
 from policy_cache.providers.cache_rules import AutomaticRules
 from policy_cache.providers.catalog import packaged_catalog
 from policy_cache.providers.resolve import resolve
@@ -222,7 +222,11 @@ class TestRules:
 # The same content has the same size.
 blocks = st.sampled_from([block("empty", 0), block("short", 7), block("middle", 130), block("long", 900)])
 prompts = st.builds(
-    Prompt, st.just("m"), st.sampled_from("st"), st.lists(blocks, max_size=30).map(tuple), tail=st.just(3)
+    CachedPrompt,
+    st.just("m"),
+    st.sampled_from("st"),
+    st.lists(blocks, max_size=30).map(tuple),
+    tail=st.just(3),
 )
 rules = st.builds(AutomaticRules, st.integers(0, 1_200), st.integers(1, 200), st.just(300.0))
 requests = st.lists(st.tuples(prompts, st.floats(0, 400)), max_size=8)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policy_cache.cache.explicit import CacheModel
-from policy_cache.cache.prompt import LEVELS, Prompt, PromptBlock
+from policy_cache.cache.prompt import LEVELS, CachedBlock, CachedPrompt
 
 from .prompts import explicit_rules, send
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.property
 
 ttls = st.sampled_from([None, None, "5m", "1h"])
 blocks = st.builds(
-    PromptBlock,
+    CachedBlock,
     level=st.sampled_from(LEVELS),
     kind=st.sampled_from(["text", "tool_use", "tool_result"]),
     content=st.sampled_from([b"a", b"b", b"c"]),
@@ -27,7 +27,7 @@ blocks = st.builds(
 @st.composite
 def prompts(draw):
     drawn = draw(st.lists(blocks, max_size=40))
-    return Prompt(
+    return CachedPrompt(
         model=draw(st.sampled_from(["m", "n"])),
         scope=draw(st.sampled_from(["s", "t"])),
         blocks=tuple(sorted(drawn, key=lambda block: LEVELS.index(block.level))),

@@ -19,7 +19,7 @@ from tests.wire.tags import in_order, tags
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from policy_cache.cache.prompt import Prompt as CachedPrompt
+    from policy_cache.cache.prompt import CachedPrompt
     from policy_cache.engine.plan import Plan
     from policy_cache.integrations.litellm.wire import Wire
     from policy_cache.providers.resolve import Route

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from policy_cache.cache.explicit import CacheOutcome
-    from policy_cache.cache.prompt import Prompt, PromptBlock
+    from policy_cache.cache.prompt import CachedBlock, CachedPrompt
     from policy_cache.forecast.scale import Scale
     from policy_cache.live.engine import Engine
     from policy_cache.report.page.dearest import Sum
@@ -49,7 +49,7 @@ class Drawn:
         self._first: TraceRecord | None = None
         self._blocks: list[DrawnBlock] = []
         self._known: dict[tuple[object, ...], int] = {}
-        self._before: dict[int, Prompt] = {}
+        self._before: dict[int, CachedPrompt] = {}
         self._turns: list[DrawnTurn] = []
         self._drawn = 0
 
@@ -103,7 +103,7 @@ class Drawn:
             tuple(self._turns),
         )
 
-    def _index(self, block: PromptBlock, request: Mapping[str, object]) -> int:
+    def _index(self, block: CachedBlock, request: Mapping[str, object]) -> int:
         key = (block.location, block.kind, block.tokens, digest(block.content))
         index = self._known.get(key)
         if index is None:
@@ -113,7 +113,7 @@ class Drawn:
         return index
 
 
-def _states(prompt: Prompt, outcome: CacheOutcome) -> Iterator[str]:
+def _states(prompt: CachedPrompt, outcome: CacheOutcome) -> Iterator[str]:
     """What happened to each block: a prompt is filled by what was read, then by what was written."""
     # What was recorded is of another size than the estimate.
     factor = outcome.total / prompt.tokens if prompt.tokens else 1.0
@@ -125,7 +125,7 @@ def _states(prompt: Prompt, outcome: CacheOutcome) -> Iterator[str]:
         yield "r" if middle < read else "1" if middle < hour else "5" if middle < written else "u"
 
 
-def _changed(before: Prompt | None, after: Prompt) -> int | None:
+def _changed(before: CachedPrompt | None, after: CachedPrompt) -> int | None:
     if before is None:
         return None
     common = common_blocks(before, after)

@@ -18,7 +18,7 @@ _GIVEN = ACTED | {"observed"}
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Wish:
     """One wish for a marker, in the order in which wishes were decided.
 
     Attributes:
@@ -48,7 +48,7 @@ class Arbitration:
 
     limit: int
     client: int
-    steps: tuple[Step, ...]
+    steps: tuple[Wish, ...]
 
 
 def arbitration(plan: Plan) -> Arbitration:
@@ -56,20 +56,20 @@ def arbitration(plan: Plan) -> Arbitration:
     client = len({point.slot for point in plan.intended if point.party == "client" and point.slot})
     on_request = next((point.origin for point in plan.intended if point.at == ()), None)
     used = client
-    steps: list[Step] = []
+    steps: list[Wish] = []
     takers: dict[Location, int] = {}
     wishes = [wish for wish in plan.placements if wish.ttl is not None and wish.location is not None]
     for number, wish in enumerate(wishes, 1):
         wanted = wish.wanted
         if wish.reason in _GIVEN:
             used += 1
-            steps.append(Step(number, wish, wanted, used))
+            steps.append(Wish(number, wish, wanted, used))
             for place in (wanted, on_request if wanted == () else None):
                 if place is not None:
                     takers[place] = number
         else:
             holder = takers.get(wanted) if wanted is not None and wish.reason == "duplicate" else None
-            steps.append(Step(number, wish, wanted, None, holder))
+            steps.append(Wish(number, wish, wanted, None, holder))
     return Arbitration(plan.route.breakpoints, client, tuple(steps))
 
 

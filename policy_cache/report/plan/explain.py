@@ -20,11 +20,11 @@ from policy_cache.text.words import word
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from policy_cache.engine.changes import Placement, Source
+    from policy_cache.engine.changes import Origin, Placement
     from policy_cache.engine.compile import CompiledRule
     from policy_cache.engine.match import Facts
     from policy_cache.engine.plan import Plan
-    from policy_cache.report.plan.arbitration import Arbitration, Step
+    from policy_cache.report.plan.arbitration import Arbitration, Wish
     from policy_cache.report.plan.prefix import Drawing
     from policy_cache.report.plan.verdicts import ConditionVerdict, RuleVerdict
     from policy_cache.report.plan.why import Answer
@@ -157,7 +157,7 @@ def _detail(placement: Placement, facts: Facts) -> str:
     return placement.detail or MEANING[placement.reason]
 
 
-def _asked(source: Source) -> str:
+def _asked(source: Origin) -> str:
     return f"{word(source.rule)} / {word(source.target)}"
 
 
@@ -183,17 +183,17 @@ def _arbitration(found: Arbitration) -> Iterator[Span]:
         at += len(alike)
 
 
-def _alike(step: Step) -> tuple[object, ...]:
+def _alike(step: Wish) -> tuple[object, ...]:
     one = step.placement
     return one.source, one.reason, one.detail
 
 
-def _wanted(step: Step) -> str:
+def _wanted(step: Wish) -> str:
     location = step.placement.location if step.wanted is None else step.wanted
     return "" if location is None else place(location)
 
 
-def _fate(step: Step, found: Arbitration) -> str:
+def _fate(step: Wish, found: Arbitration) -> str:
     one = step.placement
     if step.slot is not None:
         ttl = (

@@ -15,11 +15,11 @@ from policy_cache.text.words import visible
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from policy_cache.engine.changes import Placement, Source
+    from policy_cache.engine.changes import Origin, Placement
     from policy_cache.engine.compile import CompiledRule
     from policy_cache.engine.match import Facts
     from policy_cache.engine.plan import Plan
-    from policy_cache.report.plan.arbitration import Step
+    from policy_cache.report.plan.arbitration import Wish
     from policy_cache.report.plan.verdicts import ConditionVerdict, RuleVerdict
     from policy_cache.report.plan.why import Answer
     from policy_cache.request.location import Location
@@ -83,7 +83,7 @@ def _place(location: Location | None) -> str | None:
     return None if location is None else place(location)
 
 
-def _source(source: Source | None) -> Data:
+def _source(source: Origin | None) -> Data:
     if source is None:
         return {"rule": None, "target": None, "line": None}
     return {"rule": source.rule, "target": source.target or None, "line": source.line}
@@ -126,7 +126,7 @@ def _placement(one: Placement, facts: Facts) -> Data:
     }
 
 
-def _step(step: Step) -> Data:
+def _step(step: Wish) -> Data:
     one = step.placement
     return {
         "step": step.number,

@@ -15,7 +15,7 @@ from policy_cache.text.words import word
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from policy_cache.engine.changes import Placement, Source
+    from policy_cache.engine.changes import Origin, Placement
     from policy_cache.engine.compile import CompiledRule
     from policy_cache.engine.match import Facts
     from policy_cache.engine.plan import Plan
@@ -36,7 +36,7 @@ class Idle:
         why: What kept it from counting.
     """
 
-    source: Source
+    source: Origin
     why: str
 
 
