@@ -280,18 +280,26 @@ def test_a_later_system_message_would_move():
 
 
 def test_a_prefix_that_litellm_would_not_cache_is_left_alone():
-    request = {"model": GEMINI, "messages": [{"role": "user", "content": str(n)} for n in range(3)]}
+    roles = ("user", "assistant", "user")
+    request = {"model": GEMINI, "messages": [{"role": role, "content": "x"} for role in roles]}
     assert [one.reason for one in gemini().plan(request).placements] == ["below_minimum"]
 
 
 def test_many_targets_of_a_long_conversation_are_settled_in_one_pass(monkeypatch):
     looked = []
     real = arbitrate.run_ends
-    monkeypatch.setattr(arbitrate, "run_ends", lambda prompt: looked.append(1) or real(prompt))
+    monkeypatch.setattr(arbitrate, "run_ends", lambda *given: looked.append(1) or real(*given))
     more = [{"role": role, "content": "x"} for role in ("assistant", "user") * 200]
     plan = gemini("$.messages[*]").plan(conversation(GEMINI, *more))
     assert len(plan.placements) == 404
     assert looked == [1]
+
+
+def test_a_run_does_not_part_two_turns_of_a_user():
+    """litellm merges them into one, which a run would send as two."""
+    messages = [{"role": "user", "content": "word " * 9_000}, {"role": "user", "content": "more"}]
+    plan = gemini().plan({"model": GEMINI, "messages": messages})
+    assert [placement.reason for placement in plan.placements] == ["not_markable"]
 
 
 def test_one_run_a_request():

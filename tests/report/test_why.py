@@ -22,7 +22,11 @@ USER = {"role": "user", "content": "q"}
 REPLY = {"role": "assistant", "content": [text(BIG), THINKING]}
 MARKED = native([USER], tools=[native_tool(cache_control=HOUR)])
 GEMINI = chat(
-    [{"role": "system", "content": BIG}, {"role": "user", "content": BIG}, {"role": "user", "content": "q"}],
+    [
+        {"role": "system", "content": BIG},
+        {"role": "user", "content": BIG},
+        {"role": "assistant", "content": "q"},
+    ],
     model="gemini/gemini-2.5-pro",
 )
 
