@@ -167,6 +167,11 @@ class Decision:
         provider = route.provider or "an unknown provider"
         if route.mechanism == "automatic":
             return "provider_automatic", f"{provider} caches by itself"
+        if route.drops_markers:
+            return (
+                "route_drops_marker",
+                f"litellm takes markers for {route.model} out on the way to {provider}",
+            )
         if route.mechanism == "none":
             unknown = f"the catalog has no route for {provider} with {route.model}"
             return "provider_unsupported", f"no markers are sent to {provider}" if route.name else unknown

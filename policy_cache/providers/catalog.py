@@ -242,6 +242,7 @@ class RouteEntry(_Sourced):
         ttls: The TTLs that every model of the route takes.
         long_ttl: Globs over the models that take `1h` as well.
         request_marker: Globs over the models that take a marker on the request itself.
+        drops_markers: The provider would take markers, and litellm takes them out on the way.
         only_when_named: A word that a rule's `provider` or `model` must contain to mark here.
         run: A breakpoint is a run of marked messages from the first one to a user's turn.
         minimum: The table of minimum prefixes.
@@ -262,6 +263,7 @@ class RouteEntry(_Sourced):
     ttls: tuple[Ttl, ...] = ()
     long_ttl: tuple[str, ...] = ()
     request_marker: tuple[str, ...] = ()
+    drops_markers: bool = False
     only_when_named: str | None = None
     run: bool = False
     minimum: str | None = None

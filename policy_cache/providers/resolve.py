@@ -58,6 +58,7 @@ class Route:
         blocks: Which blocks can carry a marker.
         key: The member that marks a block.
         markers: The marker for each TTL, to be copied.
+        drops_markers: Whether the provider would take markers, and litellm takes them out on the way.
         only_when_named: A word that a rule's `provider` or `model` must contain to mark here.
         run: Whether a breakpoint is a run of marked messages from the first one on.
         marked: How the entries of markers behave; None where there are none, or that is not known.
@@ -77,6 +78,7 @@ class Route:
     blocks: BlockRules
     key: MarkerKey = "cache_control"
     markers: Mapping[Ttl, dict[str, str]] = field(default_factory=dict)
+    drops_markers: bool = False
     only_when_named: str | None = None
     run: bool = False
     marked: ExplicitRules | BreakpointRules | None = None
@@ -144,6 +146,7 @@ def resolve(
         blocks=_block_rules(catalog, entry, shape) if explicit else BlockRules(),
         key=dialect.key,
         markers={ttl: _marker(dialect, ttl) for ttl in ttls},
+        drops_markers=entry.drops_markers,
         only_when_named=entry.only_when_named.lower() if entry.only_when_named else None,
         run=entry.run,
         marked=of_markers(catalog.caches[cache], minimum) if explicit and cache and not entry.run else None,

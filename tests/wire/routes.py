@@ -59,6 +59,7 @@ ROUTES = [
     _chat("OpenRouter Gemini", "openrouter-gemini", "openrouter/google/gemini-2.5-pro"),
     _chat("OpenRouter GLM", "openrouter-explicit", "openrouter/z-ai/glm-4.6"),
     _chat("OpenRouter MiniMax", "openrouter-explicit", "openrouter/minimax/minimax-m2"),
+    _chat("OpenRouter Qwen", "openrouter-qwen", "openrouter/qwen/qwen3-max"),
     _chat("OpenRouter, other models", "openrouter-other", "openrouter/openai/gpt-4o"),
     _chat("Databricks Claude", "databricks-claude", "databricks/databricks-claude-sonnet-4-5"),
     _chat("Snowflake Claude", "snowflake-claude", "snowflake/claude-sonnet-4-5"),
