@@ -45,7 +45,6 @@ class _Cache:
     """What requests of one scope to one model share: a cache for each policy, and one for none."""
 
     def __init__(self, route: Route, request: Mapping[str, object], ways: int) -> None:
-        self.route = route
         self.models: list[Model] = []
         self.optimum: Optimum | None = None
         self.prices = prices_of(route.model, route.provider, writes=route.marked is not None)
@@ -69,9 +68,9 @@ class _Cache:
         rules = self._rules
         return rules is not None and (not isinstance(rules, AutomaticRules) or rules.caches(request))
 
-    def prompt(self, prompt: CachedPrompt, sent: Mapping[str, object]) -> CachedPrompt:
-        """A prompt with the breakpoints that it has once a request was sent."""
-        found = marked(prompt, sent, self.route)
+    def prompt(self, prompt: CachedPrompt, sent: Mapping[str, object], route: Route) -> CachedPrompt:
+        """A prompt with the breakpoints that it has once a request was sent on its route."""
+        found = marked(prompt, sent, route)
         return openai_prompt(found, sent) if isinstance(self._rules, BreakpointRules) else found
 
 
@@ -143,7 +142,7 @@ class Replay:
             if index < len(self._engines):
                 sent, seen = self._readers.sent(self._engines[index], request, prompt, route)
             model = cache.models[index]
-            prompt_sent = cache.prompt(seen, sent)
+            prompt_sent = cache.prompt(seen, sent, route)
             plan = model.plan(prompt_sent, record.at)
             model.commit(plan, available)
             column.add(plan.outcome, rates, cold=cold, group=group)

@@ -230,3 +230,23 @@ def test_the_optimum_is_no_dearer_than_any_policy(tmp_path, traces):
     path = write(tmp_path / "t.jsonl", traces / "taubench", 100)
     found, _ = compare(TraceOptions((str(path),)), [DEFAULT, NONE])
     assert all(found.optimum <= column.total.cost for column in [*found.policies, found.as_sent])
+
+
+def test_a_request_counts_in_the_shape_of_its_own_not_of_the_first_to_its_model():
+    call = {"type": "tool_use", "id": "c", "name": "f", "input": {}}
+    result = {"type": "tool_result", "tool_use_id": "c", "content": WORDS}
+    chat = {"model": "claude-opus-4-8", "messages": [{"role": "user", "content": "hi"}]}
+    grown = [
+        *chat["messages"],
+        {"role": "assistant", "content": [call]},
+        {"role": "user", "content": [result]},
+    ]
+    engine = Engine.from_text(
+        "version: 1\nname: p\nrules:\n"
+        "  - {name: end, targets: [messages.last], action: {add_cache_control: {}}}\n"
+    )
+    replay = Replay([engine])
+    replay.add(TraceRecord("1", 0.0, chat, None, 0.0, "k", "s"))
+    replay.add(TraceRecord("2", 1.0, chat | {"messages": grown}, None, 0.0, "k", "s"))
+    [column] = replay.finish().policies
+    assert column.total.tokens.write_5m > 4_000
