@@ -132,7 +132,7 @@ class ParameterEntry(_Entry):
 
 
 class MinimumTable(_Sourced):
-    models: tuple[MinimumEntry, ...]
+    models: Annotated[tuple[MinimumEntry, ...], Field(min_length=1)]
 
 
 class CacheTable(_Sourced):

@@ -291,7 +291,7 @@ class _Value:
         return Finding(code, message, self._path, help_or_none, hint=did_you_mean(close), write=certain)
 
     def _limit(self, violation: _Violation) -> Finding:
-        bound = "at least" if violation.keyword == "minimum" else "at most"
+        bound = _BOUNDS[violation.keyword]
         message = f"{self._here} must be {bound} {violation.limit}, found `{violation.value}`"
         return Finding("PC125", message, self._path)
 
@@ -319,11 +319,15 @@ class _Value:
         "pattern": _pattern,
         "minimum": _limit,
         "maximum": _limit,
+        "exclusiveMinimum": _limit,
         "minLength": _empty,
         "minItems": _empty,
         "minProperties": _count,
         "maxProperties": _count,
     }
+
+
+_BOUNDS = {"minimum": "at least", "maximum": "at most", "exclusiveMinimum": "more than"}
 
 
 def _is_plain_number(text: str) -> bool:
