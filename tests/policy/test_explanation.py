@@ -61,7 +61,9 @@ def test_every_code_is_explained():
         assert explanation.good, explanation.code
 
 
-CHECKS = {check for code in TABLE.values() for check in (code.meaning, code.valid, code.reach) if check}
+CHECKS = dict.fromkeys(
+    check for code in TABLE.values() for check in (code.meaning, code.valid, code.reach) if check
+)
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
