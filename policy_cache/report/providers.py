@@ -25,9 +25,19 @@ _FLAGS = {
     "system_parameter": "a top-level `system`",
     "needs_tools": "calls and results only beside tools",
     "sorts_assistant": "of an assistant's texts only the last",
+    "joins_assistant": "no assistant's text beside another",
     "only_functions": "of the tools only functions",
     "calls_break_text": "no assistant's text beside tool calls",
 }
+_CLIENTS = {
+    "message_level": "on a message of text",
+    "list_level": "on a message with a list, for its last block",
+    "function_level": "inside a tool's `function`",
+    "nested": "inside a result or a document, for the block around it",
+    "translates_messages": "of the other dialect on a message",
+    "translates_system": "of the other dialect in a top-level `system`",
+}
+"""What else takes effect if a client places it; the policy places its own on the block itself."""
 
 
 def routes_of(catalog: Catalog, name: str) -> list[RouteEntry]:
@@ -98,6 +108,8 @@ def _facts(catalog: Catalog, route: RouteEntry) -> Iterator[tuple[str, str]]:
     if route.custom_host:
         yield "where", "behind an `api_base` that is not the provider's own"
     yield "mechanism", route.mechanism
+    if route.drops_markers:
+        yield "but", "litellm takes markers out on the way"
     if route.mechanism == "explicit":
         dialect = catalog.dialects[route.dialect]
         marker = ", ".join(f'"{key}": "{value}"' for key, value in dialect.marker.items())
@@ -125,6 +137,9 @@ def _facts(catalog: Catalog, route: RouteEntry) -> Iterator[tuple[str, str]]:
     for shape, name in route.blocks.items():
         for role, kinds in _blocks(catalog.blocks[name]):
             yield f"in {shape}", f"{role}: {kinds}" if kinds else role
+        if route.mechanism == "explicit":
+            for place in _clients(route, catalog.blocks[name]):
+                yield "a client's", f"{place}, in {shape}"
     if route.note:
         yield "note", route.note
 
@@ -188,6 +203,24 @@ def _blocks(table: BlockTable) -> Iterator[tuple[str, str]]:
         yield f"messages of role {' or '.join(table.tool_messages)}", ""
     if table.tool_content:
         yield "in a tool message", ", ".join(table.tool_content)
+
+
+def _clients(route: RouteEntry, table: BlockTable) -> Iterator[str]:
+    """Where a client's marker takes effect beside the blocks that a policy marks."""
+    results = table.tool_messages or table.tool_content or {"tool_result", "document"} & set(table.user)
+    able = {"function_level": table.tools, "nested": results}
+    for flag, said in _CLIENTS.items():
+        if getattr(table, flag) and able.get(flag, True):
+            yield said
+    if route.request_marker and table.extra_body:
+        yield "in `extra_body`, for the request"
+    if table.kept:
+        yield f"on {', '.join(table.kept)}"
+    if table.blank:
+        yield f"on a blank text: {', '.join(table.blank)}"
+    if table.translated:
+        beside = "" if table.translates_beside_tools else ", without tools"
+        yield f"of the other dialect on {', '.join(table.translated)}{beside}"
 
 
 def _sources(catalog: Catalog, route: RouteEntry) -> list[str]:

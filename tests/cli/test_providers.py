@@ -37,6 +37,9 @@ converse/*amazon.nova-2-*  *amazon.nova-2-*
   in chat      system: text
   in chat      user: text
   in chat      assistant: text
+  a client's   on a message of text, in chat
+  a client's   on a blank text: system, content, in chat
+  a client's   of the other dialect on text, in chat
   note         Caches by itself too. A marker on a tool, or right after a result or an image, is refused.
   B1           https://docs.aws.amazon.com/bedrock/latest/userguide/prompt-caching.html
   N1           https://github.com/danny-avila/LibreChat/issues/13838
