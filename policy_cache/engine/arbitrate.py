@@ -11,7 +11,7 @@ from policy_cache.request.prefix import last_effective
 from policy_cache.request.run import run_block, run_end, run_ends
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Mapping, Sequence
 
     from policy_cache.engine.reasons import Reason
     from policy_cache.providers.catalog import Ttl
@@ -49,6 +49,7 @@ class Arbiter:
         "_claimed",
         "_client_long",
         "_client_short",
+        "_cuts",
         "_ends",
         "_halved",
         "_long",
@@ -66,8 +67,10 @@ class Arbiter:
         client: Sequence[ClientMarker],
         placements: list[Placement],
         halved: Mapping[Location, Block],
+        cuts: Container[Location],
     ) -> None:
         self._route = route
+        self._cuts = cuts
         self._prefix = prefix
         # The client's last long marker and its first short one, of those that take effect.
         self._client_long: ClientMarker | None = None
@@ -77,7 +80,7 @@ class Arbiter:
         for marker in client:
             if marker.block is None:
                 continue
-            self._claimed[marker.block] = True
+            self._claimed[self._behind(marker.block)] = True
             if route.lifetime_of(marker) == "1h":
                 if self._client_long is None or marker.order > self._client_long.order:
                     self._client_long = marker
@@ -102,17 +105,18 @@ class Arbiter:
                 return self._refuse(source, named, ttl, "route_drops_marker", detail)
             block: Block | None = _REQUEST_BLOCK
             last = last_effective(self._prefix.prompt, route.blocks)
-            if last is not None and last.location in self._claimed:
-                return self._refuse_claimed(source, named, ttl, last.location)
+            end = None if last is None else self._behind(last.location)
+            if last is not None and end in self._claimed:
+                return self._refuse_claimed(source, named, ttl, last.location, end)
         else:
             block = self.settle(wanted)
         if block is None:
-            ends = "only a user's turn with something after it ends a cached run here"
-            detail = ends if route.run else "no block there or before it can carry a marker"
+            runs = "only a user's turn with something after it ends a cached run here"
+            detail = runs if route.run else "no block there or before it can carry a marker"
             return self._refuse(source, named, ttl, "not_markable", detail)
         location, order = block[:2]
         if location in self._claimed:
-            return self._refuse_claimed(source, named, ttl, location)
+            return self._refuse_claimed(source, named, ttl, location, location)
         # A prefix is measured only where a breakpoint is left, so at most once for each.
         if self._used >= route.breakpoints:
             detail = f"all {route.breakpoints} breakpoints are used"
@@ -128,20 +132,24 @@ class Arbiter:
         if ttl not in route.ttls:
             reason, detail, ttl = "ttl_unsupported", f"{route.model} takes no {ttl} on this route", "5m"
         long = self._client_long
-        if ttl == "5m" and long is not None and long.order > order:
+        if ttl == "5m" and long is not None and long.order >= order:
             detail = f"a 5m marker may not precede the client's 1h marker at {normalized(long.holder)}"
             return self._refuse(source, named, ttl, "kept_client_marker", detail, location)
         self._claimed[location] = False
         self._used += 1
         if ttl == "1h":
             self._long = True
-        if order[0] == REQUEST and last is not None:
+        if order[0] == REQUEST and end is not None:
             # It takes effect on the last block: another marker there is idle, or refused.
-            self._claimed[last.location] = False
+            self._claimed[end] = False
         placements = self.placements
         self.accepted.append(_new(Accepted, (order, location, ttl, len(placements))))
         placements.append(_new(Placement, (source, named, location, ttl, reason, detail, location)))
         return None
+
+    def _behind(self, location: Location) -> Location:
+        """Where a marker that ends a block will stand: of a text that is split, on the second half."""
+        return (*location, 1) if location in self._cuts else location
 
     def settle(self, wanted: Order) -> Block | None:
         """The block that carries a marker for a place in the prefix."""
@@ -150,9 +158,19 @@ class Arbiter:
             if self._ends is None:
                 self._ends = run_ends(prefix.prompt, prefix.rules)
             end = run_end(self._ends, wanted)
-            return None if end is None else run_block(prefix.prompt, prefix.rules, end)
+            return None if end is None else self._run_block(end)
         block = prefix.settle(wanted)
         return block if block is None or not self._halved else self._halved.get(block.location, block)
+
+    def _run_block(self, index: int) -> Block:
+        """What carries a run's marker of one message."""
+        block = run_block(self._prefix.prompt, self._prefix.rules, index)
+        return self._halved.get(block.location, block)
+
+    def _spread(self, end: Accepted) -> list[Accepted]:
+        """A breakpoint as the markers of its run."""
+        blocks = map(self._run_block, range(end.order[1] + 1))
+        return [end._replace(order=block.order, location=block.location) for block in blocks]
 
     def _refuse(
         self,
@@ -165,8 +183,10 @@ class Arbiter:
     ) -> None:
         self.placements.append(Placement(source, named, None, ttl, reason, detail, wanted))
 
-    def _refuse_claimed(self, source: Origin, named: Location, ttl: Ttl, location: Location) -> None:
-        if self._claimed[location]:
+    def _refuse_claimed(
+        self, source: Origin, named: Location, ttl: Ttl, location: Location, claim: Location | None
+    ) -> None:
+        if self._claimed[claim]:
             return self._refuse(source, named, ttl, "kept_client_marker", "", location)
         detail = f"{normalized(location)} is marked already"
         return self._refuse(source, named, ttl, "duplicate", detail, location)
@@ -175,7 +195,7 @@ class Arbiter:
         """Lower every 1h marker that would follow a 5m one, and return the markers in prefix order."""
         accepted = self.accepted
         if self._route.run:
-            return [one for end in accepted for one in _spread(self._prefix, end)]
+            return [one for end in accepted for one in self._spread(end)]
         if len(accepted) > 1:
             accepted.sort()
         if not self._long:
@@ -195,9 +215,3 @@ class Arbiter:
             else:
                 settled.append(marker)
         return settled
-
-
-def _spread(prefix: Prefix, end: Accepted) -> list[Accepted]:
-    """A breakpoint as the markers of its run."""
-    blocks = [run_block(prefix.prompt, prefix.rules, index) for index in range(end.order[1] + 1)]
-    return [end._replace(order=block.order, location=block.location) for block in blocks]

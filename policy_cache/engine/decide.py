@@ -61,12 +61,12 @@ def decide(rules: Sequence[CompiledRule], facts: Facts, conduct: Conduct) -> Dec
         for rule in rules:
             if isinstance(rule.action, Unmark):
                 decision.unmark(rule)
-        decision.open_arbitration(bool(marking))
         for rule in rules:
             if isinstance(rule.action, Split):
                 decision.split(rule, rule.action.at)
             elif isinstance(rule.action, SetParameters):
                 decision.set_parameters(rule, rule.action)
+        decision.open_arbitration(bool(marking))
     if marking:
         decision.mark(marking)
     decision.settle()
@@ -130,7 +130,13 @@ class Decision:
                 self._placements.append(Placement(source, None, None, None, "stood_down", detail))
             return
         key = self._facts.route.key
-        markers = [m for m in self._client if m.key == KEY or (m.key != key and m.block is not None)]
+        # Beside a `cache_control`, OpenAI's marker sleeps, and would wake once that is gone.
+        beside = {m.holder for m in self._client if m.key == KEY}
+        markers = [
+            m
+            for m in self._client
+            if m.key == KEY or (m.key != key and (m.block is not None or m.holder in beside))
+        ]
         if not rule.targets:
             self._remove(rule.source, None, markers)
         places = _by_place(markers) if rule.targets else {}
@@ -159,7 +165,9 @@ class Decision:
         self._replacing = marks and self._conduct.replace and bool(staying)
         client = () if self._replacing else staying
         if not self._stands_down and self._injection != "points":
-            self._arbiter = Arbiter(self._facts.route, self._prefix, client, self._placements, self._halved)
+            self._arbiter = Arbiter(
+                self._facts.route, self._prefix, client, self._placements, self._halved, self._cuts
+            )
 
     def _refusal(self, rule: CompiledRule) -> tuple[Reason, str] | None:
         """Why a rule can place no marker on this request at all, if so."""
@@ -324,7 +332,13 @@ class Decision:
     def edits(self) -> list[Edit]:
         """The changes as values, in prefix order; parameters come last."""
         edits = prompt_edits(
-            self._prompt, self._facts.route, self.accepted, self._placements, self._removals, self._cuts
+            self._prompt,
+            self._facts.route,
+            self.accepted,
+            self._placements,
+            self._removals,
+            self._cuts,
+            self._client,
         )
         return edits + self._parameters
 

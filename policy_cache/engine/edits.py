@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from policy_cache.engine.changes import Edit, Origin, Step
-from policy_cache.request.location import Key, Location, fields_of, value_at
+from policy_cache.request.location import Location, fields_of, value_at
 from policy_cache.request.markers import MARKER_KEYS
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def prompt_edits(
     placements: Sequence[Placement],
     removals: Sequence[Removal],
     cuts: Mapping[Location, Cut],
+    client: Sequence[ClientMarker],
 ) -> list[Edit]:
     """The edits to the prompt, in prefix order."""
     if not removals and not cuts:
@@ -49,7 +50,12 @@ def prompt_edits(
     ordered: list[tuple[Order, int, Edit]] = []
     for location, cut in cuts.items():
         unmarked = [key for key in MARKER_KEYS if (location, key) in removed]
-        ordered.append((cut.order, 1, _split(prompt, location, cut, unmarked)))
+        carried = [
+            (one.holder, one.key)
+            for one in client
+            if one.block == location and one.holder == location[:-1] and (one.holder, one.key) not in removed
+        ]
+        ordered.append((cut.order, 1, _split(prompt, location, cut, unmarked, carried)))
     for one in accepted:
         location = one.location
         split = cuts.get(location)
@@ -64,7 +70,7 @@ def prompt_edits(
     return [edit for _, _, edit in ordered]
 
 
-def _at(prompt: Prompt, location: Location, name: Key) -> object:
+def _at(prompt: Prompt, location: Location, name: str) -> object:
     fields = fields_of(value_at(prompt.request, location))
     return None if fields is None else fields.get(str(name))
 
@@ -91,11 +97,22 @@ def _unmark(prompt: Prompt, removal: Removal) -> Edit:
     )
 
 
-def _split(prompt: Prompt, location: Location, cut: Cut, unmarked: Sequence[str]) -> Edit:
+def _split(
+    prompt: Prompt,
+    location: Location,
+    cut: Cut,
+    unmarked: Sequence[str],
+    carried: Sequence[tuple[Location, str]],
+) -> Edit:
+    """Two blocks of one; `carried` are the message's own markers on its text, which the second half takes."""
     value = value_at(prompt.request, location)
     if isinstance(value, str):
-        parts = [{"type": "text", "text": value[: cut.at]}, {"type": "text", "text": value[cut.at :]}]
-        return Edit("split", location, value, parts, cut.source, (Step("replace", location, parts),))
+        end: dict[str, Any] = {"type": "text", "text": value[cut.at :]}
+        for holder, key in carried:
+            end[key] = _at(prompt, holder, key)
+        parts = [{"type": "text", "text": value[: cut.at]}, end]
+        moved = [Step("remove", (*holder, key)) for holder, key in carried]
+        return Edit("split", location, value, parts, cut.source, (Step("replace", location, parts), *moved))
     block = {name: field for name, field in (fields_of(value) or {}).items() if field is not None}
     text = str(block["text"])
     stable = {**block, "text": text[: cut.at]}

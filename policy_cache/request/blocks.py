@@ -241,7 +241,7 @@ def _calling_blocks(
     at: Location = ("messages", index, "content")
     blocks: list[Block] = []
     if content:
-        blocks = _content_blocks(prompt, rules, content, at, (MESSAGES, index), kinds, "assistant")
+        blocks = _content_blocks(prompt, rules, content, at, (MESSAGES, index), kinds, "calling")
     # Of the calls with one id, litellm sends the first.
     ids: set[str] = set()
     for number, call in enumerate(read):

@@ -586,3 +586,60 @@ def test_what_a_placeholder_can_be(value, key):
     plan = engine.plan(chat(model="gpt-4o", metadata={"x": value}))
     assert plan.request.get("prompt_cache_key") == key
     assert [one.reason for one in plan.placements] == ["applied" if key else "no_target"]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        [{"role": "system", "content": WHOLE, "cache_control": BARE}, user("q")],
+        [{"role": "system", "content": [text(WHOLE, cache_control=BARE)]}, user("q")],
+    ],
+)
+def test_a_clients_marker_ends_the_second_half_and_the_policys_the_first(given):
+    halves = [text(STABLE), text(TODAY, cache_control=BARE)]
+    assert engine(splitting("system")).rewrite(chat(given))["messages"][0]["content"] == halves
+    both = engine(splitting("system"), add("system"))
+    plan = both.plan(chat(given))
+    halves = [text(STABLE, cache_control=BARE), text(TODAY, cache_control=BARE)]
+    assert plan.request["messages"][0] == {"role": "system", "content": halves}
+    assert [(one.at[-1], one.party) for one in plan.breakpoints] == [(0, "policy"), (1, "client")]
+    assert both.rewrite(plan.request) is plan.request
+
+
+def test_a_short_marker_is_not_put_before_a_clients_long_one_on_the_second_half():
+    both = engine(splitting("system"), add("system"))
+    plan = both.plan(chat([{"role": "system", "content": [text(WHOLE, cache_control=HOUR)]}, user("q")]))
+    assert [one.party for one in plan.breakpoints] == ["client"]
+    assert both.rewrite(plan.request) is plan.request
+
+
+def test_a_marker_on_the_request_ends_the_second_half():
+    both = engine(splitting("messages.last"), add("request, messages.last"))
+    plan = both.plan(native([user(WHOLE)]))
+    assert [one.slot for one in plan.breakpoints] == [1, 2]
+    assert plan.request["messages"][0]["content"] == [text(STABLE, cache_control=BARE), text(TODAY)]
+    assert both.rewrite(plan.request) is plan.request
+
+
+def test_a_run_ends_in_the_stable_half_again():
+    both = Engine.from_text("""
+version: 1
+name: p
+client_markers: replace
+rules:
+  - {name: s, targets: [messages.last_user], action: {split_text: {at: "## Today"}}}
+  - {name: r, match: {provider: gemini}, targets: [messages.last], action: {add_cache_control: {}}}
+""")
+    request = chat([user(STABLE * 200 + TODAY), {"role": "assistant", "content": "ok"}])
+    once = both.rewrite(request | {"model": "gemini/gemini-2.5-pro"})
+    assert [sorted(part) for part in once["messages"][0]["content"]] == [
+        ["cache_control", "text", "type"],
+        ["text", "type"],
+    ]
+    assert both.rewrite(once) == once
+
+
+def test_what_slept_beside_a_removed_marker_does_not_wake():
+    both = {"cache_control": BARE, "prompt_cache_breakpoint": {"mode": "explicit"}}
+    sent = engine(REMOVE).rewrite(chat([user([text("q", **both)])]))
+    assert sent["messages"] == [user([text("q")])]

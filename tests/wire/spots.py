@@ -333,6 +333,12 @@ def _chat_spots() -> Iterator[tuple[str, dict[str, Any], Location]]:  # noqa: PL
         )
     answers = [answer("a"), answer("b")]
     calling = says(None, tool_calls=[a, b])
+    blank = says([BLANK], tool_calls=[a, b])
+    yield (
+        "assistant block, blank, beside calls",
+        _chat(S, user(), blank, *answers),
+        ("messages", 2, "content", 0),
+    )
     yield "call, first of two", _chat(S, user(), calling, *answers), ("messages", 2, "tool_calls", 0)
     yield "call.function", _chat(S, user(), calling, *answers), ("messages", 2, "tool_calls", 1, "function")
     yield (
