@@ -1,7 +1,7 @@
 """What caching saves an agent, from the simulator and from real litellm against the emulator.
 
 `python examples/savings/savings.py` needs no key and no network. An agent sends eight requests of some
-56,000 tokens each, every one the one before with a turn added: without caching, then with the default policy.
+56,000 tokens, each with one turn more than the last: first without caching, then with the default policy.
 """
 
 import os
