@@ -18,6 +18,7 @@ from policy_cache.text.words import word
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from policy_cache.engine.breakpoints import Breakpoint
     from policy_cache.engine.changes import Edit, Origin, Placement
     from policy_cache.providers.resolve import Route
     from policy_cache.request.location import Location
@@ -47,6 +48,8 @@ class Planned(Protocol):
     def edits(self) -> Sequence[Edit]: ...
     @property
     def client_markers(self) -> Sequence[ClientMarker]: ...
+    @property
+    def intended(self) -> Sequence[Breakpoint]: ...
 
 
 def diff(plan: Planned) -> list[Span]:
@@ -164,10 +167,9 @@ def summary(plan: Planned) -> Iterator[Span]:
     parts += [counted(changes["split"], "text") + " split"] if changes["split"] else []
     parts += [counted(changes["set"], "parameter") + " set"] if changes["set"] else []
     parts += [f"{lost} without effect"] if lost else []
-    kept = sum(1 for marker in effective if marker.holder not in touched)
-    used = kept + changes["added"] + changes["replaced"]
+    used = len({one.slot for one in plan.intended if one.slot is not None and one.party != "litellm"})
     limit = plan.route.breakpoints
-    of = f"; {min(used, 1) if run else used} of {limit} used" if limit else ""
+    of = f"; {used} of {limit} used" if limit else ""
     observed = "" if plan.changed or not plan.edits else " (observed only: the request is sent unchanged)"
     yield Span(f"{', '.join(parts)}{of}.{observed}\n", "strong")
     if limit and used > limit and plan.route.is_plain:

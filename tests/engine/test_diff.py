@@ -288,3 +288,10 @@ def test_messages_that_are_objects():
     plan = engine(add("messages.last")).plan(chat([{"role": "user", "content": "q"}, message]))
     assert lines(plan)[0].startswith("~ $['messages'][1]['content']  assistant message  ")
     assert any('"cache_control"' in span.text and span.style == "added" for span in unified(plan))
+
+
+def test_markers_that_share_a_block_use_one_breakpoint():
+    tool = {"type": "function", "function": {"name": "f", "parameters": {}, "cache_control": BARE}}
+    request = chat([{"role": "user", "content": "q"}], tools=[tool | {"cache_control": BARE}])
+    plan = engine("match: {alias: none}, targets: [system], action: {add_cache_control: {}}").plan(request)
+    assert "2 already present; 1 of 4 used." in plan.diff()
