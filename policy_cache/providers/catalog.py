@@ -183,8 +183,8 @@ class BlockTable(_Sourced):
         kept: Types of content blocks on which a client's marker takes effect, and no policy's is placed; as
             `document:base64`, only from a source of that type.
         blank: The turns in which a client's marker on a blank text takes effect, since litellm sends the text
-            or words in its place; `empty` if on a user's empty text, too, `content` if on that alone which
-            is a user's whole content.
+            or words in its place; `calling` is an assistant's beside `tool_calls`, `empty` if on a user's
+            empty text, too, `content` if on that alone which is a user's whole content.
         defers: A deferred tool is sent as one; else it is in the prefix like any other.
         result_parts: Types of the parts of a tool message that are sent.
         nested: A marker on a block in a result or a document counts on what is around it.
@@ -215,7 +215,7 @@ class BlockTable(_Sourced):
     message_level: bool = True
     joins_assistant: bool = False
     kept: tuple[str, ...] = ()
-    blank: tuple[Literal["system", "user", "assistant", "tool", "empty", "content"], ...] = ()
+    blank: tuple[Literal["system", "user", "assistant", "calling", "tool", "empty", "content"], ...] = ()
     defers: bool = True
     result_parts: tuple[str, ...] = ("text", "image_url")
     nested: bool = True

@@ -627,7 +627,10 @@ version: 1
 name: p
 client_markers: replace
 rules:
-  - {name: s, targets: [messages.last_user], action: {split_text: {at: "## Today"}}}
+  - name: s
+    match: {provider: gemini}
+    targets: [messages.last_user]
+    action: {split_text: {at: "## Today"}}
   - {name: r, match: {provider: gemini}, targets: [messages.last], action: {add_cache_control: {}}}
 """)
     request = chat([user(STABLE * 200 + TODAY), {"role": "assistant", "content": "ok"}])

@@ -222,6 +222,10 @@ def followed(request, case):
     route = str(case.route)
     if route == "snowflake-claude":  # of two system prompts, one is sent
         return {name: value for name, value in request.items() if name != "system"}
+    for message in request["messages"] if route.startswith("openrouter") else ():
+        if message["role"] == "tool" and isinstance(message["content"], list):
+            # An image is sent behind all results, as a user's.
+            message["content"] = [part for part in message["content"] if part["type"] != "image_url"] or "x"
     for message in request["messages"] if route.startswith(_REARRANGED) else ():
         if message.get("tool_calls"):  # of two calls with one id, one is sent
             message["tool_calls"] = list({call["id"]: call for call in message["tool_calls"]}.values())
