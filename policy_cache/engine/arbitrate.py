@@ -52,7 +52,6 @@ class Arbiter:
         "_cuts",
         "_ends",
         "_halved",
-        "_long",
         "_prefix",
         "_route",
         "_used",
@@ -87,7 +86,6 @@ class Arbiter:
             elif self._client_short is None or marker.order < self._client_short.order:
                 self._client_short = marker
         self._used = len(self._claimed)
-        self._long = False
         self._halved = halved
         self._ends: list[int | None] | None = None
         self.placements = placements
@@ -121,7 +119,7 @@ class Arbiter:
         if self._used >= route.breakpoints:
             detail = f"all {route.breakpoints} breakpoints are used"
             return self._refuse(source, named, ttl, "over_budget", detail, location)
-        if not self._prefix.reaches(order, route.minimum):
+        if not self._prefix.reaches(order):
             detail = f"{route.model} caches from {route.minimum:,} tokens on"
             return self._refuse(source, named, ttl, "below_minimum", detail, location)
         in_place = order[0] == wanted[0] if depth == 1 else order[:depth] == wanted[:depth] and depth <= 4
@@ -137,8 +135,6 @@ class Arbiter:
             return self._refuse(source, named, ttl, "kept_client_marker", detail, location)
         self._claimed[location] = False
         self._used += 1
-        if ttl == "1h":
-            self._long = True
         if order[0] == REQUEST and end is not None:
             # It takes effect on the last block: another marker there is idle, or refused.
             self._claimed[end] = False
@@ -192,13 +188,16 @@ class Arbiter:
         return self._refuse(source, named, ttl, "duplicate", detail, location)
 
     def settle_ttls(self) -> list[Accepted]:
-        """Lower every 1h marker that would follow a 5m one, and return the markers in prefix order."""
+        """The markers in prefix order, every 1h marker that would follow a 5m one lowered.
+
+        On a route with runs, each breakpoint as the markers of its run.
+        """
         accepted = self.accepted
         if self._route.run:
-            return [one for end in accepted for one in self._spread(end)]
+            return [marker for end in accepted for marker in self._spread(end)]
         if len(accepted) > 1:
             accepted.sort()
-        if not self._long:
+        if all(marker.ttl == "5m" for marker in accepted):
             return accepted
         short = [marker.order for marker in accepted if marker.ttl == "5m"]
         if self._client_short is not None:

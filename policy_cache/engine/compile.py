@@ -218,7 +218,7 @@ class Index:
 
     def candidates(self, answers: bytes) -> tuple[Candidate, ...]:
         """The rules that may apply, given what holds."""
-        left: list[Candidate] = []
+        candidates: list[Candidate] = []
         for match, veto, free, bound in self.entries:
             if not all(answers[number] for number in match):
                 continue
@@ -226,10 +226,10 @@ class Index:
             candidate = bound if vetoed else free
             if candidate is None:
                 continue
-            left.append(candidate)
+            candidates.append(candidate)
             if candidate.rule.stop and not candidate.tests and candidate.veto is None:
                 break
-        return tuple(left)
+        return tuple(candidates)
 
 
 def compile_policy(loaded: LoadedPolicy) -> tuple[CompiledRule, ...]:

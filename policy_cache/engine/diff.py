@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Protocol
 
-from policy_cache.engine.reasons import ACTED
+from policy_cache.engine.reasons import GRANTED
 from policy_cache.request.location import fields_of, place
 from policy_cache.request.markers import MARKER_KEYS
 from policy_cache.text.amounts import counted
@@ -61,7 +61,7 @@ def diff(plan: Planned) -> list[Span]:
         spans += [Span("~ ", "warning"), Span(f"{where:{widths[0]}}", "strong")]
         spans.append(Span(f"  {name:{widths[1]}}" if widths[1] else "", "dim"))
         spans += [
-            Span(f"  {_asked(edit.source)}", "note"),
+            Span(f"  {asked(edit.source)}", "note"),
             Span(f"  ({place_of(plan, edit.source)})\n", "location"),
         ]
         spans += [Span(f"  - {line}\n", "removed") for line in _lines(edit, edit.before)]
@@ -95,7 +95,8 @@ def place_of(plan: Planned, source: Origin) -> str:
     return file_name(plan.policy[0]) + (f":{source.line}" if source.line else "")
 
 
-def _asked(source: Origin) -> str:
+def asked(source: Origin) -> str:
+    """Who asked for something: `rule / target`, or the rule alone."""
     return f"{word(source.rule)} / {word(source.target)}" if source.target else word(source.rule)
 
 
@@ -103,13 +104,11 @@ def _lines(edit: Edit, value: object) -> Iterator[str]:
     """One side of an edit: a marker, a text, the blocks it becomes, a parameter."""
     if value is None:
         return
-    if edit.change == "set":
+    if edit.change == "set" or isinstance(value, str):
         yield one_line(value)
     elif isinstance(value, list):
         for number, block in enumerate(value):
             yield from _block(block, "[" if number == 0 else " ", "]" if number == len(value) - 1 else ",")
-    elif isinstance(value, str):
-        yield one_line(value)
     elif edit.change == "split":
         yield from _block(value, "", "")
     else:
@@ -167,7 +166,7 @@ def summary(plan: Planned) -> Iterator[Span]:
     parts += [counted(changes["split"], "text") + " split"] if changes["split"] else []
     parts += [counted(changes["set"], "parameter") + " set"] if changes["set"] else []
     parts += [f"{lost} without effect"] if lost else []
-    used = len({one.slot for one in plan.intended if one.slot is not None and one.party != "litellm"})
+    used = len({point.slot for point in plan.intended if point.slot is not None and point.party != "litellm"})
     limit = plan.route.breakpoints
     of = f"; {used} of {limit} used" if limit else ""
     observed = "" if plan.changed or not plan.edits else " (observed only: the request is sent unchanged)"
@@ -195,8 +194,7 @@ def _withheld(plan: Planned) -> Iterator[Span]:
     """What rules wanted and did not get, by reason; or that there was none."""
     if not plan.matched:
         yield Span("No rule matches this request; `policy-cache explain` says why.\n", "dim")
-    done = {*ACTED, "observed"}
-    reasons = Counter(placement.reason for placement in plan.placements if placement.reason not in done)
+    reasons = Counter(placement.reason for placement in plan.placements if placement.reason not in GRANTED)
     if reasons:
         counts = ", ".join(f"{number} {reason}" for reason, number in reasons.items())
         yield Span(f"Not placed: {counts}; `policy-cache explain` says why.\n", "dim")

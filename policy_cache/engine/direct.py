@@ -54,10 +54,12 @@ def direct(rules: Sequence[CompiledRule], prompt: Prompt, route: Route) -> dict[
             if not markable or location in marks or len(marks) == most:
                 return None
             if order < large:
-                minimum = route.minimum
-                if not described(prompt, order, minimum) and order < threshold(prompt, carriers, minimum):
-                    return None
-                large = order
+                if described(prompt, order, route.minimum):
+                    large = order
+                else:
+                    large = threshold(prompt, carriers, route.minimum)
+                    if order < large:
+                        return None
             marks[location] = dict(markers[ttl])
             if ttl != "5m":
                 last_long = max(last_long, order)

@@ -39,14 +39,14 @@ def prompt_edits(
     route: Route,
     accepted: Sequence[Accepted],
     placements: Sequence[Placement],
-    removals: Sequence[Removal],
+    removals: Mapping[tuple[Location, str], Removal],
     cuts: Mapping[Location, Cut],
     client: Sequence[ClientMarker],
 ) -> list[Edit]:
     """The edits to the prompt, in prefix order."""
     if not removals and not cuts:
         return [_mark(prompt, route, one, placements[one.number].source, None) for one in accepted]
-    removed = {(removal.marker.holder, removal.marker.key): removal for removal in removals}
+    removed = dict(removals)
     ordered: list[tuple[Order, int, Edit]] = []
     for location, cut in cuts.items():
         unmarked = [key for key in MARKER_KEYS if (location, key) in removed]
@@ -72,7 +72,7 @@ def prompt_edits(
 
 def _at(prompt: Prompt, location: Location, name: str) -> object:
     fields = fields_of(value_at(prompt.request, location))
-    return None if fields is None else fields.get(str(name))
+    return None if fields is None else fields.get(name)
 
 
 def _mark(prompt: Prompt, route: Route, accepted: Accepted, source: Origin, cut: Cut | None) -> Edit:

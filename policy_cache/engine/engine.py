@@ -8,8 +8,9 @@ from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
+from policy_cache.engine.actions import Conduct
 from policy_cache.engine.compile import Candidate, CompiledRule, Index, Split, compile_policy
-from policy_cache.engine.decide import Conduct, decide
+from policy_cache.engine.decide import decide
 from policy_cache.engine.direct import direct
 from policy_cache.engine.match import Facts, carried_metadata
 from policy_cache.errors import RequestError
@@ -33,9 +34,9 @@ ON = frozenset({"1", "true", "yes", "on"})
 """What means yes in a variable of the environment."""
 
 _log = logging.getLogger("policy_cache")
-# A client may choose names, which must not fill the memory: at most so many programs, of names of so many
-# characters. Programs of which the same is left share it. Were no two alike, they would list at most two
-# million rules between them, 16 MB.
+# A client may choose names, and they must not fill the memory: at most so many programs, each with names of
+# at most so many characters. Programs with the same rules left share one list; if no two did, the lists would
+# hold two million rules, 16 MB.
 _MOST_PROGRAMS = 4_096
 _MOST_LISTED = 2_000_000
 _LONGEST_KEY = 2_048
@@ -199,8 +200,9 @@ class CompiledPolicy:
         if provider is None and "custom_llm_provider" in request:
             provider = _text(request["custom_llm_provider"])
         if alias is None and (metadata or "metadata" in request or "litellm_metadata" in request):
-            given = carried_metadata(request) if metadata is None else metadata
-            alias = _text(given.get("model_group"))
+            if metadata is None:
+                metadata = carried_metadata(request)
+            alias = _text(metadata.get("model_group"))
         if shape is None:
             shape = detect_shape(request)
         base = request.get("api_base") or request.get("base_url")
@@ -264,8 +266,8 @@ class CompiledPolicy:
             while trace is not None and trace.tb_next is not None:
                 trace = trace.tb_next
             code = f" at {trace.tb_frame.f_code.co_name}:{trace.tb_lineno}" if trace else ""
-            said = f": {error}" if isinstance(error, RequestError) else code
-            _log.warning("a request was passed on unchanged after %s%s (logged once)", kind, said)
+            detail = f": {error}" if isinstance(error, RequestError) else code
+            _log.warning("a request was passed on unchanged after %s%s (logged once)", kind, detail)
 
 
 _K = TypeVar("_K")

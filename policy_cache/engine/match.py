@@ -14,6 +14,7 @@ from policy_cache.request.location import fields_of
 from policy_cache.request.names import Names
 from policy_cache.request.path import compile_path
 from policy_cache.request.tokens import CHARS_PER_TOKEN, chars
+from policy_cache.text.amounts import counted
 
 if TYPE_CHECKING:
     from policy_cache.policy.language.model import Match, Range, Sample
@@ -27,7 +28,7 @@ class Facts:
     Static conditions look at the route and the alias alone, and may be asked before there is a prompt.
     """
 
-    __slots__ = ("_headers", "_metadata", "alias", "prompt", "request", "route")
+    __slots__ = ("_given_headers", "_headers", "_metadata", "alias", "prompt", "request", "route")
 
     prompt: Prompt
 
@@ -44,7 +45,8 @@ class Facts:
         self.route = route
         self.alias = alias
         self._metadata = metadata
-        self._headers = headers
+        self._given_headers = headers
+        self._headers: Mapping[str, object] | None = None
 
     @property
     def metadata(self) -> Mapping[str, object]:
@@ -56,14 +58,16 @@ class Facts:
     @property
     def headers(self) -> Mapping[str, object]:
         """The caller's headers, or what the request carries, by lower-case name."""
-        given = self._headers
-        if given is None:
-            given = _first_mapping(
-                self.request.get("extra_headers"),
-                self.request.get("headers"),
-                (fields_of(self.request.get("proxy_server_request")) or {}).get("headers"),
-            )
-        return {name.lower(): value for name, value in given.items() if isinstance(name, str)}
+        if self._headers is None:
+            given = self._given_headers
+            if given is None:
+                given = _first_mapping(
+                    self.request.get("extra_headers"),
+                    self.request.get("headers"),
+                    (fields_of(self.request.get("proxy_server_request")) or {}).get("headers"),
+                )
+            self._headers = {name.lower(): value for name, value in given.items() if isinstance(name, str)}
+        return self._headers
 
     def look_up(self, name: str) -> object:
         """The value of a dotted name: `metadata.a.b`, `headers.x`, `alias` or `model`; None if absent."""
@@ -189,19 +193,19 @@ def _counts(match: Match) -> list[Condition]:
 
 def _count(name: str, limits: Range) -> Condition:
     low, high = _bounds(limits)
-    counted = attrgetter(f"prompt.{name}")
+    measured = attrgetter(f"prompt.{name}")
     # Asked of every request, and mostly with one bound.
     holds: Test = (
-        (lambda facts: len(counted(facts)) >= low)
+        (lambda facts: len(measured(facts)) >= low)
         if limits.max is None
-        else (lambda facts: low <= len(counted(facts)) <= high)
+        else (lambda facts: low <= len(measured(facts)) <= high)
     )
     return Condition(
         name,
         _range_text(limits),
         False,
         holds,
-        lambda facts: str(len(counted(facts))),
+        lambda facts: str(len(measured(facts))),
     )
 
 
@@ -266,8 +270,7 @@ def _path(text: str, *, wanted: bool) -> Condition:
         return path.matches(facts.request) is wanted
 
     def seen(facts: Facts) -> str:
-        hits = len(path.find(facts.request))
-        return f"{hits} hit{'' if hits == 1 else 's'}"
+        return counted(len(path.find(facts.request)), "hit")
 
     return Condition("exists" if wanted else "missing", text, False, holds, seen)
 

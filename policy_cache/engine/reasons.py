@@ -27,6 +27,9 @@ REASONS: tuple[Reason, ...] = get_args(Reason)
 ACTED: frozenset[Reason] = frozenset({"applied", "moved", "ttl_lowered", "ttl_unsupported"})
 """The reasons of placements that changed the request."""
 
+GRANTED: frozenset[Reason] = ACTED | {"observed"}
+"""Those, and the one of placements that a policy would make if it did not only observe."""
+
 MEANING: dict[Reason, str] = {
     "applied": "done, at the place the target names",
     "moved": "done, at the nearest earlier block that can carry a marker",

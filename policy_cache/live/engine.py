@@ -23,6 +23,7 @@ from policy_cache.live.options import read_config
 from policy_cache.policy.load import load, loads
 from policy_cache.policy.packaged import packaged
 from policy_cache.providers.file import loads_catalog
+from policy_cache.text.amounts import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -282,10 +283,9 @@ class LiveEngine:
         self.error, self._seen = error, seen
         errors = sum(diagnostic.severity == "error" for diagnostic in error.diagnostics)
         _log.warning(
-            "%s is not used because of %d error%s, %s stays in force:\n%s",
+            "%s is not used because of %s, %s stays in force:\n%s",
             error.diagnostics[0].file,
-            errors,
-            "" if errors == 1 else "s",
+            counted(errors, "error"),
             self.engine.policy.revision,
             error,
         )

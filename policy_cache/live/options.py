@@ -120,7 +120,7 @@ class Caching(NamedTuple):
 
     @classmethod
     def of(cls, block: OptionBlock, *, watch: bool = False) -> Caching:
-        """What a block says; `watch` where it does not say that.
+        """What a block says; `watch` is the default where it leaves that out.
 
         Raises:
             PolicyError: A member is of the wrong type.

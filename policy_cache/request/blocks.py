@@ -267,9 +267,10 @@ def _content_blocks(
 ) -> list[Block]:
     section, element = place
     if isinstance(content, str):
-        carries = "text" in kinds and _carries(content)
-        whole = turn == "user" and "content" in rules.blank and content.isspace()
-        effective = carries or ("text" in kinds and (whole or _is_replaced(content, rules, turn)))
+        carries = effective = "text" in kinds and _carries(content)
+        if not carries and "text" in kinds:
+            whole = turn == "user" and "content" in rules.blank and content.isspace()
+            effective = whole or _is_replaced(content, rules, turn)
         kind = "text" if content or prompt.shape == "messages" else "empty"
         return [_new(Block, (location, (section, element, CONTENT, 0), kind, carries, effective))]
     if not isinstance(content, (list, tuple)):
@@ -277,8 +278,8 @@ def _content_blocks(
     blocks: list[Block] = []
     for number, part in enumerate(content):
         fields = part if isinstance(part, dict) else fields_of(part)
-        said = None if fields is None else fields.get("type")
-        kind = said if isinstance(said, str) else ""
+        written = None if fields is None else fields.get("type")
+        kind = written if isinstance(written, str) else ""
         carries = effective = kind in kinds and _markable(prompt, kind, fields or {})
         if not carries and fields is not None:
             effective = _takes_clients(kind, fields, rules, turn, kinds)

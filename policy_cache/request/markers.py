@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from policy_cache.request.blocks import (
     APART,
+    CALLS,
     CONTENT,
     MESSAGES,
     REQUEST,
@@ -32,6 +33,9 @@ FOREIGN = "prompt_cache_breakpoint"
 
 MARKER_KEYS = (KEY, FOREIGN)
 
+ON_REQUEST: frozenset[Location] = frozenset({(), ("extra_body",)})
+"""What holds a marker on the request itself."""
+
 _DEEPEST = 9
 """The length of `$.messages[0].content[0].content[0].source.content[0]`."""
 
@@ -45,19 +49,17 @@ def unmarked(value: object) -> object:
 
 
 class Holder(NamedTuple):
-    """A place that may hold a marker: the request, a tool, a message, a block, or something inside one.
+    """A place with a marker: the request, a tool, a message, a block, or something inside one.
 
     Attributes:
         location: Where it is.
         fields: Its members.
         order: Its place in the prefix.
-        element: What it is a part of: the index of its tool or message; -1 for a top-level `system`.
     """
 
     location: Location
     fields: Mapping[str, Any]
     order: Order
-    element: int = -1
 
 
 class ClientMarker(NamedTuple):
@@ -79,58 +81,70 @@ class ClientMarker(NamedTuple):
 
 
 def holders(prompt: Prompt) -> Iterator[Holder]:
-    """Every place that may hold a marker: the request and its `extra_body` first, then in prefix order.
+    """Every place with a marker: the request and its `extra_body` first, then in prefix order.
 
     A JSON-schema property that is called `cache_control` is none.
     """
+    # Asked of nearly every request, and nearly always of places without one: so no calls in the two loops.
     request = prompt.request
     order: Order = (REQUEST, 0, 0, 0)
-    yield Holder((), request, order)
+    if _is_marked(request):
+        yield Holder((), request, order)
     extra = request.get("extra_body")
-    if isinstance(extra, dict):
+    if isinstance(extra, dict) and _is_marked(extra):
         yield Holder(("extra_body",), extra, order)
     for index, tool in enumerate(prompt.tools):
-        fields = fields_of(tool) or {}
-        location: Location = ("tools", index)
-        order = (TOOLS, index, 0, 0)
-        yield Holder(location, fields, order, index)
-        function = fields_of(fields.get("function"))
-        if function is not None:
-            yield Holder((*location, "function"), function, order, index)
-    yield from _in_content(request.get("system"), ("system",), (SYSTEM, 0), -1)
+        fields = tool if type(tool) is dict else fields_of(tool) or {}
+        if KEY in fields or FOREIGN in fields:
+            yield Holder(("tools", index), fields, (TOOLS, index, 0, 0))
+        function = fields.get("function")
+        function = function if type(function) is dict else fields_of(function) or {}
+        if KEY in function or FOREIGN in function:
+            yield Holder(("tools", index, "function"), function, (TOOLS, index, 0, 0))
+    yield from _in_content(request.get("system"), ("system",), (SYSTEM, 0))
     for index, message in enumerate(prompt.messages):
         section = SYSTEM if index < prompt.leading else MESSAGES
-        location = ("messages", index)
-        yield Holder(location, message, (section, index, 0, 0), index)
-        yield from _in_content(message.get("content"), (*location, "content"), (section, index), index)
-        for number, call in enumerate(elements_of(message.get("tool_calls"))):
+        if KEY in message or FOREIGN in message:
+            yield Holder(("messages", index), message, (section, index, 0, 0))
+        content = message.get("content")
+        if type(content) is not str:
+            yield from _in_content(content, ("messages", index, "content"), (section, index))
+        calls = message.get("tool_calls")
+        for number, call in enumerate(elements_of(calls)) if calls else ():
             fields = fields_of(call) or {}
-            order = (MESSAGES, index, 1, number)
-            yield Holder((*location, "tool_calls", number), fields, order, index)
+            if _is_marked(fields):
+                order = (MESSAGES, index, CALLS, number)
+                yield Holder(("messages", index, "tool_calls", number), fields, order)
 
 
-def _in_content(
-    content: object, location: Location, place: tuple[int, int], element: int
-) -> Iterator[Holder]:
+def _is_marked(fields: Mapping[str, object]) -> bool:
+    return KEY in fields or FOREIGN in fields
+
+
+def _in_content(content: object, location: Location, place: tuple[int, int]) -> Iterator[Holder]:
     """The blocks of a content, and those inside a tool result or a document, to any depth."""
     for number, part in enumerate(elements_of(content)):
         fields = fields_of(part)
-        if fields is not None:
-            holder = Holder((*location, number), fields, (*place, 0, number), element)
-            yield holder
-            yield from _nested(holder)
+        if fields is None:
+            continue
+        order = (*place, CONTENT, number)
+        if _is_marked(fields):
+            yield Holder((*location, number), fields, order)
+        if "content" in fields or "source" in fields:
+            yield from _inside((*location, number), fields, order)
 
 
-def _nested(holder: Holder) -> Iterator[Holder]:
-    around = [holder]
+def _inside(location: Location, fields: Mapping[str, Any], order: Order) -> Iterator[Holder]:
+    around = [(location, fields)]
     while around:
-        location, fields, order, element = around.pop()
+        location, fields = around.pop()
         for path, item in nested(fields):
-            inner = Holder((*location, *path), item, order, element)
-            yield inner
+            inner = (*location, *path)
+            if _is_marked(item):
+                yield Holder(inner, item, order)
             # A document in a result is the deepest that there is; a request may refer to itself.
-            if len(inner.location) < _DEEPEST:
-                around.append(inner)
+            if len(inner) < _DEEPEST:
+                around.append((inner, item))
 
 
 def nested(block: Mapping[str, object]) -> Iterator[tuple[Location, Mapping[str, object]]]:
@@ -159,7 +173,7 @@ def client_markers(
         run: Whether only markers on messages act, as a run.
     """
     effect = _Effect(prompt, key, rules, request=request, run=run)
-    found: list[ClientMarker] = []
+    markers: list[ClientMarker] = []
     for holder in holders(prompt):
         for name in MARKER_KEYS:
             marker = holder.fields.get(name)
@@ -167,8 +181,8 @@ def client_markers(
                 block = effect.of(holder, name)
                 order = holder.order if block is None else block[1]
                 location = None if block is None else block[0]
-                found.append(ClientMarker(holder.location, location, order, _ttl(marker), name))
-    return found
+                markers.append(ClientMarker(holder.location, location, order, _ttl(marker), name))
+    return markers
 
 
 def _ttl(marker: object) -> str:
@@ -185,13 +199,13 @@ class _Effect:
         self._rules = rules
         self._request = request
         self._run = run
-        self._known: dict[tuple[str, int], dict[Location, Block]] = {}
+        self._known: dict[Location, dict[Location, Block]] = {}
         self._ends: dict[int, Block | None] = {}
 
     def of(self, holder: Holder, name: str) -> tuple[Location, Order] | None:
         """The block, and its place in the prefix; None where the marker takes no effect."""
         location, rules = holder.location, self._rules
-        if location in {(), ("extra_body",)}:
+        if location in ON_REQUEST:
             reaches = self._request and name == self._key and (location == () or rules.extra_body)
             last = last_effective(self._prompt, rules) if reaches else None
             return last and (last.location, last.order)
@@ -212,7 +226,7 @@ class _Effect:
     def _block(self, holder: Holder, name: str) -> Block | None:
         """The block that a place belongs to: the place itself, what is around it, or a message's text."""
         location = holder.location
-        blocks = self._blocks(location[0], holder.element)
+        blocks = self._blocks(location)
         for length in range(len(location), 1 if location[0] != "system" else 0, -1):
             block = blocks.get(location[:length])
             if block is not None:
@@ -250,7 +264,7 @@ class _Effect:
             return False
         if location[0] == "system":
             return rules.translates_system and holder.fields.get("type") in rules.translated
-        if location[0] != "messages" or prompt.messages[holder.element].get("role") == "assistant":
+        if location[0] != "messages" or self._message(location).get("role") == "assistant":
             return False
         if len(location) == 2:
             return rules.translates_messages
@@ -265,22 +279,27 @@ class _Effect:
             return block
         end = self._prompt.merged_end(index)
         if end not in self._ends:
-            blocks = self._blocks("messages", end).values()
+            blocks = self._blocks(("messages", end)).values()
             texts = [b for b in blocks if b.effective and b.order[2] == CONTENT and b.kind not in APART]
             self._ends[end] = texts[-1] if texts else None
         return self._ends[end] or block
 
-    def _blocks(self, section: str | int, element: int) -> Mapping[Location, Block]:
-        known = self._known.get((str(section), element))
+    def _message(self, location: Location) -> Mapping[str, object]:
+        return self._prompt.messages[int(location[1])]
+
+    def _blocks(self, location: Location) -> Mapping[Location, Block]:
+        """The blocks of the tool, the message or the `system` that a location is in."""
+        prompt, rules = self._prompt, self._rules
+        element = location[:1] if location[0] == "system" else location[:2]
+        known = self._known.get(element)
         if known is None:
-            prompt, rules = self._prompt, self._rules
-            if section == "tools":
-                blocks = [tool_block(prompt, rules, element)]
-            elif section == "system":
-                blocks = system_blocks(prompt, rules) if prompt.leading == 0 else []
+            if element == ("system",):
+                blocks = system_blocks(prompt, rules)
+            elif element[0] == "tools":
+                blocks = [tool_block(prompt, rules, int(element[1]))]
             else:
-                blocks = message_blocks(prompt, rules, element)
-            known = self._known[str(section), element] = {block.location: block for block in blocks}
+                blocks = message_blocks(prompt, rules, int(element[1]))
+            known = self._known[element] = {block.location: block for block in blocks}
         return known
 
 
@@ -298,12 +317,10 @@ def may_hold_markers(prompt: Prompt) -> bool:
             marked = [tool for tool in tools if KEY in tool or KEY in tool["function"]]
         else:
             marked = [tool for tool in tools if KEY in tool]
-        if prompt.calling:
+        calling: list[Any] = [message["tool_calls"] for message in prompt.messages if "tool_calls" in message]
+        if calling:
             marked += [
-                call
-                for calls in prompt.calling
-                for call in calls or ()
-                if KEY in call or type(call) is not dict
+                call for calls in calling for call in calls or () if KEY in call or type(call) is not dict
             ]
         return bool(marked) or any(map(_may_hold_any, prompt.rich))
     except (AttributeError, KeyError, TypeError):

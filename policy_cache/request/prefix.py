@@ -24,7 +24,7 @@ from policy_cache.request.blocks import (
 from policy_cache.request.tokens import DENSEST_CHARS_PER_TOKEN, chars
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from policy_cache.request.prompt import Prompt
 
@@ -36,11 +36,21 @@ _order_of = itemgetter(1)
 class Prefix:
     """The prefix of one request on one route, read from the end and only as far as needed."""
 
-    __slots__ = ("_known_large", "_made", "_nearest", "_nearest_tool", "_threshold", "prompt", "rules")
+    __slots__ = (
+        "_known_large",
+        "_made",
+        "_minimum",
+        "_nearest",
+        "_nearest_tool",
+        "_threshold",
+        "prompt",
+        "rules",
+    )
 
-    def __init__(self, prompt: Prompt, rules: BlockRules) -> None:
+    def __init__(self, prompt: Prompt, rules: BlockRules, minimum: int) -> None:
         self.prompt = prompt
         self.rules = rules
+        self._minimum = minimum
         self._known_large = EVERYTHING
         self._threshold: Order | None = None
         self._made: dict[int, list[Block]] = {}
@@ -98,33 +108,29 @@ class Prefix:
             self._made[index] = blocks
         return blocks
 
-    def reaches(self, order: Order, minimum: int) -> bool:
-        """Whether the prefix up to a block may have a number of tokens; False only when it cannot.
+    def reaches(self, order: Order) -> bool:
+        """Whether the prefix up to a block may have the route's minimum of tokens; False only when it cannot.
 
-        The minimum is the route's, the same for every block; the prefix is measured once.
+        The prefix is measured once.
         """
         if order >= self._known_large:
             return True
         if self._threshold is None:
-            if described(self.prompt, order, minimum):
+            if described(self.prompt, order, self._minimum):
                 self._known_large = order
                 return True
-            self._threshold = self._known_large = threshold(self.prompt, self.rules, minimum)
+            self._threshold = self._known_large = threshold(self.prompt, self.rules, self._minimum)
         return order >= self._threshold
 
 
 def last_effective(prompt: Prompt, rules: BlockRules) -> Block | None:
     """The last block of the prompt on which a marker takes effect: there, one on the request itself does."""
-    elements: Iterator[Iterable[Block]] = chain(
-        (message_blocks(prompt, rules, index) for index in range(len(prompt.messages) - 1, -1, -1)),
-        (system_blocks(prompt, rules) for _ in range(prompt.leading == 0)),
-        ((tool_block(prompt, rules, index),) for index in range(len(prompt.tools) - 1, -1, -1)),
+    elements: Iterator[Sequence[Block]] = chain(
+        (message_blocks(prompt, rules, index) for index in reversed(range(len(prompt.messages)))),
+        (system_blocks(prompt, rules) for _ in (None,)),
+        ([tool_block(prompt, rules, index)] for index in reversed(range(len(prompt.tools)))),
     )
-    for blocks in elements:
-        for block in reversed(tuple(blocks)):
-            if block.effective:
-                return block
-    return None
+    return next((block for blocks in elements for block in reversed(blocks) if block.effective), None)
 
 
 def _at_or_before(
@@ -133,9 +139,9 @@ def _at_or_before(
     """The nearest block that `look` finds at an index or before it; each index is looked at once."""
     index = start
     while index not in known:
-        found = look(index)
-        if found is not None or index < 0:
-            known[index] = found
+        block = look(index)
+        if block is not None or index < 0:
+            known[index] = block
             break
         index -= 1
     nearest = known[index]
@@ -159,8 +165,9 @@ def threshold(prompt: Prompt, rules: BlockRules, minimum: int) -> Order:
 
 
 def described(prompt: Prompt, order: Order, minimum: int) -> bool:
-    """Whether the descriptions of the tools before a block alone suffice; they nearly always do, and schemas
-    go unread.
+    """Whether the descriptions of the tools up to a block alone have a number of tokens.
+
+    They usually do, and then no schema is read.
     """
     missing = int(minimum * DENSEST_CHARS_PER_TOKEN)
     left = order[1] + 1 if order[0] == TOOLS else len(prompt.tools)

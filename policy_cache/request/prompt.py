@@ -27,15 +27,13 @@ class Prompt:
         shape: `chat` (OpenAI) or `messages` (Anthropic).
         tools: Its tools, or an empty list.
         messages: Its messages, each as a mapping, whatever the caller made them of.
-        calling: The tool calls of each message that makes some.
         rich: Those messages whose content is more than a text, or that are marked.
         leading: How many messages open it as the system prompt.
     """
 
     __slots__ = (
-        "_merged",
+        "_known_turns",
         "_programmatic",
-        "calling",
         "leading",
         "messages",
         "request",
@@ -52,12 +50,12 @@ class Prompt:
         """
         self.request = request
         self.shape = shape
-        self._merged: list[tuple[bool, int, bool]] | None = None
+        self._known_turns: list[tuple[bool, int, bool]] | None = None
         self._programmatic: frozenset[object] | None = None
         messages: Any = request.get("messages")
         if not isinstance(messages, (list, tuple)):
             raise RequestError(("messages",), found=kind_of(messages), expected="a list of messages")
-        # The two loops over every message of every request.
+        # The one loop over every message of every request.
         try:
             rich: Sequence[Any] = [
                 message
@@ -70,7 +68,6 @@ class Prompt:
             rich = messages
         if rich and set(map(type, rich)) != _PLAIN:
             messages = rich = _read(messages)
-        self.calling = [message["tool_calls"] for message in messages if "tool_calls" in message]
         self.messages: Sequence[Mapping[str, object]] = messages
         self.rich: Sequence[Mapping[str, object]] = rich
         tools = request.get("tools")
@@ -97,7 +94,7 @@ class Prompt:
         """For each message: whether an assistant's turn is right before it, the last turn that it is merged
         with, and whether one is right after it.
         """
-        if self._merged is None:
+        if self._known_turns is None:
             before: list[bool] = []
             follows = False
             for message in self.messages:
@@ -111,8 +108,8 @@ class Prompt:
                 if _is_sent(self.messages[index]):
                     turn = index if nearest is None else nearest
                     nearest = turn if self.messages[index].get("role") == "assistant" else None
-            self._merged = [(b, *a) for b, a in zip(before, reversed(after), strict=True)]
-        return self._merged
+            self._known_turns = [(b, *a) for b, a in zip(before, reversed(after), strict=True)]
+        return self._known_turns
 
     def is_programmatic(self, call: object) -> bool:
         """Whether code execution made the tool call of this id, or is the call that waits for such a one."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from policy_cache.engine.reasons import ACTED
+from policy_cache.engine.reasons import GRANTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from policy_cache.request.location import Location
     from policy_cache.testing.load import Suite
     from policy_cache.testing.model import Case
-
-_ACTS = ACTED | {"observed"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +104,7 @@ def coverage(outcomes: Iterable[Outcome]) -> Iterator[Coverage]:
         counts = policies[path.resolve()][1]
         for rule, reasons in finding.reasons.items():
             counts[rule][0] += 1
-            counts[rule][1] += any(reason in _ACTS for reason in reasons)
+            counts[rule][1] += any(reason in GRANTED for reason in reasons)
     for path, counts in policies.values():
         yield Coverage(path, {rule: (matched, acted) for rule, (matched, acted) in counts.items()})
 

@@ -47,8 +47,7 @@ def listed(words: Iterable[str]) -> str:
 
 def suggest(word: str, options: Iterable[str], *, cutoff: float = 0.65) -> str | None:
     """The option that was probably meant, or None when none is close enough."""
-    matches = difflib.get_close_matches(word.lower(), list(options), n=1, cutoff=cutoff)
-    return matches[0] if matches else None
+    return next(iter(meant(word, options, cutoff=cutoff)), None)
 
 
 def meant(word: str, options: Iterable[str], *, cutoff: float = 0.65) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from policy_cache.engine.reasons import ACTED
+from policy_cache.engine.reasons import GRANTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from policy_cache.engine.changes import Placement
     from policy_cache.engine.plan import Plan
     from policy_cache.request.location import Location
-
-_GIVEN = ACTED | {"observed"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +59,7 @@ def arbitration(plan: Plan) -> Arbitration:
     wishes = [wish for wish in plan.placements if wish.ttl is not None and wish.location is not None]
     for number, wish in enumerate(wishes, 1):
         wanted = wish.wanted
-        if wish.reason in _GIVEN:
+        if wish.reason in GRANTED:
             used += 1
             steps.append(Wish(number, wish, wanted, used))
             for place in (wanted, on_request if wanted == () else None):

@@ -6,21 +6,21 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from policy_cache.engine.compile import Split
-from policy_cache.engine.diff import heading, name_at, place_of, summary
+from policy_cache.engine.diff import asked, heading, name_at, place_of, summary
 from policy_cache.engine.injection import MEANING as INJECTION
-from policy_cache.engine.reasons import ACTED, MEANING
+from policy_cache.engine.reasons import GRANTED, MEANING
 from policy_cache.report.plan.arbitration import arbitration, holders
 from policy_cache.report.plan.prefix import PrefixEnd, draw
 from policy_cache.report.plan.verdicts import verdicts, why_missed
 from policy_cache.request.location import place
-from policy_cache.text.amounts import counted
+from policy_cache.text.amounts import counted, counted_tokens
 from policy_cache.text.styled import Span, column
 from policy_cache.text.words import word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from policy_cache.engine.changes import Origin, Placement
+    from policy_cache.engine.changes import Placement
     from policy_cache.engine.compile import CompiledRule
     from policy_cache.engine.match import Facts
     from policy_cache.engine.plan import Plan
@@ -58,7 +58,7 @@ def explain(rules: Sequence[CompiledRule], facts: Facts, plan: Plan) -> list[Spa
 def explain_place(answer: Answer, plan: Plan) -> list[Span]:
     """The answer to `why` as a person reads it."""
     name = name_at(plan, answer.location)
-    size = f"prefix up to it about {_tokens(answer.tokens)}" if answer.tokens is not None else ""
+    size = f"prefix up to it about {counted_tokens(answer.tokens)}" if answer.tokens is not None else ""
     about = ", ".join(filter(None, (name, size)))
     spans = [
         *heading(plan),
@@ -66,11 +66,11 @@ def explain_place(answer: Answer, plan: Plan) -> list[Span]:
         Span(place(answer.location), "strong"),
         Span(f"  {about}".rstrip() + "\n", "dim"),
     ]
-    rows = [(_asked(one.source), _ending(one), _wish(one), one.source) for one in answer.wishes]
-    rows += [(_asked(one.source), "idle", one.why, one.source) for one in answer.idle]
+    rows = [(asked(one.source), _ending(one), _wish(one), one.source) for one in answer.wishes]
+    rows += [(asked(one.source), "idle", one.why, one.source) for one in answer.idle]
     widths = column(row[0] for row in rows), column(row[1] for row in rows)
-    for asked, ending, said, source in rows:
-        spans.append(Span(f"      {asked:{widths[0]}}  {ending:{widths[1]}}  {said}"))
+    for wisher, ending, detail, source in rows:
+        spans.append(Span(f"      {wisher:{widths[0]}}  {ending:{widths[1]}}  {detail}"))
         spans.append(Span(f"  ({place_of(plan, source)})\n", "location"))
     if not rows:
         spans.append(Span("      no target names it\n", "dim"))
@@ -121,7 +121,7 @@ def _placements(placements: Sequence[Placement], facts: Facts) -> Iterator[Span]
         alike = list(group)
         shown = alike if len(alike) <= _MOST_ALIKE else alike[: _MOST_ALIKE - 1]
         for one in shown:
-            acted = one.reason in ACTED or one.reason == "observed"
+            acted = one.reason in GRANTED
             said = ": ".join(filter(None, (_place(one), _detail(one, facts))))
             yield Span(f"      target {_target(one):{targets}}  ")
             yield Span(f"{_ending(one):{endings}}" if said else _ending(one), "added" if acted else "warning")
@@ -157,10 +157,6 @@ def _detail(placement: Placement, facts: Facts) -> str:
     return placement.detail or MEANING[placement.reason]
 
 
-def _asked(source: Origin) -> str:
-    return f"{word(source.rule)} / {word(source.target)}"
-
-
 def _arbitration(found: Arbitration) -> Iterator[Span]:
     """Every wish for a marker in the order in which they were decided."""
     if not found.steps:
@@ -169,7 +165,7 @@ def _arbitration(found: Arbitration) -> Iterator[Span]:
     yield Span(f"\narbitration: {wishes} for {counted(found.limit, 'breakpoint')}\n", "strong")
     if found.client:
         yield Span(f"      the client has {found.client} of {found.limit}\n", "dim")
-    rows = [(str(step.number), _asked(step.placement.source), _wanted(step)) for step in found.steps]
+    rows = [(str(step.number), asked(step.placement.source), _wanted(step)) for step in found.steps]
     widths = [column(row[number] for row in rows) for number in range(3)]
     at = 0
     for _, group in groupby(found.steps, key=_alike):
@@ -218,7 +214,7 @@ def _prefix(drawing: Drawing, plan: Plan) -> Iterator[Span]:
     minimum = f"; {word(route.model)} caches from {route.minimum:,} on" if route.minimum else ""
     marked = f", marked with {route.key}" if drawing.ends else ", no breakpoint"
     sent = "as sent" if plan.changed or not plan.edits else "as it would be sent"
-    yield Span(f"\nprefix {sent}: about {_tokens(drawing.tokens)}{marked}{minimum}\n", "strong")
+    yield Span(f"\nprefix {sent}: about {counted_tokens(drawing.tokens)}{marked}{minimum}\n", "strong")
     if not drawing.ends:
         return
     rows = [
@@ -236,14 +232,10 @@ def _prefix(drawing: Drawing, plan: Plan) -> Iterator[Span]:
 
 def _breakpoint(end: PrefixEnd, plan: Plan) -> tuple[str, str, str, str]:
     point = end.breakpoint
-    by = "the client" if point.source is None else _asked(point.source)
+    by = "the client" if point.source is None else asked(point.source)
     return (
         f"-- {point.slot} of {plan.route.breakpoints} --",
         f"{place(point.at)} ({word(point.ttl)})",
         f"= {end.tokens:,}",
         by,
     )
-
-
-def _tokens(number: int) -> str:
-    return f"{number:,} token{'' if number == 1 else 's'}"

@@ -10,6 +10,7 @@ from policy_cache.engine.changes import edited
 from policy_cache.request.blocks import ABSENT, MESSAGES, SYSTEM, TOOLS, Block, value_of, walk
 from policy_cache.request.prompt import Prompt
 from policy_cache.request.tokens import CHARS_PER_TOKEN, chars
+from policy_cache.text.amounts import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -125,7 +126,7 @@ def _parts(prompt: Prompt, blocks: Sequence[tuple[Block, int]], start: int, end:
 def _name(prompt: Prompt, blocks: Sequence[tuple[Block, int]], section: int, found: Sequence[Block]) -> str:
     first, last = found[0].order[1], found[-1].order[1]
     if section == TOOLS:
-        return f"{len(found)} tool{'' if len(found) == 1 else 's'}"
+        return counted(len(found), "tool")
     if section == MESSAGES and first != last:
         return f"messages {first} to {last}"
     whole = [block for block, _ in blocks if block.order[:2] == found[-1].order[:2]]

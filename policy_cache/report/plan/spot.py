@@ -7,6 +7,7 @@ import re
 from policy_cache.errors import PathError, PolicyCacheError
 from policy_cache.request.location import Key, Location, fields_of, kind_of, place
 from policy_cache.request.path import compile_path
+from policy_cache.text.amounts import counted
 from policy_cache.text.words import quoted, suggest, word
 
 _NORMALIZED = re.compile(r"\$(?:\[(?:0|[1-9][0-9]*)\]|\['(?:[^'\\]|\\(?:u[0-9a-f]{4}|.))*'\])*")
@@ -85,7 +86,7 @@ def _nearest(value: object, key: Key) -> Location:
 
 def _lack(value: object, key: Key) -> str:
     if isinstance(value, (list, tuple)) and isinstance(key, int):
-        return f"has {len(value)} element{'' if len(value) == 1 else 's'}"
+        return f"has {counted(len(value), 'element')}"
     if fields_of(value) is not None and isinstance(key, str):
         return f"has no `{word(key)}`"
     return f"is {kind_of(value)}, not {'a list' if isinstance(key, int) else 'an object'}"

@@ -1,0 +1,344 @@
+"""What a rule does: each action takes what was settled so far, and adds its wishes, edits and placements."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from policy_cache.engine.arbitrate import Arbiter
+from policy_cache.engine.changes import Edit, Origin, Placement, Step
+from policy_cache.engine.compile import Mark, SetParameters, Split, Template, Unmark
+from policy_cache.engine.edits import Cut, Removal
+from policy_cache.engine.injection import MEANING, injection
+from policy_cache.request.blocks import REQUEST, Block
+from policy_cache.request.location import Location, fields_of, value_at
+from policy_cache.request.markers import KEY, ON_REQUEST, ClientMarker
+from policy_cache.request.prefix import Prefix
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from policy_cache.engine.compile import CompiledRule
+    from policy_cache.engine.match import Facts
+    from policy_cache.engine.reasons import Reason
+    from policy_cache.policy.language.model import Policy
+    from policy_cache.request.targets import Hit
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Conduct:
+    """How a policy behaves as a whole; see `policy.language.model.Policy`."""
+
+    observe: bool
+    stand_down: bool
+    replace: bool
+    label: tuple[str, str]
+
+    @classmethod
+    def of(cls, policy: Policy, label: tuple[str, str]) -> Conduct:
+        """The conduct that a policy asks for."""
+        return cls(
+            policy.mode == "observe",
+            policy.client_markers == "stand_down",
+            policy.client_markers == "replace",
+            label,
+        )
+
+
+class State:
+    """What the actions on one request share.
+
+    Attributes:
+        facts: The request and its route.
+        conduct: How the policy behaves.
+        prompt: The request as a prompt.
+        prefix: Its blocks, as targets meet them.
+        client: The markers that the client placed.
+        injection: What litellm will add by itself.
+        stands_down: Whether the client's markers make the policy stand down.
+        placements: What became of every wish so far.
+        removals: The markers that go, by holder and key.
+        cuts: The texts that are split, by location.
+        halved: For a second half that an earlier pass left, the first one.
+        parameters: The edits to request-level parameters.
+        taken: The parameters that a rule has set.
+        arbiter: Who decides about markers, once the first is wanted.
+    """
+
+    __slots__ = (
+        "arbiter",
+        "client",
+        "conduct",
+        "cuts",
+        "facts",
+        "halved",
+        "injection",
+        "parameters",
+        "placements",
+        "prefix",
+        "prompt",
+        "removals",
+        "stands_down",
+        "taken",
+    )
+
+    def __init__(self, facts: Facts, conduct: Conduct) -> None:
+        """Begin with nothing decided."""
+        prompt, route = facts.prompt, facts.route
+        self.facts = facts
+        self.conduct = conduct
+        self.prompt = prompt
+        self.prefix = Prefix(prompt, route.blocks, route.minimum)
+        self.client = route.markers_of(prompt)
+        self.injection = injection(prompt.request)
+        # Where the route takes no markers, any marker says that the client manages caching itself.
+        explicit = route.mechanism == "explicit"
+        self.stands_down = conduct.stand_down and any(
+            marker.block is not None or not explicit for marker in self.client
+        )
+        self.placements: list[Placement] = []
+        self.removals: dict[tuple[Location, str], Removal] = {}
+        self.cuts: dict[Location, Cut] = {}
+        self.halved: dict[Location, Block] = {}
+        self.parameters: list[Edit] = []
+        self.taken: set[str] = set()
+        self.arbiter: Arbiter | None = None
+
+    def arbitration(self) -> Arbiter:
+        """The arbiter, who counts what the client marked as far as it stays."""
+        if self.arbiter is None:
+            gone = self.removals
+            staying: Sequence[ClientMarker] = () if self.conduct.replace else self.client
+            if gone:
+                staying = [marker for marker in staying if (marker.holder, marker.key) not in gone]
+            self.arbiter = Arbiter(
+                self.facts.route, self.prefix, staying, self.placements, self.halved, self.cuts
+            )
+        return self.arbiter
+
+    def remove(self, markers: Sequence[ClientMarker], source: Origin) -> int:
+        """Take markers away, and say how many were still there."""
+        before = len(self.removals)
+        for marker in markers:
+            self.removals.setdefault((marker.holder, marker.key), Removal(marker, source))
+        return len(self.removals) - before
+
+    def refusal(self, rule: CompiledRule) -> tuple[Reason, str] | None:
+        """Why a rule can place no marker on this request at all, if so."""
+        route = self.facts.route
+        provider = route.provider or "an unknown provider"
+        if route.mechanism == "automatic":
+            return "provider_automatic", f"{provider} caches by itself"
+        if route.drops_markers:
+            return (
+                "route_drops_marker",
+                f"litellm takes markers for {route.model} out on the way to {provider}",
+            )
+        if route.mechanism == "none":
+            unknown = f"the catalog has no route for {provider} with {route.model}"
+            return "provider_unsupported", f"no markers are sent to {provider}" if route.name else unknown
+        if not rule.may_mark(route):
+            named = f"a rule marks here only if its `match` names {route.only_when_named}"
+            return "provider_automatic", f"{provider} caches by itself; {named}"
+        if self.injection == "points":
+            return "stood_down", MEANING["points"]
+        if self.stands_down:
+            return "stood_down", f"the client placed {len(self.client)}"
+        return None
+
+
+def unmark(state: State, rule: CompiledRule) -> None:
+    """Take client markers away: everywhere, or at the rule's targets."""
+    placements = state.placements
+    if state.stands_down:
+        detail = f"the client placed {len(state.client)}"
+        for source in [target.source for target in rule.targets] or [rule.source]:
+            placements.append(Placement(source, None, None, None, "stood_down", detail))
+        return
+    key = state.facts.route.key
+    # Beside a `cache_control`, OpenAI's marker sleeps, and would wake once that is gone.
+    beside = {marker.holder for marker in state.client if marker.key == KEY}
+    markers = [
+        marker
+        for marker in state.client
+        if marker.key == KEY or (marker.key != key and (marker.block is not None or marker.holder in beside))
+    ]
+    if not rule.targets:
+        placements.append(_removed(state, rule.source, None, markers))
+        return
+    places = _by_place(markers)
+    for target in rule.targets:
+        hits = target.select(target.find(state.prompt))
+        if not hits:
+            placements.append(Placement(target.source, None, None, None, "no_target"))
+        for hit in hits:
+            placements.append(_removed(state, target.source, hit.location, _markers_at(hit, places)))
+
+
+def _removed(
+    state: State, source: Origin, location: Location | None, markers: Sequence[ClientMarker]
+) -> Placement:
+    number = state.remove(markers, source)
+    reason: Reason = "applied" if number else "duplicate" if markers else "no_target"
+    detail = f"{number} removed" if number else "no marker there"
+    return Placement(source, location, location if number else None, None, reason, detail)
+
+
+def split(state: State, rule: CompiledRule) -> None:
+    """Split the text blocks at the rule's targets at a literal."""
+    refusal = state.refusal(rule)
+    assert isinstance(rule.action, Split)
+    for target in rule.targets:
+        source = target.source
+        if refusal is not None:
+            state.placements.append(Placement(source, None, None, None, *refusal))
+            continue
+        hits = target.select(target.find(state.prompt))
+        if not hits:
+            state.placements.append(Placement(source, None, None, None, "no_target"))
+        for hit in hits:
+            state.placements.append(_cut(state, source, hit, rule.action.at))
+
+
+def _cut(state: State, source: Origin, hit: Hit, literal: str) -> Placement:
+    block = None if hit.order is None or hit.order[0] == REQUEST else state.prefix.settle(hit.order)
+    text = None if block is None else _text(state, block.location)
+    if block is None or text is None:
+        return Placement(source, hit.location, None, None, "not_markable", f"{source.target} is not a text")
+    if block.location in state.cuts:
+        return Placement(source, hit.location, None, None, "duplicate", "split already")
+    at = text.find(literal)
+    if at < 0:
+        return Placement(source, hit.location, None, None, "no_target", "the boundary is not in the text")
+    if at == 0:
+        stable = _stable_half(state, block)
+        if stable is not None:
+            state.halved[block.location] = stable
+        return Placement(source, hit.location, None, None, "duplicate", "the text begins at the boundary")
+    state.cuts[block.location] = Cut(block.order, at, source)
+    reason: Reason = "observed" if state.conduct.observe else "applied"
+    return Placement(source, hit.location, block.location, None, reason, f"after {at:,} characters")
+
+
+def _text(state: State, location: Location) -> str | None:
+    value = value_at(state.prompt.request, location)
+    text = value if isinstance(value, str) else (fields_of(value) or {}).get("text")
+    return text if isinstance(text, str) else None
+
+
+def _stable_half(state: State, block: Block) -> Block | None:
+    """The block before one that begins at the boundary: what an earlier split left."""
+    section, element, part, number = block.order
+    if number == 0:
+        return None
+    before = state.prefix.settle((section, element, part, number - 1))
+    return before if before is not None and before.order[:3] == block.order[:3] else None
+
+
+def set_parameters(state: State, rule: CompiledRule) -> None:
+    """Set request-level cache parameters, each the way that litellm forwards it."""
+    assert isinstance(rule.action, SetParameters)
+    for name, wanted in rule.action.values:
+        state.placements.append(_parameter(state, rule.source, name, wanted))
+
+
+def _parameter(state: State, source: Origin, name: str, wanted: Template | Mapping[str, str]) -> Placement:
+    route = state.facts.route
+    taken = route.parameters.get(name)
+    if taken is None:
+        detail = f"{name} does not reach {route.provider or 'an unknown provider'}"
+        return Placement(source, None, None, None, "provider_unsupported", detail)
+    location: Location = (name,) if taken.send == "argument" else ("extra_body", name)
+    if name in state.taken:
+        return Placement(source, location, None, None, "duplicate", "an earlier rule set it")
+    if isinstance(wanted, Template):
+        value, absent = wanted.fill(state.facts)
+        if absent is not None:
+            return Placement(source, location, None, None, "no_target", f"{absent} is absent")
+    request = state.prompt.request
+    extra = request.get("extra_body")
+    if extra is not None and not isinstance(extra, dict):
+        return Placement(source, location, None, None, "not_markable", "`extra_body` is not an object")
+    if extra is not None and name in extra:
+        location = ("extra_body", name)  # litellm lets it win over an argument
+    before = (extra or {}).get(name)
+    if before is None:
+        before = request.get(name)
+    detail = ""
+    new: object
+    if isinstance(wanted, Template):
+        new = within(value or "", taken.longest)
+        if taken.values and new not in taken.values:
+            detail = f"{route.model} takes {' or '.join(taken.values)} here, not {new}"
+            return Placement(source, location, None, None, "provider_unsupported", detail)
+        if new != value:
+            detail = f"shortened to a hash: the provider takes {taken.longest} characters"
+    else:
+        new = dict(wanted)
+    if before is not None and not state.conduct.replace:
+        kept = "" if before == new else "the client set another value"
+        return Placement(source, location, None, None, "kept_client_marker", kept)
+    state.taken.add(name)
+    if before != new:
+        there = name in request if location == (name,) else name in (extra or {})
+        steps: tuple[Step, ...] = (Step("replace" if there else "add", location, new),)
+        opened = any(edit.location[0] == "extra_body" for edit in state.parameters)
+        if location[0] == "extra_body" and extra is None and not opened:
+            steps = (Step("add", ("extra_body",), {name: new}),)
+        state.parameters.append(Edit("set", location, before, new, source, steps))
+    reason: Reason = "observed" if state.conduct.observe else "applied"
+    return Placement(source, location, location, None, reason, detail)
+
+
+def within(text: str, longest: int | None) -> str:
+    """A text, or a hash of it where it is longer than a provider takes: the same for the same text."""
+    if longest is None or len(text) <= longest:
+        return text
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()[:longest]
+
+
+def mark(state: State, rule: CompiledRule) -> None:
+    """Want a marker at each of the rule's targets."""
+    refusal = state.refusal(rule)
+    if refusal is not None:
+        for target in rule.targets:
+            state.placements.append(Placement(target.source, None, None, target.ttl, *refusal))
+        return
+    arbiter = state.arbitration()
+    for target in rule.targets:
+        hits = target.find(state.prompt)
+        if not hits:
+            state.placements.append(Placement(target.source, None, None, target.ttl, "no_target"))
+        for hit in hits if len(hits) < 2 else target.select(hits):
+            arbiter.want(target.source, hit, target.ttl)
+
+
+def _by_place(markers: Sequence[ClientMarker]) -> dict[Location, list[ClientMarker]]:
+    """Markers by every location that holds them; those on the request by the empty one."""
+    places: dict[Location, list[ClientMarker]] = {}
+    for marker in markers:
+        if marker.holder in ON_REQUEST:
+            places.setdefault((), []).append(marker)
+        for length in range(1, len(marker.holder) + 1):
+            places.setdefault(marker.holder[:length], []).append(marker)
+    return places
+
+
+def _markers_at(hit: Hit, places: Mapping[Location, list[ClientMarker]]) -> list[ClientMarker]:
+    """The markers at what a target named: on it, inside it, or the very marker."""
+    if hit.order is not None and hit.order[0] == REQUEST:
+        return places.get((), [])
+    place = hit.location
+    if KEY in place:
+        holder = place[: place.index(KEY)]
+        return [marker for marker in places.get(holder, []) if marker.holder == holder]
+    return places.get(place, []) if place else []
+
+
+ORDER: tuple[dict[type, Callable[[State, CompiledRule], None]], ...] = (
+    {Unmark: unmark},
+    {Split: split, SetParameters: set_parameters},
+    {Mark: mark},
+)
+"""The actions in their order; those of one stage act in the order of their rules."""
