@@ -46,7 +46,9 @@ def test_every_policy_shown_is_valid(text):
 
 
 def catalogs():
-    return re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "providers.md").read_text(), re.DOTALL)
+    shown = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "providers.md").read_text(), re.DOTALL)
+    assert shown
+    return shown
 
 
 @pytest.mark.parametrize("text", catalogs())

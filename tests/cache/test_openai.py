@@ -203,6 +203,10 @@ class TestWhereTheImplicitBreakpointStands:
         asked = {"extra_body": options} if beside else options
         assert read_request({"messages": [USER], **asked}).implicit == ends
 
+    @pytest.mark.parametrize("request_", [{}, {"messages": None}, {"messages": [None, "text", {}]}])
+    def test_nowhere_in_what_is_no_conversation(self, request_):
+        assert openai_prompt(prompt(), request_).implicit == ()
+
     def test_the_prompt_is_otherwise_the_same(self):
         request = {"messages": [USER, ASSISTANT]}
         read = PromptReader("chat", BlockRules()).read(request, model="gpt-5.6", scope="team").mark({0: "5m"})

@@ -198,6 +198,11 @@ def test_replacing_takes_every_marker_of_the_clients_away():
     sent = engine(add("system"), client_markers="replace").rewrite(request)
     assert sent["messages"][1]["content"] == [text("QUESTION"), text("MORE")]
     assert sent["messages"][0]["content"][0]["prompt_cache_breakpoint"] == POINT
+    request["messages"][1]["content"] = [
+        text("QUESTION", prompt_cache_breakpoint=POINT, cache_control=MARKER)
+    ]
+    sent = engine(add("system"), client_markers="replace").rewrite(request)
+    assert sent["messages"][1]["content"] == [text("QUESTION")]
 
 
 # Gemini

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policy_cache.cache.cost import saving
+from policy_cache.cache.cost import cost
+from policy_cache.cache.explicit import CacheOutcome
 from policy_cache.providers.price_map import entry_of, installed_map, prices_of
 from policy_cache.providers.prices import Prices, list_prices
 from policy_cache.usage.account import savings
@@ -140,6 +141,8 @@ def test_what_the_map_does_not_say_is_unknown(price_map, entry):
         (5e-06, 8e-06, (5, 8)),
         (5e-06, None, (5, 8)),
         (4e-06, 6e-06, (4, 6)),
+        (5e-06, 5e-06, (5, 5)),
+        (5.0004e-06, None, (Decimal("5.0004"), 8)),
         (0, None, None),
         (None, None, None),
     ],
@@ -217,4 +220,7 @@ def test_savings_agree(model, provider, read, uncached, written):
     writes = written if prices_of(model, provider, writes=True) else 0
     usage = CacheUsage(read=read, write_5m=writes, uncached=uncached)
     prices = prices_of(model, provider, writes=writes > 0)
-    assert saving(usage.outcome, prices.for_prompt(usage.prompt)) == savings(usage, f"{provider}/{model}")
+    rates, outcome = prices.for_prompt(usage.prompt), usage.outcome
+    paid, without = cost(outcome, rates), cost(CacheOutcome(uncached=outcome.total), rates)
+    money = savings(usage, f"{provider}/{model}")
+    assert (money.paid, money.without_cache) == (paid, without)

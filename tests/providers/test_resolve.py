@@ -401,7 +401,10 @@ def test_the_minimums_are_litellms_but_for_a_few():
     [
         ("claude-fable-5-1", 512),
         ("claude-opus-5-5", 512),
+        ("claude-opus-5", 512),
+        ("claude-sonnet-5-5", 512),
         ("claude-sonnet-5", 1024),
+        ("claude-opus-4-8", 1024),
         ("claude-sonnet-4-20250514", 1024),
         ("claude-opus-4-7", 2048),
         ("claude-3-haiku-20240307", 2048),

@@ -89,7 +89,8 @@ def test_the_drawing_has_every_breakpoint_that_is_sent_and_no_other(policy, requ
     if plan.route.run:
         assert len(drawn) == bool(markers)
     else:
-        assert {point.block for point in points} == {marker.block for marker in markers}
+        ends = {m.block: plan.route.lifetime_of(m) for m in sorted(markers, key=lambda m: m.order)}
+        assert [(point.block, plan.route.lifetime_of(point)) for point in points] == list(ends.items())
     assert [point.slot for point in points] == list(range(1, len(drawn) + 1))
     sizes = [one.tokens for one in drawn]
     assert sizes == sorted(sizes)

@@ -198,11 +198,13 @@ SYSTEM, USER, ANSWER = ({"role": role, "content": "s"} for role in ("system", "u
         ([USER, SYSTEM, ANSWER], 1, True),
         ([USER, SYSTEM, SYSTEM, ANSWER], 1, True),
         ([USER, SYSTEM, USER], 1, True),
+        ([USER, SYSTEM, SYSTEM, USER], 1, True),
         ([USER, {**SYSTEM, "clear_at": "turn"}], 1, True),
     ],
 )
-def test_a_later_system_message_is_never_marked(messages, index, effective):
+def test_a_leading_system_message_can_be_marked_a_later_one_never(messages, index, effective):
     """A client's marker on it takes effect; of `clear_at`, litellm sends nothing in this shape."""
+    assert markable([SYSTEM, *messages], "chat", 0) == [True]
     [block] = message_blocks(prompt(messages, "chat"), rules("chat"), index)
     assert (block.markable, block.effective) == (False, effective)
 
@@ -243,7 +245,7 @@ def test_without_tools_bedrock_turns_calls_and_results_into_text():
 def test_converse_joins_the_texts_of_an_answer_unless_one_is_marked(content, around, expected):
     messages = [USER, {"role": "assistant", "content": content}, around]
     assert markable(messages, "messages", 1, model=CONVERSE) == expected
-    assert all(markable(messages, "messages", 1))
+    assert markable(messages, "messages", 1) == [True] * len(content)
 
 
 def test_on_bedrock_a_text_before_an_image_would_be_marked_behind_it():

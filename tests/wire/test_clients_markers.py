@@ -8,6 +8,7 @@ import pytest
 
 from policy_cache import Engine
 from policy_cache.integrations.litellm import check
+from tests.wire.agreement import send, unmarked
 from tests.wire.routes import Case
 from tests.wire.spots import answer, call, function, result, says, system, text, tool, use, user
 from tests.wire.tags import TAG, number
@@ -36,6 +37,7 @@ def plan_of(engine, request, model, shape="chat"):
     """The plan of a request on a route, on which every party agrees."""
     case = Case("here", None, {"model": model}, shape)
     request = number(copy.deepcopy(request))
+    assert send(unmarked({**request, **case.request}), case).body is not None
     assert problems(engine, request, case) == []
     return engine.plan({**request, **case.request}, shape=shape)
 
