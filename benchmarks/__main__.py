@@ -8,6 +8,7 @@ import platform
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks import hostile
 from benchmarks.contestants import by_hand, litellm_hook
@@ -27,6 +28,10 @@ RULE = """
     targets: ["{target}"]
     action: {{add_cache_control: {{}}}}
 """
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 def many_rules(count: int) -> Engine:
@@ -99,7 +104,7 @@ def main() -> None:
     table("a hostile request / an ordinary one of its bytes", hostile.rows())
 
 
-def table(title: str, rows: list[tuple[str, float, str]]) -> None:
+def table(title: str, rows: Iterable[tuple[str, float, str]]) -> None:
     print(f"{title:52}{'measured':>10}{'aim':>10}")
     for name, value, aim in rows:
         print(f"{name:52}{value:10.2f}{aim:>10}")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 AIM = 20
 ANTHROPIC = "anthropic/claude-opus-4-5"
 BEDROCK = "bedrock/anthropic.claude-sonnet-4-5-20250929-v1:0"
+_TOOL: dict[str, Any] = {"type": "function", "function": {"name": "a", "description": "d", "parameters": {}}}
 
 
 def policy(*rules: str) -> Engine:
@@ -28,10 +29,6 @@ def policy(*rules: str) -> Engine:
         for number, rule in enumerate(rules)
     ]
     return Engine.from_text("version: 1\nname: hostile\nrules:\n" + "".join(lines))
-
-
-def default() -> Engine:
-    return Engine.default()
 
 
 def descending() -> Engine:
@@ -76,7 +73,7 @@ def request(messages: list[dict[str, Any]], model: str = ANTHROPIC, **more: obje
     """A request behind a system prompt that is large enough to be cached."""
     return {
         "model": model,
-        "tools": [{"type": "function", "function": {"name": "a", "description": "d", "parameters": {}}}],
+        "tools": [_TOOL],
         "messages": [{"role": "system", "content": text(20_000)}, *messages],
         **more,
     }
@@ -148,8 +145,7 @@ def deep(size: int) -> dict[str, Any]:
 
 
 def wide_tools(size: int) -> dict[str, Any]:
-    tool = {"type": "function", "function": {"name": "a", "description": "d", "parameters": {}}}
-    return request([user("a")]) | {"tools": [dict(tool, defer_loading=True) for _ in range(size)]}
+    return request([user("a")]) | {"tools": [dict(_TOOL, defer_loading=True) for _ in range(size)]}
 
 
 class Case(NamedTuple):
@@ -171,15 +167,15 @@ CASES: dict[str, Case] = {
     "`..` in deep lists": Case(descending, deep, 200),
     "names that make patterns go back": Case(names, long_names, 20_000),
     "texts that make `=~` go back": Case(searching, repetitive_texts, 300),
-    "a model's name of 100,000 characters": Case(default, overlong_model, 100_000),
-    "4,000 empty assistant messages": Case(default, blank_assistants, 4_000),
-    "an assistant message of 16,000 parts": Case(default, many_parts, 16_000),
+    "a model's name of 100,000 characters": Case(Engine.default, overlong_model, 100_000),
+    "4,000 empty assistant messages": Case(Engine.default, blank_assistants, 4_000),
+    "an assistant message of 16,000 parts": Case(Engine.default, many_parts, 16_000),
     "10,000 hits of `$.messages[*]`": Case(everything, short_messages, 10_000),
     "4,000 hits of `…content[*]`": Case(every_part, one_message, 4_000),
-    "6,000 client markers": Case(default, client_markers, 2_000),
-    "6,000 client markers to remove": Case(default, client_markers_elsewhere, 2_000),
-    "deep lists in messages": Case(default, deep, 200),
-    "8,000 deferred tools": Case(default, wide_tools, 8_000),
+    "6,000 client markers": Case(Engine.default, client_markers, 2_000),
+    "6,000 client markers to remove": Case(Engine.default, client_markers_elsewhere, 2_000),
+    "deep lists in messages": Case(Engine.default, deep, 200),
+    "8,000 deferred tools": Case(Engine.default, wide_tools, 8_000),
 }
 
 
@@ -203,21 +199,18 @@ def fresh_names(given: dict[str, Any]) -> Iterator[dict[str, Any]]:
     return (given | {"model": f"anthropic/claude-opus-4-5-{number}"} for number in itertools.count())
 
 
-def rows() -> list[tuple[str, float, str]]:
-    """Each case with its ratio, and the aim."""
-    found: list[tuple[str, float, str]] = []
+def rows() -> Iterator[tuple[str, float, str]]:
+    """Each case with its ratio, and the aim, as it is measured."""
+    aim = f"<= {AIM}"
     for name, case in CASES.items():
         engine, hostile = case.engine(), case.build(case.size)
         model = str(hostile["model"])
         peer = ordinary(bytes_of(hostile), model if len(model) < 100 else ANTHROPIC)
-        found.append((name, _ratio(engine, lambda request=hostile: request, peer), f"<= {AIM}"))
-    for name, engine in (("default", default()), ("1,200 rules", many())):
-        peer = agent_request()
+        yield name, _ratio(engine, lambda request=hostile: request, peer), aim
+    peer = agent_request()
+    for name, engine in (("default", Engine.default()), ("1,200 rules", many())):
         fresh = fresh_names(peer)
-        found.append(
-            (f"a new model's name each time, {name}", _ratio(engine, fresh.__next__, peer), f"<= {AIM}")
-        )
-    return found
+        yield f"a new model's name each time, {name}", _ratio(engine, fresh.__next__, peer), aim
 
 
 def _ratio(engine: Engine, hostile: Callable[[], dict[str, Any]], peer: dict[str, Any]) -> float:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from policy_cache.diagnostics import Diagnostic
 from policy_cache.engine.plan import Plan
-from policy_cache.errors import PolicyCacheError, RequestError, RequestFileError
+from policy_cache.errors import PolicyCacheError, RequestError, RequestFileError, reason_of
 from policy_cache.integrations import installed_litellm
 from policy_cache.live.engine import Engine
 from policy_cache.policy.load import load
@@ -138,7 +138,7 @@ def _request(suite: Suite, number: int) -> dict[str, object]:
     except RequestFileError as error:
         raise _unusable(suite, number, "PC506", str(error), "file") from None
     except (OSError, ValueError) as error:
-        reason = (error.strerror if isinstance(error, OSError) else None) or "no such file"
+        reason = reason_of(error) if isinstance(error, OSError) else "no such file"
         message = f"{visible(str(path))}: {reason}"
         raise _unusable(suite, number, "PC506", message, "file", help=sibling(path)) from None
 

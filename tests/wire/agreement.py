@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from policy_cache.cache.reading import messages_prompt
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from policy_cache.integrations.litellm.wire import Wire
     from policy_cache.providers.resolve import Route
     from policy_cache.request.location import Location
+    from policy_cache.request.prompt import Shape
     from tests.wire.routes import Case
 
 
@@ -95,14 +97,14 @@ def _of_blocks(request: Mapping[str, object], prompt: CachedPrompt) -> Iterator[
             yield place(request, block.location), block.ttl
 
 
-def _told(said: Iterable[tuple[float, str]], route: Route) -> list[Breakpoint]:
+def _told(breakpoints: Iterable[tuple[float, str]], route: Route) -> list[Breakpoint]:
     """Breakpoints by place, with the TTLs that the route takes.
 
     Two markers on a block are one breakpoint, whose TTL is the block's own, said last; the markers of a
     run are one, at its end.
     """
-    found = {at: ttl if ttl in route.ttls else "5m" for at, ttl in said}
-    told = [Breakpoint(at, found[at]) for at in sorted(found)]
+    ttls = {at: ttl if ttl in route.ttls else "5m" for at, ttl in breakpoints}
+    told = [Breakpoint(at, ttls[at]) for at in sorted(ttls)]
     return told[-1:] if route.run else told
 
 
@@ -306,9 +308,10 @@ class Body:
         if at == ():
             # Bedrock refuses one on the request.
             return None if "bedrock" in self.url else ()
-        outer = at[: 4 if at[0] == "messages" else 2]
-        if len(outer) < (4 if at[0] == "messages" else 2) or at[0] == "extra_body":
+        depth = 4 if at[0] == "messages" else 2
+        if len(at) < depth:
             return None
+        outer = at[:depth]
         # A marker inside a block counts as the block's own. Where it is not on the last one in it, the
         # provider refuses the request, whoever counts what.
         block = at_location(self.json, outer)
@@ -397,39 +400,25 @@ class Sending(NamedTuple):
     error: str | None
 
 
-_LAST: list[tuple[tuple[str, str], Sending]] = []
-_REMEMBERED = 16
-
-
 def send(request: dict[str, Any], case: Case) -> Sending:
-    """What litellm sends for a request, remembered for the last few requests."""
-    key = (case.label, json.dumps(request, default=str))
-    for known, sending in _LAST:
-        if known == key:
-            return sending
-    sending = _send(request, case)
-    _LAST.append((key, sending))
-    del _LAST[:-_REMEMBERED]
-    return sending
+    """What litellm sends for a request with its model, remembered for the last few requests."""
+    return _send(json.dumps(request), case.shape)
 
 
-def _send(request: dict[str, Any], case: Case) -> Sending:
+@lru_cache(maxsize=16)
+def _send(request: str, shape: Shape) -> Sending:
     try:
-        return Sending(Body(wire(request, shape=case.shape)), None)  # type: ignore[arg-type]
+        return Sending(Body(wire(json.loads(request), shape=shape)), None)
     except WireError as error:
         return Sending(None, str(error.__context__ or error))
 
 
-def unmarked(request: Any) -> Any:
-    """A request without a client's markers."""
-    return bare_request(request, "")
-
-
-def bare_request(value: Any, name: str) -> Any:
+def unmarked(value: Any, name: str = "") -> Any:
+    """A request without a client's markers; `name` is the member that a value in it stands at."""
     if isinstance(value, dict):
         return {
-            key: bare_request(item, key)
+            key: unmarked(item, key)
             for key, item in value.items()
             if name == "properties" or key not in MARKER_KEYS
         }
-    return [bare_request(item, "") for item in value] if isinstance(value, list) else value
+    return [unmarked(item) for item in value] if isinstance(value, list) else value

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 
+from policy_cache.request.location import value_at
 from tests.wire import spots
 from tests.wire.spots import (
     DIALECTS,
@@ -87,14 +88,15 @@ CHAT_RESULTS = {
 }
 
 
+def kinds(blocks: dict[str, Any_], prefix: str, without: frozenset[str]) -> list[st.SearchStrategy[Any_]]:
+    """One of the blocks that litellm takes on a route, if it takes any."""
+    kept = [block for name, block in blocks.items() if f"{prefix} {name}" not in without]
+    return [just(*kept)] if kept else []
+
+
 @st.composite
 def chat_requests(draw: st.DrawFn, without: frozenset[str] = frozenset()) -> Any_:
     """A request in OpenAI's shape; `without` names the kinds that litellm refuses on the route."""
-
-    def kinds(blocks: dict[str, Any_], prefix: str) -> list[st.SearchStrategy[Any_]]:
-        left = [block for name, block in blocks.items() if f"{prefix} {name}" not in without]
-        return [just(*left)] if left else []
-
     said = content()
     messages: list[Any_] = []
     for _ in range(draw(st.integers(0, 2))):
@@ -105,7 +107,7 @@ def chat_requests(draw: st.DrawFn, without: frozenset[str] = frozenset()) -> Any
     for _ in range(draw(st.integers(1, 4))):
         turn = draw(st.sampled_from(["user", "user", "agent", "agent", "assistant", "system", "developer"]))
         if turn == "user" or not any(message["role"] == "user" for message in messages):
-            messages.append(user(draw(content(*kinds(CHAT_USER, "user")))))
+            messages.append(user(draw(content(*kinds(CHAT_USER, "user", without)))))
         if turn in ("system", "developer"):
             later = {"role": turn, "content": draw(said)}
             messages.append({**later, "clear_at": "turn_end"} if draw(st.integers(0, 3)) == 0 else later)
@@ -127,7 +129,7 @@ def chat_requests(draw: st.DrawFn, without: frozenset[str] = frozenset()) -> Any
                 if draw(st.booleans()):
                     message["content"] = None
                 messages.append(message)
-                results = content(*kinds(CHAT_RESULTS, "tool"))
+                results = content(*kinds(CHAT_RESULTS, "tool", without))
                 messages += [answer(name, draw(results)) for name in names]
             else:
                 messages.append(message)
@@ -137,7 +139,7 @@ def chat_requests(draw: st.DrawFn, without: frozenset[str] = frozenset()) -> Any
         tools[0]["function"]["description"] = LONG
         if draw(st.integers(0, 3)) == 0:
             tools[-1]["defer_loading"] = True
-        for extra in kinds(CHAT_TOOLS, "tool,"):
+        for extra in kinds(CHAT_TOOLS, "tool,", without):
             if draw(st.integers(0, 3)) == 0:
                 tools.append(draw(extra))  # noqa: PERF401, a draw each
         request["tools"] = tools
@@ -176,26 +178,21 @@ NATIVE_RESULTS = {
 @st.composite
 def native_requests(draw: st.DrawFn, without: frozenset[str] = frozenset()) -> Any_:
     """A request in Anthropic's shape."""
-
-    def kinds(blocks: dict[str, Any_], prefix: str) -> list[st.SearchStrategy[Any_]]:
-        left = [block for name, block in blocks.items() if f"{prefix} {name}" not in without]
-        return [just(*left)] if left else []
-
     said = content()
     thoughts = just(spots.THINKING, spots.REDACTED)
-    messages = [user(draw(content(*kinds(NATIVE_USER, "user"))))]
+    messages = [user(draw(content(*kinds(NATIVE_USER, "user", without))))]
     calls = 0
     for _ in range(draw(st.integers(0, 4))):
         turn = draw(st.sampled_from(["user", "agent", "agent", "assistant", "server", "system"]))
         if turn == "user":
-            messages.append(user(draw(content(*kinds(NATIVE_USER, "user")))))
+            messages.append(user(draw(content(*kinds(NATIVE_USER, "user", without)))))
         elif turn == "system":
             later = system(draw(said))
             messages.append({**later, "clear_at": "turn_end"} if draw(st.booleans()) else later)
         elif turn == "assistant":
             messages.append(says(draw(said | st.tuples(thoughts, text_blocks()).map(list))))
         elif turn == "server" and "server_tool_use" not in without:
-            messages.append(says(copy.deepcopy([*SERVER_TURN, *draw(listed(text_blocks(), most=2))])))
+            messages.append(says(copy.deepcopy([*spots.SERVER_TURN, *draw(listed(text_blocks(), most=2))])))
         else:
             number_of = draw(st.integers(1, 3))
             names = [f"toolu_{calls + index}" for index in range(number_of)]
@@ -204,7 +201,7 @@ def native_requests(draw: st.DrawFn, without: frozenset[str] = frozenset()) -> A
             uses = [use(name, caller=dict(spots.CODE)) if by_code else use(name) for name in names]
             opening = draw(st.lists(thoughts | text_blocks(), max_size=2).map(copy.deepcopy))
             messages.append(says([*opening, *uses]))
-            results = content(*kinds(NATIVE_RESULTS, "in a tool_result,"))
+            results = content(*kinds(NATIVE_RESULTS, "in a tool_result,", without))
             blocks = [result(name, draw(results)) for name in names]
             messages.append(user([*blocks, *draw(st.lists(text_blocks(), max_size=1))]))
     request: Any_ = {"messages": messages, "max_tokens": 16}
@@ -215,23 +212,13 @@ def native_requests(draw: st.DrawFn, without: frozenset[str] = frozenset()) -> A
         tools[0]["description"] = LONG
         if draw(st.integers(0, 3)) == 0:
             tools[-1]["defer_loading"] = True
-        for extra in kinds(NATIVE_TOOLS, "tool,"):
+        for extra in kinds(NATIVE_TOOLS, "tool,", without):
             if draw(st.integers(0, 3)) == 0:
                 tools.append(draw(extra))  # noqa: PERF401, a draw each
         request["tools"] = tools
     else:
         request["system"] = LONG
     return finished(draw, request)
-
-
-SERVER_TURN = [
-    {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": TAG}},
-    {
-        "type": "web_search_tool_result",
-        "tool_use_id": "srvtoolu_1",
-        "content": [{"type": "web_search_result", "url": "u", "title": TAG, "encrypted_content": "x"}],
-    },
-]
 
 
 # A client's markers.
@@ -255,10 +242,7 @@ def finished(draw: st.DrawFn, request: Any_) -> Any_:
             continue
         marked.add(() if block == ("extra_body",) else block)
         key, marker = DIALECTS[draw(st.sampled_from(sorted(DIALECTS)))]
-        holder: Any = request
-        for step in at:
-            holder = holder[step]
-        holder[key] = dict(marker)
+        value_at(request, at)[key] = dict(marker)
     return request
 
 

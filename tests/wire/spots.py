@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from policy_cache.request.location import value_at
 from tests.wire.tags import PIXEL_TAG, TAG, number
 
 if TYPE_CHECKING:
@@ -40,10 +41,7 @@ class Spot(NamedTuple):
         """The request with a marker there."""
         key, marker = DIALECTS[dialect]
         request = copy.deepcopy(self.request)
-        value: Any = request
-        for step in self.holder:
-            value = value[step]
-        value[key] = dict(marker)
+        value_at(request, self.holder)[key] = dict(marker)
         return request
 
 
@@ -132,6 +130,14 @@ MCP = {
     "server_url": "https://mcp.example/sse",
     "require_approval": "never",
 }
+SERVER_TURN = [
+    {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": TAG}},
+    {
+        "type": "web_search_tool_result",
+        "tool_use_id": "srvtoolu_1",
+        "content": [{"type": "web_search_result", "url": "u", "title": TAG, "encrypted_content": "x"}],
+    },
+]
 MCP_TOOLSET = {"type": "mcp_toolset", "mcp_server_name": "m"}
 
 
@@ -684,10 +690,7 @@ def _messages_spots() -> Iterator[tuple[str, dict[str, Any], Location]]:  # noqa
         _native(user(), says([use("a", caller={"type": "direct"})]), user([result("a")])),
         ("messages", 1, "content", 0),
     )
-    server = {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": TAG}}
-    hits = [{"type": "web_search_result", "url": "u", "title": TAG, "encrypted_content": "x"}]
-    results = {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": hits}
-    turn = [server, results, text()]
+    turn = [*SERVER_TURN, text()]
     yield (
         "server_tool_use",
         _native(user(), says(turn), user(), tools=[tool("f"), WEB_SEARCH]),
