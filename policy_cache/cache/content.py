@@ -40,7 +40,7 @@ def content_of(prompt: Prompt, block: Block) -> Fields | None:
     if isinstance(value, str):
         return {"text": value, "type": "text"}
     fields = fields_of(value)
-    return None if fields is None else hashed(fields)
+    return None if fields is None else canonical(fields)
 
 
 def role_of(prompt: Prompt, block: Block) -> str:
@@ -52,7 +52,7 @@ def role_of(prompt: Prompt, block: Block) -> str:
     return role if prompt.shape == "messages" or role == "assistant" else "user"
 
 
-def hashed(fields: Fields) -> dict[str, Any]:
+def canonical(fields: Fields) -> dict[str, Any]:
     """A block without its markers, its own members in one order."""
     content = {name: fields[name] for name in sorted(fields) if name not in MARKER_KEYS}
     content = {name: value for name, value in content.items() if value is not None}
@@ -60,9 +60,9 @@ def hashed(fields: Fields) -> dict[str, Any]:
     if isinstance(inner, str):
         content["content"] = [{"text": inner, "type": "text"}]
     elif isinstance(inner, list):
-        content["content"] = [hashed(item) if isinstance(item, Mapping) else item for item in inner]
+        content["content"] = [canonical(item) if isinstance(item, Mapping) else item for item in inner]
     if content.get("type") == "document" and isinstance(source := content.get("source"), Mapping):
-        content["source"] = hashed(source)
+        content["source"] = canonical(source)
     return content
 
 
@@ -72,19 +72,19 @@ def _translated(prompt: Prompt, block: Block, value: object) -> Fields | None:
     if location[0] == "messages":
         message = prompt.messages[int(location[1])]
         if len(location) == 2 and message.get("role") in TOOL_ROLES:
-            return hashed(_result(message, value))
+            return canonical(_result(message, value))
         if location[2] == "tool_calls":
             call = fields_of(value) or {}
             function = fields_of(call.get("function"))
-            return None if function is None else hashed(_call(call.get("id"), function))
+            return None if function is None else canonical(_call(call.get("id"), function))
     if isinstance(value, str):
         return {"text": value, "type": "text"}
     fields = fields_of(value)
     if fields is None:
         return None
     if location[0] == "tools":
-        return hashed(_tool(fields))
-    return hashed(_image(fields) if fields.get("type") == "image_url" else fields)
+        return canonical(_tool(fields))
+    return canonical(_image(fields) if fields.get("type") == "image_url" else fields)
 
 
 def _tool(tool: Fields) -> Fields:

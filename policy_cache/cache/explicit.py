@@ -32,6 +32,28 @@ class CacheOutcome:
         """The size of the whole prompt."""
         return self.read + self.write_5m + self.write_1h + self.uncached
 
+    def __add__(self, other: CacheOutcome) -> CacheOutcome:
+        """Two parts of a prompt together."""
+        return CacheOutcome(
+            self.read + other.read,
+            self.write_5m + other.write_5m,
+            self.write_1h + other.write_1h,
+            self.uncached + other.uncached,
+        )
+
+    def between(self, start: int, end: int) -> CacheOutcome:
+        """The tokens between two places of the prompt, counted from its front.
+
+        A prompt is billed as read first, then as written for an hour, then for less, then as uncached.
+        """
+        parts: list[int] = []
+        place = 0
+        for tokens in (self.read, self.write_1h, self.write_5m, self.uncached):
+            parts.append(max(0, min(end, place + tokens) - max(start, place)))
+            place += tokens
+        read, hour, short, uncached = parts
+        return CacheOutcome(read, short, hour, uncached)
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class EntryRef:

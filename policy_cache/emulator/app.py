@@ -13,7 +13,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from policy_cache.cache.explicit import CacheModel, CachePlan
-from policy_cache.cache.reading import messages_prompt
+from policy_cache.cache.reading import messages_prompt, messages_route
 from policy_cache.emulator.errors import ApiError, refusal
 from policy_cache.emulator.events import events
 from policy_cache.emulator.markers import check_markers
@@ -21,8 +21,6 @@ from policy_cache.emulator.reply import Reply, build_message, echo
 from policy_cache.emulator.schema import check_shape
 from policy_cache.errors import RequestError
 from policy_cache.providers.cache_rules import ExplicitRules
-from policy_cache.providers.catalog import packaged_catalog
-from policy_cache.providers.resolve import resolve
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -103,11 +101,12 @@ class _Provider:
         return await self.refused(request, ApiError(405, "invalid_request_error", "Method Not Allowed"))
 
     def _cache(self, model: str) -> CacheModel:
-        route = resolve(
-            packaged_catalog(), model=model, provider="anthropic", api_base=None, shape="messages"
-        )
-        assert isinstance(route.marked, ExplicitRules)
-        return self._caches.setdefault(route.marked, CacheModel(route.marked))
+        rules = messages_route(model).marked
+        assert isinstance(rules, ExplicitRules)
+        cache = self._caches.get(rules)
+        if cache is None:
+            cache = self._caches[rules] = CacheModel(rules)
+        return cache
 
     async def _stream(
         self, cache: CacheModel, plan: CachePlan, message: dict[str, Any]

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from policy_cache.cache.prompt import Ttl
     from policy_cache.request.location import Location
 
-MOST_BREAKPOINTS = 4
 SCOPE_BETA = "prompt-caching-scope-2026-01-05"
 
 _UNMARKABLE = ("thinking", "redacted_thinking")
@@ -41,10 +40,9 @@ def check_markers(request: Mapping[str, Any], *, betas: frozenset[str] = frozens
         if any(holder.fields.get(key) is not None for key in MARKER_KEYS):
             _check_place(prompt, holder.location, holder.fields, betas)
     marked = _marked(prompt)
-    if len(marked) > MOST_BREAKPOINTS:
-        raise refusal(
-            f"A maximum of {MOST_BREAKPOINTS} blocks with cache_control may be provided. Found {len(marked)}."
-        )
+    most = messages_route(str(request.get("model", ""))).breakpoints
+    if len(marked) > most:
+        raise refusal(f"A maximum of {most} blocks with cache_control may be provided. Found {len(marked)}.")
     _check_order(marked)
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from policy_cache.cache.memo import Memo
 from policy_cache.errors import RequestError
-from policy_cache.live.engine import Engine
 
 if TYPE_CHECKING:
     from policy_cache.live.engine import Engine

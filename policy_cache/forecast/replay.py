@@ -49,7 +49,9 @@ class _Cache:
         self.optimum: Optimum | None = None
         self.prices = prices_of(route.model, route.provider, writes=route.marked is not None)
         rules = route.cache
-        self._rules = rules = rules.chosen(request) if isinstance(rules, AutomaticRules) else rules
+        if isinstance(rules, AutomaticRules):
+            rules = rules.chosen(request)
+        self._rules = rules
         self.approximate = None if rules is None else rules.approximate
         match rules:
             case ExplicitRules():
@@ -132,24 +134,24 @@ class Replay:
             billed = cache.prices and cache.prices.for_prompt(record.usage.prompt)
             found.recorded.add(record.usage.outcome, billed, cold=cold, group=group)
             found.sizes.add(size, record.usage.prompt)
+        columns = (*found.policies, found.as_sent)
         if not cache.caches(request):
-            for column in (found.as_sent, *found.policies):
+            for column in columns:
                 column.add(uncached, rates, cold=cold, group=group)
             return
         available = record.at + record.waited
-        for index, column in enumerate((*found.policies, found.as_sent)):
+        for engine, column, model in zip((*self._engines, None), columns, cache.models, strict=True):
             sent, seen = request, prompt
-            if index < len(self._engines):
-                sent, seen = self._readers.sent(self._engines[index], request, prompt, route)
-            model = cache.models[index]
+            if engine is not None:
+                sent, seen = self._readers.sent(engine, request, prompt, route)
             prompt_sent = cache.prompt(seen, sent, route)
             plan = model.plan(prompt_sent, record.at)
             model.commit(plan, available)
             column.add(plan.outcome, rates, cold=cold, group=group)
             if self._by_rule:
-                placed = self._engines[index].plan(request) if index < len(self._engines) else None
-                for owner, part in shares(prompt_sent, plan.outcome, placed):
-                    column.groups.setdefault(str(owner), Totals()).add(part, rates)
+                placed = None if engine is None else engine.plan(request)
+                for share in shares(prompt_sent, plan.outcome, placed):
+                    column.groups.setdefault(str(share.owner), Totals()).add(share.outcome, rates)
         if cache.optimum is not None:
             found.optimal += 1
             cache.optimum.add(prompt, record.at, rates)

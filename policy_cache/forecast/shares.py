@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from policy_cache.cache.explicit import CacheOutcome
-from policy_cache.usage.attribution import CLIENT, Owner, Segment, attribute
+from policy_cache.usage.attribution import CLIENT, Segment, attribute
 from policy_cache.usage.segments import owner_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from policy_cache.cache.explicit import CacheOutcome
     from policy_cache.cache.prompt import CachedPrompt
     from policy_cache.engine.plan import Plan
+    from policy_cache.usage.attribution import Share
 
 
-def shares(
-    prompt: CachedPrompt, outcome: CacheOutcome, plan: Plan | None
-) -> Iterator[tuple[Owner, CacheOutcome]]:
+def shares(prompt: CachedPrompt, outcome: CacheOutcome, plan: Plan | None) -> tuple[Share, ...]:
     """What each owner of a breakpoint caused of an outcome.
 
     Args:
@@ -36,5 +33,4 @@ def shares(
             end = prompt.prefix.ends[index]
             segments.append(Segment(owners.get(block.location, CLIENT), end - start))
             start = end
-    for share in attribute(segments, outcome, tail=prompt.tokens - start):
-        yield share.owner, CacheOutcome(share.read, share.write_5m, share.write_1h)
+    return attribute(segments, outcome, tail=prompt.tokens - start)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple
 
 from policy_cache.misses.difference import change_at, common_blocks
 from policy_cache.text.words import word
@@ -12,33 +12,10 @@ if TYPE_CHECKING:
 
     from policy_cache.cache.explicit import CachePlan, EntryRef
     from policy_cache.cache.prompt import CachedPrompt
-    from policy_cache.misses.difference import Sent
+    from policy_cache.misses.difference import Cause, Sent
     from policy_cache.providers.cache_rules import ExplicitRules
     from policy_cache.providers.resolve import Route
     from policy_cache.request.location import Location
-
-Cause: TypeAlias = Literal[
-    "model_switched",
-    "tool_order",
-    "tool_added",
-    "tool_removed",
-    "tool_changed",
-    "speed",
-    "citations",
-    "system_changed",
-    "tool_choice",
-    "thinking",
-    "effort",
-    "images",
-    "message_changed",
-    "conversation_cut",
-    "below_minimum",
-    "no_breakpoint",
-    "expired",
-    "lookback",
-    "not_readable_yet",
-    "unexplained",
-]
 
 
 class Turn(NamedTuple):
@@ -99,15 +76,16 @@ class Loss(NamedTuple):
     words: str
 
 
-def losses(before: Request, after: Request, turn: Turn, hit: int) -> Iterator[Loss]:
+def losses(before: Request, after: Request, hit: int) -> Iterator[Loss]:
     """The stretches that a request did not read, in the order of the prompt.
 
     Args:
         before: The request before.
-        after: The request.
-        turn: Its turn.
+        after: The request, of which a turn is known.
         hit: The last block that it read; -1 where it read none.
     """
+    turn = after.turn
+    assert turn is not None
     common = common_blocks(before.sent.prompt, after.sent.prompt)
     if hit >= common:
         return  # it goes on from another request, and read what that one left

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from itertools import chain
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from policy_cache.cache.prompt import LEVELS, Level
 from policy_cache.misses.wording import difference_of
@@ -15,10 +15,32 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from policy_cache.cache.prompt import CachedBlock, CachedPrompt
-    from policy_cache.misses.causes import Cause
     from policy_cache.request.location import Location
 
-# What `messages.parameters` says of a level, in its order, and where a request says it.
+Cause: TypeAlias = Literal[
+    "model_switched",
+    "tool_order",
+    "tool_added",
+    "tool_removed",
+    "tool_changed",
+    "speed",
+    "citations",
+    "system_changed",
+    "tool_choice",
+    "thinking",
+    "effort",
+    "images",
+    "message_changed",
+    "conversation_cut",
+    "below_minimum",
+    "no_breakpoint",
+    "expired",
+    "lookback",
+    "not_readable_yet",
+    "unexplained",
+]
+
+# What `cache.reading.parameters` says of a level, in its order, and where a request says it.
 _PARAMETERS: Mapping[Level, tuple[tuple[Cause, Location], ...]] = {
     "system": (("speed", ("speed",)), ("citations", ())),
     "messages": (
@@ -32,7 +54,7 @@ _LONG = 40
 
 
 class Sent(NamedTuple):
-    """A request as it was sent, and its prompt without breakpoints."""
+    """The request that a prompt was read from, and that prompt, without breakpoints."""
 
     request: Mapping[str, Any]
     prompt: CachedPrompt

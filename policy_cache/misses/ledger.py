@@ -16,6 +16,7 @@ from policy_cache.cache.memo import Memo
 from policy_cache.errors import RequestError
 from policy_cache.forecast.caches import Caches
 from policy_cache.forecast.reader import Readers, marked
+from policy_cache.forecast.result import added
 from policy_cache.live.engine import Engine
 from policy_cache.misses.causes import Request, Turn, losses
 from policy_cache.misses.difference import Sent
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from policy_cache.cache.prompt import CachedPrompt
     from policy_cache.forecast.scale import Scale
-    from policy_cache.misses.causes import Cause
+    from policy_cache.misses.difference import Cause
     from policy_cache.providers.prices import Prices
     from policy_cache.providers.resolve import Route
     from policy_cache.request.location import Location
@@ -86,7 +87,7 @@ class CauseTotal:
         """Add a request's miss."""
         self.requests += 1
         self.tokens += miss.tokens
-        self.cost = None if self.cost is None or miss.cost is None else self.cost + miss.cost
+        self.cost = added(self.cost, miss.cost)
 
 
 class Kept:
@@ -234,7 +235,7 @@ class Misses:
         prices = self._prices(request)
         rates = None if prices is None else prices.for_prompt(whole)
         at, missed = bill.outcome.read, False
-        for loss in losses(before, request, turn, bill.hit):
+        for loss in losses(before, request, bill.hit):
             end = min(round(loss.end * bill.factor), whole)
             if end > at:
                 cost = None if rates is None else bill.cost(at, end, rates)
@@ -274,14 +275,8 @@ class _Bill(NamedTuple):
 
     def cost(self, start: int, end: int, rates: Prices) -> Decimal | None:
         """What the tokens between two places cost beyond the price of reading them, in USD."""
-        place = self.outcome.read
-        inside = []
-        for tokens in (self.outcome.write_1h, self.outcome.write_5m, self.outcome.uncached):
-            inside.append(max(0, min(end, place + tokens) - max(start, place)))
-            place += tokens
-        write_1h, write_5m, uncached = inside
-        paid = cost(CacheOutcome(write_5m=write_5m, write_1h=write_1h, uncached=uncached), rates)
-        read = cost(CacheOutcome(read=sum(inside)), rates)
+        inside = self.outcome.between(start, end)
+        paid, read = cost(inside, rates), cost(CacheOutcome(read=inside.total), rates)
         return None if paid is None or read is None else paid - read
 
 

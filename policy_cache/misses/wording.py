@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
+from policy_cache.request.markers import MARKER_KEYS
+
 if TYPE_CHECKING:
     from policy_cache.request.location import Location
 
@@ -16,7 +18,6 @@ _NAMES = frozenset({
     "input_schema", "name", "parameters", "properties", "required", "signature", "source", "text",
     "thinking", "title", "tool_call_id", "tool_use_id", "type", "url",
 })  # fmt: skip
-_MARKER = "cache_control"
 _AROUND = 64
 
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
@@ -97,7 +98,8 @@ def _members(
     old: Mapping[str, object], new: Mapping[str, object], at: Location, *, exact: bool, ordered: bool
 ) -> Difference | None:
     before, after = (
-        [name for name in fields if name != _MARKER and fields[name] is not None] for fields in (old, new)
+        [name for name in fields if name not in MARKER_KEYS and fields[name] is not None]
+        for fields in (old, new)
     )
     for name in dict.fromkeys((*before, *after)):
         known = exact and name in _NAMES

@@ -101,20 +101,25 @@ class AutomaticRules:
 
     def chosen(self, request: Mapping[str, object]) -> AutomaticRules:
         """The rules for a request: those of the retention that it names, if it may."""
-        retention = request.get("prompt_cache_retention")
+        retention = _parameter(request, "prompt_cache_retention")
         return self.by_retention.get(retention, self) if isinstance(retention, str) else self
 
     def caches(self, request: Mapping[str, object]) -> bool:
         """Whether a request is cached at all."""
-        beside = request.get("extra_body")
-        holders = (request, beside if isinstance(beside, Mapping) else {})
-        return not self.needs_key or any(holder.get("prompt_cache_key") for holder in holders)
+        return not self.needs_key or bool(_parameter(request, "prompt_cache_key"))
+
+
+def _parameter(request: Mapping[str, object], name: str) -> object:
+    """A parameter as it is sent: what `extra_body` says wins over an argument."""
+    beside = request.get("extra_body")
+    inside = beside.get(name) if isinstance(beside, Mapping) else None
+    return inside or request.get(name)
 
 
 CacheRules: TypeAlias = ExplicitRules | BreakpointRules | AutomaticRules
 
 
-def of_markers(table: CacheTable, minimum: int) -> ExplicitRules | BreakpointRules:
+def marked_rules(table: CacheTable, minimum: int) -> ExplicitRules | BreakpointRules:
     """The rules of a cache that markers write to."""
     short = table.lifetimes["5m"]
     lookback = table.lookback or 1
@@ -126,7 +131,7 @@ def of_markers(table: CacheTable, minimum: int) -> ExplicitRules | BreakpointRul
     return ExplicitRules(minimum, lookback, short.seconds, long.seconds, table.prolonged, short.assumes)
 
 
-def of_itself(table: CacheTable, row: LifetimeEntry | None, minimum: int) -> AutomaticRules | None:
+def automatic_rules(table: CacheTable, row: LifetimeEntry | None, minimum: int) -> AutomaticRules | None:
     """The rules of an automatic cache; None where not enough is known to say anything.
 
     Args:
@@ -137,8 +142,10 @@ def of_itself(table: CacheTable, row: LifetimeEntry | None, minimum: int) -> Aut
     if table.models and (row is None or row.lifetime is None):
         return None
     known = {
-        name: AutomaticRules(minimum, table.step, one.seconds, one.assumes, needs_key=table.needs_key)
-        for name, one in table.lifetimes.items()
+        name: AutomaticRules(
+            minimum, table.step, lifetime.seconds, lifetime.assumes, needs_key=table.needs_key
+        )
+        for name, lifetime in table.lifetimes.items()
     }
     usual = known[row.lifetime] if row and row.lifetime else next(iter(known.values()))
     return replace(usual, by_retention=known) if row and row.retention else usual

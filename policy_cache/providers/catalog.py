@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import difflib
-from functools import lru_cache
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, TypeAlias
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
 from policy_cache.providers.data import packaged_data
+from policy_cache.request.blocks import BlockRules
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
 Mechanism: TypeAlias = Literal["explicit", "automatic", "none"]
 Ttl: TypeAlias = Literal["5m", "1h"]
@@ -228,6 +229,16 @@ class BlockTable(_Sourced):
     clears_turns: bool = False
     extra_body: bool = True
 
+    @cached_property
+    def rules(self) -> BlockRules:
+        """The same for the walk over a prompt; a member that the walk does not know raises."""
+        members: dict[str, Any] = {
+            name: frozenset(value) if isinstance(value, tuple) else value
+            for name, value in self
+            if name != "sources"
+        }
+        return BlockRules(**members)
+
 
 class RouteEntry(_Sourced):
     """One route: who is on it, and what survives there.
@@ -378,9 +389,8 @@ def _unwhole(path: tuple[str, ...], table: CacheTable) -> Iterator[Problem]:
 
 
 def _unknown(
-    path: tuple[str, ...], what: str, names: Iterable[str], known: Iterable[str]
+    path: tuple[str, ...], what: str, names: Iterable[str], known: Collection[str]
 ) -> Iterator[Problem]:
-    known = set(known)
     for name in names:
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)

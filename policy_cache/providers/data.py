@@ -1,4 +1,4 @@
-"""The packaged catalog as plain data, for those who need no model of it."""
+"""What ships with the package about providers, as plain data, for those who need no model of it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import yaml
 _LOADER = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 
 
-def packaged_data() -> dict[str, Any]:
-    """The catalog that ships with policy-cache, to be validated, merged, or looked at."""
-    text = files("policy_cache.providers").joinpath("catalog.yaml").read_text(encoding="utf-8")
+def packaged_data(name: str = "catalog.yaml") -> dict[str, Any]:
+    """A file of this folder, to be validated, merged, or looked at."""
+    text = files("policy_cache.providers").joinpath(name).read_text(encoding="utf-8")
     data: dict[str, Any] = yaml.load(text, Loader=_LOADER)  # noqa: S506, a safe loader
     return data

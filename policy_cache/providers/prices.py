@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
-import yaml
+from policy_cache.providers.data import packaged_data
 
 _VERSIONS = re.compile(r"(-v\d+(-\d+)?|-\d{8}|-latest|-default)+$")
 
@@ -108,9 +107,7 @@ def _prices(entry: dict[str, Any]) -> Prices:
 
 @cache
 def _data() -> dict[str, Any]:
-    text = files(__package__).joinpath("prices.yaml").read_text(encoding="utf-8")
-    data: dict[str, Any] = yaml.safe_load(text)
-    return data
+    return packaged_data("prices.yaml")
 
 
 def _decimal(number: float) -> Decimal:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from policy_cache.policy.check.reach import serves, takes_hour, takes_request_marker
-from policy_cache.providers.cache_rules import of_itself, of_markers
+from policy_cache.providers.cache_rules import automatic_rules, marked_rules
 from policy_cache.request.blocks import BlockRules
 from policy_cache.request.markers import client_markers
 from policy_cache.request.names import matches
@@ -118,7 +117,9 @@ def resolve(
         (
             entry
             for entry in catalog.routes
-            if serves(entry.providers, entry.models, name, bare) and (elsewhere or not entry.custom_host)
+            if name in entry.providers
+            and matches(entry.models, bare)
+            and (elsewhere or not entry.custom_host)
         ),
         None,
     )
@@ -126,7 +127,7 @@ def resolve(
         return Route(None, name, bare, shape, "none", 0, frozenset(), 0, False, {}, BlockRules())
     explicit = entry.mechanism == "explicit" and shape in entry.blocks
     mechanism = "none" if entry.mechanism == "explicit" and not explicit else entry.mechanism
-    ttls: tuple[Ttl, ...] = ("5m", "1h") if takes_hour(entry.ttls, entry.long_ttl, (bare,)) else entry.ttls
+    ttls: tuple[Ttl, ...] = ("5m", "1h") if matches(entry.long_ttl, bare) else entry.ttls
     dialect = catalog.dialects[entry.dialect]
     smallest = _row(catalog.minimums[entry.minimum].models, name, bare) if entry.minimum else None
     minimum = smallest.tokens if smallest else 0
@@ -141,7 +142,7 @@ def resolve(
         breakpoints=entry.breakpoints if explicit else 0,
         ttls=frozenset(ttls),
         minimum=minimum,
-        request_marker=explicit and takes_request_marker(entry.request_marker, (bare,)),
+        request_marker=explicit and matches(entry.request_marker, bare),
         parameters=entry.parameters,
         blocks=_block_rules(catalog, entry, shape) if explicit else BlockRules(),
         key=dialect.key,
@@ -149,8 +150,10 @@ def resolve(
         drops_markers=entry.drops_markers,
         only_when_named=entry.only_when_named.lower() if entry.only_when_named else None,
         run=entry.run,
-        marked=of_markers(catalog.caches[cache], minimum) if explicit and cache and not entry.run else None,
-        automatic=of_itself(automatic, _row(automatic.models, name, bare), minimum) if automatic else None,
+        marked=marked_rules(catalog.caches[cache], minimum) if explicit and cache and not entry.run else None,
+        automatic=automatic_rules(automatic, _row(automatic.models, name, bare), minimum)
+        if automatic
+        else None,
     )
 
 
@@ -161,8 +164,9 @@ def _is_elsewhere(catalog: Catalog, provider: str, api_base: str | None) -> bool
 
 
 def _marker(dialect: DialectEntry, ttl: Ttl) -> dict[str, str]:
-    said = dialect.ttl is not None and (dialect.says_default or ttl != "5m")
-    return {**dialect.marker, dialect.ttl: ttl} if said and dialect.ttl else dict(dialect.marker)
+    if dialect.ttl is None or (ttl == "5m" and not dialect.says_default):
+        return dict(dialect.marker)
+    return {**dialect.marker, dialect.ttl: ttl}
 
 
 def _provider(catalog: Catalog, model: str, provider: str | None, api_base: str | None) -> tuple[str, str]:
@@ -206,33 +210,5 @@ def _row(rows: Sequence[_R], provider: str, model: str) -> _R | None:
 
 
 def _block_rules(catalog: Catalog, entry: RouteEntry, shape: Shape) -> BlockRules:
-    table = catalog.blocks[entry.blocks[shape]]
-    return BlockRules(
-        tools=table.tools,
-        system=frozenset(table.system),
-        system_parameter=table.system_parameter or shape == "messages",
-        user=frozenset(table.user),
-        assistant=frozenset(table.assistant),
-        tool_calls=table.tool_calls,
-        tool_messages=frozenset(table.tool_messages),
-        needs_tools=table.needs_tools,
-        sorts_assistant=table.sorts_assistant,
-        only_functions=table.only_functions,
-        tool_content=frozenset(table.tool_content),
-        calls_break_text=table.calls_break_text,
-        message_level=table.message_level,
-        joins_assistant=table.joins_assistant,
-        kept=frozenset(table.kept),
-        blank=frozenset(table.blank),
-        defers=table.defers,
-        result_parts=frozenset(table.result_parts),
-        nested=table.nested,
-        list_level=table.list_level,
-        function_level=table.function_level,
-        translated=frozenset(table.translated),
-        translates_messages=table.translates_messages,
-        translates_beside_tools=table.translates_beside_tools,
-        translates_system=table.translates_system,
-        clears_turns=table.clears_turns,
-        extra_body=table.extra_body,
-    )
+    rules = catalog.blocks[entry.blocks[shape]].rules
+    return replace(rules, system_parameter=True) if shape == "messages" else rules

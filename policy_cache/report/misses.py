@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from decimal import Decimal
 
-    from policy_cache.misses.causes import Cause
+    from policy_cache.misses.difference import Cause
     from policy_cache.misses.ledger import CauseTotal, Miss, Misses
     from policy_cache.trace.reader import TraceSummary
 

@@ -6,7 +6,7 @@ is of a prompt and the `BlockRules` of a route.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from policy_cache.request.location import Location, elements_of, fields_of, value_at
@@ -35,27 +35,27 @@ class BlockRules:
     """Which blocks can carry a marker on a route; see `providers.catalog.BlockTable`."""
 
     tools: bool = False
-    system: frozenset[str] = field(default_factory=frozenset)
+    system: frozenset[str] = frozenset()
     system_parameter: bool = False
-    user: frozenset[str] = field(default_factory=frozenset)
-    assistant: frozenset[str] = field(default_factory=frozenset)
+    user: frozenset[str] = frozenset()
+    assistant: frozenset[str] = frozenset()
     tool_calls: bool = False
-    tool_messages: frozenset[str] = field(default_factory=frozenset)
+    tool_messages: frozenset[str] = frozenset()
     needs_tools: bool = False
     sorts_assistant: bool = False
     only_functions: bool = False
-    tool_content: frozenset[str] = field(default_factory=frozenset)
+    tool_content: frozenset[str] = frozenset()
     calls_break_text: bool = False
     joins_assistant: bool = False
-    kept: frozenset[str] = field(default_factory=frozenset)
-    blank: frozenset[str] = field(default_factory=frozenset)
+    kept: frozenset[str] = frozenset()
+    blank: frozenset[str] = frozenset()
     defers: bool = True
-    result_parts: frozenset[str] = field(default_factory=frozenset)
+    result_parts: frozenset[str] = frozenset()
     nested: bool = True
     message_level: bool = True
     list_level: bool = False
     function_level: bool = True
-    translated: frozenset[str] = field(default_factory=frozenset)
+    translated: frozenset[str] = frozenset()
     translates_messages: bool = False
     translates_beside_tools: bool = True
     translates_system: bool = False

@@ -8,7 +8,7 @@ from policy_cache.engine.diff import diff, place_of
 from policy_cache.errors import PolicyError, RequestError, RequestFileError
 from policy_cache.live.engine import Engine
 from policy_cache.policy.check.examine import examine_content, reviewed
-from policy_cache.policy.check.reach import Routes
+from policy_cache.policy.check.reach.routes import Routes
 from policy_cache.policy.load import loads
 from policy_cache.providers.catalog import packaged_catalog
 from policy_cache.report.diagnostics.render import as_json

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from policy_cache.diagnostics import Diagnostic
 from policy_cache.errors import PolicyError
-from policy_cache.policy.check.examine import examine, examined, validate
+from policy_cache.policy.check.examine import examined, validate
 from policy_cache.policy.text.file import read_bytes, sibling
 from policy_cache.policy.text.source import parse
 from policy_cache.testing.checks import check, rules
@@ -117,7 +117,7 @@ def _policy(source: Source) -> Iterator[Diagnostic]:
             )
         return
     try:
-        data = examine(path).source.data
+        data = parse(read_bytes(path), str(path)).data
     except PolicyError:
         return
     given = data.get("rules") if isinstance(data, dict) else None

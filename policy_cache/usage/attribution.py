@@ -89,24 +89,13 @@ def attribute(segments: Sequence[Segment], outcome: CacheOutcome, *, tail: int =
     """
     segments = segments or (Segment(PROVIDER, 1),)
     whole = sum(segment.size for segment in segments) + tail
-    read, hour = outcome.read, outcome.read + outcome.write_1h
-    cached = hour + outcome.write_5m
-    shares: dict[Owner, Share] = {}
+    cached = outcome.total - outcome.uncached
+    shares: dict[Owner, CacheOutcome] = {}
     passed = start = 0
     for number, (owner, size) in enumerate(segments, 1):
         passed += size
         end = cached if number == len(segments) else min(cached, passed * outcome.total // max(whole, 1))
         if end > start:
-            before = shares.get(owner, Share(owner))
-            shares[owner] = Share(
-                owner,
-                before.read + _overlap(start, end, 0, read),
-                before.write_5m + _overlap(start, end, hour, cached),
-                before.write_1h + _overlap(start, end, read, hour),
-            )
+            shares[owner] = shares.get(owner, CacheOutcome()) + outcome.between(start, end)
         start = end
-    return tuple(shares.values())
-
-
-def _overlap(start: int, end: int, first: int, last: int) -> int:
-    return max(0, min(end, last) - max(start, first))
+    return tuple(Share(owner, part.read, part.write_5m, part.write_1h) for owner, part in shares.items())

@@ -84,13 +84,9 @@ def _parts(account: Account) -> Iterator[tuple[Dimension, str, CacheOutcome, int
     )
     for dimension, name in names:
         yield dimension, name, whole, account.usage.output
+    sources: dict[str, CacheOutcome] = {}
     for share in account.shares:
         yield "rule", str(share.owner), share.outcome, 0
-    for source in dict.fromkeys(share.owner.source for share in account.shares):
-        caused = [share for share in account.shares if share.owner.source == source]
-        outcome = CacheOutcome(
-            read=sum(share.read for share in caused),
-            write_5m=sum(share.write_5m for share in caused),
-            write_1h=sum(share.write_1h for share in caused),
-        )
+        sources[share.owner.source] = sources.get(share.owner.source, CacheOutcome()) + share.outcome
+    for source, outcome in sources.items():
         yield "source", source, outcome, 0

@@ -8,7 +8,7 @@ from policy_cache.request.blocks import ABSENT, value_of, walk
 from policy_cache.request.markers import KEY
 from policy_cache.request.prompt import Prompt
 from policy_cache.request.tokens import chars
-from policy_cache.usage.attribution import CLIENT, LITELLM, PROVIDER, Owner, Segment
+from policy_cache.usage.attribution import PROVIDER, Owner, Segment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,9 +43,7 @@ def segments(plan: Plan, *, unmarked: bool = False) -> tuple[list[Segment], int]
 
 def owner_of(point: Breakpoint) -> Owner:
     """Whose a breakpoint is."""
-    if point.source is not None:
-        return Owner("policy", point.source.rule)
-    return CLIENT if point.party == "client" else LITELLM
+    return Owner(point.party, "" if point.source is None else point.source.rule)
 
 
 def _cut(plan: Plan, owners: Mapping[Location | None, Owner]) -> tuple[list[Segment], int]:

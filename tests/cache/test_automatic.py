@@ -190,6 +190,12 @@ class TestRules:
     def test_a_request_can_choose_its_retention(self, provider, asked, seconds):
         assert of(provider, "gpt-5.1", retention=asked) == (1_024, 128, seconds)
 
+    def test_litellm_sends_the_retention_of_extra_body(self):
+        rules = automatic_rules("openai", "gpt-5.1")
+        beside = {"extra_body": {"prompt_cache_retention": "in_memory"}}
+        assert rules.chosen(beside).lives == 300
+        assert rules.chosen(beside | {"prompt_cache_retention": "24h"}).lives == 300
+
     @pytest.mark.parametrize("asked", [None, "forever", 24, ["24h"]])
     def test_an_unknown_retention_is_the_default(self, asked):
         assert of("azure", "gpt-5.1", retention=asked) == (1_024, 128, 300)

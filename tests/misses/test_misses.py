@@ -426,7 +426,7 @@ def test_the_texts_of_a_hashed_trace_say_nothing():
 def test_every_cause_has_a_title():
     from typing import get_args
 
-    from policy_cache.misses.causes import Cause
+    from policy_cache.misses.difference import Cause
 
     assert set(TITLES) == set(get_args(Cause))
 

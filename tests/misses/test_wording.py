@@ -127,3 +127,9 @@ def test_the_character_is_the_first_that_differs(same, old, new):
         one, other = f"{same}<{old}", f"{same}<{new}"
         assert one[: at - 1] == other[: at - 1]
         assert one[at - 1 : at] != other[at - 1 : at]
+
+
+def test_no_marker_of_any_dialect_is_a_difference():
+    point = {"prompt_cache_breakpoint": {"mode": "explicit"}, "type": "text", "text": "a"}
+    assert difference_of(point, {"type": "text", "text": "a"}) is None
+    assert difference_of(point, {"type": "text", "text": "b"}).location == ("text",)

@@ -13,7 +13,7 @@ import yaml
 
 from policy_cache.errors import PolicyError
 from policy_cache.policy.check.examine import examine_content, reviewed
-from policy_cache.policy.check.reach import Routes
+from policy_cache.policy.check.reach.routes import Routes
 from policy_cache.policy.check.table import TABLE
 from policy_cache.policy.load import loads
 from policy_cache.policy.text import compose

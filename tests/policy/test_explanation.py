@@ -13,7 +13,7 @@ import pytest
 from policy_cache.errors import PolicyError
 from policy_cache.policy.check.examine import examine_content, reviewed
 from policy_cache.policy.check.explanation import completed, explanations
-from policy_cache.policy.check.reach import Routes
+from policy_cache.policy.check.reach.routes import Routes
 from policy_cache.policy.check.table import TABLE
 from policy_cache.providers.data import packaged_data
 from policy_cache.providers.file import loads_catalog

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from policy_cache.errors import PolicyError
 from policy_cache.policy.check.examine import examine_content, reviewed
-from policy_cache.policy.check.reach import Routes
+from policy_cache.policy.check.reach.routes import Routes
 from policy_cache.policy.check.shape.schema import POLICY, validator
 from policy_cache.policy.check.table import TABLE
 from policy_cache.policy.language.model import Policy

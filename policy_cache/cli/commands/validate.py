@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from policy_cache.policy.check.examine import Examined
-    from policy_cache.policy.check.reach import Routes
+    from policy_cache.policy.check.reach.routes import Routes
 
 STDIN = "<stdin>"
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from policy_cache.diagnostics import Diagnostic
     from policy_cache.policy.check.finding import Finding
-    from policy_cache.policy.check.reach import Routes
+    from policy_cache.policy.check.reach.routes import Routes
     from policy_cache.policy.text.source import Source
 
 # A check that has several codes runs once.

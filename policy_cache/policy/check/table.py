@@ -35,9 +35,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from policy_cache.policy.check import reach
 from policy_cache.policy.check.meaning import change, condition, contradiction, order, path, rule
-from policy_cache.policy.check.review import breakpoints, model_names
+from policy_cache.policy.check.reach import breakpoints, model_names, routes
 from policy_cache.policy.check.shape import departure, kind
 from policy_cache.policy.text import compose, file, source
 
@@ -46,7 +45,7 @@ if TYPE_CHECKING:
 
     from policy_cache.diagnostics import Severity
     from policy_cache.policy.check.finding import Finding
-    from policy_cache.policy.check.reach import Routes
+    from policy_cache.policy.check.reach.routes import Routes
     from policy_cache.policy.text.source import Source
 
     Check: TypeAlias = Callable[[Source], Iterator[Finding]]
@@ -136,11 +135,11 @@ TABLE = {
     "PC316": Code("more breakpoints than a provider takes", "warning", reach=breakpoints.budgets),
     "PC317": Code("a target without a bound", "warning", reach=breakpoints.budgets),
     "PC318": Code("a one-hour marker behind a shorter one", "warning", valid=order.late_lifetimes),
-    "PC319": Code("a model with its provider's prefix", "warning", reach=reach.unreachable),
-    "PC320": Code("an unknown provider", "warning", reach=reach.unreachable),
-    "PC321": Code("a marker that no provider takes", "warning", reach=reach.unreachable),
-    "PC322": Code("a TTL that no provider takes", "warning", reach=reach.unreachable),
-    "PC323": Code("a parameter that no provider takes", "warning", reach=reach.unreachable),
+    "PC319": Code("a model with its provider's prefix", "warning", reach=routes.unreachable),
+    "PC320": Code("an unknown provider", "warning", reach=routes.unreachable),
+    "PC321": Code("a marker that no provider takes", "warning", reach=routes.unreachable),
+    "PC322": Code("a TTL that no provider takes", "warning", reach=routes.unreachable),
+    "PC323": Code("a parameter that no provider takes", "warning", reach=routes.unreachable),
     "PC324": Code("a field that no request has", "warning", valid=path.foreign_paths),
     "PC325": Code("a target that no route keeps", "warning", reach=breakpoints.lost_markers),
     "PC326": Code("a model that no provider has", "warning", valid=model_names.unknown_models),

@@ -6,14 +6,14 @@ import math
 from typing import TYPE_CHECKING
 
 from policy_cache.policy.check.finding import Finding, Mark
-from policy_cache.policy.check.reach import keeps
+from policy_cache.policy.check.reach.routes import keeps
 from policy_cache.policy.check.rules import rules_of, with_companions
 from policy_cache.text.words import listed, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from policy_cache.policy.check.reach import Routes, Way
+    from policy_cache.policy.check.reach.routes import Routes, Way
     from policy_cache.policy.check.rules import Place, Rule
     from policy_cache.policy.text.source import Source
 

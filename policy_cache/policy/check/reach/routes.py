@@ -26,25 +26,6 @@ Models: TypeAlias = "tuple[str, ...] | None"
 """Names of models; None where any may be meant."""
 
 
-def serves(providers: Collection[str], models: tuple[str, ...], provider: str, model: str) -> bool:
-    """Whether a route of these providers and globs over models is one for a provider's model."""
-    return provider in providers and matches(models, model)
-
-
-def takes_hour(ttls: Collection[str], long_ttl: tuple[str, ...], models: Models) -> bool:
-    """Whether a route takes `1h` for one of some models."""
-    return "1h" in ttls or _any(long_ttl, models)
-
-
-def takes_request_marker(request_marker: tuple[str, ...], models: Models) -> bool:
-    """Whether a route takes a marker on the request itself for one of some models."""
-    return _any(request_marker, models)
-
-
-def _any(globs: tuple[str, ...], models: Models) -> bool:
-    return bool(globs) and (models is None or any(matches(globs, model) for model in models))
-
-
 class Way(NamedTuple):
     """A route that a rule reaches.
 
@@ -59,20 +40,25 @@ class Way(NamedTuple):
     @property
     def takes_hour(self) -> bool:
         """Whether a marker for an hour reaches the provider for some model."""
-        return takes_hour(self.route["ttls"], tuple(self.route.get("long_ttl") or ()), self.models)
+        return "1h" in self.route["ttls"] or _takes(self.route.get("long_ttl"), self.models)
+
+
+def _takes(globs: Collection[str] | None, models: Models) -> bool:
+    """Whether globs over models match one of some models."""
+    return bool(globs) and (models is None or any(matches(tuple(globs or ()), model) for model in models))
 
 
 class Routes:
     """The routes of a catalog, as plain data, with what was found in them."""
 
-    __slots__ = ("_found", "blocks", "providers", "routes")
+    __slots__ = ("_ways", "blocks", "providers", "routes")
 
     def __init__(self, data: Mapping[str, Any]) -> None:
         """Take a catalog's data: its `routes`, `providers` and tables of `blocks`."""
         self.routes: Sequence[Route] = data["routes"]
         self.providers = sorted({*data["providers"], *(name for r in self.routes for name in r["providers"])})
         self.blocks: Mapping[str, Any] = data["blocks"]
-        self._found: dict[tuple[tuple[str, ...], tuple[str, ...]], list[Way]] = {}
+        self._ways: dict[tuple[tuple[str, ...], tuple[str, ...]], list[Way]] = {}
 
     def reached(self, match: Mapping[str, Any]) -> list[Way]:
         """The routes that a match block may lead to, by its providers and the known models that it matches.
@@ -81,10 +67,10 @@ class Routes:
         """
         providers = texts_of(match["provider"]) if match.get("provider") else ()
         wanted = texts_of(match["model"]) if match.get("model") else ()
-        found = self._found.get((providers, wanted))
-        if found is None:
-            found = self._found[providers, wanted] = self._reached(providers, wanted)
-        return found
+        ways = self._ways.get((providers, wanted))
+        if ways is None:
+            ways = self._ways[providers, wanted] = self._reached(providers, wanted)
+        return ways
 
     def named(self, providers: tuple[str, ...]) -> list[Route]:
         """The routes of some providers; all routes for none."""
@@ -108,7 +94,8 @@ class Routes:
             for route in self.routes:
                 if route.get("custom_host") and not elsewhere:
                     continue
-                if serves(route["providers"], tuple(route.get("models") or ("*",)), provider, model):
+                models = tuple(route.get("models") or ("*",))
+                if provider in route["providers"] and matches(models, model):
                     yield str(route["name"])
                     break
 
@@ -117,7 +104,7 @@ def keeps(way: Way, section: int, shape: str | None, routes: Routes) -> bool:
     """Whether a route keeps a marker on tools (0), the system prompt (1), messages (2) or the request (3)."""
     route = way.route
     if section == 3:
-        return takes_request_marker(tuple(route.get("request_marker") or ()), way.models)
+        return _takes(route.get("request_marker"), way.models)
     if section == 2 or route.get("run"):
         return section == 2
     tables = [routes.blocks.get(name, {}) for one, name in route["blocks"].items() if shape in {None, one}]
