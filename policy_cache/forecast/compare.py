@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import signal
 from collections import defaultdict
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from typing import TYPE_CHECKING, NamedTuple
 
 from policy_cache.errors import RequestError
@@ -18,6 +20,7 @@ from policy_cache.live.engine import Engine
 from policy_cache.policy.load import loads
 from policy_cache.trace.lines import lines_of
 from policy_cache.trace.reader import ASSUMED_GAP, Trace
+from policy_cache.trace.record import TraceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -111,16 +114,28 @@ def compare(
         progress: Told how many bytes were read, every so often; by one process only.
 
     Raises:
-        TraceError: A file cannot be read, or a line is no record and that shall fail.
+        TraceError: A file cannot be read, a line is no record and that shall fail, or a process was ended.
         PolicyError: A policy is not valid.
     """
     scales = calibrate(options)
     if workers == 1:
         return replay_part(options, policies, scales, by=by, progress=progress)
     part = partial(replay_part, options, policies, scales, by=by)
+    others = set(active_children())
     # Ctrl-C reaches every process of a terminal; this one ends the others.
-    with get_context("spawn").Pool(workers, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
-        return merged(pool.imap(part, [(number, workers) for number in range(workers)]))
+    with ProcessPoolExecutor(
+        workers, get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_IGN)
+    ) as pool:
+        try:
+            return merged(pool.map(part, [(number, workers) for number in range(workers)]))
+        except BrokenProcessPool:
+            raise TraceError(
+                "a process that replayed a part of the trace was ended, perhaps for want of memory: "
+                "try fewer `--workers`"
+            ) from None
+        finally:
+            for process in set(active_children()) - others:
+                process.terminate()
 
 
 def merged(parts: Iterable[tuple[Simulation, TraceSummary]]) -> tuple[Simulation, TraceSummary]:

@@ -8,14 +8,16 @@ from policy_cache.cache.automatic import AutomaticModel
 from policy_cache.cache.explicit import CacheModel, CacheOutcome
 from policy_cache.cache.memo import Memo
 from policy_cache.cache.openai import OpenAIModel, openai_prompt
+from policy_cache.cache.reading import marked
 from policy_cache.errors import RequestError
 from policy_cache.forecast.caches import Caches
 from policy_cache.forecast.optimum import Optimum
-from policy_cache.forecast.reader import Readers, marked
+from policy_cache.forecast.reader import Readers
 from policy_cache.forecast.result import Column, Simulation, added
 from policy_cache.forecast.shares import shares
 from policy_cache.providers.cache_rules import AutomaticRules, BreakpointRules, ExplicitRules
 from policy_cache.providers.price_map import prices_of
+from policy_cache.request.prompt import Prompt
 from policy_cache.usage.totals import Totals
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from policy_cache.forecast.scale import Scale
     from policy_cache.live.engine import Engine
     from policy_cache.providers.resolve import Route
+    from policy_cache.request.markers import ClientMarker
     from policy_cache.trace.record import TraceRecord
 
 _MOST_SESSIONS = 200_000
@@ -70,9 +73,15 @@ class _Cache:
         rules = self._rules
         return rules is not None and (not isinstance(rules, AutomaticRules) or rules.caches(request))
 
-    def prompt(self, prompt: CachedPrompt, sent: Mapping[str, object], route: Route) -> CachedPrompt:
-        """A prompt with the breakpoints that it has once a request was sent on its route."""
-        found = marked(prompt, sent, route)
+    def prompt(
+        self,
+        prompt: CachedPrompt,
+        sent: Mapping[str, object],
+        markers: Sequence[ClientMarker],
+        route: Route,
+    ) -> CachedPrompt:
+        """A prompt with the breakpoints that it has once a request with these markers was sent."""
+        found = marked(prompt, markers, route)
         return openai_prompt(found, sent) if isinstance(self._rules, BreakpointRules) else found
 
 
@@ -124,6 +133,10 @@ class Replay:
         found.models[route.qualified] += 1
         start, end = found.span or (record.at, record.at)
         found.span = min(start, record.at), max(end, record.at)
+        clients = route.markers_of(Prompt(request, route.shape))
+        ineffective = sum(marker.block is None for marker in clients)
+        if ineffective:
+            found.ineffective[route.qualified] += ineffective
         if cache.approximate:
             found.approximate[cache.approximate] += 1
         if rates is None:
@@ -141,10 +154,12 @@ class Replay:
             return
         available = record.at + record.waited
         for engine, column, model in zip((*self._engines, None), columns, cache.models, strict=True):
-            sent, seen = request, prompt
+            sent, seen, markers = request, prompt, clients
             if engine is not None:
                 sent, seen = self._readers.sent(engine, request, prompt, route)
-            prompt_sent = cache.prompt(seen, sent, route)
+            if sent is not request:
+                markers = route.markers_of(Prompt(sent, route.shape))
+            prompt_sent = cache.prompt(seen, sent, markers, route)
             plan = model.plan(prompt_sent, record.at)
             model.commit(plan, available)
             column.add(plan.outcome, rates, cold=cold, group=group)

@@ -86,6 +86,7 @@ class Simulation:
         sessions: How many conversations they belong to.
         models: How many went to each model.
         approximate: How many requests met a model of a cache that is an approximation, by what it says.
+        ineffective: How many of the clients' markers take no effect, by the model that they went to.
         unread: How many could not be replayed, by why.
         span: When the first and the last one started, in seconds.
         unpriced: The models whose price is unknown.
@@ -102,6 +103,7 @@ class Simulation:
     sessions: int = 0
     models: Counter[str] = field(default_factory=Counter)
     approximate: Counter[str] = field(default_factory=Counter)
+    ineffective: Counter[str] = field(default_factory=Counter)
     unread: Counter[str] = field(default_factory=Counter)
     span: tuple[float, float] | None = None
     unpriced: set[str] = field(default_factory=set)
@@ -118,7 +120,7 @@ class Simulation:
         self.sizes.merge(other.sizes)
         self.requests += other.requests
         self.sessions += other.sessions
-        for name in ("models", "approximate", "unread"):
+        for name in ("models", "approximate", "ineffective", "unread"):
             getattr(self, name).update(getattr(other, name))
         spans = [span for span in (self.span, other.span) if span is not None]
         self.span = (min(s for s, _ in spans), max(e for _, e in spans)) if spans else None

@@ -145,6 +145,12 @@ def warnings(simulation: Simulation, summary: TraceSummary) -> Iterator[str]:
     if cost is not None and least is not None and cost < least:
         yield "what was recorded costs less than the optimum: caches were warm before, or lines are missing"
     yield from trace_warnings(summary, simulation.unread)
+    for model, number in sorted(simulation.ineffective.items()):
+        verb = "takes" if number == 1 else "take"
+        yield (
+            f"{visible(model)}: {counted(number, 'marker')} of clients {verb} no effect there; "
+            "`policy-cache explain` says why"
+        )
     for note, number in sorted(simulation.approximate.items()):
         yield f"{counted(number, 'request')}: {note}"
     yield from price_warnings(simulation.unpriced)

@@ -44,6 +44,26 @@ class TestSimulate:
         assert (ran.code, ran.err) == (0, "")
         assert ran.out == FULL
 
+    def test_a_clients_markers_without_effect_are_told(self, run, trace):
+        marker = {"cache_control": {"type": "ephemeral"}}
+        [first] = agent(1)
+        bedrock = "bedrock/us.anthropic.claude-sonnet-4-5-20250929-v1:0"
+        [elsewhere] = agent(1, bedrock)
+        elsewhere["messages"][0] |= marker
+        records = [
+            {"ts": 1.0, "request": first | marker},
+            {"ts": 2.0, "request": elsewhere | marker},
+            {
+                "ts": 3.0,
+                "request": elsewhere | marker | {"messages": [{"role": "user", "content": ""} | marker]},
+            },
+        ]
+        ran = run("simulate", trace(records))
+        assert ran.out.splitlines()[2] == (
+            f"{bedrock}: 3 markers of clients take no effect there; `policy-cache explain` says why"
+        )
+        assert "anthropic/claude-sonnet-4-5: " not in ran.out
+
     def test_json_has_every_figure(self, run, trace):
         ran = run("simulate", trace(), "--output-format", "json", "--by", "session")
         found = json.loads(ran.out)

@@ -1,7 +1,10 @@
 """Comparing policies on a trace: reported usage, parts, groups, and what is unknown."""
 
 import json
+import os
+import signal
 from decimal import Decimal
+from multiprocessing import active_children
 
 import pytest
 
@@ -11,7 +14,7 @@ from policy_cache.forecast.compare import PolicyText, TraceOptions, calibrate, c
 from policy_cache.forecast.replay import Replay
 from policy_cache.forecast.scale import UNSCALED
 from policy_cache.policy.packaged import packaged
-from policy_cache.trace.record import TraceRecord
+from policy_cache.trace.record import TraceError, TraceRecord
 from tests.forecast.conversations import write
 
 DEFAULT = PolicyText("default", packaged("policies", "default.yaml").read_text(encoding="utf-8"))
@@ -30,6 +33,20 @@ def agent(turns, model="anthropic/claude-sonnet-4-5", system=WORDS, **more):
             {"role": "assistant", "content": None, "tool_calls": [call]},
             {"role": "tool", "tool_call_id": f"c{turn}", "content": f"result {turn} " + "x" * 400},
         ]
+
+
+class Deadly(str):
+    """A text that kills the process that it is sent to, as a system does that runs out of memory."""
+
+    __slots__ = ()
+
+    def __reduce__(self):
+        return _killed, (os.getpid(),)
+
+
+def _killed(sender):
+    if os.getpid() != sender:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def trace(tmp_path, records):
@@ -128,6 +145,12 @@ class TestParts:
             assert {name: totals.tokens for name, totals in other.groups.items()} == {
                 name: totals.tokens for name, totals in one.groups.items()
             }
+
+    def test_a_process_that_is_killed_ends_the_replay(self, options):
+        deadly = PolicyText("deadly", Deadly(DEFAULT.text))
+        with pytest.raises(TraceError, match="was ended, perhaps for want of memory: try fewer `--workers`"):
+            compare(options, [deadly], workers=2)
+        assert active_children() == []
 
     @pytest.mark.parametrize("by", ["session", "model", "metadata.team"])
     def test_groups_add_up(self, options, by):
