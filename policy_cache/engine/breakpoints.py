@@ -76,7 +76,7 @@ def breakpoints(
     """
     move = _Moves(original, splits)
     placed = {move.carrier(location): source for location, source in owners.items()}
-    found: list[Breakpoint] = []
+    points: list[Breakpoint] = []
     slots: dict[Location, int] = {}
     markers = sorted(route.markers_of(Prompt(sent, route.shape)), key=lambda marker: marker.order)
     for holder, block, order, ttl, key in markers:
@@ -86,11 +86,11 @@ def breakpoints(
         if block is not None:
             slot = 1 if route.run else slots.setdefault(block, len(slots) + 1)
         origin = None if block is None else move.back(block)
-        found.append(Breakpoint(holder, block, order, ttl, key, slot, party, source, origin))
-    if injection == "points" or (injection == "automatic" and not found):
+        points.append(Breakpoint(holder, block, order, ttl, key, slot, party, source, origin))
+    if injection == "points" or (injection == "automatic" and not points):
         order = (REQUEST, 0, 0, 0)
-        found.append(Breakpoint((), None, order, "5m", KEY, len(slots) + 1, "litellm", None, None))
-    return tuple(found)
+        points.append(Breakpoint((), None, order, "5m", KEY, len(slots) + 1, "litellm", None, None))
+    return tuple(points)
 
 
 class _Moves:

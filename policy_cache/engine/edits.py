@@ -45,24 +45,28 @@ def prompt_edits(
 ) -> list[Edit]:
     """The edits to the prompt, in prefix order."""
     if not removals and not cuts:
-        return [_mark(prompt, route, one, placements[one.number].source, None) for one in accepted]
+        return [_mark(prompt, route, marker, placements[marker.number].source, None) for marker in accepted]
     removed = dict(removals)
     ordered: list[tuple[Order, int, Edit]] = []
     for location, cut in cuts.items():
         unmarked = [key for key in MARKER_KEYS if (location, key) in removed]
         carried = [
-            (one.holder, one.key)
-            for one in client
-            if one.block == location and one.holder == location[:-1] and (one.holder, one.key) not in removed
+            (client_marker.holder, client_marker.key)
+            for client_marker in client
+            if client_marker.block == location
+            and client_marker.holder == location[:-1]
+            and (client_marker.holder, client_marker.key) not in removed
         ]
         ordered.append((cut.order, 1, _split(prompt, location, cut, unmarked, carried)))
-    for one in accepted:
-        location = one.location
+    for marker in accepted:
+        location = marker.location
         split = cuts.get(location)
         gone = removed.pop((location, route.key), None)
-        if split is None and gone and _at(prompt, location, route.key) == route.markers[one.ttl]:
+        if split is None and gone and _at(prompt, location, route.key) == route.markers[marker.ttl]:
             continue
-        ordered.append((one.order, 0, _mark(prompt, route, one, placements[one.number].source, split)))
+        ordered.append(
+            (marker.order, 0, _mark(prompt, route, marker, placements[marker.number].source, split))
+        )
     for (holder, _), removal in removed.items():
         if holder not in cuts:
             ordered.append((removal.marker.order, 2, _unmark(prompt, removal)))

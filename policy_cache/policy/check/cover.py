@@ -61,8 +61,8 @@ def _range_covers(wide: Match, narrow: Match) -> bool:
 def _map_covers(wide: Match, narrow: Match, *, fold: bool) -> bool:
     given = {name.lower() if fold else name: values for name, values in narrow.items()}
     for name, values in wide.items():
-        found = given.get(name.lower() if fold else name)
-        if found is None or not lists_cover(texts_of(values), texts_of(found)):
+        narrow_values = given.get(name.lower() if fold else name)
+        if narrow_values is None or not lists_cover(texts_of(values), texts_of(narrow_values)):
             return False
     return True
 
@@ -70,12 +70,12 @@ def _map_covers(wide: Match, narrow: Match, *, fold: bool) -> bool:
 def texts_of(value: object) -> tuple[str, ...]:
     """A value or a list of them, spelled as a request's are compared."""
     values = value if isinstance(value, (list, tuple)) else (value,)
-    return tuple(str(one).lower() if isinstance(one, bool) else str(one) for one in values)
+    return tuple(str(item).lower() if isinstance(item, bool) else str(item) for item in values)
 
 
 def lists_cover(wide: tuple[str, ...], narrow: tuple[str, ...]) -> bool:
     """Whether each of some globs matches only what one of some others does."""
-    return all(any(glob_covers(one, other) for one in wide) for other in narrow)
+    return all(any(glob_covers(glob, other) for glob in wide) for other in narrow)
 
 
 @lru_cache(maxsize=65_536)

@@ -23,12 +23,12 @@ _BETWEEN_DIGITS = re.compile(r"(?<=[0-9])([-.])(?=[0-9])")
 def known_models() -> Mapping[str, tuple[str, ...]]:
     """Models by provider. A provider whose models have free names, such as a deployment's, is absent."""
     text = files("policy_cache.policy.check").joinpath("models.txt").read_text(encoding="utf-8")
-    found: dict[str, list[str]] = {}
+    known: dict[str, list[str]] = {}
     for line in text.splitlines():
         if not line.startswith("#"):
             provider, _, model = line.partition("/")
-            found.setdefault(provider, []).append(model)
-    return MappingProxyType({provider: tuple(models) for provider, models in found.items()})
+            known.setdefault(provider, []).append(model)
+    return MappingProxyType({provider: tuple(models) for provider, models in known.items()})
 
 
 @lru_cache(maxsize=1024)
@@ -37,7 +37,7 @@ def models_of(providers: tuple[str, ...]) -> tuple[str, ...] | None:
     known = known_models()
     if not providers:
         return tuple(sorted({model for models in known.values() for model in models}))
-    if any(not _among(one, tuple(known)) for one in providers):
+    if any(not _among(glob, tuple(known)) for glob in providers):
         return None
     names = Names(providers)
     return tuple(model for provider, models in known.items() if names.match(provider) for model in models)
@@ -86,16 +86,17 @@ def _is_part(word: str, words: tuple[str, ...], left: bool, right: bool) -> bool
 @lru_cache(maxsize=1024)
 def is_foreign(glob: str, models: tuple[str, ...]) -> bool:
     """Whether a glob has words, and shares none with any of some models: not even the family is theirs."""
-    found = list(_SHORT_WORD.finditer(glob.lower()))
+    matches = list(_SHORT_WORD.finditer(glob.lower()))
     words = _words(models, _SHORT_WORD)
-    return bool(found) and not any(
-        _is_part(one.group(), words, _open(glob, one.start() - 1), _open(glob, one.end())) for one in found
+    return bool(matches) and not any(
+        _is_part(match.group(), words, _open(glob, match.start() - 1), _open(glob, match.end()))
+        for match in matches
     )
 
 
 @lru_cache(maxsize=64)
 def _words(models: tuple[str, ...], word: re.Pattern[str] = _WORD) -> tuple[str, ...]:
-    return tuple(sorted({one for model in models for one in word.findall(model.lower())}))
+    return tuple(sorted({text for model in models for text in word.findall(model.lower())}))
 
 
 def _among(glob: str, known: tuple[str, ...]) -> bool:

@@ -99,21 +99,21 @@ def _rules(answers: Answers) -> Iterator[str]:
 def _prefix(answers: Answers, family: Family) -> Iterator[str]:
     tools = answers.tools(family)
     if answers.kind == "chat":
-        said = (
+        comment = (
             "the system prompt, once it is clear that a chat goes on. Its first request looks just like a "
             "question that nothing follows, and would only pay for the write."
         )
     elif tools:
-        said = (
+        comment = (
             "tools and system prompt are the same for every request. Two breakpoints, so that the tools stay "
             "cached when the system prompt changes. A prefix that is too small to be cached is left alone."
         )
     else:
-        said = (
+        comment = (
             "the system prompt is the same for every request. The tools come before it, and are cached with "
             "it; a marker on a tool would be lost on the way."
         )
-    yield from _comment(f"{family.title}: {said}", "  ")
+    yield from _comment(f"{family.title}: {comment}", "  ")
     yield f"  - name: {family.name}-prefix"
     yield from _match(answers, family)
     if answers.kind == "chat":
@@ -123,11 +123,11 @@ def _prefix(answers: Answers, family: Family) -> Iterator[str]:
 
 
 def _conversation(answers: Answers, family: Family) -> Iterator[str]:
-    said = (
+    comment = (
         "Each request adds to the conversation: `messages.last` writes what is there now, and "
         "`messages.previous_turn` finds what the request before wrote."
     )
-    yield from _comment(said, "  ")
+    yield from _comment(comment, "  ")
     yield f"  - name: {family.name}-conversation"
     yield from _match(answers, family)
     yield "      messages: {min: 3}"
@@ -150,21 +150,21 @@ def _mark(answers: Answers, family: Family) -> Iterator[str]:
 
 
 def _breakpoint(answers: Answers, family: Family) -> Iterator[str]:
-    said = (
+    comment = (
         f"{family.title} caches every prompt by itself. A breakpoint behind the system prompt lets "
         "other conversations read it too."
     )
-    yield from _comment(said, "  ")
+    yield from _comment(comment, "  ")
     yield f"  - name: {family.name}-prefix"
     yield from _match(answers, family)
     yield "    targets: [system]"
     yield from _mark(answers, family)
     if answers.kind == "one-shot":
-        said = (
+        comment = (
             "A write costs a quarter more than input, and nothing reads the rest of the prompt again: only "
             "what is marked is written."
         )
-        yield from _comment(said, "  ")
+        yield from _comment(comment, "  ")
         yield f"  - name: {family.name}-marked-only"
         yield from _match(answers, family)
         yield "    action:"
@@ -174,16 +174,16 @@ def _breakpoint(answers: Answers, family: Family) -> Iterator[str]:
 
 
 def _others(providers: tuple[Provider, ...]) -> Iterator[str]:
-    said = (
+    comment = (
         "These cache by themselves, or not at all. What a client marked for Claude is of no use there, and "
         "some of it litellm would pass on to providers that answer 400."
     )
     if stores := [provider.name for provider in providers if provider.stores]:
-        said += (
+        comment += (
             f" For {' and '.join(stores)}, litellm would make a CachedContent of it, whose storage is billed "
             "by the hour."
         )
-    yield from _comment(said, "  ")
+    yield from _comment(comment, "  ")
     yield "  - name: no-markers-elsewhere"
     yield "    match:"
     yield f"      provider: [{', '.join(provider.name for provider in providers)}]"

@@ -66,8 +66,8 @@ def explain_place(answer: Answer, plan: Plan) -> list[Span]:
         Span(place(answer.location), "strong"),
         Span(f"  {about}".rstrip() + "\n", "dim"),
     ]
-    rows = [(asked(one.source), _ending(one), _wish(one), one.source) for one in answer.wishes]
-    rows += [(asked(one.source), "idle", one.why, one.source) for one in answer.idle]
+    rows = [(asked(wish.source), _ending(wish), _wish(wish), wish.source) for wish in answer.wishes]
+    rows += [(asked(idle.source), "idle", idle.why, idle.source) for idle in answer.idle]
     widths = column(row[0] for row in rows), column(row[1] for row in rows)
     for wisher, ending, detail, source in rows:
         spans.append(Span(f"      {wisher:{widths[0]}}  {ending:{widths[1]}}  {detail}"))
@@ -117,15 +117,18 @@ def _conditions(verdicts: Sequence[ConditionVerdict], indent: str, refused: str)
 def _placements(placements: Sequence[Placement], facts: Facts) -> Iterator[Span]:
     """A line for each placement, in columns; many of a target that ended alike become a few."""
     targets, endings = column(map(_target, placements)), column(map(_ending, placements))
-    for _, group in groupby(placements, key=lambda one: (one.source, one.reason, one.detail)):
+    for _, group in groupby(placements, key=lambda p: (p.source, p.reason, p.detail)):
         alike = list(group)
         shown = alike if len(alike) <= _MOST_ALIKE else alike[: _MOST_ALIKE - 1]
-        for one in shown:
-            acted = one.reason in GRANTED
-            said = ": ".join(filter(None, (_place(one), _detail(one, facts))))
-            yield Span(f"      target {_target(one):{targets}}  ")
-            yield Span(f"{_ending(one):{endings}}" if said else _ending(one), "added" if acted else "warning")
-            yield Span(f"  {said}\n" if said else "\n")
+        for placement in shown:
+            acted = placement.reason in GRANTED
+            text = ": ".join(filter(None, (_place(placement), _detail(placement, facts))))
+            yield Span(f"      target {_target(placement):{targets}}  ")
+            yield Span(
+                f"{_ending(placement):{endings}}" if text else _ending(placement),
+                "added" if acted else "warning",
+            )
+            yield Span(f"  {text}\n" if text else "\n")
         if left := len(alike) - len(shown):
             line = f"{_target(alike[0]):{targets}}  {_ending(alike[0]):{endings}}  … and {left} more"
             yield Span(f"      target {line}\n")
@@ -157,31 +160,31 @@ def _detail(placement: Placement, facts: Facts) -> str:
     return placement.detail or MEANING[placement.reason]
 
 
-def _arbitration(found: Arbitration) -> Iterator[Span]:
+def _arbitration(award: Arbitration) -> Iterator[Span]:
     """Every wish for a marker in the order in which they were decided."""
-    if not found.steps:
+    if not award.steps:
         return
-    wishes = f"{len(found.steps)} wish{'' if len(found.steps) == 1 else 'es'}"
-    yield Span(f"\narbitration: {wishes} for {counted(found.limit, 'breakpoint')}\n", "strong")
-    if found.client:
-        yield Span(f"      the client has {found.client} of {found.limit}\n", "dim")
-    rows = [(str(step.number), asked(step.placement.source), _wanted(step)) for step in found.steps]
+    wishes = f"{len(award.steps)} wish{'' if len(award.steps) == 1 else 'es'}"
+    yield Span(f"\narbitration: {wishes} for {counted(award.limit, 'breakpoint')}\n", "strong")
+    if award.client:
+        yield Span(f"      the client has {award.client} of {award.limit}\n", "dim")
+    rows = [(str(step.number), asked(step.placement.source), _wanted(step)) for step in award.steps]
     widths = [column(row[number] for row in rows) for number in range(3)]
     at = 0
-    for _, group in groupby(found.steps, key=_alike):
+    for _, group in groupby(award.steps, key=_alike):
         alike = list(group)
         shown = alike if len(alike) <= _MOST_ALIKE else alike[: _MOST_ALIKE - 1]
         for step, row in zip(shown, rows[at : at + len(shown)], strict=True):
             yield Span(f"      {row[0]:>{widths[0]}}  {row[1]:{widths[1]}}  {row[2]:{widths[2]}}  ")
-            yield Span(f"{_fate(step, found)}\n", "warning" if step.slot is None else "added")
+            yield Span(f"{_fate(step, award)}\n", "warning" if step.slot is None else "added")
         if left := len(alike) - len(shown):
             yield Span(f"      {'':{widths[0]}}  {rows[at][1]:{widths[1]}}  … and {left} more\n")
         at += len(alike)
 
 
 def _alike(step: Wish) -> tuple[object, ...]:
-    one = step.placement
-    return one.source, one.reason, one.detail
+    placement = step.placement
+    return placement.source, placement.reason, placement.detail
 
 
 def _wanted(step: Wish) -> str:
@@ -189,23 +192,23 @@ def _wanted(step: Wish) -> str:
     return "" if location is None else place(location)
 
 
-def _fate(step: Wish, found: Arbitration) -> str:
-    one = step.placement
+def _fate(step: Wish, award: Arbitration) -> str:
+    placement = step.placement
     if step.slot is not None:
         ttl = (
-            f"{one.ttl}: {one.detail}"
-            if one.detail and one.reason in {"ttl_lowered", "ttl_unsupported"}
-            else one.ttl
+            f"{placement.ttl}: {placement.detail}"
+            if placement.detail and placement.reason in {"ttl_lowered", "ttl_unsupported"}
+            else placement.ttl
         )
-        verb = "would take" if one.reason == "observed" else "takes"
-        moved = one.location if one.reason == "moved" else None
-        said = "" if moved is None else f", moved from {place(moved)}"
-        return f"{verb} {step.slot} of {found.limit} ({ttl}){said}"
+        verb = "would take" if placement.reason == "observed" else "takes"
+        moved = placement.location if placement.reason == "moved" else None
+        suffix = "" if moved is None else f", moved from {place(moved)}"
+        return f"{verb} {step.slot} of {award.limit} ({ttl}){suffix}"
     if step.holder is not None:
         return f"dropped: step {step.holder} has it"
-    if one.reason == "over_budget":
-        return f"dropped: {one.detail}, by {' and '.join(holders(found))}"
-    return f"dropped: {one.detail or MEANING[one.reason]}"
+    if placement.reason == "over_budget":
+        return f"dropped: {placement.detail}, by {' and '.join(holders(award))}"
+    return f"dropped: {placement.detail or MEANING[placement.reason]}"
 
 
 def _prefix(drawing: Drawing, plan: Plan) -> Iterator[Span]:

@@ -64,16 +64,16 @@ def explain_json(
         "changed": plan.changed,
         "litellm_adds": plan.injection,
         "client_markers": [
-            {"at": place(one.holder), "effective_at": _place(one.block), "ttl": elided(one.ttl)}
-            for one in plan.client_markers
+            {"at": place(marker.holder), "effective_at": _place(marker.block), "ttl": elided(marker.ttl)}
+            for marker in plan.client_markers
         ],
-        "rules": [_rule(one, facts) for one in verdicts(rules, facts, plan)],
+        "rules": [_rule(verdict, facts) for verdict in verdicts(rules, facts, plan)],
         "arbitration": {
             "breakpoints": given.limit,
             "client": given.client,
             "steps": [_step(step) for step in given.steps],
         },
-        "prefix": {"tokens": drawing.tokens, "pieces": [_piece(one) for one in drawing.pieces]},
+        "prefix": {"tokens": drawing.tokens, "pieces": [_piece(piece) for piece in drawing.pieces]},
         "wire": wire,
         "why": None if answer is None else _why(answer),
     }
@@ -89,17 +89,17 @@ def _source(source: Origin | None) -> Data:
     return {"rule": source.rule, "target": source.target or None, "line": source.line}
 
 
-def _rule(one: RuleVerdict, facts: Facts) -> Data:
-    rule = one.rule
+def _rule(rule_verdict: RuleVerdict, facts: Facts) -> Data:
+    rule = rule_verdict.rule
     return {
         "number": rule.number,
         "rule": rule.source.rule,
         "line": rule.source.line,
-        "outcome": one.outcome,
-        "stopped_by": None if one.stopper is None else one.stopper.source.rule,
-        "match": [_condition(verdict) for verdict in one.match],
-        "except": [_condition(verdict) for verdict in one.veto],
-        "placements": [_placement(placement, facts) for placement in one.placements],
+        "outcome": rule_verdict.outcome,
+        "stopped_by": None if rule_verdict.stopper is None else rule_verdict.stopper.source.rule,
+        "match": [_condition(verdict) for verdict in rule_verdict.match],
+        "except": [_condition(verdict) for verdict in rule_verdict.veto],
+        "placements": [_placement(placement, facts) for placement in rule_verdict.placements],
     }
 
 
@@ -112,32 +112,32 @@ def _condition(verdict: ConditionVerdict) -> Data:
     }
 
 
-def _placement(one: Placement, facts: Facts) -> Data:
-    detail = one.detail
-    if one.reason == "no_target" and not detail:
-        detail = why_missed(one.source.target, facts)
+def _placement(placement: Placement, facts: Facts) -> Data:
+    detail = placement.detail
+    if placement.reason == "no_target" and not detail:
+        detail = why_missed(placement.source.target, facts)
     return {
-        **_source(one.source),
-        "named": _place(one.location),
-        "at": _place(one.at),
-        "ttl": one.ttl,
-        "reason": one.reason,
+        **_source(placement.source),
+        "named": _place(placement.location),
+        "at": _place(placement.at),
+        "ttl": placement.ttl,
+        "reason": placement.reason,
         "detail": detail or None,
     }
 
 
 def _step(step: Wish) -> Data:
-    one = step.placement
+    placement = step.placement
     return {
         "step": step.number,
-        **_source(one.source),
-        "named": _place(one.location),
+        **_source(placement.source),
+        "named": _place(placement.location),
         "wanted": _place(step.wanted),
         "slot": step.slot,
         "holder": step.holder,
-        "ttl": one.ttl,
-        "reason": one.reason,
-        "detail": one.detail or None,
+        "ttl": placement.ttl,
+        "reason": placement.reason,
+        "detail": placement.detail or None,
     }
 
 
@@ -168,16 +168,16 @@ def _why(answer: Answer) -> Data:
         "verdict": answer.verdict,
         "wishes": [
             {
-                **_source(one.source),
-                "named": _place(one.location),
-                "at": _place(one.at),
-                "ttl": one.ttl,
-                "reason": one.reason,
-                "detail": one.detail or None,
+                **_source(wish.source),
+                "named": _place(wish.location),
+                "at": _place(wish.at),
+                "ttl": wish.ttl,
+                "reason": wish.reason,
+                "detail": wish.detail or None,
             }
-            for one in answer.wishes
+            for wish in answer.wishes
         ],
-        "idle": [{**_source(one.source), "why": one.why} for one in answer.idle],
+        "idle": [{**_source(idle.source), "why": idle.why} for idle in answer.idle],
         "obstacle": answer.obstacle or None,
         "conclusion": answer.conclusion,
     }

@@ -66,7 +66,9 @@ class Answer:
 def why(location: Location, rules: Sequence[CompiledRule], facts: Facts, plan: Plan) -> Answer:
     """Answer for one place that exists in the request."""
     sources = {target.source for rule in rules if rule.marks for target in rule.targets}
-    wishes = tuple(one for one in plan.placements if one.source in sources and _concerns(plan, one, location))
+    wishes = tuple(
+        wish for wish in plan.placements if wish.source in sources and _concerns(plan, wish, location)
+    )
     obstacle = _obstacle(location, facts, plan)
     idle = tuple(_idle(location, verdicts(rules, facts, plan), facts, plan))
     verdict, conclusion = _concluded(location, plan, wishes, idle, obstacle)
@@ -105,16 +107,16 @@ def _names(plan: Plan, named: Location, location: Location) -> bool:
 def _concluded(
     location: Location, plan: Plan, wishes: Sequence[Placement], idle: Sequence[Idle], obstacle: str
 ) -> tuple[Verdict, str]:
-    for one in wishes:
-        if one.at is not None and (one.at == location or (location and overlaps(one.at, location))):
-            inner = "" if one.at == location else f" at {place(one.at)}"
-            if one.reason == "observed":
+    for wish in wishes:
+        if wish.at is not None and (wish.at == location or (location and overlaps(wish.at, location))):
+            inner = "" if wish.at == location else f" at {place(wish.at)}"
+            if wish.reason == "observed":
                 return (
                     "observed",
-                    f"{word(one.source.rule)} would mark it{inner}, and the policy only observes",
+                    f"{word(wish.source.rule)} would mark it{inner}, and the policy only observes",
                 )
-            if one.reason in ACTED:
-                return "marked", f"{word(one.source.rule)} marks it{inner} ({one.ttl})"
+            if wish.reason in ACTED:
+                return "marked", f"{word(wish.source.rule)} marks it{inner} ({wish.ttl})"
     for edit in plan.edits if plan.route.run else ():
         if edit.change == "mark" and location and overlaps(edit.location, location):
             return "marked", f"{word(edit.source.rule)} marks it, as a part of the run up to its breakpoint"
@@ -124,10 +126,10 @@ def _concluded(
             fate = "a rule takes that away" if marker.holder in gone else "that stays"
             fate = "that takes no effect here" if marker.block is None and marker.holder not in gone else fate
             return "client", f"the client marked {place(marker.holder)} ({word(marker.ttl)}), and {fate}"
-    for one in wishes:
-        if one.at is not None:
+    for wish in wishes:
+        if wish.at is not None:
             because = f": {obstacle}" if obstacle else ""
-            return "moved", f"named, but the marker moved to {place(one.at)}{because}"
+            return "moved", f"named, but the marker moved to {place(wish.at)}{because}"
     if wishes:
         last = wishes[-1]
         detail = last.detail or MEANING[last.reason]
@@ -149,12 +151,14 @@ def _used(plan: Plan) -> Iterator[str]:
             yield f"{place(point.origin if point.at else ())} ({by})"
 
 
-def _idle(location: Location, found: Sequence[RuleVerdict], facts: Facts, plan: Plan) -> Iterator[Idle]:
+def _idle(
+    location: Location, rule_verdicts: Sequence[RuleVerdict], facts: Facts, plan: Plan
+) -> Iterator[Idle]:
     """Targets that name the place, of rules that do not match or that take other hits."""
-    for verdict in found:
+    for verdict in rule_verdicts:
         if not verdict.rule.marks:
             continue
-        refused = {one.source: one for one in verdict.placements if one.location is None}
+        refused = {wish.source: wish for wish in verdict.placements if wish.location is None}
         for target in verdict.rule.targets:
             hits = target.find(facts.prompt)
             concerned = [hit for hit in hits if _names(plan, hit.location, location)]
@@ -163,8 +167,8 @@ def _idle(location: Location, found: Sequence[RuleVerdict], facts: Facts, plan: 
             if verdict.outcome != "match":
                 yield Idle(target.source, _unmatched(verdict))
             elif target.source in refused:
-                one = refused[target.source]
-                yield Idle(target.source, f"{one.reason}, {one.detail or MEANING[one.reason]}")
+                refusal = refused[target.source]
+                yield Idle(target.source, f"{refusal.reason}, {refusal.detail or MEANING[refusal.reason]}")
             elif not any(hit in target.select(hits) for hit in concerned):
                 yield Idle(target.source, f"`take: {target.take}` takes other hits")
 
@@ -195,7 +199,7 @@ def _obstacle(location: Location, facts: Facts, plan: Plan) -> str:
         return "" if route.request_marker else "a marker on the request itself does not reach the provider"
     if location[0] not in {"tools", "system", "messages"}:
         return "it is outside tools, system and messages"
-    blocks = [one for one in walk(prompt, route.blocks) if overlaps(one.location, location)]
+    blocks = [block for block in walk(prompt, route.blocks) if overlaps(block.location, location)]
     if any(block.markable for block in blocks):
         return ""
     return _unmarkable(blocks[-1].location, facts, plan) if blocks else "it is no block of the prompt"

@@ -107,7 +107,11 @@ def keeps(way: Way, section: int, shape: str | None, routes: Routes) -> bool:
         return _takes(route.get("request_marker"), way.models)
     if section == 2 or route.get("run"):
         return section == 2
-    tables = [routes.blocks.get(name, {}) for one, name in route["blocks"].items() if shape in {None, one}]
+    tables = [
+        routes.blocks.get(name, {})
+        for route_shape, name in route["blocks"].items()
+        if shape in {None, route_shape}
+    ]
     return any(table.get("tools" if section == 0 else "system") for table in tables)
 
 
@@ -234,7 +238,7 @@ def _parameters(source: Source, path: Path, rule: Mapping[str, Any], named: list
         fixed = isinstance(value, str) and "{" not in value
         if fixed and len(values) == len(taking) and not any(value in some for some in values):
             message = f"no route of {providers} takes {quoted(str(value))} for {quoted(name)}"
-            allowed = listed(sorted({one for some in values for one in some}))
+            allowed = listed(sorted({choice for some in values for choice in some}))
             yield _warning(source, "PC323", message, at, None, f"expected one of {allowed}")
 
 
