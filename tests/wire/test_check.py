@@ -71,6 +71,24 @@ rules:
     assert [one.method for one in checked.wire.sent] == ["GET", "POST", "POST"]
 
 
+@pytest.mark.parametrize("places", [["block", "foreign"], ["tool", "function"]])
+def test_two_markers_on_a_block_reach_the_provider_as_one_breakpoint(places):
+    given = request()
+    block = {"type": "text", "text": "Q", "cache_control": MARKER}
+    tool = {"type": "function", "function": {"name": "f", "parameters": {}}}
+    if "foreign" in places:
+        block["prompt_cache_breakpoint"] = {"mode": "explicit"}
+    else:
+        tool |= {"cache_control": MARKER, "function": {**tool["function"], "cache_control": MARKER}}
+        given["tools"] = [tool]
+    given["messages"][1] = {"role": "user", "content": [block]}
+    checked = check(Engine.from_text("version: 1\nname: none\nrules: []\n").plan(given))
+    on_block = [(0, ("messages", 0, "content", 0), None)]
+    on_tool = [(0, ("tools", 0), None)]
+    expected = [on_block, []] if "foreign" in places else [on_tool, on_tool, on_block]
+    assert [lost for _, lost in found(checked)] == expected
+
+
 def test_a_marker_that_litellm_loses():
     given = request()
     given["messages"][1] = {

@@ -161,7 +161,9 @@ def wire(request: Mapping[str, object], *, provider: str | None = None, shape: S
         litellm.suppress_debug_info = banner
     if not sent or not isinstance(sent[-1].body, dict):
         raise WireError("litellm sends nothing for this request")
-    markers = tuple(marker for call, one in enumerate(sent) for marker in _markers(call, one))
+    markers = tuple(
+        marker for call, http_request in enumerate(sent) for marker in _markers(call, http_request)
+    )
     return Wire(tuple(sent), markers, (POINTS,) if POINTS in sent[-1].body else ())
 
 
@@ -179,7 +181,10 @@ def check(plan: Plan) -> Check:
         fates = [Fate(point, whole.markers) for point in points[-1:]]
     else:
         for point in points:
-            rest = wire(_without(request, point), provider=route.provider or None, shape=route.shape)
+            # Two markers on a block are one breakpoint, which stands until both are gone.
+            together = [p for p in points if p.at == point.at or p.block == point.block]
+            gone = [point] if point.block is None else together
+            rest = wire(_without(request, gone), provider=route.provider or None, shape=route.shape)
             lost = tuple(place for place in whole.markers if place not in rest.markers)
             fates.append(Fate(point, lost))
     claimed = {place for fate in fates for place in fate.places}
@@ -242,18 +247,20 @@ def _call(given: dict[str, Any], shape: Shape) -> None:
     asyncio.run(litellm.anthropic_messages(**given))
 
 
-def _without(request: Mapping[str, object], marker: Breakpoint) -> dict[str, object]:
-    """A copy of a request without one marker."""
+def _without(request: Mapping[str, object], markers: Sequence[Breakpoint]) -> dict[str, object]:
+    """A copy of a request without some of its markers."""
     without: dict[str, Any] = copy.deepcopy(dict(request))
-    owner: Any = None
-    value: Any = without
-    for step in marker.at:
-        owner, value = value, value[step] if isinstance(value, (dict, list)) else fields_of(value)[step]  # type: ignore[index]
-    fields = dict(fields_of(value) or {})
-    del fields[marker.key]
-    if not marker.at:
-        return fields
-    owner[marker.at[-1]] = fields
+    for marker in markers:
+        owner: Any = None
+        value: Any = without
+        for step in marker.at:
+            owner, value = value, value[step] if isinstance(value, (dict, list)) else fields_of(value)[step]  # type: ignore[index]
+        fields = dict(fields_of(value) or {})
+        del fields[marker.key]
+        if marker.at:
+            owner[marker.at[-1]] = fields
+        else:
+            without = fields
     return without
 
 
