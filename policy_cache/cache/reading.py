@@ -91,21 +91,21 @@ def cached(prompt: Prompt, block: Block) -> CachedBlock | None:
 
 
 def marked(prompt: CachedPrompt, markers: Sequence[ClientMarker], route: Route) -> CachedPrompt:
-    """A prompt with the breakpoints that a route makes of markers."""
+    """A prompt with the breakpoints that a route makes of markers; of two on a block, its own goes before."""
     if not markers:
         return prompt
     places = {block.location: index for index, block in enumerate(prompt.blocks)}
     breakpoints: dict[int, Ttl] = {}
-    for marker in markers:
+    for marker in sorted(markers, key=lambda marker: marker.holder == marker.block):
         if marker.block is not None:
-            breakpoints.setdefault(_place(places, marker.block), route.lifetime_of(marker))
+            breakpoints[_place(places, marker.block)] = route.lifetime_of(marker)
     return prompt.mark(breakpoints)
 
 
 def _place(places: Mapping[Location, int], at: Location) -> int:
     """The block at a location; a text that was marked is a list of one block by then."""
-    found = places.get(at)
-    return places[at[:-1]] if found is None else found
+    index = places.get(at)
+    return places[at[:-1]] if index is None else index
 
 
 def parameters(prompt: Prompt) -> dict[Level, bytes]:

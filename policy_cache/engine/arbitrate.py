@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from policy_cache.engine.changes import Origin, Placement
 from policy_cache.request.blocks import REQUEST, Block, Order
 from policy_cache.request.location import Location, normalized
+from policy_cache.request.markers import KEY
 from policy_cache.request.prefix import last_effective
 from policy_cache.request.run import run_block, run_end, run_ends
 
@@ -40,6 +41,24 @@ class Accepted(NamedTuple):
     location: Location
     ttl: Ttl
     number: int
+
+
+def _counted(client: Sequence[ClientMarker], route: Route) -> int:
+    """How many breakpoints litellm counts where it translates a client's marker.
+
+    It counts those without effect, too, such as one on a text that it drops, and refuses a request with more
+    than the provider takes (litellm 1.110.2, `prompt_cache_breakpoints_as_capped_cache_control`).
+    """
+    if route.key != KEY or not route.blocks.translated or all(marker.key == KEY for marker in client):
+        return 0
+    places = (marker.holder for marker in client)
+    return len(
+        {
+            holder[:2] if holder[:1] == ("tools",) else holder
+            for holder in places
+            if len(holder) <= 4 and "thinking_blocks" not in holder
+        }
+    )
 
 
 class Arbiter:
@@ -85,7 +104,7 @@ class Arbiter:
                     self._client_long = marker
             elif self._client_short is None or marker.order < self._client_short.order:
                 self._client_short = marker
-        self._used = len(self._claimed)
+        self._used = max(len(self._claimed), _counted(client, route))
         self._halved = halved
         self._ends: list[int | None] | None = None
         self.placements = placements

@@ -34,6 +34,7 @@ def direct(rules: Sequence[CompiledRule], prompt: Prompt, route: Route) -> dict[
     marks: dict[Location, dict[str, str]] = {}
     last_long: Order | tuple[()] = ()
     first_short: Order = EVERYTHING
+    wanted = 0
     for rule in rules:
         for target in rule.targets:
             find, ttl = target.place, target.ttl
@@ -51,7 +52,7 @@ def direct(rules: Sequence[CompiledRule], prompt: Prompt, route: Route) -> dict[
                     return None
                 block = blocks[-1]
             location, order, _, markable, _ = block
-            if not markable or location in marks or len(marks) == most:
+            if not markable or len(marks) == most:
                 return None
             if order < large:
                 if described(prompt, order, route.minimum):
@@ -61,10 +62,11 @@ def direct(rules: Sequence[CompiledRule], prompt: Prompt, route: Route) -> dict[
                     if order < large:
                         return None
             marks[location] = dict(markers[ttl])
+            wanted += 1
             if ttl != "5m":
                 last_long = max(last_long, order)
             elif order < first_short:
                 first_short = order
-    if last_long > first_short:
+    if len(marks) < wanted or last_long > first_short:  # two targets on one block, or TTLs out of order
         return None
     return marked(prompt.request, marks, KEY) if marks else None

@@ -184,8 +184,9 @@ class BlockTable(_Sourced):
         kept: Types of content blocks on which a client's marker takes effect, and no policy's is placed; as
             `document:base64`, only from a source of that type.
         blank: The turns in which a client's marker on a blank text takes effect, since litellm sends the text
-            or words in its place; `calling` is an assistant's beside `tool_calls`, `empty` if on a user's
-            empty text, too, `content` if on that alone which is a user's whole content.
+            or words in its place; `later` is a system message's behind the conversation's beginning,
+            `calling` an assistant's beside calls, `empty` if on a user's or an assistant's empty text, too,
+            `content` if on that alone which is a user's whole content.
         defers: A deferred tool is sent as one; else it is in the prefix like any other.
         result_parts: Types of the parts of a tool message that are sent.
         nested: A marker on a block in a result or a document counts on what is around it.
@@ -216,7 +217,9 @@ class BlockTable(_Sourced):
     message_level: bool = True
     joins_assistant: bool = False
     kept: tuple[str, ...] = ()
-    blank: tuple[Literal["system", "user", "assistant", "calling", "tool", "empty", "content"], ...] = ()
+    blank: tuple[
+        Literal["system", "later", "user", "assistant", "calling", "tool", "empty", "content"], ...
+    ] = ()
     defers: bool = True
     result_parts: tuple[str, ...] = ("text", "image_url")
     nested: bool = True

@@ -176,9 +176,10 @@ def _late_system_blocks(prompt: Prompt, rules: BlockRules, index: int) -> list[B
     refused = rules.clears_turns and message.get("clear_at") is not None
     kinds = _NONE if refused else rules.system
     at: Location = ("messages", index, "content")
-    # In Anthropic's shape, litellm drops a blank text here.
-    turn = "system" if prompt.shape == "chat" else "late"
-    blocks = _content_blocks(prompt, rules, message.get("content"), at, (MESSAGES, index), kinds, turn)
+    content = message.get("content")
+    # In Anthropic's shape, litellm drops a blank text from a list.
+    turn = "later" if prompt.shape == "chat" or isinstance(content, str) else ""
+    blocks = _content_blocks(prompt, rules, content, at, (MESSAGES, index), kinds, turn)
     return [block._replace(markable=False) for block in blocks]
 
 
@@ -202,7 +203,7 @@ def _assistant_blocks(prompt: Prompt, rules: BlockRules, index: int) -> list[Blo
     ]
     if isinstance(calls, (list, tuple)) and calls:
         blocks += _calling_blocks(prompt, content, calls, index, BlockRules() if orphaned else rules)
-    elif content or not blocks:
+    else:
         kinds = rules.assistant - _TOOL_KINDS if orphaned else rules.assistant
         blocks += _content_blocks(prompt, rules, content, at, (MESSAGES, index), kinds, "assistant")
         if orphaned and any(block.kind in _TOOL_KINDS for block in blocks):
@@ -269,12 +270,18 @@ def _content_blocks(
     if isinstance(content, str):
         carries = effective = "text" in kinds and _carries(content)
         if not carries and "text" in kinds:
-            whole = turn == "user" and "content" in rules.blank and content.isspace()
-            effective = whole or _is_replaced(content, rules, turn)
+            if turn == "later" and prompt.shape == "messages":
+                effective = "later" in rules.blank
+            elif turn == "user" and "content" in rules.blank and content.isspace():
+                effective = True
+            else:
+                effective = _is_replaced(content, rules, turn)
         kind = "text" if content or prompt.shape == "messages" else "empty"
         return [_new(Block, (location, (section, element, CONTENT, 0), kind, carries, effective))]
     if not isinstance(content, (list, tuple)):
         return []
+    if turn == "assistant" and "empty" in rules.blank and any(map(_stands_alone, content)):
+        turn = "calling"
     blocks: list[Block] = []
     for number, part in enumerate(content):
         fields = part if isinstance(part, dict) else fields_of(part)
@@ -303,10 +310,19 @@ def _takes_clients(
     return ("text" in rules.kept and _carries(text)) or ("text" in kinds and _is_replaced(text, rules, turn))
 
 
+def _stands_alone(part: object) -> bool:
+    """Whether an assistant's turn is more than its texts, so that litellm drops those that are blank."""
+    block = fields_of(part) or {}
+    kind = block.get("type")
+    if kind in ("thinking", "redacted_thinking"):
+        return bool(block.get("signature" if kind == "thinking" else "data"))
+    return kind == "server_tool_use" or (isinstance(kind, str) and kind.endswith("_tool_result"))
+
+
 def _is_replaced(text: str, rules: BlockRules, turn: str) -> bool:
     """Whether a blank text carries a marker: litellm sends it, or words in its place."""
     if text == "":
-        return turn == "user" and "empty" in rules.blank
+        return turn in ("user", "assistant") and "empty" in rules.blank
     return text.isspace() and turn in rules.blank
 
 

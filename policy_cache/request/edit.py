@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,7 +74,8 @@ def marked(
         if depth < 2:
             draft = _marked(draft, location, key, marker)
             continue
-        area, index = location[0], cast("int", location[1])
+        index: Any
+        area, index = location[:2]
         elements = lists.get(area)
         if elements is None:
             elements = lists[area] = draft[area] = list(draft[area])

@@ -317,12 +317,15 @@ def may_hold_markers(prompt: Prompt) -> bool:
             marked = [tool for tool in tools if KEY in tool or KEY in tool["function"]]
         else:
             marked = [tool for tool in tools if KEY in tool]
-        calling: list[Any] = [message["tool_calls"] for message in prompt.messages if "tool_calls" in message]
-        if calling:
-            marked += [
-                call for calls in calling for call in calls or () if KEY in call or type(call) is not dict
-            ]
-        return bool(marked) or any(map(_may_hold_any, prompt.rich))
+        messages: Sequence[Any] = prompt.messages
+        marked += [
+            call
+            for message in messages
+            if "tool_calls" in message
+            for call in message["tool_calls"] or ()
+            if KEY in call or type(call) is not dict
+        ]
+        return bool(marked or (prompt.rich and any(map(_may_hold_any, prompt.rich))))
     except (AttributeError, KeyError, TypeError):
         return True
 

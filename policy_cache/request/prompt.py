@@ -81,7 +81,7 @@ class Prompt:
         self.leading = leading
 
     def meets_assistant(self, index: int) -> bool:
-        """Whether a neighbour is an assistant's turn; what leaves nothing on the wire is passed over."""
+        """Whether a neighbour is an assistant's turn; what does not part turns is passed over."""
         before, _, after = self._turns[index]
         return before or after
 
@@ -99,13 +99,13 @@ class Prompt:
             follows = False
             for message in self.messages:
                 before.append(follows)
-                if _is_sent(message):
+                if _parts_turns(message, self.shape):
                     follows = message.get("role") == "assistant"
             after: list[tuple[int, bool]] = []
             nearest: int | None = None
             for index in range(len(self.messages) - 1, -1, -1):
                 after.append((index if nearest is None else nearest, nearest is not None))
-                if _is_sent(self.messages[index]):
+                if _parts_turns(self.messages[index], self.shape):
                     turn = index if nearest is None else nearest
                     nearest = turn if self.messages[index].get("role") == "assistant" else None
             self._known_turns = [(b, *a) for b, a in zip(before, reversed(after), strict=True)]
@@ -141,11 +141,23 @@ def _caller_of(block: Mapping[str, object]) -> Mapping[str, object]:
     return fields_of(block.get("caller")) or {}
 
 
-def _is_sent(message: Mapping[str, object]) -> bool:
-    """Whether a message leaves anything on the wire."""
-    content = message.get("content")
-    blank = not content or (isinstance(content, str) and content.isspace())
-    return message.get("role") in TOOL_ROLES or not blank or bool(message.get("tool_calls"))
+def _parts_turns(message: Mapping[str, object], shape: Shape) -> bool:
+    """Whether a message stands in litellm's way where it merges an assistant's turns.
+
+    One that says nothing does not, but what says nothing depends on role and shape: in OpenAI's, an empty
+    user's turn parts two of an assistant although nothing is sent of it.
+    """
+    content, role = message.get("content"), message.get("role")
+    if role == "assistant":
+        blank = not content or (isinstance(content, str) and content.isspace())
+        return not blank or bool(message.get("tool_calls"))
+    texts = [(fields_of(part) or {}).get("text") for part in elements_of(content)]
+    if shape == "chat":
+        silent = all(text == "" for text in texts) if texts else not content
+        return not (silent and role in SYSTEM_ROLES)
+    if texts:
+        return not all(isinstance(text, str) and (not text or text.isspace()) for text in texts)
+    return role != "user" or bool(content)
 
 
 def _read(messages: Sequence[object]) -> list[Mapping[str, object]]:

@@ -18,9 +18,8 @@ from policy_cache.request.markers import MARKER_KEYS
 from tests.wire.tags import in_order, tags
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
-    from policy_cache.cache.prompt import CachedPrompt
     from policy_cache.engine.plan import Plan
     from policy_cache.integrations.litellm.wire import Wire
     from policy_cache.providers.resolve import Route
@@ -45,12 +44,10 @@ class Breakpoint(NamedTuple):
         return f"{self.place:g}/{self.ttl}"
 
 
-# Behind these stands litellm again, which translates what it is given as it does here. Elsewhere a provider
-# that gets a request in OpenAI's shape reads content blocks, and what else the catalog says.
+# Behind these stands litellm again, and a provider's API behind it.
 _PROXIES = frozenset({"litellm-proxy-claude", "openai-compatible-claude"})
 # The Responses API's own names.
 _TYPES = {"input_text": "text", "output_text": "text", "input_image": "image_url", "input_file": "file"}
-_SENT_RESULTS = frozenset({"text", "image_url"})
 _NEVER = ("thinking", "redacted_thinking")
 _CACHED = ("system_instruction", "tools", "tool_config")
 
@@ -58,13 +55,13 @@ _CACHED = ("system_instruction", "tools", "tool_config")
 # The parties.
 
 
-def engine(plan: Plan) -> list[Breakpoint]:
+def engine(plan: Plan, body: Body) -> list[Breakpoint]:
     """What the engine says takes effect."""
     effective = [point for point in plan.breakpoints if point.slot is not None]
     return _told(
         (
             # A run is of whole messages.
-            (place(plan.request, point.block[:2] if plan.route.run else point.block), point.ttl)
+            (place(plan.request, point.block[:2] if plan.route.run else point.block, body.tags), point.ttl)
             for point in effective
             if point.block is not None
         ),
@@ -72,18 +69,22 @@ def engine(plan: Plan) -> list[Breakpoint]:
     )
 
 
-def simulator(plan: Plan) -> list[Breakpoint]:
+def simulator(plan: Plan, body: Body) -> list[Breakpoint]:
     """What the simulator replays."""
     prompt = marked(Readers({}).read(plan.request, plan.route), plan.request, plan.route)
-    if plan.route.run:
-        ends = [(place(plan.request, b.location[:2]), b.ttl) for b in prompt.blocks if b.ttl is not None]
-        return _told(ends, plan.route)
-    return _told(_of_blocks(plan.request, prompt), plan.route)
+    blocks = [block for block in prompt.blocks if block.ttl is not None]
+    places = [block.location[:2] if plan.route.run else block.location for block in blocks]
+    return _told(
+        ((place(plan.request, at, body.tags), block.ttl) for at, block in zip(places, blocks, strict=True)),
+        plan.route,
+    )
 
 
 def emulator(plan: Plan, body: Body) -> list[Breakpoint]:
     """What the emulator counts, which has accepted the body."""
-    return _told(_of_blocks(body.anthropic, messages_prompt(body.anthropic)), plan.route)
+    sent = body.anthropic
+    blocks = [block for block in messages_prompt(sent).blocks if block.ttl is not None]
+    return _told(((place(sent, block.location, body.tags), block.ttl) for block in blocks), plan.route)
 
 
 def on_the_wire(plan: Plan, body: Body) -> list[Breakpoint]:
@@ -91,13 +92,7 @@ def on_the_wire(plan: Plan, body: Body) -> list[Breakpoint]:
     return _told(body.breakpoints(plan.route), plan.route)
 
 
-def _of_blocks(request: Mapping[str, object], prompt: CachedPrompt) -> Iterator[tuple[float, str]]:
-    for block in prompt.blocks:
-        if block.ttl is not None:
-            yield place(request, block.location), block.ttl
-
-
-def _told(breakpoints: Iterable[tuple[float, str]], route: Route) -> list[Breakpoint]:
+def _told(breakpoints: Iterable[tuple[float, str | None]], route: Route) -> list[Breakpoint]:
     """Breakpoints by place, with the TTLs that the route takes.
 
     Two markers on a block are one breakpoint, whose TTL is the block's own, said last; the markers of a
@@ -111,9 +106,13 @@ def _told(breakpoints: Iterable[tuple[float, str]], route: Route) -> list[Breakp
 # Places.
 
 
-def place(request: object, at: Location) -> float:
-    """The place of a block of a request or of a body."""
-    value, before = request, -1
+def place(request: object, at: Location, sent: frozenset[int]) -> float:
+    """The place of a block of a request or of a body, by the tags that are sent."""
+
+    def last(value: object, otherwise: float) -> float:
+        return max((tag for tag in tags(value) if tag in sent), default=otherwise)
+
+    value, before = request, -1.0
     for step in at:
         fields = fields_of(value)
         if fields is not None:
@@ -122,16 +121,16 @@ def place(request: object, at: Location) -> float:
             for name in in_order(fields):
                 if name == step:
                     break
-                before = max(tags(fields[name]), default=before)
+                before = last(fields[name], before)
             value = fields[step]
         elif isinstance(value, (list, tuple)):
             items = [item for item in value if not is_cache_point(item)]
             for item in items[:step]:
-                before = max(tags(item), default=before)
+                before = last(item, before)
             value = items[step]
         else:
             break  # a text that became a list of one block
-    return max(tags(value), default=before + 0.5)
+    return last(value, before + 0.5)
 
 
 def is_cache_point(item: object) -> bool:
@@ -145,6 +144,11 @@ class Body:
         self.sent = sent
         self.url = sent.sent[-1].url.partition("?")[0]
         self.json: dict[str, Any] = sent.sent[-1].body
+        self.tags = frozenset(tag for call in sent.sent for tag in tags(call.body))
+
+    def place(self, at: Location) -> float:
+        """The place of a block of it."""
+        return place(self.json, at, self.tags)
 
     @property
     def kind(self) -> str:
@@ -178,21 +182,25 @@ class Body:
             return str(error.args[0] if error.args else error)
         return None
 
-    @property
-    def last(self) -> float:
-        """Where a marker of the whole request takes effect: the last block that may carry one."""
+    def last(self, route: Route) -> float | None:
+        """Where a marker of the whole request takes effect: the last block that may carry one, if any."""
         for index, message in reversed([*enumerate(self.json["messages"])]):
             content, at = message.get("content"), ("messages", index, "content")
             if message.get("clear_at") is not None and self.kind == "anthropic":
                 continue
             if isinstance(content, str) and (content.strip() or (content and self.kind == "chat")):
-                return place(self.json, at)
+                return self.place(at)
             for number in reversed(range(len(content) if isinstance(content, list) else 0)):
-                block = content[number]
-                empty = block.get("type") == "text" and not block.get("text")
-                if not empty and self._native_block((*at, number)) is not None:
-                    return place(self.json, (*at, number))
-        return max(tags({name: self.json[name] for name in in_order(self.json)}), default=-1)
+                block = (*at, number)
+                if self._reads(block, route) if self.kind == "chat" else self._native_block(block):
+                    return self.place(block)
+        system = self.json.get("system") or ()
+        blocks: list[Location] = [("system",)] if isinstance(system, str) else []
+        blocks += [("system", n) for n in range(len(system)) if not blocks and system[n].get("text")]
+        tools = self.json.get("tools", ())
+        blocks += [("tools", n) for n in range(len(tools)) if not tools[n].get("defer_loading")]
+        systems = [at for at in blocks if at[0] == "system"]
+        return self.place((systems or blocks)[-1]) if blocks else None
 
     @property
     def emulated(self) -> bool:
@@ -230,7 +238,9 @@ class Body:
                 # A block may have both providers' markers.
                 own = at_location(self.json, marker.location).get(route.key)
                 ttl = own.get("ttl") if isinstance(own, dict) else marker.ttl
-                yield (self.last if at == () else place(self.json, at)), ttl or "5m"
+                where = self.last(route) if at == () else self.place(at)
+                if where is not None:
+                    yield where, ttl or "5m"
 
     def _block(self, at: Location, route: Route) -> Location | None:
         """The block on which a marker takes effect; None where it is not read, or is refused."""
@@ -247,8 +257,6 @@ class Body:
             return self._tool(at, route)
         if at[0] == "system":
             return at if route.blocks.system_parameter and carrier.get("text") else None
-        if route.name in _PROXIES:
-            return self._proxied(at)
         return at if len(at) == 4 and self._reads(at, route) else None
 
     def _converse_block(self, at: Location, route: Route) -> Location | None:
@@ -262,7 +270,7 @@ class Body:
     def _tool(self, at: Location, route: Route) -> Location | None:
         tool = at_location(self.json, at[:2])
         deferred = tool.get("defer_loading") or (tool.get("function") or {}).get("defer_loading")
-        read = route.blocks.tools and (len(at) == 2 or route.name in _PROXIES) and tool.get("type") != "mcp"
+        read = route.blocks.tools and len(at) == 2 and tool.get("type") != "mcp"
         return at[:2] if read and not deferred else None
 
     def _reads(self, at: Location, route: Route) -> bool:
@@ -284,25 +292,6 @@ class Body:
         kind = _TYPES.get(kind, kind)
         empty = kind == "text" and not block.get("text")
         return at[2] in ("content", "output") and kind in kinds and not empty
-
-    def _proxied(self, at: Location) -> Location | None:
-        message = at_location(self.json, at[:2])
-        result = message["role"] in ("tool", "function")
-        if len(at) == 2:
-            if result:
-                return at
-            return (*at, "content") if isinstance(message.get("content"), str) else None
-        if at[2] == "tool_calls":
-            ids = [call.get("id") for call in message["tool_calls"]]
-            return at if len(at) == 4 and at[3] == ids.index(ids[int(at[3])]) else None
-        if at[2] != "content":
-            return None
-        block = at_location(self.json, at[:4])
-        if message["role"] in ("system", "developer") and not block.get("text"):
-            return None
-        if result:
-            return at[:2] if block.get("type") in _SENT_RESULTS else None
-        return at[:4] if block.get("type") in {"text", "image_url", "file", "document"} else None
 
     def _native_block(self, at: Location) -> Location | None:
         if at == ():
@@ -401,14 +390,17 @@ class Sending(NamedTuple):
 
 
 def send(request: dict[str, Any], case: Case) -> Sending:
-    """What litellm sends for a request with its model, remembered for the last few requests."""
-    return _send(json.dumps(request), case.shape)
+    """What reaches the provider of a request with its model, remembered for the last few requests."""
+    return _send(json.dumps(request), case.shape, proxied=case.route in _PROXIES)
 
 
 @lru_cache(maxsize=16)
-def _send(request: str, shape: Shape) -> Sending:
+def _send(request: str, shape: Shape, *, proxied: bool) -> Sending:
     try:
-        return Sending(Body(wire(json.loads(request), shape=shape)), None)
+        body = Body(wire(json.loads(request), shape=shape))
+        if proxied:
+            body = Body(wire({**body.json, "model": "anthropic/claude-sonnet-4-5"}, shape=shape))
+        return Sending(body, None)
     except WireError as error:
         return Sending(None, str(error.__context__ or error))
 

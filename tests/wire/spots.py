@@ -150,7 +150,7 @@ def _chat(*messages: dict[str, Any], tools: Any = "f", **more: Any) -> dict[str,
 
 def chat_spots() -> Iterator[Spot]:
     """The places in OpenAI's shape."""
-    for name, request, holder in _chat_spots():
+    for name, request, holder in (*_chat_spots(), *_silent_chat_spots()):
         yield Spot(name, number(request), holder)
 
 
@@ -451,8 +451,87 @@ def _chat_spots() -> Iterator[tuple[str, dict[str, Any], Location]]:  # noqa: PL
 
 def messages_spots() -> Iterator[Spot]:
     """The places in Anthropic's shape."""
-    for name, request, holder in _messages_spots():
+    for name, request, holder in (*_messages_spots(), *_silent_messages_spots()):
         yield Spot(name, number(request), holder)
+
+
+def _silent_chat_spots() -> Iterator[tuple[str, dict[str, Any], Location]]:
+    """The places in texts that say nothing, and the request whose last turn is such a text."""
+    yield from _between([system(), user()], ["", " ", None, [], [text("")], [text(" ")]])
+    calling = {"tool_calls": [call("c")]}
+    for words, said in (("", "empty"), (" ", "blank")):
+        for turn, message, behind in [
+            ("system", system(words), []),
+            ("system later", system(words), []),
+            ("user", user(words), []),
+            ("assistant", says(words), []),
+            ("assistant with thinking", says(words, thinking_blocks=[THINKING]), []),
+            ("assistant with redacted thinking", says(words, thinking_blocks=[REDACTED]), []),
+            ("assistant with calls", says(words, **calling), [answer("c")]),
+        ]:
+            first = [] if turn == "system" else [system(), user()]
+            if turn == "user":
+                first.append(says())
+            at = ("messages", len(first))
+            listed = {**message, "content": [text(words)]}
+            several = {**message, "content": [text(), text(words)]}
+            late = behind or [user()]
+            yield f"{turn}, {said} text, message level", _chat(*first, message, *late), at
+            yield f"{turn}, {said} block", _chat(*first, listed, *late), (*at, "content", 0)
+            yield f"{turn}, {said} block behind another", _chat(*first, several, *late), (*at, "content", 1)
+            if turn != "system" and not behind:
+                yield f"request behind {turn}, {said} text", _chat(*first, message), ()
+                yield f"request behind {turn}, {said} block", _chat(*first, listed), ()
+        searched = says([*SERVER_TURN, text(words)])
+        yield (
+            f"assistant with server tools, {said} block",
+            _chat(system(), user(), searched, user(), tools=[WEB_SEARCH]),
+            ("messages", 2, "content", 2),
+        )
+        thought = says([THINKING, text(words)])
+        at = ("messages", 2, "content", 1)
+        yield (
+            f"assistant with thinking in content, {said} block",
+            _chat(system(), user(), thought, user()),
+            at,
+        )
+
+
+def _between(first: list[dict[str, Any]], silent: Any) -> Iterator[tuple[str, dict[str, Any], Location]]:
+    """A block of an assistant's turn that litellm may merge with the next one, across what says nothing."""
+    for role in ("user", "assistant", "system"):
+        for content in silent:
+            between = {"role": role, "content": content}
+            yield (
+                f"assistant block, first of two, then {role} {content!r}, then another assistant",
+                {"messages": [*first, says([text(), text()]), between, says(), user()], "max_tokens": 16},
+                ("messages", len(first), "content", 0),
+            )
+
+
+def _silent_messages_spots() -> Iterator[tuple[str, dict[str, Any], Location]]:
+    """The same in Anthropic's shape."""
+    yield from _between([user()], ["", " ", [text("")], [text(" ")]])
+    for words, said in (("", "empty"), (" ", "blank")):
+        for turn, content in [
+            ("user", []),
+            ("assistant", []),
+            ("assistant with thinking", [THINKING]),
+            ("assistant with server tools", SERVER_TURN),
+        ]:
+            first = [user(), says()] if turn == "user" else [user()]
+            make = user if turn == "user" else says
+            listed = make([*content, text(words)])
+            at = ("messages", len(first))
+            tools = [WEB_SEARCH] if content is SERVER_TURN else "f"
+            holder = (*at, "content", len(content))
+            yield f"{turn}, {said} block", _native(*first, listed, user(), tools=tools), holder
+            yield f"request behind {turn}, {said} block", _native(*first, listed, tools=tools), ()
+            if not content:
+                yield f"{turn}, {said} text, message level", _native(*first, make(words), user()), at
+                yield f"request behind {turn}, {said} text", _native(*first, make(words)), ()
+        for name, content in ("text", words), ("block", [text(words)]):
+            yield f"request behind system trailing, {said} {name}", _native(user(), system(content)), ()
 
 
 def _native(*messages: dict[str, Any], tools: Any = "f", **more: Any) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from base64 import b64decode
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ PIXEL_TAG = "TAG-TAG-"
 """The same within base64: eight of its characters."""
 
 _TAGS = re.compile(r"\[\[(\d+)\]\]|TAG(\d{5})")
+_REDACTED = re.compile(r'"redactedContent": "([^"]*)"')
 _ANY = re.compile(r"\[\[\]\]|TAG-TAG-")
 
 
@@ -46,8 +48,11 @@ def number(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def tags(value: object) -> list[int]:
-    """The tags within a value, in its own order."""
-    return [int(text or pixel) for text, pixel in _TAGS.findall(json.dumps(value, default=str))]
+    """The tags within a value, in its own order; Converse carries redacted thinking in base64."""
+    written = json.dumps(value, default=str)
+    if "redactedContent" in written:
+        written = _REDACTED.sub(lambda match: b64decode(match[1]).decode(), written)
+    return [int(text or pixel) for text, pixel in _TAGS.findall(written)]
 
 
 _ORDER = (

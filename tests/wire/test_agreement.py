@@ -103,7 +103,9 @@ MOVED: dict[str, frozenset[str]] = {
     "Bedrock Claude, inference profile": _MOVED,
     "Bedrock Nova": _MOVED,
     "Bedrock Claude, Converse, messages": frozenset({"tool, computer"}),
-    "Snowflake Claude": frozenset({"`system` block, beside a system message", "function block"}),
+    "Snowflake Claude": frozenset(
+        {"`system` block, beside a system message", "function block", "system later, blank block"}
+    ),
     "MiniMax": frozenset({"tool image_url"}),
     **dict.fromkeys(
         ["OpenAI from GPT-5.6 on", "Azure OpenAI from GPT-5.6 on"],
@@ -189,7 +191,7 @@ def problems(engine, request, case):
             found.append("marked, though the route takes no markers")
         return found
     wire = agreement.on_the_wire(plan, sent.body)
-    said = {"engine": agreement.engine(plan), "simulator": agreement.simulator(plan)}
+    said = {"engine": agreement.engine(plan, sent.body), "simulator": agreement.simulator(plan, sent.body)}
     if sent.body.emulated and refused is None:
         said["emulator"] = agreement.emulator(plan, sent.body)
     found += [f"{party} has {points}, the wire {wire}" for party, points in said.items() if points != wire]
@@ -217,6 +219,7 @@ SPOTS = {"chat": list(chat_spots()), "messages": list(messages_spots())}
 routes = pytest.mark.parametrize("case", CASES, ids=lambda case: case.label)
 
 
+_IMAGES_APART = ("openrouter", "litellm-proxy", "openai-compatible")
 _REARRANGED = ("bedrock", "gemini", "openai-breakpoints", "azure-breakpoints")
 
 
@@ -225,7 +228,7 @@ def followed(request, case):
     route = str(case.route)
     if route == "snowflake-claude":  # of two system prompts, one is sent
         return {name: value for name, value in request.items() if name != "system"}
-    for message in request["messages"] if route.startswith("openrouter") else ():
+    for message in request["messages"] if route.startswith(_IMAGES_APART) else ():
         if message["role"] == "tool" and isinstance(message["content"], list):
             # An image is sent behind all results, as a user's.
             message["content"] = [part for part in message["content"] if part["type"] != "image_url"] or "x"

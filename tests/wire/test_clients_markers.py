@@ -375,3 +375,20 @@ def test_any_policy_leaves_what_is_in_no_dialect_alone():
     request = {"messages": [system(LONG), {**user(), **OPENAI}], "max_tokens": 16}
     plan = plan_of(engine_of(0, "keep", ("5m", "5m")), request, "anthropic/claude-sonnet-4-5")
     assert lost(plan) == [("messages", 1)]
+
+
+def test_litellm_counts_markers_without_effect_where_it_translates_one():
+    """It refuses more than four, whatever becomes of them."""
+    silent = [text("") | MARKER, text("") | OPENAI]
+    request = {
+        "messages": [{"role": "system", "content": LONG}, user(), says(), user(), system(silent)],
+        "max_tokens": 16,
+    }
+    plan = plan_of(
+        policy("system", "messages.previous_turn", "messages.last"), request, "anthropic/claude-opus-5"
+    )
+    assert reasons(plan) == {
+        "system": "applied",
+        "messages.previous_turn": "applied",
+        "messages.last": "over_budget",
+    }
