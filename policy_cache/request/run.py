@@ -22,19 +22,22 @@ def run_ends(prompt: Prompt, rules: BlockRules) -> list[int | None]:
 
     A run ends on a user's turn, and something else must follow it: the provider refuses a cached prompt
     that ends on another, and a request with nothing after it; litellm merges two turns of a user, which
-    a run would part. A later system message would move.
+    a run would part. A later system message would move. Some text must be in it: litellm reads the TTL of
+    the stored cache from the marker of a text alone, and without one it is stored for an hour.
     """
     messages, leading = prompt.messages, prompt.leading
     if any(message.get("role") in SYSTEM_ROLES for message in messages[leading:]):
         return [None] * len(messages)
     ends: list[int | None] = []
     end: int | None = None
+    has_text = False
     for index, message in enumerate(messages):
+        blocks = message_blocks(prompt, rules, index)
+        has_text = has_text or any(block.markable for block in blocks)
         is_last = index == len(messages) - 1 or messages[index + 1].get("role") == "user"
-        if leading <= index and not is_last and message.get("role") == "user":
-            blocks = message_blocks(prompt, rules, index)
-            if any(block.markable or block.kind not in _TEXTS for block in blocks):
-                end = index
+        if leading <= index and has_text and not is_last and message.get("role") == "user":
+            is_sent = any(block.markable or block.kind not in _TEXTS for block in blocks)
+            end = index if is_sent else end
         ends.append(end)
     return ends
 
