@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,18 @@ from policy_cache.engine.changes import Edit, Origin, Placement, Step
 from policy_cache.engine.compile import Mark, SetParameters, Split, Template, Unmark
 from policy_cache.engine.edits import Cut, Removal
 from policy_cache.engine.injection import MEANING, injection
+from policy_cache.engine.repair import (
+    REPAIR,
+    brief,
+    idle_markers,
+    inner_markers,
+    long_markers,
+    marker_of,
+    outward,
+    shortened_keys,
+    shorter,
+    within,
+)
 from policy_cache.request.blocks import REQUEST, Block
 from policy_cache.request.location import Location, fields_of, value_at
 from policy_cache.request.markers import KEY, ON_REQUEST, ClientMarker
@@ -33,6 +44,7 @@ class Conduct:
     observe: bool
     stand_down: bool
     replace: bool
+    repair: bool
     label: tuple[str, str]
 
     @classmethod
@@ -42,6 +54,7 @@ class Conduct:
             policy.mode == "observe",
             policy.client_markers == "stand_down",
             policy.client_markers == "replace",
+            policy.client_markers == "repair",
             label,
         )
 
@@ -59,6 +72,8 @@ class State:
         stands_down: Whether the client's markers make the policy stand down.
         placements: What became of every wish so far.
         removals: The markers that go, by holder and key.
+        mended: The edits to the client's markers that stay, by holder and key.
+        lowered: Those of them that get five minutes.
         cuts: The texts that are split, by location.
         halved: For a second half that an earlier pass left, the first one.
         parameters: The edits to request-level parameters.
@@ -74,6 +89,8 @@ class State:
         "facts",
         "halved",
         "injection",
+        "lowered",
+        "mended",
         "parameters",
         "placements",
         "prefix",
@@ -99,6 +116,8 @@ class State:
         )
         self.placements: list[Placement] = []
         self.removals: dict[tuple[Location, str], Removal] = {}
+        self.mended: dict[tuple[Location, str], Edit] = {}
+        self.lowered: set[tuple[Location, str]] = set()
         self.cuts: dict[Location, Cut] = {}
         self.halved: dict[Location, Block] = {}
         self.parameters: list[Edit] = []
@@ -112,6 +131,11 @@ class State:
             staying: Sequence[ClientMarker] = () if self.conduct.replace else self.client
             if gone:
                 staying = [marker for marker in staying if (marker.holder, marker.key) not in gone]
+            if self.lowered:
+                staying = [
+                    marker._replace(ttl="5m") if (marker.holder, marker.key) in self.lowered else marker
+                    for marker in staying
+                ]
             self.arbiter = Arbiter(
                 self.facts.route, self.prefix, staying, self.placements, self.halved, self.cuts
             )
@@ -123,6 +147,10 @@ class State:
         for marker in markers:
             self.removals.setdefault((marker.holder, marker.key), Removal(marker, source))
         return len(self.removals) - before
+
+    def repaired(self, location: Location, why: str) -> None:
+        """Record what was put right."""
+        self.placements.append(Placement(REPAIR, location, location, None, "repaired", why))
 
     def refusal(self, rule: CompiledRule) -> tuple[Reason, str] | None:
         """Why a rule can place no marker on this request at all, if so."""
@@ -146,6 +174,28 @@ class State:
         if self.stands_down:
             return "stood_down", f"the client placed {len(self.client)}"
         return None
+
+
+def repair(state: State) -> None:
+    """Put right what the client brought and the provider would refuse or ignore."""
+    prompt, route = state.prompt, state.facts.route
+    for marker, why in idle_markers(prompt, route, state.client):
+        state.remove([marker], REPAIR)
+        state.repaired(marker.holder, why)
+    left = [marker for marker in state.client if (marker.holder, marker.key) not in state.removals]
+    request = prompt.request
+    for marker, why in long_markers(route, left):
+        state.mended[marker.holder, marker.key] = shorter(request, marker)
+        state.lowered.add((marker.holder, marker.key))
+        state.repaired(marker.holder, why)
+    for marker, why in inner_markers(request, route, left):
+        place = (marker.holder, marker.key)
+        value = brief(request, marker) if place in state.lowered else marker_of(request, marker)
+        state.mended[place] = outward(request, marker, value)
+        state.repaired(marker.holder, why)
+    for edit in shortened_keys(prompt.request, route):
+        state.parameters.append(edit)
+        state.repaired(edit.location, "shortened to a hash: the provider takes no longer one")
 
 
 def unmark(state: State, rule: CompiledRule) -> None:
@@ -278,6 +328,8 @@ def _parameter(state: State, source: Origin, name: str, wanted: Template | Mappi
         new = dict(wanted)
     if before is not None and not state.conduct.replace:
         kept = "" if before == new else "the client set another value"
+        if isinstance(before, str) and taken.longest is not None and len(before) > taken.longest:
+            kept = f"the client's has {len(before):,} characters, and the provider takes {taken.longest}"
         return Placement(source, location, None, None, "kept_client_marker", kept)
     state.taken.add(name)
     if before != new:
@@ -289,13 +341,6 @@ def _parameter(state: State, source: Origin, name: str, wanted: Template | Mappi
         state.parameters.append(Edit("set", location, before, new, source, steps))
     reason: Reason = "observed" if state.conduct.observe else "applied"
     return Placement(source, location, location, None, reason, detail)
-
-
-def within(text: str, longest: int | None) -> str:
-    """A text, or a hash of it where it is longer than a provider takes: the same for the same text."""
-    if longest is None or len(text) <= longest:
-        return text
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()[:longest]
 
 
 def mark(state: State, rule: CompiledRule) -> None:

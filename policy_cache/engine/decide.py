@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from policy_cache.engine.actions import ORDER, State, mark
+from policy_cache.engine.actions import ORDER, State, mark, repair
 from policy_cache.engine.breakpoints import breakpoints
 from policy_cache.engine.changes import Edit, edited
 from policy_cache.engine.edits import prompt_edits
 from policy_cache.engine.plan import Plan
 from policy_cache.engine.reasons import ACTED
+from policy_cache.engine.repair import REPAIR
 from policy_cache.request.edit import marked
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 def decide(rules: Sequence[CompiledRule], facts: Facts, conduct: Conduct) -> Decision:
     """Decide one request under the rules that matched it."""
     state = State(facts, conduct)
+    if conduct.repair:
+        repair(state)
     if all(rule.marks for rule in rules):
         for rule in rules:
             mark(state, rule)
@@ -54,7 +57,7 @@ class Decision:
             state.remove(state.client, state.placements[self.accepted[0].number].source)
         if state.conduct.observe:
             self._observe()
-        elif state.removals or state.cuts or state.parameters:
+        elif state.removals or state.mended or state.cuts or state.parameters:
             self.request = edited(self.request, self._edits())
         elif self.accepted:
             route = state.facts.route
@@ -80,6 +83,7 @@ class Decision:
                 state.removals,
                 state.cuts,
                 state.client,
+                state.mended,
             ),
             *state.parameters,
         ]
@@ -88,7 +92,8 @@ class Decision:
         """The decision as a value, with everything that led to it."""
         state, edits = self._state, self._edits()
         original, route, added = state.prompt.request, state.facts.route, state.injection
-        owners = {edit.location: edit.source for edit in edits if edit.change == "mark"}
+        marks = [edit for edit in edits if edit.change == "mark" and edit.source is not REPAIR]
+        owners = {edit.location: edit.source for edit in marks}
         # One that a rule removed and another set anew, the same, is no edit; the place tells whose it is now.
         owners |= {a.location: state.placements[a.number].source for a in self.accepted}
         splits = [edit.location for edit in edits if edit.change == "split"]

@@ -42,9 +42,10 @@ def prompt_edits(
     removals: Mapping[tuple[Location, str], Removal],
     cuts: Mapping[Location, Cut],
     client: Sequence[ClientMarker],
+    mended: Mapping[tuple[Location, str], Edit],
 ) -> list[Edit]:
     """The edits to the prompt, in prefix order."""
-    if not removals and not cuts:
+    if not removals and not cuts and not mended:
         return [_mark(prompt, route, marker, placements[marker.number].source, None) for marker in accepted]
     removed = dict(removals)
     ordered: list[tuple[Order, int, Edit]] = []
@@ -70,8 +71,17 @@ def prompt_edits(
     for (holder, _), removal in removed.items():
         if holder not in cuts:
             ordered.append((removal.marker.order, 2, _unmark(prompt, removal)))
+    for client_marker in client:
+        place = (client_marker.holder, client_marker.key)
+        # What goes needs no shorter life, and a split carries a marker along as it is.
+        if place in mended and place not in removals and not _is_split(client_marker, cuts):
+            ordered.append((client_marker.order, 2, mended[place]))
     ordered.sort(key=lambda entry: entry[:2])
     return [edit for _, _, edit in ordered]
+
+
+def _is_split(marker: ClientMarker, cuts: Mapping[Location, Cut]) -> bool:
+    return marker.holder in cuts or marker.block in cuts
 
 
 def _at(prompt: Prompt, location: Location, name: str) -> object:

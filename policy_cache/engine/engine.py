@@ -13,6 +13,7 @@ from policy_cache.engine.compile import Candidate, CompiledRule, Index, Split, c
 from policy_cache.engine.decide import decide
 from policy_cache.engine.direct import direct
 from policy_cache.engine.match import Facts, carried_metadata
+from policy_cache.engine.repair import KEY_PARAMETER, can_repair
 from policy_cache.errors import RequestError
 from policy_cache.providers.catalog import packaged_catalog
 from policy_cache.providers.resolve import Route, resolve
@@ -153,7 +154,11 @@ class CompiledPolicy:
             if not program.left.acts:
                 return request
             matched = self._matching(facts, program)
-            if program.left.direct and (sent := direct(matched, facts.prompt, program.route)) is not None:
+            if (
+                program.left.direct
+                and not (self._conduct.repair and KEY_PARAMETER in request)
+                and (sent := direct(matched, facts.prompt, program.route)) is not None
+            ):
                 return sent
             decision = decide(matched, facts, self._conduct)
             if self._conduct.observe:
@@ -228,13 +233,22 @@ class CompiledPolicy:
         excluded = self._providers is not None and not self._providers.match(route.provider)
         answers = self._index.answers(Facts({}, route, alias))
         parameters = tuple(route.parameters)
-        traits = (excluded, answers, route.mechanism, route.only_when_named, parameters, route.is_plain)
+        repairs = self._conduct.repair and not excluded and can_repair(route)
+        traits = (
+            excluded,
+            answers,
+            route.mechanism,
+            route.only_when_named,
+            parameters,
+            route.is_plain,
+            repairs,
+        )
         left = self._lefts.get(traits)
         if left is None:
             candidates = () if excluded else self._index.candidates(answers)
             left = _Left(
                 candidates,
-                acts=any(candidate.rule.acts_on(route) for candidate in candidates),
+                acts=repairs or any(candidate.rule.acts_on(route) for candidate in candidates),
                 direct=route.is_plain
                 and not self._conduct.observe
                 and all(candidate.rule.is_direct for candidate in candidates),

@@ -148,7 +148,12 @@ def compile_match(match: Match | None, rule: str) -> tuple[Condition, ...]:
 
 
 def _static_conditions(match: Match) -> list[Condition]:
-    asked = {"provider": match.provider, "model": match.model, "alias": match.alias}
+    asked: dict[str, tuple[str, ...]] = {
+        "provider": match.provider,
+        "model": match.model,
+        "alias": match.alias,
+        "caching": match.caching,
+    }
     if match.shape is not None:
         asked["shape"] = (match.shape,)
     return [_static(name, wanted) for name, wanted in asked.items() if wanted]
@@ -159,6 +164,7 @@ _READ: dict[str, Callable[[Facts], str | None]] = {
     "provider": attrgetter("route.provider"),
     "model": attrgetter("route.model"),
     "alias": attrgetter("alias"),
+    "caching": attrgetter("route.caching"),
     "shape": attrgetter("route.shape"),
 }
 

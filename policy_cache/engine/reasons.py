@@ -19,12 +19,13 @@ Reason: TypeAlias = Literal[
     "provider_unsupported",
     "route_drops_marker",
     "stood_down",
+    "repaired",
     "observed",
 ]
 
 REASONS: tuple[Reason, ...] = get_args(Reason)
 
-ACTED: frozenset[Reason] = frozenset({"applied", "moved", "ttl_lowered", "ttl_unsupported"})
+ACTED: frozenset[Reason] = frozenset({"applied", "moved", "ttl_lowered", "ttl_unsupported", "repaired"})
 """The reasons of placements that changed the request."""
 
 GRANTED: frozenset[Reason] = ACTED | {"observed"}
@@ -45,5 +46,6 @@ MEANING: dict[Reason, str] = {
     "provider_unsupported": "the route takes no such marker or parameter",
     "route_drops_marker": "litellm would lose it on the way",
     "stood_down": "the client marked the request, and the policy stands down",
+    "repaired": "what the client brought is put right",
     "observed": "would be done; the policy only observes",
 }

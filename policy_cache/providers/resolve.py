@@ -89,6 +89,11 @@ class Route:
         return self.marked or self.automatic
 
     @property
+    def caching(self) -> str:
+        """The same as `mechanism`; `unknown` where the catalog has no entry."""
+        return "unknown" if self.name is None else self.mechanism
+
+    @property
     def qualified(self) -> str:
         """The model as litellm spells it, with its provider's prefix."""
         return qualified(self.provider, self.model)

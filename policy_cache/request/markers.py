@@ -11,6 +11,7 @@ from policy_cache.request.blocks import (
     MESSAGES,
     REQUEST,
     SYSTEM,
+    THINKING,
     TOOLS,
     message_blocks,
     system_blocks,
@@ -109,6 +110,12 @@ def holders(prompt: Prompt) -> Iterator[Holder]:
         content = message.get("content")
         if type(content) is not str:
             yield from _in_content(content, ("messages", index, "content"), (section, index))
+        if thoughts := message.get("thinking_blocks"):
+            for number, block in enumerate(elements_of(thoughts)):
+                fields = fields_of(block) or {}
+                if _is_marked(fields):
+                    order = (section, index, THINKING, number)
+                    yield Holder(("messages", index, "thinking_blocks", number), fields, order)
         calls = message.get("tool_calls")
         for number, call in enumerate(elements_of(calls)) if calls else ():
             fields = fields_of(call) or {}
@@ -324,6 +331,13 @@ def may_hold_markers(prompt: Prompt) -> bool:
             if "tool_calls" in message
             for call in message["tool_calls"] or ()
             if KEY in call or type(call) is not dict
+        ]
+        marked += [
+            block
+            for message in messages
+            if "thinking_blocks" in message
+            for block in message["thinking_blocks"] or ()
+            if KEY in block or type(block) is not dict
         ]
         return bool(marked or (prompt.rich and any(map(_may_hold_any, prompt.rich))))
     except (AttributeError, KeyError, TypeError):

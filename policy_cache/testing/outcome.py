@@ -102,9 +102,9 @@ def coverage(outcomes: Iterable[Outcome]) -> Iterator[Coverage]:
             names = outcome.rules
             policies[path.resolve()] = (path, {name: [0, 0] for name in names})
         counts = policies[path.resolve()][1]
-        for rule, reasons in finding.reasons.items():
+        for rule in counts.keys() & finding.reasons.keys():  # a repair is no rule's
             counts[rule][0] += 1
-            counts[rule][1] += any(reason in GRANTED for reason in reasons)
+            counts[rule][1] += any(reason in GRANTED for reason in finding.reasons[rule])
     for path, counts in policies.values():
         yield Coverage(path, {rule: (matched, acted) for rule, (matched, acted) in counts.items()})
 

@@ -102,7 +102,7 @@ class Runner:
                 raise _unusable(suite, number, "PC507", str(error)) from None
         reasons: dict[str, list[str]] = {rule: [] for rule in plan.matched}
         for placement in plan.placements:
-            reasons[placement.source.rule].append(placement.reason)
+            reasons.setdefault(placement.source.rule, []).append(placement.reason)
         return Finding(
             plan,
             [point for point in plan.breakpoints if point.party != "litellm"],

@@ -194,6 +194,7 @@ def test_json(run, save):
         "changed": True,
         "litellm_adds": None,
         "client_markers": [],
+        "repairs": [],
         "rules": [
             {
                 "number": 1,

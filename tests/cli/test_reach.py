@@ -41,6 +41,16 @@ WARNED = {
         MARK,
         "7:33: warning[PC321]: no marker is sent to `groq`, `xai`",
     ),
+    "caching that takes no marker": (
+        "{caching: [automatic, none]}",
+        MARK,
+        "5:22: warning[PC321]: no marker is sent where caching is not `explicit`",
+    ),
+    "caching of no such provider": (
+        "{provider: [groq, xai], caching: none}",
+        KEY,
+        "5:45: warning[PC330]: caching on `groq`, `xai` is `automatic`, so the rule never matches",
+    ),
     "a split": ("{provider: groq}", SPLIT, "7:26: warning[PC321]: no marker is sent to `groq`"),
     "an hour": (
         "{provider: snowflake}",

@@ -53,7 +53,7 @@ def test_the_clients_own_and_a_lost_one():
             {"role": "user", "content": [text("hello")], "cache_control": MARKER},
         ],
     }
-    assert found(Engine.default(), request) == [
+    assert found(Engine.from_text("version: 1\nname: none\nrules: []\n"), request) == [
         ("$['messages'][0]['content'][0]", "1h", "(client)"),
         ("$['messages'][1]", "5m", "(client)"),
     ]

@@ -167,7 +167,10 @@ def test_hits_below_the_minimum_are_left_alone():
 def test_the_clients_markers_stay_where_they_are():
     engine = Engine.default()
     request = hostile.client_markers(SMALL)
-    assert engine.rewrite(request) is request
+    kept = hostile.everything().rewrite(request)
+    assert kept is request
+    left = [place for place in marked(engine.rewrite(request)) if place[0] == "messages"]
+    assert len(left) == 4
     removed = engine.rewrite(hostile.client_markers_elsewhere(SMALL) | {"model": "groq/llama"})
     assert marked(removed) == []
     assert engine.failures == {}

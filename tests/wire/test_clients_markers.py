@@ -155,7 +155,8 @@ def test_the_result_of_a_call_that_code_execution_made_carries_none():
     assert effective(plan) == [(("messages", 1, "content", 0), "5m", "policy")]
     # A client's own there is told, and takes no slot.
     request["messages"][2]["content"][0] |= MARKER
-    plan = DEFAULT.plan({**number(request), "model": "anthropic/claude-opus-5"}, shape="messages")
+    given = {**number(request), "model": "anthropic/claude-opus-5"}
+    plan = policy("messages.last").plan(given, shape="messages")
     assert lost(plan) == [("messages", 2, "content", 0)]
 
 

@@ -39,6 +39,8 @@ def _holds(field: str, wanted: Any, narrow: Match) -> bool:  # noqa: ANN401, wha
         if field in _ALWAYS_PRESENT and "*" in texts:
             return True
         return given is not None and lists_cover(texts, texts_of(given))
+    if field == "caching":
+        return given is not None and set(texts_of(given)) <= set(texts_of(wanted))
     if field in {"shape", "stream"}:
         return bool(wanted == given)
     if field in {"tools", "messages", "tokens"}:

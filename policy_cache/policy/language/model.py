@@ -18,6 +18,7 @@ from pydantic_core import core_schema
 
 from policy_cache.policy.language.words import (
     CACHE_MODES,
+    CACHING,
     CLIENT_MARKERS,
     MAY_BE_BARE,
     MODES,
@@ -75,6 +76,8 @@ class _OneOrMore:
         listed = handler(core)
         value = dict(listed["items"])
         types = value.pop("type")
+        if words := value.pop("enum", None):  # which would refuse a list
+            value["pattern"] = f"^({'|'.join(words)})$"
         return listed | {"type": [*([types] if isinstance(types, str) else types), "array"]} | value
 
 
@@ -99,6 +102,9 @@ _Value = Annotated[str, Field(min_length=1), _Scalar()]
 
 Texts = Annotated[tuple[_Text, ...], Field(min_length=1), _OneOrMore()]
 """One text or a list of them; one is enough to match."""
+
+Caching: TypeAlias = Literal["explicit", "automatic", "none", "unknown"]
+"""What the route of a request does about caching, as the catalog knows it."""
 
 Values = dict[str, Annotated[tuple[_Value, ...], Field(min_length=1), _OneOrMore()]]
 """Names, each with the values it may have."""
@@ -193,6 +199,13 @@ class Match(_Part):
         title="Alias",
         description="The router's own name for the model. Globs are allowed.",
         examples=["claude-sonnet", "team-*"],
+    )
+    caching: Annotated[tuple[Caching, ...], Field(min_length=1), _OneOrMore()] = Field(
+        default=(),
+        title="Caching",
+        description="What the provider does about caching, as the catalog knows it.",
+        examples=["explicit", ["automatic", "none", "unknown"]],
+        json_schema_extra=_offered(CACHING) | _refused(f"expected one of {listed(CACHING)}"),
     )
     shape: Literal["chat", "messages"] | None = Field(
         default=None,
@@ -515,12 +528,12 @@ class Policy(_Part):
         description="`observe` plans, logs and counts, and sends every request untouched.",
         json_schema_extra=_explained(MODES),
     )
-    client_markers: Literal["keep", "stand_down", "replace"] = Field(
+    client_markers: Literal["keep", "repair", "stand_down", "replace"] = Field(
         default="keep",
         title="Client's markers",
         description=(
-            "What to do when the request already has markers: `keep` them and add to them,"
-            " `stand_down` and change nothing, or `replace` them."
+            "What to do when the request already has markers: `keep` them and add to them, `repair` those"
+            " that would be refused or lost besides, `stand_down` and change nothing, or `replace` them."
         ),
         json_schema_extra=_explained(CLIENT_MARKERS),
     )

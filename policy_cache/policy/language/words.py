@@ -33,6 +33,7 @@ MODES = {
 
 CLIENT_MARKERS = {
     "keep": "The client's markers stay, and the policy adds to them.",
+    "repair": "As `keep`, and what the provider would refuse or ignore is put right.",
     "stand_down": "A request that has markers is left alone.",
     "replace": "The client's markers are removed, and the policy's take their place.",
 }
@@ -40,6 +41,13 @@ CLIENT_MARKERS = {
 SHAPES = {
     "chat": "The OpenAI format, with the system prompt among the messages.",
     "messages": "The Anthropic Messages API, with `system` beside the messages.",
+}
+
+CACHING = {
+    "explicit": "It caches where a marker stands, and the marker reaches it.",
+    "automatic": "It caches by itself, and takes no marker.",
+    "none": "It caches nothing, or no marker reaches it.",
+    "unknown": "The catalog does not know the model.",
 }
 
 RETENTIONS = {

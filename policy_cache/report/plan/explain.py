@@ -9,13 +9,14 @@ from policy_cache.engine.compile import Split
 from policy_cache.engine.diff import asked, heading, name_at, place_of, summary
 from policy_cache.engine.injection import MEANING as INJECTION
 from policy_cache.engine.reasons import GRANTED, MEANING
+from policy_cache.engine.repair import REPAIR
 from policy_cache.report.plan.arbitration import arbitration, holders
 from policy_cache.report.plan.prefix import PrefixEnd, draw
 from policy_cache.report.plan.verdicts import verdicts, why_missed
 from policy_cache.request.location import place
 from policy_cache.text.amounts import counted, counted_tokens
 from policy_cache.text.styled import Span, column
-from policy_cache.text.words import word
+from policy_cache.text.words import visible, word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -44,6 +45,11 @@ def explain(rules: Sequence[CompiledRule], facts: Facts, plan: Plan) -> list[Spa
     for marker in plan.client_markers:
         where = "takes no effect here" if marker.block is None else word(marker.ttl)
         spans.append(Span(f"client marker at {place(marker.holder)} ({where})\n", "dim"))
+    spans += [
+        Span(f"repaired at {place(placement.location or ())}: {visible(placement.detail)}\n", "dim")
+        for placement in plan.placements
+        if placement.source is REPAIR
+    ]
     if plan.injection is not None:
         spans.append(Span(f"{INJECTION[plan.injection]}\n", "warning"))
     if not rules:

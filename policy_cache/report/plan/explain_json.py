@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from policy_cache.engine.repair import REPAIR
 from policy_cache.report.diagnostics.render import FORMAT_VERSION
 from policy_cache.report.plan.arbitration import arbitration
 from policy_cache.report.plan.prefix import Part, PrefixEnd, draw
@@ -66,6 +67,11 @@ def explain_json(
         "client_markers": [
             {"at": place(marker.holder), "effective_at": _place(marker.block), "ttl": elided(marker.ttl)}
             for marker in plan.client_markers
+        ],
+        "repairs": [
+            {"at": _place(placement.location), "detail": placement.detail}
+            for placement in plan.placements
+            if placement.source is REPAIR
         ],
         "rules": [_rule(verdict, facts) for verdict in verdicts(rules, facts, plan)],
         "arbitration": {

@@ -58,18 +58,20 @@ class Routes:
         self.routes: Sequence[Route] = data["routes"]
         self.providers = sorted({*data["providers"], *(name for r in self.routes for name in r["providers"])})
         self.blocks: Mapping[str, Any] = data["blocks"]
-        self._ways: dict[tuple[tuple[str, ...], tuple[str, ...]], list[Way]] = {}
+        self._ways: dict[tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]], list[Way]] = {}
 
     def reached(self, match: Mapping[str, Any]) -> list[Way]:
-        """The routes that a match block may lead to, by its providers and the known models that it matches.
+        """The routes that a match block may lead to, by providers, caching and the known models it matches.
 
         Where it matches no known model, or names are free, every route of its providers counts.
         """
         providers = texts_of(match["provider"]) if match.get("provider") else ()
         wanted = texts_of(match["model"]) if match.get("model") else ()
-        ways = self._ways.get((providers, wanted))
+        caching = texts_of(match["caching"]) if match.get("caching") else ()
+        ways = self._ways.get((providers, wanted, caching))
         if ways is None:
-            ways = self._ways[providers, wanted] = self._reached(providers, wanted)
+            ways = [way for way in self._reached(providers, wanted) if _caches(way.route, caching)]
+            self._ways[providers, wanted, caching] = ways
         return ways
 
     def named(self, providers: tuple[str, ...]) -> list[Route]:
@@ -100,6 +102,12 @@ class Routes:
                     break
 
 
+def _caches(route: Route, wanted: tuple[str, ...]) -> bool:
+    """Whether caching on a route may be as a rule wants it; markers reach some for one shape alone."""
+    mechanism = route["mechanism"]
+    return not wanted or mechanism in wanted or (mechanism == "explicit" and "none" in wanted)
+
+
 def keeps(way: Way, section: int, shape: str | None, routes: Routes) -> bool:
     """Whether a route keeps a marker on tools (0), the system prompt (1), messages (2) or the request (3)."""
     route = way.route
@@ -120,13 +128,19 @@ def unreachable(source: Source, routes: Routes) -> Iterator[Finding]:
     data: Any = source.data
     for index, rule in enumerate(data["rules"] or ()):
         path: Path = ("rules", index)
-        given = (rule.get("match") or {}).get("provider") or ()
+        match = rule.get("match") or {}
+        given = match.get("provider") or ()
         wanted = (given,) if isinstance(given, str) else tuple(given)
+        if "add_cache_control" in rule["action"] and "explicit" not in match.get("caching", "explicit"):
+            message = "no marker is sent where caching is not `explicit`"
+            yield _warning(source, "PC321", message, (*path, "match", "caching"), None, "remove the rule")
+            continue
         if not wanted or "remove_cache_control" in rule["action"]:
             continue
         yield from _unknown(source, path, wanted, routes.providers)
-        yield from _prefixed(source, path, rule["match"].get("model") or (), wanted)
+        yield from _prefixed(source, path, match.get("model") or (), wanted)
         named = routes.named(wanted)
+        yield from _caching(source, path, match, named)
         if named:
             yield from _markers(source, path, rule, named, routes.reached(rule["match"]))
             yield from _parameters(source, path, rule, named)
@@ -152,6 +166,22 @@ def _unknown(source: Source, path: Path, wanted: Sequence[str], known: Sequence[
             name,
             f"did you mean {quoted(close)}?" if close else "`policy-cache providers` lists them",
         )
+
+
+def _caching(source: Source, path: Path, match: Mapping[str, Any], named: list[Route]) -> Iterator[Finding]:
+    """PC330: caching that no provider of the rule has, so that the rule never matches.
+
+    Bad:
+        match: {provider: groq, caching: explicit}
+    Good:
+        match: {provider: anthropic, caching: explicit}
+    """
+    wanted = texts_of(match["caching"]) if match.get("caching") else ()
+    if not named or "unknown" in wanted or any(_caches(route, wanted) for route in named):
+        return
+    there = listed(sorted({str(route["mechanism"]) for route in named}))
+    message = f"caching on {_providers(named)} is {there}, so the rule never matches"
+    yield _warning(source, "PC330", message, (*path, "match", "caching"), None, f"write {there}")
 
 
 def _prefixed(
