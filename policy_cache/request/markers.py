@@ -248,7 +248,7 @@ class _Effect:
             return False
         if block == 2:  # a part of a tool message
             part = fields_of(value_at(self._prompt.request, location[: block + 2])) or {}
-            return part.get("type") in self._rules.result_parts
+            return len(location) == block + 2 and part.get("type") in self._rules.result_parts
         return True
 
     def _of_message(self, holder: Holder, blocks: Mapping[Location, Block], name: str) -> Block | None:

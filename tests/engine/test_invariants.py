@@ -131,7 +131,8 @@ def test_ttls_never_rise_unless_the_client_had_them_rise(policy, request):
     plan = engine_of(policy).plan(request)
 
     def rising(prompt):
-        ttls = [m.ttl for m in sorted(wire_markers(prompt, plan.route), key=lambda m: m.order)]
+        markers = sorted(wire_markers(prompt, plan.route), key=lambda m: m.order)
+        ttls = [plan.route.lifetime_of(marker) for marker in markers]
         short = next((index for index, ttl in enumerate(ttls) if ttl != "1h"), len(ttls))
         return "1h" in ttls[short:]
 

@@ -93,8 +93,6 @@ _MOVED = frozenset(
         "thinking in content",
         "tool_use in content",
         "call, of two with one id, second",
-        "tool document",
-        "tool search_result",
     }
 )
 MOVED: dict[str, frozenset[str]] = {
