@@ -12,11 +12,9 @@ from policy_cache.engine.edits import Cut, Removal
 from policy_cache.engine.injection import MEANING, injection
 from policy_cache.engine.repair import (
     REPAIR,
-    brief,
     idle_markers,
     inner_markers,
     long_markers,
-    marker_of,
     outward,
     shortened_keys,
     shorter,
@@ -45,6 +43,7 @@ class Conduct:
     stand_down: bool
     replace: bool
     repair: bool
+    overrules: bool
     label: tuple[str, str]
 
     @classmethod
@@ -55,6 +54,7 @@ class Conduct:
             policy.client_markers == "stand_down",
             policy.client_markers == "replace",
             policy.client_markers == "repair",
+            policy.injection == "replace",
             label,
         )
 
@@ -127,10 +127,9 @@ class State:
     def arbitration(self) -> Arbiter:
         """The arbiter, who counts what the client marked as far as it stays."""
         if self.arbiter is None:
-            gone = self.removals
             staying: Sequence[ClientMarker] = () if self.conduct.replace else self.client
-            if gone:
-                staying = [marker for marker in staying if (marker.holder, marker.key) not in gone]
+            if self.removals and staying:
+                staying = self.left()
             if self.lowered:
                 staying = [
                     marker._replace(ttl="5m") if (marker.holder, marker.key) in self.lowered else marker
@@ -140,6 +139,11 @@ class State:
                 self.facts.route, self.prefix, staying, self.placements, self.halved, self.cuts
             )
         return self.arbiter
+
+    def left(self) -> list[ClientMarker]:
+        """The client's markers that no rule took away so far."""
+        gone = self.removals
+        return [marker for marker in self.client if (marker.holder, marker.key) not in gone]
 
     def remove(self, markers: Sequence[ClientMarker], source: Origin) -> int:
         """Take markers away, and say how many were still there."""
@@ -169,7 +173,7 @@ class State:
         if not rule.may_mark(route):
             named = f"a rule marks here only if its `match` names {route.only_when_named}"
             return "provider_automatic", f"{provider} caches by itself; {named}"
-        if self.injection == "points":
+        if self.injection == "points" and not self.conduct.overrules:
             return "stood_down", MEANING["points"]
         if self.stands_down:
             return "stood_down", f"the client placed {len(self.client)}"
@@ -177,21 +181,20 @@ class State:
 
 
 def repair(state: State) -> None:
-    """Put right what the client brought and the provider would refuse or ignore."""
-    prompt, route = state.prompt, state.facts.route
-    for marker, why in idle_markers(prompt, route, state.client):
+    """Put right what the client brought and the provider would refuse or ignore, of what the rules left."""
+    prompt, route, request = state.prompt, state.facts.route, state.prompt.request
+    for marker, why in idle_markers(prompt, route, state.left()):
         state.remove([marker], REPAIR)
         state.repaired(marker.holder, why)
-    left = [marker for marker in state.client if (marker.holder, marker.key) not in state.removals]
-    request = prompt.request
-    for marker, why in long_markers(route, left):
-        state.mended[marker.holder, marker.key] = shorter(request, marker)
-        state.lowered.add((marker.holder, marker.key))
+    left = state.left()
+    for marker, why in long_markers(request, route, left):
+        place = (marker.holder, marker.key)
+        state.mended[place] = shorter(request, marker)
+        state.lowered.add(place)
         state.repaired(marker.holder, why)
     for marker, why in inner_markers(request, route, left):
         place = (marker.holder, marker.key)
-        value = brief(request, marker) if place in state.lowered else marker_of(request, marker)
-        state.mended[place] = outward(request, marker, value)
+        state.mended[place] = outward(request, route, marker, brief=place in state.lowered)
         state.repaired(marker.holder, why)
     for edit in shortened_keys(prompt.request, route):
         state.parameters.append(edit)

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from policy_cache.engine.actions import ORDER, State, mark, repair
 from policy_cache.engine.breakpoints import breakpoints
-from policy_cache.engine.changes import Edit, edited
+from policy_cache.engine.changes import Edit, Step, edited
 from policy_cache.engine.edits import prompt_edits
+from policy_cache.engine.injection import POINTS, injection
 from policy_cache.engine.plan import Plan
 from policy_cache.engine.reasons import ACTED
 from policy_cache.engine.repair import REPAIR
@@ -21,16 +22,20 @@ if TYPE_CHECKING:
     from policy_cache.engine.match import Facts
 
 
-def decide(rules: Sequence[CompiledRule], facts: Facts, conduct: Conduct) -> Decision:
+def decide(
+    rules: Sequence[CompiledRule], facts: Facts, conduct: Conduct, *, repairs: bool = False
+) -> Decision:
     """Decide one request under the rules that matched it."""
     state = State(facts, conduct)
-    if conduct.repair:
-        repair(state)
     if all(rule.marks for rule in rules):
+        if repairs:
+            repair(state)
         for rule in rules:
             mark(state, rule)
     else:
-        for stage in ORDER:
+        for number, stage in enumerate(ORDER):
+            if repairs and number == 1:  # of what the rules left
+                repair(state)
             for rule in rules:
                 act = stage.get(type(rule.action))
                 if act is not None:
@@ -55,6 +60,12 @@ class Decision:
         self.accepted = [] if state.arbiter is None else state.arbiter.settle_ttls()
         if state.conduct.replace and self.accepted:
             state.remove(state.client, state.placements[self.accepted[0].number].source)
+        points = self.request.get(POINTS)
+        if points and state.conduct.overrules and self.accepted:
+            source = state.placements[self.accepted[0].number].source
+            state.parameters.append(
+                Edit("set", (POINTS,), points, None, source, (Step("remove", (POINTS,)),))
+            )
         if state.conduct.observe:
             self._observe()
         elif state.removals or state.mended or state.cuts or state.parameters:
@@ -91,18 +102,19 @@ class Decision:
     def plan(self, matched: tuple[str, ...]) -> Plan:
         """The decision as a value, with everything that led to it."""
         state, edits = self._state, self._edits()
-        original, route, added = state.prompt.request, state.facts.route, state.injection
+        original, route = state.prompt.request, state.facts.route
         marks = [edit for edit in edits if edit.change == "mark" and edit.source is not REPAIR]
         owners = {edit.location: edit.source for edit in marks}
         # One that a rule removed and another set anew, the same, is no edit; the place tells whose it is now.
         owners |= {a.location: state.placements[a.number].source for a in self.accepted}
         splits = [edit.location for edit in edits if edit.change == "split"]
+        wanted = edited(original, edits)
         intended = breakpoints(
-            original, edited(original, edits), route, owners=owners, splits=splits, injection=added
+            original, wanted, route, owners=owners, splits=splits, injection=injection(wanted)
         )
         sent = intended
         if edits and self.request is original:
-            sent = breakpoints(original, original, route, owners={}, splits=(), injection=added)
+            sent = breakpoints(original, original, route, owners={}, splits=(), injection=state.injection)
         return Plan(
             self.request,
             original,
@@ -114,5 +126,5 @@ class Decision:
             state.client,
             matched,
             state.conduct.label,
-            added,
+            injection(self.request),
         )

@@ -165,6 +165,7 @@ def summary(plan: Planned) -> Iterator[Span]:
     parts += [f"{changes[kind]} {kind}" for kind in ("replaced", "removed") if changes[kind]]
     parts += [counted(changes["split"], "text") + " split"] if changes["split"] else []
     parts += [counted(changes["set"], "parameter") + " set"] if changes["set"] else []
+    parts += [counted(changes["unset"], "parameter") + " removed"] if changes["unset"] else []
     parts += [f"{lost} without effect"] if lost else []
     used = len({point.slot for point in plan.intended if point.slot is not None and point.party != "litellm"})
     limit = plan.route.breakpoints
@@ -183,6 +184,8 @@ def _kinds(edit: Edit) -> tuple[str, ...]:
         return ("added",) if edit.before is None or isinstance(edit.before, str) else ("replaced",)
     if edit.change == "unmark":
         return ("removed",)
+    if edit.change == "set" and edit.after is None:
+        return ("unset",)
     halves = edit.after if edit.change == "split" and isinstance(edit.after, list) else ()
     before = fields_of(edit.before) or {}
     if halves and any(key in before and key not in halves[-1] for key in MARKER_KEYS):

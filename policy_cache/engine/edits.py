@@ -49,16 +49,15 @@ def prompt_edits(
         return [_mark(prompt, route, marker, placements[marker.number].source, None) for marker in accepted]
     removed = dict(removals)
     ordered: list[tuple[Order, int, Edit]] = []
+    on_texts: dict[Location, list[tuple[Location, str]]] = {}
+    for client_marker in client:
+        holder, block, key = client_marker.holder, client_marker.block, client_marker.key
+        if block is not None and holder == block[:-1] and (holder, key) not in removed:
+            on_texts.setdefault(block, []).append((holder, key))
     for location, cut in cuts.items():
         unmarked = [key for key in MARKER_KEYS if (location, key) in removed]
-        carried = [
-            (client_marker.holder, client_marker.key)
-            for client_marker in client
-            if client_marker.block == location
-            and client_marker.holder == location[:-1]
-            and (client_marker.holder, client_marker.key) not in removed
-        ]
-        ordered.append((cut.order, 1, _split(prompt, location, cut, unmarked, carried)))
+        carried = on_texts.get(location, [])
+        ordered.append((cut.order, 1, _split(prompt, location, cut, unmarked, carried, mended)))
     for marker in accepted:
         location = marker.location
         split = cuts.get(location)
@@ -73,7 +72,7 @@ def prompt_edits(
             ordered.append((removal.marker.order, 2, _unmark(prompt, removal)))
     for client_marker in client:
         place = (client_marker.holder, client_marker.key)
-        # What goes needs no shorter life, and a split carries a marker along as it is.
+        # What goes needs no shorter life, and a split gives it to what it carries along.
         if place in mended and place not in removals and not _is_split(client_marker, cuts):
             ordered.append((client_marker.order, 2, mended[place]))
     ordered.sort(key=lambda entry: entry[:2])
@@ -117,13 +116,15 @@ def _split(
     cut: Cut,
     unmarked: Sequence[str],
     carried: Sequence[tuple[Location, str]],
+    mended: Mapping[tuple[Location, str], Edit],
 ) -> Edit:
     """Two blocks of one; `carried` are the message's own markers on its text, which the second half takes."""
     value = value_at(prompt.request, location)
     if isinstance(value, str):
         end: dict[str, Any] = {"type": "text", "text": value[cut.at :]}
         for holder, key in carried:
-            end[key] = _at(prompt, holder, key)
+            edit = mended.get((holder, key))
+            end[key] = _at(prompt, holder, key) if edit is None else edit.after
         parts = [{"type": "text", "text": value[: cut.at]}, end]
         moved = [Step("remove", (*holder, key)) for holder, key in carried]
         return Edit("split", location, value, parts, cut.source, (Step("replace", location, parts), *moved))
@@ -133,6 +134,9 @@ def _split(
     for key in MARKER_KEYS:
         stable.pop(key, None)
     rest = {**block, "text": text[cut.at :]}
+    for key in MARKER_KEYS:
+        if edit := mended.get((location, key)):
+            rest[key] = edit.after
     for key in unmarked:
         rest.pop(key, None)
     number = location[-1]

@@ -60,6 +60,7 @@ class _Left(NamedTuple):
     candidates: tuple[Candidate, ...]
     acts: bool
     direct: bool
+    repairs: bool
 
 
 class _Program(NamedTuple):
@@ -84,6 +85,7 @@ class CompiledPolicy:
     """
 
     __slots__ = (
+        "_acts",
         "_catalog",
         "_conduct",
         "_index",
@@ -119,6 +121,7 @@ class CompiledPolicy:
         self.edits_text = any(isinstance(rule.action, Split) for rule in self.rules)
         self._providers = Names(tuple(providers)) if providers else None
         self.failures: Counter[str] = Counter()
+        self._acts = acts
         self._conduct = Conduct.of(policy.policy, (policy.source.name, policy.revision))
         self._catalog = catalog or packaged_catalog()
         self._index = Index.of(self.rules)
@@ -156,11 +159,11 @@ class CompiledPolicy:
             matched = self._matching(facts, program)
             if (
                 program.left.direct
-                and not (self._conduct.repair and KEY_PARAMETER in request)
+                and not (program.left.repairs and KEY_PARAMETER in request)
                 and (sent := direct(matched, facts.prompt, program.route)) is not None
             ):
                 return sent
-            decision = decide(matched, facts, self._conduct)
+            decision = decide(matched, facts, self._conduct, repairs=program.left.repairs)
             if self._conduct.observe:
                 _log.info("%s would place %d markers", self.policy.source.name, len(decision.accepted))
         except Exception as error:  # noqa: BLE001, a router must never fail because of a policy
@@ -176,7 +179,8 @@ class CompiledPolicy:
         """
         facts, program = self._enter(request, **context)
         matched = self._matching(facts, program)
-        return decide(matched, facts, self._conduct).plan(tuple(rule.source.rule for rule in matched))
+        decision = decide(matched, facts, self._conduct, repairs=program.left.repairs)
+        return decision.plan(tuple(rule.source.rule for rule in matched))
 
     def facts(self, request: dict[str, object], **context: Unpack[Context]) -> Facts:
         """What conditions see of a request; takes what `rewrite` takes.
@@ -233,7 +237,7 @@ class CompiledPolicy:
         excluded = self._providers is not None and not self._providers.match(route.provider)
         answers = self._index.answers(Facts({}, route, alias))
         parameters = tuple(route.parameters)
-        repairs = self._conduct.repair and not excluded and can_repair(route)
+        repairs = self._acts and self._conduct.repair and not excluded and can_repair(route)
         traits = (
             excluded,
             answers,
@@ -252,6 +256,7 @@ class CompiledPolicy:
                 direct=route.is_plain
                 and not self._conduct.observe
                 and all(candidate.rule.is_direct for candidate in candidates),
+                repairs=repairs,
             )
             _remember(self._lefts, traits, left, self._most)
         return left

@@ -10,12 +10,13 @@ from policy_cache.request.blocks import APART, message_blocks, system_blocks, to
 from policy_cache.request.location import fields_of, value_at
 from policy_cache.request.markers import ON_REQUEST
 from policy_cache.request.prefix import EVERYTHING
+from policy_cache.text.words import word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from policy_cache.providers.resolve import Route
-    from policy_cache.request.blocks import Block
+    from policy_cache.request.blocks import Block, Order
     from policy_cache.request.location import Location
     from policy_cache.request.markers import ClientMarker
     from policy_cache.request.prompt import Prompt
@@ -55,33 +56,60 @@ def idle_markers(prompt: Prompt, route: Route, markers: Sequence[ClientMarker]) 
     """
     if not _takes_markers(route):
         return
+    request = prompt.request
     known: dict[Location, dict[Location, Block]] = {}
+    holders = {marker.holder for marker in markers}
+    marked = {marker.block for marker in markers if marker.holder not in ON_REQUEST}
+    places: dict[Location, Order] = {}
+    moved: set[Location] = set()
+    kept: list[ClientMarker] = []
     for marker in markers:
-        if marker.block is None:
-            yield Repair(marker, f"taken away: {_obstacle(prompt, route, marker.holder, known)}")
-    places = {marker.block: marker.order for marker in markers if marker.block is not None}
+        block = marker.block
+        if block is None:
+            # litellm looks for OpenAI's marker on content alone, and leaves it elsewhere.
+            if marker.key == route.key or _is_content(marker.holder):
+                yield Repair(marker, f"taken away: {_obstacle(prompt, route, marker.holder, known)}")
+        elif not isinstance(marker_of(request, marker), dict):
+            yield Repair(marker, "taken away: its value is no marker")
+        elif marker.holder in ON_REQUEST and block in marked:
+            yield Repair(marker, "taken away: the last block has its own")
+        elif is_refused_inside(request, marker) and (block in holders or block in moved):
+            yield Repair(marker, "taken away: the block around it has one")
+        else:
+            places[block] = marker.order
+            kept.append(marker)
+            if is_refused_inside(request, marker):
+                moved.add(block)
     most = route.breakpoints
     if len(places) <= most:
         return
     ordered = sorted(places, key=lambda block: places[block])
     gone = set(ordered[(most + 1) // 2 : len(ordered) - most // 2])
-    for marker in markers:
+    for marker in kept:
         if marker.block in gone:
             yield Repair(marker, f"taken away: the provider takes {most} breakpoints")
 
 
-def long_markers(route: Route, markers: Sequence[ClientMarker]) -> Iterator[Repair]:
-    """The markers whose hour becomes five minutes: the route takes none, or it follows a shorter one."""
+def _is_content(holder: Location) -> bool:
+    return holder[:1] == ("system",) or (len(holder) > 3 and holder[2] == "content")
+
+
+def long_markers(
+    request: Mapping[str, object], route: Route, markers: Sequence[ClientMarker]
+) -> Iterator[Repair]:
+    """The markers that get five minutes: the route takes no such TTL, or it follows a shorter one."""
     if not _takes_markers(route):
         return
-    own = [marker for marker in markers if marker.block is not None and marker.key == route.key]
-    first_short = min(
-        (marker.order for marker in own if route.lifetime_of(marker) == "5m"), default=EVERYTHING
-    )
-    for marker in own:
-        if marker.ttl == "1h" and "1h" not in route.ttls:
-            yield Repair(marker, f"done with 5m: {route.model} takes no 1h on this route")
-        elif marker.ttl == "1h" and marker.order > first_short:
+    effective = [marker for marker in markers if marker.block is not None]
+    short = [marker.order for marker in effective if route.lifetime_of(marker) == "5m"]
+    first_short = min(short, default=EVERYTHING)
+    for marker in effective:
+        if marker.key != route.key:
+            continue
+        ttl = (fields_of(marker_of(request, marker)) or {}).get("ttl")
+        if ttl not in (None, "5m") and (ttl != "1h" or "1h" not in route.ttls):
+            yield Repair(marker, f"done with 5m: {route.model} takes no {word(str(ttl))} on this route")
+        elif ttl == "1h" and marker.order > first_short:
             yield Repair(marker, "done with 5m: a 1h marker may not follow a 5m one")
 
 
@@ -107,29 +135,37 @@ def within(text: str, longest: int | None) -> str:
 def inner_markers(
     request: Mapping[str, object], route: Route, markers: Sequence[ClientMarker]
 ) -> Iterator[Repair]:
-    """The markers inside a result or a document that the provider refuses there: on any part but the last."""
+    """The markers to move from inside a result or a document to the block around them."""
     for marker in markers if _takes_markers(route) else ():
-        at, holder = marker.block, marker.holder
-        if at is not None and len(holder) > len(at) + 1 and holder[: len(at)] == at:
-            around = value_at(request, holder[:-1])
-            if isinstance(around, (list, tuple)) and holder[-1] != len(around) - 1:
-                yield Repair(marker, "moved to the block around it: inside, only the last part takes one")
+        if marker.block is not None and is_refused_inside(request, marker):
+            yield Repair(marker, "moved to the block around it: inside, only the last part takes one")
 
 
-def outward(request: Mapping[str, object], marker: ClientMarker, value: object) -> Edit:
+def is_refused_inside(request: Mapping[str, object], marker: ClientMarker) -> bool:
+    """Whether a marker stands inside a block, on any part but the last, where the provider refuses it."""
+    block, holder = marker.block or (), marker.holder
+    if len(holder) <= len(block) + 1 or holder[: len(block)] != block or not block:
+        return False
+    around = value_at(request, holder[:-1])
+    return isinstance(around, (list, tuple)) and holder[-1] != len(around) - 1
+
+
+def outward(request: Mapping[str, object], route: Route, marker: ClientMarker, *, brief: bool) -> Edit:
     """The edit that takes a client's marker from inside a block to the block itself."""
     holder, key, block = marker.holder, marker.key, marker.block
     assert block is not None
-    steps = [Step("remove", (*holder, key))]
-    if key not in (fields_of(value_at(request, block)) or {}):
-        steps.append(Step("add", (*block, key), value))
-    return Edit("mark", block, None, value, REPAIR, tuple(steps))
+    before = marker_of(request, marker)
+    after: object = before if key == route.key else dict(route.markers["5m"])
+    if brief:
+        after = shortened(request, marker)
+    steps = (Step("remove", (*holder, key)), Step("add", (*block, route.key), after))
+    return Edit("mark", block, before, after, REPAIR, steps)
 
 
 def shorter(request: Mapping[str, object], marker: ClientMarker) -> Edit:
     """The edit that gives a client's marker five minutes."""
     holder, key = marker.holder, marker.key
-    before, after = marker_of(request, marker), brief(request, marker)
+    before, after = marker_of(request, marker), shortened(request, marker)
     return Edit("mark", holder, before, after, REPAIR, (Step("replace", (*holder, key), after),))
 
 
@@ -138,7 +174,7 @@ def marker_of(request: Mapping[str, object], marker: ClientMarker) -> object:
     return (fields_of(value_at(request, marker.holder)) or {}).get(marker.key)
 
 
-def brief(request: Mapping[str, object], marker: ClientMarker) -> object:
+def shortened(request: Mapping[str, object], marker: ClientMarker) -> object:
     """The same for five minutes."""
     fields = fields_of(marker_of(request, marker)) or {}
     return {name: value for name, value in fields.items() if name != "ttl"}

@@ -107,7 +107,11 @@ class Runner:
             plan,
             [point for point in plan.breakpoints if point.party != "litellm"],
             engine.rewrite(request, **context) is request,
-            {str(edit.location[-1]): edit.after for edit in plan.edits if edit.change == "set"}
+            {
+                str(edit.location[-1]): edit.after
+                for edit in plan.edits
+                if edit.change == "set" and edit.after is not None
+            }
             if plan.changed
             else {},
             reasons,

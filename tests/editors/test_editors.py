@@ -22,10 +22,10 @@ TEMPLATE = "policy-cache policy"  # all that a policy must have, with a place to
 @pytest.mark.parametrize(
     ("text", "labels"),
     [
-        ("|", ["version", "name", "enabled", "mode", "client_markers", "rules", TEMPLATE]),
+        ("|", ["version", "name", "enabled", "mode", "client_markers", "injection", "rules", TEMPLATE]),
         ("version: |", ["1"]),
         ("version: 1\nmode: |", ["enforce", "observe"]),
-        ("version: 1\nclient_markers: |", ["keep", "stand_down", "replace"]),
+        ("version: 1\nclient_markers: |", ["keep", "repair", "stand_down", "replace"]),
         (RULE + "    |", ["description", "match", "except", "targets", "action", "stop", "Rule"]),
         (RULE + "    match:\n      |", list(Match.model_fields)),
         (RULE + "    except:\n      |", list(Match.model_fields)),

@@ -12,6 +12,10 @@ from policy_cache.report.plan.explain import explain
 from policy_cache.text.styled import plain
 from tests.wire.generated import requests
 
+MARKS = Engine.from_text(
+    "version: 1\nname: marks\nclient_markers: repair\nrules:\n"
+    "  - {name: m, targets: [system, messages.last], action: {add_cache_control: {}}}\n"
+)
 NONE = Engine.from_text("version: 1\nname: none\nclient_markers: repair\nrules: []\n")
 MARK = {"cache_control": {"type": "ephemeral"}}
 HOUR = {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
@@ -128,6 +132,89 @@ def test_a_marker_inside_a_block_moves_to_the_block():
     assert [(point.at, point.ttl) for point in plan.breakpoints] == [(("messages", 0, "content", 0), "1h")]
 
 
+POINT = {"prompt_cache_breakpoint": {"mode": "explicit"}}
+CALL = {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+
+
+def test_openais_marker_inside_a_result_moves_as_the_routes_own():
+    parts = [TEXT | POINT, TEXT]
+    request = {
+        "model": CLAUDE,
+        "messages": [
+            user(TEXT),
+            {"role": "assistant", "content": None, "tool_calls": [CALL]},
+            {"role": "tool", "tool_call_id": "a", "content": parts},
+        ],
+    }
+    sent = NONE.rewrite(request)
+    assert sent["messages"][2] == {"role": "tool", "tool_call_id": "a", "content": [TEXT, TEXT], **MARK}
+    assert NONE.rewrite(sent) is sent
+
+
+def test_an_hour_behind_openais_marker_becomes_five_minutes():
+    request = {"model": CLAUDE, "messages": [user(TEXT | POINT), user(TEXT | HOUR)]}
+    assert NONE.rewrite(request)["messages"][1] == user(TEXT | MARK)
+
+
+@pytest.mark.parametrize("on_message", [False, True])
+def test_a_split_carries_the_repaired_marker_along(on_message):
+    text = {"type": "text", "text": "stable SPLIT rest"}
+    last = {"role": "user", "content": text["text"], **HOUR} if on_message else user(text | HOUR)
+    engine = Engine.from_text(
+        "version: 1\nname: s\nclient_markers: repair\nrules:\n"
+        "  - {name: s, targets: [messages.last], action: {split_text: {at: SPLIT}}}\n"
+    )
+    sent = engine.rewrite({"model": CLAUDE, "messages": [user(TEXT | MARK), last]})
+    assert sent["messages"][1]["content"][1] == {"type": "text", "text": "SPLIT rest", **MARK}
+    assert engine.rewrite(sent) == sent
+
+
+def test_a_member_that_is_none_is_no_marker():
+    result = {**RESULT, "content": [TEXT | MARK, TEXT], "cache_control": None}
+    use = {name: value for name, value in USE.items() if name != "caller"}
+    sent = NONE.rewrite(native(user(TEXT), {"role": "assistant", "content": [use]}, user(result)))
+    assert sent["messages"][2]["content"][0] == {**RESULT, "content": [TEXT, TEXT], **MARK}
+
+
+@pytest.mark.parametrize(("block", "request_"), [(MARK, HOUR), (HOUR, MARK)])
+def test_the_last_blocks_own_marker_goes_before_the_requests(block, request_):
+    plan = NONE.plan(native(user(TEXT | block), **request_))
+    assert repairs(plan) == [((), "taken away: the last block has its own")]
+
+
+def test_of_a_block_and_a_part_in_it_the_block_keeps_its_marker():
+    document = {"type": "document", "source": {"type": "content", "content": [TEXT | HOUR, TEXT]}, **MARK}
+    plan = NONE.plan(native(user(document)))
+    assert [why for _, why in repairs(plan)] == ["taken away: the block around it has one"]
+
+
+@pytest.mark.parametrize("value", [True, "ephemeral", 3])
+def test_what_is_no_marker_displaces_none(value):
+    messages = [user(TEXT | MARK), user(TEXT | MARK), *[user(TEXT | {"cache_control": value})] * 3]
+    plan = NONE.plan(native(*messages))
+    assert [point.at[1] for point in plan.breakpoints] == [0, 1]
+
+
+def test_what_a_rule_removes_needs_no_repair():
+    engine = Engine.from_text(
+        "version: 1\nname: r\nclient_markers: repair\nrules:\n"
+        "  - {name: r, targets: ['$.messages[:2]'], action: {remove_cache_control: {}}}\n"
+    )
+    plan = engine.plan(native(*[user(TEXT | MARK) for _ in range(6)]))
+    assert repairs(plan) == []
+    assert [point.at[1] for point in plan.breakpoints] == [2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("enabled", ["enabled: false\n", ""])
+def test_what_is_switched_off_repairs_nothing(enabled, monkeypatch):
+    if not enabled:
+        monkeypatch.setenv("POLICY_CACHE_DISABLED", "1")
+    engine = Engine.from_text(f"version: 1\nname: n\n{enabled}client_markers: repair\nrules: []\n")
+    request = native(user(TEXT), tools=[DEFERRED | MARK], prompt_cache_key="k" * 99)
+    assert engine.rewrite(request) is request
+    assert engine.plan(request).request is request
+
+
 @pytest.mark.parametrize("where", ["argument", "extra_body"])
 @pytest.mark.parametrize("model", ["openai/gpt-4o", "openai/gpt-5.6"])
 def test_a_key_that_is_too_long_is_hashed(model, where):
@@ -153,6 +240,7 @@ def test_explain_says_what_was_put_right():
 @given(data=st.data(), shape=st.sampled_from(["chat", "messages"]))
 def test_what_is_repaired_needs_no_repair(data, shape):
     request = {**data.draw(requests(shape)), "model": CLAUDE}
-    sent = NONE.rewrite(request, shape=shape)
-    assert NONE.rewrite(sent, shape=shape) is sent
-    assert NONE.plan(request, shape=shape).request == sent
+    for engine in (NONE, MARKS):
+        sent = engine.rewrite(request, shape=shape)
+        assert engine.rewrite(sent, shape=shape) == sent
+        assert engine.plan(request, shape=shape).request == sent

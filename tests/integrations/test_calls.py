@@ -104,6 +104,49 @@ def test_installed_for_the_whole_process(address):
     assert grows(litellm.completion, address) == [0, 0, 0]
 
 
+def native(address, turns=1, **more):
+    talk = messages(turns)[1:]
+    tool = {"name": "f", "input_schema": {"type": "object"}}
+    where = {"api_base": address, "api_key": "k"} if address else {}
+    return {
+        "model": MODEL,
+        "system": LONG,
+        "messages": talk,
+        "tools": [tool],
+        "max_tokens": 16,
+        **where,
+        **more,
+    }
+
+
+async def native_grows(call, address, **more):
+    reads = [await call(**native(address, turns, **more)) for turns in (1, 2, 3)]
+    await GLOBAL_LOGGING_WORKER.flush()
+    await litellm.close_litellm_async_clients()
+    return [response["usage"]["cache_read_input_tokens"] for response in reads]
+
+
+def test_a_stand_in_for_anthropics_own_shape(address, tmp_path):
+    calls = Calls(Engine.default(), recorder=(recorder := TraceRecorder(tmp_path / "trace.jsonl")))
+    with recorder:
+        assert is_read_from_turn_two_on(asyncio.run(native_grows(calls.anthropic_messages, address)))
+    assert calls.rewriting.faults == {}
+    lines = [json.loads(line) for line in (tmp_path / "trace.jsonl").read_text().splitlines()]
+    assert [line["request"]["messages"] for line in lines] == [messages(turns)[1:] for turns in (1, 2, 3)]
+
+
+def test_anthropics_own_shape_is_installed_under_a_router(address):
+    rewriting = install(Engine.default())
+    where = {"model": MODEL, "api_base": address, "api_key": "k"}
+
+    async def routed():
+        router = litellm.Router(model_list=[{"model_name": "claude", "litellm_params": where}])
+        return await native_grows(router.aanthropic_messages, None, model="claude")
+
+    assert is_read_from_turn_two_on(asyncio.run(routed()))
+    assert rewriting.faults == {}
+
+
 def test_installed_under_a_router_with_a_fallback(address):
     router = litellm.Router(
         model_list=[

@@ -79,6 +79,7 @@ def test_every_word_has_its_meaning():
     listed = (
         words.MODES,
         words.CLIENT_MARKERS,
+        words.INJECTIONS,
         words.SHAPES,
         words.TTLS,
         words.RETENTIONS,

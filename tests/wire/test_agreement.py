@@ -279,7 +279,8 @@ def test_a_clients_marker_is_judged_by_what_becomes_of_it(case, data):
 @FEW
 @given(data=st.data())
 def test_a_repaired_request_is_refused_by_nobody(case, data):
-    request = {**data.draw(requests(case.shape, REFUSED.get(case.label, frozenset()))), **case.request}
+    request = data.draw(requests(case.shape, REFUSED.get(case.label, frozenset())))
+    request = {**followed(request, case), **case.request}
     plain = send(unmarked(request), case)
     if plain.body is None or plain.body.refusal is not None:
         return  # refused without any marker
@@ -288,4 +289,4 @@ def test_a_repaired_request_is_refused_by_nobody(case, data):
     assert sent.error is None
     if plan.route.mechanism == "explicit" and not plan.route.run:
         assert sent.body.refusal is None
-        assert [point.at for point in plan.breakpoints if point.slot is None] == []
+        assert [p.at for p in plan.breakpoints if p.slot is None and p.key == plan.route.key] == []

@@ -111,7 +111,7 @@ def _keep(kept: OrderedDict[str, _T], most: int, name: str, value: _T) -> None:
             kept.popitem(last=False)
 
 
-def expect_from(rewriting: Rewriting, request: dict[str, Any]) -> None:
+def expect_from(rewriting: Rewriting, request: dict[str, Any], shape: Shape | None = None) -> None:
     """Await the answer to a stand-in's request: with an id, and a callback that litellm tells.
 
     The callback stays: answers may come at any time, and it does nothing for the requests of others.
@@ -121,6 +121,6 @@ def expect_from(rewriting: Rewriting, request: dict[str, Any]) -> None:
             request["litellm_call_id"] = str(uuid4())
         if not any(isinstance(callback, AnswerCallback) for callback in litellm.callbacks):
             litellm.callbacks.append(AnswerCallback())
-        expect(rewriting, request)
+        expect(rewriting, request, shape=shape)
     except Exception as error:  # noqa: BLE001, an answer that goes unnoticed must never fail a request
         rewriting.fault(error, "an answer will not be accounted for")

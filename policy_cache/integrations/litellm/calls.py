@@ -1,4 +1,4 @@
-"""Stand-ins for `litellm.completion` and `litellm.acompletion` that rewrite each request.
+"""Stand-ins for litellm's functions that rewrite each request.
 
 `Calls` has them beside litellm's own, `install` puts them in their place.
 """
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from policy_cache.integrations.litellm.rewriting import Rewriter
+    from policy_cache.request.prompt import Shape
     from policy_cache.usage.accounting import Told
 
 _REFUSALS = (litellm.BadRequestError, litellm.UnprocessableEntityError)
 
 _log = logging.getLogger("policy_cache")
 _LOCK = threading.Lock()
-_NAMES = ("completion", "acompletion")
 _originals: dict[str, Callable[..., Any]] = {}
 _ours: dict[str, Callable[..., Any]] = {}
 _installed: Rewriting | None = None
 
 
 class Calls:
-    """`litellm.completion` and `litellm.acompletion` with an engine in front of them.
+    """litellm's functions with an engine in front of them.
 
     ```python
     calls = Calls(Engine.from_file("policy.yaml"))
@@ -45,6 +45,7 @@ class Calls:
         rewriting: The engine, and what it met with.
         completion: Takes and returns what `litellm.completion` does.
         acompletion: Takes and returns what `litellm.acompletion` does.
+        anthropic_messages: Takes and returns what `litellm.anthropic_messages` does.
     """
 
     def __init__(self, engine: Rewriter, **told: Unpack[Told]) -> None:
@@ -57,9 +58,10 @@ class Calls:
         self.rewriting = Rewriting(engine, **told)
         self.completion = through(self.rewriting, litellm.completion)
         self.acompletion = through_async(self.rewriting, litellm.acompletion)
+        self.anthropic_messages = through_async(self.rewriting, litellm.anthropic_messages, "messages")
 
 
-def through(rewriting: Rewriting, call: Callable[..., Any]) -> Callable[..., Any]:
+def through(rewriting: Rewriting, call: Callable[..., Any], shape: Shape | None = None) -> Callable[..., Any]:
     """A synchronous call of litellm's with the engine in front of it; same signature."""
     names = tuple(inspect.signature(call).parameters)
 
@@ -68,21 +70,23 @@ def through(rewriting: Rewriting, call: Callable[..., Any]) -> Callable[..., Any
         if rewriting.retired:
             return call(*args, **kwargs)
         request = dict(zip(names, args, strict=False), **kwargs)
-        expect_from(rewriting, request)
-        sent = rewriting.rewrite(request)
+        expect_from(rewriting, request, shape)
+        sent = rewriting.rewrite(request, shape)
         try:
             return call(**sent)
         except _REFUSALS as error:
-            again = rewriting.after(error, request, sent)
+            again = rewriting.after(error, request, sent, shape)
             if again is None:
                 raise
-        expect_from(rewriting, request)
+        expect_from(rewriting, request, shape)
         return call(**again)
 
     return completion
 
 
-def through_async(rewriting: Rewriting, call: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+def through_async(
+    rewriting: Rewriting, call: Callable[..., Awaitable[Any]], shape: Shape | None = None
+) -> Callable[..., Awaitable[Any]]:
     """The same for an asynchronous call."""
     names = tuple(inspect.signature(call).parameters)
 
@@ -91,24 +95,31 @@ def through_async(rewriting: Rewriting, call: Callable[..., Awaitable[Any]]) -> 
         if rewriting.retired:
             return await call(*args, **kwargs)
         request = dict(zip(names, args, strict=False), **kwargs)
-        expect_from(rewriting, request)
-        sent = rewriting.rewrite(request)
+        expect_from(rewriting, request, shape)
+        sent = rewriting.rewrite(request, shape)
         try:
             return await call(**sent)
         except _REFUSALS as error:
-            again = rewriting.after(error, request, sent)
+            again = rewriting.after(error, request, sent, shape)
             if again is None:
                 raise
-        expect_from(rewriting, request)
+        expect_from(rewriting, request, shape)
         return await call(**again)
 
     return acompletion
 
 
-def install(engine: Rewriter, **told: Unpack[Told]) -> Rewriting:
-    """Rewrite every request of this process's `litellm.completion` and `litellm.acompletion`.
+_CALLS: dict[str, tuple[Callable[..., Callable[..., Any]], Shape | None]] = {
+    "completion": (through, None),
+    "acompletion": (through_async, None),
+    "anthropic_messages": (through_async, "messages"),
+}
 
-    `Router`, batches, fallbacks and retries call these two, and each of their attempts is rewritten for
+
+def install(engine: Rewriter, **told: Unpack[Told]) -> Rewriting:
+    """Rewrite every request of this process's `litellm.completion`, `acompletion` and `anthropic_messages`.
+
+    `Router`, batches, fallbacks and retries call these, and each of their attempts is rewritten for
     its own route. What was imported by name before (`from litellm import completion`) is not reached.
     A second call puts its engine, and who is told, in the place of the first one's.
 
@@ -123,9 +134,9 @@ def install(engine: Rewriter, **told: Unpack[Told]) -> Rewriting:
             _installed.replace(engine, **told)
             return _installed
         _installed = Rewriting(engine, **told)
-        for name, wrap in zip(_NAMES, (through, through_async), strict=True):
+        for name, (wrap, shape) in _CALLS.items():
             _originals[name] = getattr(litellm, name)
-            _ours[name] = wrap(_installed, _originals[name])
+            _ours[name] = wrap(_installed, _originals[name], shape)
             setattr(litellm, name, _ours[name])
         return _installed
 
@@ -142,6 +153,6 @@ def uninstall() -> None:
             return
         _installed.retired = True
         _installed = None
-        for name in _NAMES:
+        for name in _CALLS:
             if getattr(litellm, name) is _ours[name]:
                 setattr(litellm, name, _originals[name])

@@ -193,7 +193,11 @@ def check(plan: Plan) -> Check:
         whole,
         tuple(fates),
         tuple(place for place in whole.markers if place not in claimed),
-        {name: name in body for name in (str(e.location[-1]) for e in plan.edits if e.change == "set")},
+        {
+            str(edit.location[-1]): str(edit.location[-1]) in body
+            for edit in plan.edits
+            if edit.change == "set" and edit.after is not None
+        },
     )
 
 

@@ -20,6 +20,7 @@ from policy_cache.policy.language.words import (
     CACHE_MODES,
     CACHING,
     CLIENT_MARKERS,
+    INJECTIONS,
     MAY_BE_BARE,
     MODES,
     NAMED_TARGETS,
@@ -536,6 +537,12 @@ class Policy(_Part):
             " that would be refused or lost besides, `stand_down` and change nothing, or `replace` them."
         ),
         json_schema_extra=_explained(CLIENT_MARKERS),
+    )
+    injection: Literal["stand_down", "replace"] = Field(
+        default="stand_down",
+        title="Injection",
+        description="What to do with litellm's `cache_control_injection_points` that a request carries.",
+        json_schema_extra=_explained(INJECTIONS),
     )
     rules: tuple[Rule, ...] = Field(
         title="Rules",

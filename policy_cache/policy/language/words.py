@@ -38,6 +38,11 @@ CLIENT_MARKERS = {
     "replace": "The client's markers are removed, and the policy's take their place.",
 }
 
+INJECTIONS = {
+    "stand_down": "They are left to litellm, and the policy marks nothing.",
+    "replace": "They go where the policy places a marker.",
+}
+
 SHAPES = {
     "chat": "The OpenAI format, with the system prompt among the messages.",
     "messages": "The Anthropic Messages API, with `system` beside the messages.",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from policy_cache.engine.reasons import ACTED, MEANING
+from policy_cache.engine.repair import REPAIR
 from policy_cache.report.plan.prefix import overlaps, size_up_to
 from policy_cache.report.plan.verdicts import verdicts
 from policy_cache.request.blocks import walk
@@ -120,10 +121,13 @@ def _concluded(
     for edit in plan.edits if plan.route.run else ():
         if edit.change == "mark" and location and overlaps(edit.location, location):
             return "marked", f"{word(edit.source.rule)} marks it, as a part of the run up to its breakpoint"
-    gone = {edit.location for edit in plan.edits if edit.change == "unmark"}
+    gone = {edit.location: edit.source for edit in plan.edits if edit.change == "unmark"}
     for marker in plan.client_markers:
         if marker.holder == location or (location and overlaps(marker.holder, location) and marker.holder):
-            fate = "a rule takes that away" if marker.holder in gone else "that stays"
+            fate = "that stays"
+            if marker.holder in gone:
+                repaired = gone[marker.holder] is REPAIR
+                fate = "that is taken away, as `explain` says" if repaired else "a rule takes that away"
             fate = "that takes no effect here" if marker.block is None and marker.holder not in gone else fate
             return "client", f"the client marked {place(marker.holder)} ({word(marker.ttl)}), and {fate}"
     for wish in wishes:

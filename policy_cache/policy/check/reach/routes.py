@@ -131,16 +131,17 @@ def unreachable(source: Source, routes: Routes) -> Iterator[Finding]:
         match = rule.get("match") or {}
         given = match.get("provider") or ()
         wanted = (given,) if isinstance(given, str) else tuple(given)
-        if "add_cache_control" in rule["action"] and "explicit" not in match.get("caching", "explicit"):
+        marks = "add_cache_control" in rule["action"] or "split_text" in rule["action"]
+        if marks and "explicit" not in match.get("caching", "explicit"):
             message = "no marker is sent where caching is not `explicit`"
             yield _warning(source, "PC321", message, (*path, "match", "caching"), None, "remove the rule")
             continue
+        named = routes.named(wanted) if wanted else []
+        yield from _caching(source, path, match, named)
         if not wanted or "remove_cache_control" in rule["action"]:
             continue
         yield from _unknown(source, path, wanted, routes.providers)
         yield from _prefixed(source, path, match.get("model") or (), wanted)
-        named = routes.named(wanted)
-        yield from _caching(source, path, match, named)
         if named:
             yield from _markers(source, path, rule, named, routes.reached(rule["match"]))
             yield from _parameters(source, path, rule, named)
