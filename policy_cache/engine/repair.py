@@ -1,4 +1,4 @@
-"""Repair: what a client brought that the provider would refuse or ignore, put right before any rule acts."""
+"""Repair: what a client brought that the provider would refuse or ignore, put right before any rule marks."""
 
 from __future__ import annotations
 
@@ -66,10 +66,8 @@ def idle_markers(prompt: Prompt, route: Route, markers: Sequence[ClientMarker]) 
     for marker in markers:
         block = marker.block
         if block is None:
-            # litellm looks for OpenAI's marker on content alone, and leaves it elsewhere.
-            if marker.key == route.key or _is_content(marker.holder):
-                yield Repair(marker, f"taken away: {_obstacle(prompt, route, marker.holder, known)}")
-        elif not isinstance(marker_of(request, marker), dict):
+            yield Repair(marker, f"taken away: {_obstacle(prompt, route, marker.holder, known)}")
+        elif fields_of(marker_of(request, marker)) is None:
             yield Repair(marker, "taken away: its value is no marker")
         elif marker.holder in ON_REQUEST and block in marked:
             yield Repair(marker, "taken away: the last block has its own")
@@ -88,10 +86,6 @@ def idle_markers(prompt: Prompt, route: Route, markers: Sequence[ClientMarker]) 
     for marker in kept:
         if marker.block in gone:
             yield Repair(marker, f"taken away: the provider takes {most} breakpoints")
-
-
-def _is_content(holder: Location) -> bool:
-    return holder[:1] == ("system",) or (len(holder) > 3 and holder[2] == "content")
 
 
 def long_markers(

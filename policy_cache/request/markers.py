@@ -311,33 +311,42 @@ class _Effect:
 
 
 def may_hold_markers(prompt: Prompt) -> bool:
-    """Whether any marker may take effect; runs on every request, and on every tool, call and block of it.
-
-    litellm turns `prompt_cache_breakpoint` into `cache_control` on content blocks alone.
-    """
+    """Whether there may be any marker; runs on every request, and on every tool, message, call and block."""
     request = prompt.request
-    if KEY in request or "extra_body" in request or isinstance(request.get("system"), (list, tuple)):
+    if (
+        KEY in request
+        or FOREIGN in request
+        or "extra_body" in request
+        or isinstance(request.get("system"), (list, tuple))
+    ):
         return True
     tools: Sequence[Any] = prompt.tools
     try:
         if prompt.shape == "chat":
-            marked = [tool for tool in tools if KEY in tool or KEY in tool["function"]]
+            marked = [
+                tool
+                for tool in tools
+                if KEY in tool
+                or FOREIGN in tool
+                or KEY in (function := tool["function"])
+                or FOREIGN in function
+            ]
         else:
-            marked = [tool for tool in tools if KEY in tool]
+            marked = [tool for tool in tools if KEY in tool or FOREIGN in tool]
         messages: Sequence[Any] = prompt.messages
         marked += [
             call
             for message in messages
             if "tool_calls" in message
             for call in message["tool_calls"] or ()
-            if KEY in call or type(call) is not dict
+            if KEY in call or FOREIGN in call or type(call) is not dict
         ]
         marked += [
             block
             for message in messages
             if "thinking_blocks" in message
             for block in message["thinking_blocks"] or ()
-            if KEY in block or type(block) is not dict
+            if KEY in block or FOREIGN in block or type(block) is not dict
         ]
         return bool(marked or (prompt.rich and any(map(_may_hold_any, prompt.rich))))
     except (AttributeError, KeyError, TypeError):
@@ -346,7 +355,7 @@ def may_hold_markers(prompt: Prompt) -> bool:
 
 def _may_hold_any(message: Mapping[str, Any]) -> bool:
     """Whether a message, a content block or a block in a result may have a marker."""
-    if KEY in message:
+    if KEY in message or FOREIGN in message:
         return True
     content = message.get("content")
     if type(content) is not list:

@@ -63,6 +63,7 @@ class Prompt:
                 if type(message) is not dict
                 or type(message["content"]) is not str
                 or "cache_control" in message
+                or "prompt_cache_breakpoint" in message
             ]
         except (KeyError, TypeError):
             rich = messages

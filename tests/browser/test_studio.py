@@ -186,7 +186,7 @@ def options(browser):
 @pytest.mark.parametrize(
     ("line", "typed", "offered"),
     [
-        (2, (Keys.ENTER,), ["name", "rules", "version", "client_markers", "enabled", "mode"]),
+        (2, (Keys.ENTER,), ["name", "rules", "version", "client_markers", "enabled", "injection", "mode"]),
         (2, (Keys.ENTER, "mode: "), ["enforce", "observe"]),
         (4, (Keys.ENTER, "match: {messages: {"), ["max", "min"]),
         (4, (Keys.ENTER, "match:", Keys.ENTER, Keys.TAB, "shape: "), ["chat", "messages"]),
