@@ -110,14 +110,15 @@ def holders(prompt: Prompt) -> Iterator[Holder]:
         content = message.get("content")
         if type(content) is not str:
             yield from _in_content(content, ("messages", index, "content"), (section, index))
-        if thoughts := message.get("thinking_blocks"):
-            for number, block in enumerate(elements_of(thoughts)):
+        if "thinking_blocks" in message:
+            for number, block in enumerate(elements_of(message["thinking_blocks"])):
                 fields = fields_of(block) or {}
                 if _is_marked(fields):
                     order = (section, index, THINKING, number)
                     yield Holder(("messages", index, "thinking_blocks", number), fields, order)
-        calls = message.get("tool_calls")
-        for number, call in enumerate(elements_of(calls)) if calls else ():
+        if "tool_calls" not in message:
+            continue
+        for number, call in enumerate(elements_of(message["tool_calls"])):
             fields = fields_of(call) or {}
             if _is_marked(fields):
                 order = (MESSAGES, index, CALLS, number)
