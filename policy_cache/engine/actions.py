@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from policy_cache.engine.arbitrate import Arbiter
 from policy_cache.engine.changes import Edit, Origin, Placement, Step
@@ -18,11 +18,12 @@ from policy_cache.engine.repair import (
     outward,
     shortened_keys,
     shorter,
+    takes_markers,
     within,
 )
 from policy_cache.request.blocks import REQUEST, Block
 from policy_cache.request.location import Location, fields_of, value_at
-from policy_cache.request.markers import KEY, ON_REQUEST, ClientMarker
+from policy_cache.request.markers import KEY, ON_REQUEST, ClientMarker, ttl_of
 from policy_cache.request.prefix import Prefix
 
 if TYPE_CHECKING:
@@ -42,7 +43,6 @@ class Conduct:
     observe: bool
     stand_down: bool
     replace: bool
-    repair: bool
     overrules: bool
     label: tuple[str, str]
 
@@ -53,7 +53,6 @@ class Conduct:
             policy.mode == "observe",
             policy.client_markers == "stand_down",
             policy.client_markers == "replace",
-            policy.client_markers == "repair",
             policy.injection == "replace",
             label,
         )
@@ -73,7 +72,6 @@ class State:
         placements: What became of every wish so far.
         removals: The markers that go, by holder and key.
         mended: The edits to the client's markers that stay, by holder and key.
-        lowered: Those of them that get five minutes.
         cuts: The texts that are split, by location.
         halved: For a second half that an earlier pass left, the first one.
         parameters: The edits to request-level parameters.
@@ -89,7 +87,6 @@ class State:
         "facts",
         "halved",
         "injection",
-        "lowered",
         "mended",
         "parameters",
         "placements",
@@ -117,7 +114,6 @@ class State:
         self.placements: list[Placement] = []
         self.removals: dict[tuple[Location, str], Removal] = {}
         self.mended: dict[tuple[Location, str], Edit] = {}
-        self.lowered: set[tuple[Location, str]] = set()
         self.cuts: dict[Location, Cut] = {}
         self.halved: dict[Location, Block] = {}
         self.parameters: list[Edit] = []
@@ -130,15 +126,16 @@ class State:
             staying: Sequence[ClientMarker] = () if self.conduct.replace else self.client
             if self.removals and staying:
                 staying = self.left()
-            if self.lowered:
-                staying = [
-                    marker._replace(ttl="5m") if (marker.holder, marker.key) in self.lowered else marker
-                    for marker in staying
-                ]
+            if self.mended:
+                staying = [self._as_mended(marker) for marker in staying]
             self.arbiter = Arbiter(
                 self.facts.route, self.prefix, staying, self.placements, self.halved, self.cuts
             )
         return self.arbiter
+
+    def _as_mended(self, marker: ClientMarker) -> ClientMarker:
+        edit = self.mended.get((marker.holder, marker.key))
+        return marker if edit is None else marker._replace(ttl=ttl_of(edit.after))
 
     def left(self) -> list[ClientMarker]:
         """The client's markers that no rule took away so far."""
@@ -182,23 +179,27 @@ class State:
 
 def repair(state: State) -> None:
     """Put right what the client brought and the provider would refuse or ignore, of what the rules left."""
+    route, request = state.facts.route, state.prompt.request
+    if takes_markers(route):
+        _repair_markers(state)
+    for edit in shortened_keys(request, route):
+        state.parameters.append(edit)
+        state.repaired(edit.location, "shortened to a hash: the provider takes no longer one")
+
+
+def _repair_markers(state: State) -> None:
     prompt, route, request = state.prompt, state.facts.route, state.prompt.request
     for marker, why in idle_markers(prompt, route, state.left()):
         state.remove([marker], REPAIR)
         state.repaired(marker.holder, why)
     left = state.left()
     for marker, why in long_markers(request, route, left):
-        place = (marker.holder, marker.key)
-        state.mended[place] = shorter(request, marker)
-        state.lowered.add(place)
+        state.mended[marker.holder, marker.key] = shorter(request, marker)
         state.repaired(marker.holder, why)
-    for marker, why in inner_markers(request, route, left):
+    for marker, why in inner_markers(request, left):
         place = (marker.holder, marker.key)
-        state.mended[place] = outward(request, route, marker, brief=place in state.lowered)
+        state.mended[place] = outward(request, route, marker, state.mended.get(place))
         state.repaired(marker.holder, why)
-    for edit in shortened_keys(prompt.request, route):
-        state.parameters.append(edit)
-        state.repaired(edit.location, "shortened to a hash: the provider takes no longer one")
 
 
 def unmark(state: State, rule: CompiledRule) -> None:
@@ -384,9 +385,11 @@ def _markers_at(hit: Hit, places: Mapping[Location, list[ClientMarker]]) -> list
     return places.get(place, []) if place else []
 
 
-ORDER: tuple[dict[type, Callable[[State, CompiledRule], None]], ...] = (
+Stage: TypeAlias = "Mapping[type, Callable[[State, CompiledRule], None]]"
+
+ORDER: tuple[Stage, ...] = (
     {Unmark: unmark},
     {Split: split, SetParameters: set_parameters},
     {Mark: mark},
 )
-"""The actions in their order; those of one stage act in the order of their rules."""
+"""The actions in their order; those of a stage act in the order of their rules. Repairs follow the first."""

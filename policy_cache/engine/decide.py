@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from policy_cache.engine.actions import ORDER, State, mark, repair
+from policy_cache.engine.actions import ORDER, State, repair
 from policy_cache.engine.breakpoints import breakpoints
 from policy_cache.engine.changes import Edit, Step, edited
 from policy_cache.engine.edits import prompt_edits
@@ -17,7 +17,7 @@ from policy_cache.request.edit import marked
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from policy_cache.engine.actions import Conduct
+    from policy_cache.engine.actions import Conduct, Stage
     from policy_cache.engine.compile import CompiledRule
     from policy_cache.engine.match import Facts
 
@@ -27,20 +27,20 @@ def decide(
 ) -> Decision:
     """Decide one request under the rules that matched it."""
     state = State(facts, conduct)
-    if all(rule.marks for rule in rules):
-        if repairs:
-            repair(state)
-        for rule in rules:
-            mark(state, rule)
-    else:
-        for number, stage in enumerate(ORDER):
-            if repairs and number == 1:  # of what the rules left
-                repair(state)
-            for rule in rules:
-                act = stage.get(type(rule.action))
-                if act is not None:
-                    act(state, rule)
+    removing, *adding = ORDER
+    _act(state, rules, removing)
+    if repairs:
+        repair(state)
+    for stage in adding:
+        _act(state, rules, stage)
     return Decision(state)
+
+
+def _act(state: State, rules: Sequence[CompiledRule], stage: Stage) -> None:
+    for rule in rules:
+        act = stage.get(type(rule.action))
+        if act is not None:
+            act(state, rule)
 
 
 class Decision:

@@ -85,7 +85,6 @@ class CompiledPolicy:
     """
 
     __slots__ = (
-        "_acts",
         "_catalog",
         "_conduct",
         "_index",
@@ -93,6 +92,7 @@ class CompiledPolicy:
         "_most",
         "_programs",
         "_providers",
+        "_repairs",
         "edits_text",
         "failures",
         "policy",
@@ -121,7 +121,7 @@ class CompiledPolicy:
         self.edits_text = any(isinstance(rule.action, Split) for rule in self.rules)
         self._providers = Names(tuple(providers)) if providers else None
         self.failures: Counter[str] = Counter()
-        self._acts = acts
+        self._repairs = acts and policy.policy.client_markers == "repair"
         self._conduct = Conduct.of(policy.policy, (policy.source.name, policy.revision))
         self._catalog = catalog or packaged_catalog()
         self._index = Index.of(self.rules)
@@ -237,7 +237,7 @@ class CompiledPolicy:
         excluded = self._providers is not None and not self._providers.match(route.provider)
         answers = self._index.answers(Facts({}, route, alias))
         parameters = tuple(route.parameters)
-        repairs = self._acts and self._conduct.repair and not excluded and can_repair(route)
+        repairs = self._repairs and not excluded and can_repair(route)
         traits = (
             excluded,
             answers,

@@ -29,10 +29,10 @@ KEY_PARAMETER = "prompt_cache_key"
 
 def can_repair(route: Route) -> bool:
     """Whether anything can be wrong that is put right: markers of a route that takes some, and long keys."""
-    return _takes_markers(route) or _longest_key(route) is not None
+    return takes_markers(route) or _longest_key(route) is not None
 
 
-def _takes_markers(route: Route) -> bool:
+def takes_markers(route: Route) -> bool:
     return route.mechanism == "explicit" and not route.run
 
 
@@ -54,8 +54,6 @@ def idle_markers(prompt: Prompt, route: Route, markers: Sequence[ClientMarker]) 
     Of too many, the first and the last stay, as litellm keeps them where it may drop some: the stable prefix
     and the newest turns.
     """
-    if not _takes_markers(route):
-        return
     request = prompt.request
     known: dict[Location, dict[Location, Block]] = {}
     holders = {marker.holder for marker in markers}
@@ -92,8 +90,6 @@ def long_markers(
     request: Mapping[str, object], route: Route, markers: Sequence[ClientMarker]
 ) -> Iterator[Repair]:
     """The markers that get five minutes: the route takes no such TTL, or it follows a shorter one."""
-    if not _takes_markers(route):
-        return
     effective = [marker for marker in markers if marker.block is not None]
     short = [marker.order for marker in effective if route.lifetime_of(marker) == "5m"]
     first_short = min(short, default=EVERYTHING)
@@ -126,11 +122,9 @@ def within(text: str, longest: int | None) -> str:
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()[:longest]
 
 
-def inner_markers(
-    request: Mapping[str, object], route: Route, markers: Sequence[ClientMarker]
-) -> Iterator[Repair]:
+def inner_markers(request: Mapping[str, object], markers: Sequence[ClientMarker]) -> Iterator[Repair]:
     """The markers to move from inside a result or a document to the block around them."""
-    for marker in markers if _takes_markers(route) else ():
+    for marker in markers:
         if marker.block is not None and is_refused_inside(request, marker):
             yield Repair(marker, "moved to the block around it: inside, only the last part takes one")
 
@@ -144,34 +138,31 @@ def is_refused_inside(request: Mapping[str, object], marker: ClientMarker) -> bo
     return isinstance(around, (list, tuple)) and holder[-1] != len(around) - 1
 
 
-def outward(request: Mapping[str, object], route: Route, marker: ClientMarker, *, brief: bool) -> Edit:
-    """The edit that takes a client's marker from inside a block to the block itself."""
+def outward(
+    request: Mapping[str, object], route: Route, marker: ClientMarker, shortened: Edit | None
+) -> Edit:
+    """The edit that takes a client's marker, shortened or not, from inside a block to the block itself."""
     holder, key, block = marker.holder, marker.key, marker.block
     assert block is not None
     before = marker_of(request, marker)
-    after: object = before if key == route.key else dict(route.markers["5m"])
-    if brief:
-        after = shortened(request, marker)
+    after: object = before if shortened is None else shortened.after
+    if key != route.key:
+        after = dict(route.markers["5m"])
     steps = (Step("remove", (*holder, key)), Step("add", (*block, route.key), after))
     return Edit("mark", block, before, after, REPAIR, steps)
 
 
 def shorter(request: Mapping[str, object], marker: ClientMarker) -> Edit:
     """The edit that gives a client's marker five minutes."""
-    holder, key = marker.holder, marker.key
-    before, after = marker_of(request, marker), shortened(request, marker)
-    return Edit("mark", holder, before, after, REPAIR, (Step("replace", (*holder, key), after),))
+    place = (*marker.holder, marker.key)
+    before = marker_of(request, marker)
+    after = {name: value for name, value in (fields_of(before) or {}).items() if name != "ttl"}
+    return Edit("mark", marker.holder, before, after, REPAIR, (Step("replace", place, after),))
 
 
 def marker_of(request: Mapping[str, object], marker: ClientMarker) -> object:
     """A marker as it stands in a request."""
     return (fields_of(value_at(request, marker.holder)) or {}).get(marker.key)
-
-
-def shortened(request: Mapping[str, object], marker: ClientMarker) -> object:
-    """The same for five minutes."""
-    fields = fields_of(marker_of(request, marker)) or {}
-    return {name: value for name, value in fields.items() if name != "ttl"}
 
 
 _ON = {

@@ -118,10 +118,11 @@ class Replay:
         """Replay a request."""
         found = self.found
         try:
-            route = self._engines[0].facts(record.request).route
+            facts = self._engines[0].facts(record.request)
         except RequestError as error:
             found.unread[str(error)] += 1
             return
+        route = facts.route
         cache = self._caches.of(route, record)
         request = record.request
         prompt = self._readers.read(request, route, record.scope)
@@ -133,10 +134,8 @@ class Replay:
         found.models[route.qualified] += 1
         start, end = found.span or (record.at, record.at)
         found.span = min(start, record.at), max(end, record.at)
-        clients = route.markers_of(Prompt(request, route.shape))
-        ineffective = sum(marker.block is None for marker in clients)
-        if ineffective:
-            found.ineffective[route.qualified] += ineffective
+        clients = route.markers_of(facts.prompt)
+        found.ineffective.update(route.qualified for marker in clients if marker.block is None)
         if cache.approximate:
             found.approximate[cache.approximate] += 1
         if rates is None:

@@ -86,7 +86,7 @@ def holders(prompt: Prompt) -> Iterator[Holder]:
 
     A JSON-schema property that is called `cache_control` is none.
     """
-    # Asked of nearly every request, and nearly always of places without one: so no calls in the two loops.
+    # Asked of nearly every request, and nearly always of places without one: so as few calls as can be.
     request = prompt.request
     order: Order = (REQUEST, 0, 0, 0)
     if _is_marked(request):
@@ -107,26 +107,25 @@ def holders(prompt: Prompt) -> Iterator[Holder]:
         section = SYSTEM if index < prompt.leading else MESSAGES
         if KEY in message or FOREIGN in message:
             yield Holder(("messages", index), message, (section, index, 0, 0))
+        if "thinking_blocks" in message:
+            yield from _in_part(message, "thinking_blocks", index, THINKING)
         content = message.get("content")
         if type(content) is not str:
             yield from _in_content(content, ("messages", index, "content"), (section, index))
-        if "thinking_blocks" in message:
-            for number, block in enumerate(elements_of(message["thinking_blocks"])):
-                fields = fields_of(block) or {}
-                if _is_marked(fields):
-                    order = (section, index, THINKING, number)
-                    yield Holder(("messages", index, "thinking_blocks", number), fields, order)
-        if "tool_calls" not in message:
-            continue
-        for number, call in enumerate(elements_of(message["tool_calls"])):
-            fields = fields_of(call) or {}
-            if _is_marked(fields):
-                order = (MESSAGES, index, CALLS, number)
-                yield Holder(("messages", index, "tool_calls", number), fields, order)
+        if "tool_calls" in message:
+            yield from _in_part(message, "tool_calls", index, CALLS)
 
 
 def _is_marked(fields: Mapping[str, object]) -> bool:
     return KEY in fields or FOREIGN in fields
+
+
+def _in_part(message: Mapping[str, object], name: str, index: int, part: int) -> Iterator[Holder]:
+    """The elements of a part of a message beside its content."""
+    for number, element in enumerate(elements_of(message[name])):
+        fields = fields_of(element) or {}
+        if _is_marked(fields):
+            yield Holder(("messages", index, name, number), fields, (MESSAGES, index, part, number))
 
 
 def _in_content(content: object, location: Location, place: tuple[int, int]) -> Iterator[Holder]:
@@ -189,11 +188,12 @@ def client_markers(
                 block = effect.of(holder, name)
                 order = holder.order if block is None else block[1]
                 location = None if block is None else block[0]
-                markers.append(ClientMarker(holder.location, location, order, _ttl(marker), name))
+                markers.append(ClientMarker(holder.location, location, order, ttl_of(marker), name))
     return markers
 
 
-def _ttl(marker: object) -> str:
+def ttl_of(marker: object) -> str:
+    """The TTL of a marker; a bare one counts as `5m`."""
     ttl = marker.get("ttl") if isinstance(marker, dict) else None
     return ttl if isinstance(ttl, str) else "5m"
 
@@ -311,6 +311,9 @@ class _Effect:
         return known
 
 
+_BESIDE_CONTENT = ("tool_calls", "thinking_blocks")
+
+
 def may_hold_markers(prompt: Prompt) -> bool:
     """Whether there may be any marker; runs on every request, and on every tool, message, call and block."""
     request = prompt.request
@@ -336,18 +339,12 @@ def may_hold_markers(prompt: Prompt) -> bool:
             marked = [tool for tool in tools if KEY in tool or FOREIGN in tool]
         messages: Sequence[Any] = prompt.messages
         marked += [
-            call
+            element
             for message in messages
-            if "tool_calls" in message
-            for call in message["tool_calls"] or ()
-            if KEY in call or FOREIGN in call or type(call) is not dict
-        ]
-        marked += [
-            block
-            for message in messages
-            if "thinking_blocks" in message
-            for block in message["thinking_blocks"] or ()
-            if KEY in block or FOREIGN in block or type(block) is not dict
+            for name in _BESIDE_CONTENT
+            if name in message
+            for element in message[name] or ()
+            if KEY in element or FOREIGN in element or type(element) is not dict
         ]
         return bool(marked or (prompt.rich and any(map(_may_hold_any, prompt.rich))))
     except (AttributeError, KeyError, TypeError):

@@ -56,5 +56,7 @@ def test_beside_client_markers_every_planned_marker_is_on_the_wire(policy, reque
     plan = Engine.from_text(yaml.safe_dump(policy)).plan(named(request))
     sent = marks(send(plan.request, plan.route))
     assert not Counter(expected(plan)) - Counter(sent)
+    # One without effect is lost or refused whoever marks beside it; `test_agreement` follows each of them.
+    idle = sum(point.slot is None for point in plan.breakpoints)
     before = len(marks(send(plan.original, plan.route)))
-    assert len(sent) <= max(before, plan.route.breakpoints)
+    assert len(sent) <= max(before, plan.route.breakpoints + idle)

@@ -180,13 +180,15 @@ def check(plan: Plan) -> Check:
     if route.run:  # the markers of a run act together
         fates = [Fate(point, whole.markers) for point in points[-1:]]
     else:
+        known: dict[tuple[Breakpoint, ...], tuple[WireMarker, ...]] = {}
         for point in points:
             # Two markers on a block are one breakpoint, which stands until both are gone.
-            together = [p for p in points if p.at == point.at or p.block == point.block]
-            gone = [point] if point.block is None else together
-            rest = wire(_without(request, gone), provider=route.provider or None, shape=route.shape)
-            lost = tuple(place for place in whole.markers if place not in rest.markers)
-            fates.append(Fate(point, lost))
+            together = tuple(p for p in points if p.at == point.at or p.block == point.block)
+            gone = (point,) if point.block is None else together
+            if gone not in known:
+                rest = wire(_without(request, gone), provider=route.provider or None, shape=route.shape)
+                known[gone] = tuple(place for place in whole.markers if place not in rest.markers)
+            fates.append(Fate(point, known[gone]))
     claimed = {place for fate in fates for place in fate.places}
     body = whole.sent[-1].body
     return Check(
