@@ -84,7 +84,8 @@ class ClientMarker(NamedTuple):
 def holders(prompt: Prompt) -> Iterator[Holder]:
     """Every place with a marker: the request and its `extra_body` first, then in prefix order.
 
-    A JSON-schema property that is called `cache_control` is none.
+    A JSON-schema property that is called `cache_control` is none, and nobody reads OpenAI's marker inside a
+    tool's `function` or on a call.
     """
     # Asked of nearly every request, and nearly always of places without one: so as few calls as can be.
     request = prompt.request
@@ -100,7 +101,7 @@ def holders(prompt: Prompt) -> Iterator[Holder]:
             yield Holder(("tools", index), fields, (TOOLS, index, 0, 0))
         function = fields.get("function")
         function = function if type(function) is dict else fields_of(function) or {}
-        if KEY in function or FOREIGN in function:
+        if KEY in function:
             yield Holder(("tools", index, "function"), function, (TOOLS, index, 0, 0))
     yield from _in_content(request.get("system"), ("system",), (SYSTEM, 0))
     for index, message in enumerate(prompt.messages):
@@ -108,23 +109,25 @@ def holders(prompt: Prompt) -> Iterator[Holder]:
         if KEY in message or FOREIGN in message:
             yield Holder(("messages", index), message, (section, index, 0, 0))
         if "thinking_blocks" in message:
-            yield from _in_part(message, "thinking_blocks", index, THINKING)
+            yield from _in_part(message, "thinking_blocks", index, THINKING, MARKER_KEYS)
         content = message.get("content")
         if type(content) is not str:
             yield from _in_content(content, ("messages", index, "content"), (section, index))
         if "tool_calls" in message:
-            yield from _in_part(message, "tool_calls", index, CALLS)
+            yield from _in_part(message, "tool_calls", index, CALLS, (KEY,))
 
 
 def _is_marked(fields: Mapping[str, object]) -> bool:
     return KEY in fields or FOREIGN in fields
 
 
-def _in_part(message: Mapping[str, object], name: str, index: int, part: int) -> Iterator[Holder]:
+def _in_part(
+    message: Mapping[str, object], name: str, index: int, part: int, keys: Sequence[str]
+) -> Iterator[Holder]:
     """The elements of a part of a message beside its content."""
     for number, element in enumerate(elements_of(message[name])):
         fields = fields_of(element) or {}
-        if _is_marked(fields):
+        if any(key in fields for key in keys):
             yield Holder(("messages", index, name, number), fields, (MESSAGES, index, part, number))
 
 
@@ -311,9 +314,6 @@ class _Effect:
         return known
 
 
-_BESIDE_CONTENT = ("tool_calls", "thinking_blocks")
-
-
 def may_hold_markers(prompt: Prompt) -> bool:
     """Whether there may be any marker; runs on every request, and on every tool, message, call and block."""
     request = prompt.request
@@ -327,24 +327,16 @@ def may_hold_markers(prompt: Prompt) -> bool:
     tools: Sequence[Any] = prompt.tools
     try:
         if prompt.shape == "chat":
-            marked = [
-                tool
-                for tool in tools
-                if KEY in tool
-                or FOREIGN in tool
-                or KEY in (function := tool["function"])
-                or FOREIGN in function
-            ]
+            marked = [tool for tool in tools if KEY in tool or FOREIGN in tool or KEY in tool["function"]]
         else:
             marked = [tool for tool in tools if KEY in tool or FOREIGN in tool]
         messages: Sequence[Any] = prompt.messages
         marked += [
-            element
+            call
             for message in messages
-            for name in _BESIDE_CONTENT
-            if name in message
-            for element in message[name] or ()
-            if KEY in element or FOREIGN in element or type(element) is not dict
+            if "tool_calls" in message
+            for call in message["tool_calls"] or ()
+            if KEY in call or type(call) is not dict
         ]
         return bool(marked or (prompt.rich and any(map(_may_hold_any, prompt.rich))))
     except (AttributeError, KeyError, TypeError):
@@ -352,9 +344,12 @@ def may_hold_markers(prompt: Prompt) -> bool:
 
 
 def _may_hold_any(message: Mapping[str, Any]) -> bool:
-    """Whether a message, a content block or a block in a result may have a marker."""
+    """Whether a message, its thinking, a content block or a block in a result may have a marker."""
     if KEY in message or FOREIGN in message:
         return True
+    for block in message.get("thinking_blocks") or ():
+        if type(block) is not dict or KEY in block or FOREIGN in block:
+            return True
     content = message.get("content")
     if type(content) is not list:
         # A tuple, or a list of a caller's own kind, is looked at more closely.

@@ -27,7 +27,7 @@ class Prompt:
         shape: `chat` (OpenAI) or `messages` (Anthropic).
         tools: Its tools, or an empty list.
         messages: Its messages, each as a mapping, whatever the caller made them of.
-        rich: Those messages whose content is more than a text, or that are marked.
+        rich: Those messages that are more than a text and calls, or that are marked.
         leading: How many messages open it as the system prompt.
     """
 
@@ -64,6 +64,7 @@ class Prompt:
                 or type(message["content"]) is not str
                 or "cache_control" in message
                 or "prompt_cache_breakpoint" in message
+                or "thinking_blocks" in message
             ]
         except (KeyError, TypeError):
             rich = messages
