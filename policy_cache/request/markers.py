@@ -84,8 +84,8 @@ class ClientMarker(NamedTuple):
 def holders(prompt: Prompt) -> Iterator[Holder]:
     """Every place with a marker: the request and its `extra_body` first, then in prefix order.
 
-    A JSON-schema property that is called `cache_control` is none, and nobody reads OpenAI's marker inside a
-    tool's `function` or on a call.
+    A JSON-schema property that is called `cache_control` is none. Nobody reads OpenAI's marker on tools and
+    calls of OpenAI's shape: OpenAI does not, and litellm leaves it out for others.
     """
     # Asked of nearly every request, and nearly always of places without one: so as few calls as can be.
     request = prompt.request
@@ -97,7 +97,7 @@ def holders(prompt: Prompt) -> Iterator[Holder]:
         yield Holder(("extra_body",), extra, order)
     for index, tool in enumerate(prompt.tools):
         fields = tool if type(tool) is dict else fields_of(tool) or {}
-        if KEY in fields or FOREIGN in fields:
+        if KEY in fields or (FOREIGN in fields and "function" not in fields):
             yield Holder(("tools", index), fields, (TOOLS, index, 0, 0))
         function = fields.get("function")
         function = function if type(function) is dict else fields_of(function) or {}
@@ -182,6 +182,8 @@ def client_markers(
         request: Whether a marker on the request itself takes effect.
         run: Whether only markers on messages act, as a run.
     """
+    if not may_hold_markers(prompt):
+        return []
     effect = _Effect(prompt, key, rules, request=request, run=run)
     markers: list[ClientMarker] = []
     for holder in holders(prompt):
@@ -327,7 +329,7 @@ def may_hold_markers(prompt: Prompt) -> bool:
     tools: Sequence[Any] = prompt.tools
     try:
         if prompt.shape == "chat":
-            marked = [tool for tool in tools if KEY in tool or FOREIGN in tool or KEY in tool["function"]]
+            marked = [tool for tool in tools if KEY in tool or KEY in tool["function"]]
         else:
             marked = [tool for tool in tools if KEY in tool or FOREIGN in tool]
         messages: Sequence[Any] = prompt.messages
@@ -341,6 +343,9 @@ def may_hold_markers(prompt: Prompt) -> bool:
         return bool(marked or (prompt.rich and any(map(_may_hold_any, prompt.rich))))
     except (AttributeError, KeyError, TypeError):
         return True
+
+
+_NESTING = frozenset({"content", "source"})
 
 
 def _may_hold_any(message: Mapping[str, Any]) -> bool:
@@ -360,7 +365,7 @@ def _may_hold_any(message: Mapping[str, Any]) -> bool:
         if type(nested := part.get("content")) is list:
             for item in nested:
                 # What stands deeper is looked at more closely.
-                if type(item) is not dict or KEY in item or FOREIGN in item or "source" in item:
+                if type(item) is not dict or KEY in item or FOREIGN in item or _NESTING & item.keys():
                     return True
         if type(source := part.get("source")) is dict and "content" in source:
             return True

@@ -5,12 +5,16 @@ from __future__ import annotations
 import copy
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from litellm.types.utils import Message
 
 from policy_cache.providers.catalog import packaged_catalog
 from policy_cache.providers.resolve import resolve
 from policy_cache.request.location import normalized
+from policy_cache.request.markers import holders, may_hold_markers
 from policy_cache.request.prompt import Prompt, detect_shape
+from tests.wire.generated import requests
 from tests.wire.wire import marks, send
 
 BARE = {"type": "ephemeral"}
@@ -236,3 +240,19 @@ def test_all_of_them_in_one_request():
     in_prefix_order = [normalized(one.holder) for one in sorted(found, key=lambda one: one.order)]
     assert in_prefix_order[:3] == ["$['tools'][0]", "$['tools'][2]", "$['system'][1]"]
     assert set(in_prefix_order[-3:]) == {"$", "$['extra_body']", "$['messages'][1]"}
+
+
+@pytest.mark.property
+@given(data=st.data(), shape=st.sampled_from(["chat", "messages"]))
+def test_the_quick_look_never_misses_a_marker(data, shape):
+    prompt = Prompt(data.draw(requests(shape)), shape)
+    assert may_hold_markers(prompt) or [*holders(prompt)] == []
+
+
+@pytest.mark.parametrize("around", [{}, {"source": "s"}])
+def test_the_quick_look_sees_what_stands_deep_in_a_result(around):
+    part = {"type": "search_result", **around, "content": [{"type": "text", "text": "x", **MARK}]}
+    result = {"type": "tool_result", "tool_use_id": "a", "content": [part]}
+    prompt = Prompt({"messages": [{"role": "user", "content": [result]}]}, "messages")
+    assert [holder.location[-2:] for holder in holders(prompt)] == [("content", 0)]
+    assert may_hold_markers(prompt)
