@@ -36,6 +36,10 @@ if TYPE_CHECKING:
     from policy_cache.request.targets import Hit
 
 
+MOST_MARKERS = 10_000
+"""How many a request may carry, since each of them is judged; providers take four."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Conduct:
     """How a policy behaves as a whole; see `policy.language.model.Policy`."""
@@ -77,6 +81,7 @@ class State:
         parameters: The edits to request-level parameters.
         taken: The parameters that a rule has set.
         arbiter: Who decides about markers, once the first is wanted.
+        recorded: Whether somebody will ask what became of every wish.
     """
 
     __slots__ = (
@@ -92,19 +97,21 @@ class State:
         "placements",
         "prefix",
         "prompt",
+        "recorded",
         "removals",
         "stands_down",
         "taken",
     )
 
-    def __init__(self, facts: Facts, conduct: Conduct) -> None:
+    def __init__(self, facts: Facts, conduct: Conduct, *, recorded: bool) -> None:
         """Begin with nothing decided."""
         prompt, route = facts.prompt, facts.route
         self.facts = facts
         self.conduct = conduct
+        self.recorded = recorded
         self.prompt = prompt
         self.prefix = Prefix(prompt, route.blocks, route.minimum)
-        self.client = route.markers_of(prompt)
+        self.client = route.markers_of(prompt, most=MOST_MARKERS)
         self.injection = injection(prompt.request)
         # Where the route takes no markers, any marker says that the client manages caching itself.
         explicit = route.mechanism == "explicit"
@@ -348,7 +355,10 @@ def _parameter(state: State, source: Origin, name: str, wanted: Template | Mappi
 
 
 def mark(state: State, rule: CompiledRule) -> None:
-    """Want a marker at each of the rule's targets."""
+    """Want a marker at each of the rule's targets.
+
+    Where no record is wanted, a wish that can win nothing is passed over: a request may have thousands.
+    """
     refusal = state.refusal(rule)
     if refusal is not None:
         for target in rule.targets:
@@ -360,7 +370,10 @@ def mark(state: State, rule: CompiledRule) -> None:
         if not hits:
             state.placements.append(Placement(target.source, None, None, target.ttl, "no_target"))
         for hit in hits if len(hits) < 2 else target.select(hits):
-            arbiter.want(target.source, hit, target.ttl)
+            if state.recorded or not arbiter.is_vain(hit):
+                arbiter.want(target.source, hit, target.ttl)
+            elif arbiter.is_full:
+                return
 
 
 def _by_place(markers: Sequence[ClientMarker]) -> dict[Location, list[ClientMarker]]:

@@ -110,6 +110,17 @@ class Arbiter:
         self.placements = placements
         self.accepted: list[Accepted] = []
 
+    @property
+    def is_full(self) -> bool:
+        """Whether no breakpoint is left."""
+        return self._used >= self._route.breakpoints
+
+    def is_vain(self, hit: Hit) -> bool:
+        """Whether a wish is known to win nothing before its block is looked for."""
+        return self._used >= self._route.breakpoints or (
+            hit.order is not None and self._prefix.is_small(hit.order)
+        )
+
     def want(self, source: Origin, hit: Hit, ttl: Ttl) -> None:
         """Consider one marker, and record what becomes of it."""
         named, wanted, depth = hit
@@ -135,7 +146,7 @@ class Arbiter:
         if location in self._claimed:
             return self._refuse_claimed(source, named, ttl, location, location)
         # A prefix is measured only where a breakpoint is left, so at most once for each.
-        if self._used >= route.breakpoints:
+        if self.is_full:
             detail = f"all {route.breakpoints} breakpoints are used"
             return self._refuse(source, named, ttl, "over_budget", detail, location)
         if not self._prefix.reaches(order):

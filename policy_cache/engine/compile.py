@@ -11,7 +11,7 @@ from policy_cache.engine.match import Condition, Facts, Test, compile_match, tex
 from policy_cache.request.targets import PLACES, Finder, Hit, compile_target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from policy_cache.policy.language.model import Rule, Target
     from policy_cache.policy.load import LoadedPolicy
@@ -41,7 +41,7 @@ class CompiledTarget:
     take: Take
     place: Callable[[Prompt], Place | None] | None
 
-    def select(self, hits: list[Hit]) -> list[Hit]:
+    def select(self, hits: Sequence[Hit]) -> Sequence[Hit]:
         """The hits to use, those nearest the end first."""
         if len(hits) < 2:
             return hits

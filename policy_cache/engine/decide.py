@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 def decide(
-    rules: Sequence[CompiledRule], facts: Facts, conduct: Conduct, *, repairs: bool = False
+    rules: Sequence[CompiledRule], facts: Facts, conduct: Conduct, *, repairs: bool, recorded: bool
 ) -> Decision:
-    """Decide one request under the rules that matched it."""
-    state = State(facts, conduct)
+    """Decide one request under the rules that matched it; only what is recorded can become a plan."""
+    state = State(facts, conduct, recorded=recorded)
     removing, *adding = ORDER
     _act(state, rules, removing)
     if repairs:

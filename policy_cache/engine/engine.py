@@ -41,6 +41,8 @@ _log = logging.getLogger("policy_cache")
 _MOST_PROGRAMS = 4_096
 _MOST_LISTED = 2_000_000
 _LONGEST_KEY = 2_048
+# Messages, their parts and tools. Anthropic takes 100,000 messages (platform.claude.com, "Messages").
+_MOST_ELEMENTS = 100_000
 
 
 def is_disabled() -> bool:
@@ -163,7 +165,7 @@ class CompiledPolicy:
                 and (sent := direct(matched, facts.prompt, program.route)) is not None
             ):
                 return sent
-            decision = decide(matched, facts, self._conduct, repairs=program.left.repairs)
+            decision = decide(matched, facts, self._conduct, repairs=program.left.repairs, recorded=False)
             if self._conduct.observe:
                 _log.info("%s would place %d markers", self.policy.source.name, len(decision.accepted))
         except Exception as error:  # noqa: BLE001, a router must never fail because of a policy
@@ -179,7 +181,7 @@ class CompiledPolicy:
         """
         facts, program = self._enter(request, **context)
         matched = self._matching(facts, program)
-        decision = decide(matched, facts, self._conduct, repairs=program.left.repairs)
+        decision = decide(matched, facts, self._conduct, repairs=program.left.repairs, recorded=True)
         return decision.plan(tuple(rule.source.rule for rule in matched))
 
     def facts(self, request: dict[str, object], **context: Unpack[Context]) -> Facts:
@@ -189,7 +191,7 @@ class CompiledPolicy:
             RequestError: It is not a request that can be planned.
         """
         facts, program = self._enter(request, **context)
-        facts.prompt = Prompt(facts.request, program.route.shape)
+        facts.prompt = _read(facts.request, program.route.shape)
         return facts
 
     def _enter(
@@ -262,7 +264,7 @@ class CompiledPolicy:
         return left
 
     def _matching(self, facts: Facts, program: _Program) -> list[CompiledRule]:
-        facts.prompt = Prompt(facts.request, program.route.shape)
+        facts.prompt = _read(facts.request, program.route.shape)
         matched: list[CompiledRule] = []
         for rule, tests, veto in program.left.candidates:
             for test in tests:
@@ -287,6 +289,15 @@ class CompiledPolicy:
             code = f" at {trace.tb_frame.f_code.co_name}:{trace.tb_lineno}" if trace else ""
             detail = f": {error}" if isinstance(error, RequestError) else code
             _log.warning("a request was passed on unchanged after %s%s (logged once)", kind, detail)
+
+
+def _read(request: Mapping[str, object], shape: Shape) -> Prompt:
+    """A request as a prompt, if it is not too large to be looked at."""
+    prompt = Prompt(request, shape)
+    if prompt.elements > _MOST_ELEMENTS:
+        expected = f"at most {_MOST_ELEMENTS:,} messages, parts and tools"
+        raise RequestError((), found=f"{prompt.elements:,}", expected=expected)
+    return prompt
 
 
 _K = TypeVar("_K")

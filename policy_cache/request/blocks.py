@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from policy_cache.request.location import Location, elements_of, fields_of, value_at
+from policy_cache.request.location import Location, Mapped, elements_of, fields_of, value_at
 from policy_cache.request.prompt import SYSTEM_ROLES, TOOL_ROLES, made_by_code
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from policy_cache.request.prompt import Prompt
 
@@ -123,13 +123,13 @@ def tool_block(prompt: Prompt, rules: BlockRules, index: int) -> Block:
     return _new(Block, (("tools", index), (TOOLS, index, 0, 0), kind, markable, markable))
 
 
-def system_blocks(prompt: Prompt, rules: BlockRules) -> list[Block]:
+def system_blocks(prompt: Prompt, rules: BlockRules) -> Sequence[Block]:
     """The blocks of a top-level `system`; those of leading system messages are `message_blocks`."""
     kinds = rules.system if rules.system_parameter else _NONE
     return _content_blocks(prompt, rules, prompt.system, ("system",), (SYSTEM, 0), kinds, "system")
 
 
-def message_blocks(prompt: Prompt, rules: BlockRules, index: int) -> list[Block]:
+def message_blocks(prompt: Prompt, rules: BlockRules, index: int) -> Sequence[Block]:
     """The blocks of one message, in prefix order."""
     message = prompt.messages[index]
     role = message.get("role")
@@ -141,7 +141,7 @@ def message_blocks(prompt: Prompt, rules: BlockRules, index: int) -> list[Block]
     if role in TOOL_ROLES:
         if rules.tool_content:
             blocks = _content_blocks(prompt, rules, content, at, place, rules.tool_content, "tool")
-            return [block._replace(kind="tool_result") for block in blocks]
+            return Mapped(blocks, _as_result)
         carries = role in rules.tool_messages and not (rules.needs_tools and not prompt.tools)
         return [_new(Block, (at[:2], (MESSAGES, index, CONTENT, 0), "tool_result", carries, carries))]
     if role == "assistant":
@@ -166,7 +166,7 @@ def message_blocks(prompt: Prompt, rules: BlockRules, index: int) -> list[Block]
     return [_new(Block, (location, (MESSAGES, index, CONTENT, 0), "empty", False, False))]
 
 
-def _late_system_blocks(prompt: Prompt, rules: BlockRules, index: int) -> list[Block]:
+def _late_system_blocks(prompt: Prompt, rules: BlockRules, index: int) -> Sequence[Block]:
     """A system message behind the conversation's beginning: volatile by its nature, so no policy marks it.
 
     A client's marker on it takes effect; a provider that gets `clear_at` refuses one there
@@ -180,15 +180,15 @@ def _late_system_blocks(prompt: Prompt, rules: BlockRules, index: int) -> list[B
     # In Anthropic's shape, litellm drops a blank text from a list.
     turn = "later" if prompt.shape == "chat" or isinstance(content, str) else ""
     blocks = _content_blocks(prompt, rules, content, at, (MESSAGES, index), kinds, turn)
-    return [block._replace(markable=False) for block in blocks]
+    return Mapped(blocks, _unmarkable)
 
 
-def _assistant_blocks(prompt: Prompt, rules: BlockRules, index: int) -> list[Block]:
+def _assistant_blocks(prompt: Prompt, rules: BlockRules, index: int) -> Sequence[Block]:
     message = prompt.messages[index]
     content, calls = message.get("content"), message.get("tool_calls")
     orphaned = rules.needs_tools and not prompt.tools
     at: Location = ("messages", index, "content")
-    blocks = [
+    thinking = [
         _new(
             Block,
             (
@@ -202,39 +202,57 @@ def _assistant_blocks(prompt: Prompt, rules: BlockRules, index: int) -> list[Blo
         for number in range(len(elements_of(message.get("thinking_blocks"))))
     ]
     if isinstance(calls, (list, tuple)) and calls:
-        blocks += _calling_blocks(prompt, content, calls, index, BlockRules() if orphaned else rules)
+        blocks = _calling_blocks(prompt, content, calls, index, rules)
+        if orphaned:
+            blocks = Mapped(blocks, _as_text)
     else:
         kinds = rules.assistant - _TOOL_KINDS if orphaned else rules.assistant
-        blocks += _content_blocks(prompt, rules, content, at, (MESSAGES, index), kinds, "assistant")
+        blocks = _content_blocks(prompt, rules, content, at, (MESSAGES, index), kinds, "assistant")
         if orphaned and any(block.kind in _TOOL_KINDS for block in blocks):
-            # Without tools, calls become text, and the turn one text.
-            blocks = [block._replace(markable=False, effective=False) for block in blocks]
+            blocks = Mapped(blocks, _as_text)
+    if thinking:
+        blocks = [*thinking, *blocks]
     return _sorted_blocks(prompt, rules, index, blocks) if rules.sorts_assistant else blocks
 
 
-def _sorted_blocks(prompt: Prompt, rules: BlockRules, index: int, blocks: list[Block]) -> list[Block]:
+def _sorted_blocks(prompt: Prompt, rules: BlockRules, index: int, blocks: Sequence[Block]) -> Sequence[Block]:
     """An assistant turn whose texts litellm sorts before its calls, and their markers behind all texts.
 
     So only the last text of a turn keeps its marker in place, and none where turns are merged. Where litellm
     joins several texts unless one is marked, a marker would change what is sent.
     """
-    merged = prompt.meets_assistant(index)
-    texts = [block.order[3] for block in blocks if block.order[2] == CONTENT and block.kind not in APART]
-    last = texts[-1] if texts else -1
-    joined = rules.joins_assistant and len(texts) > 1
-    return [
-        block._replace(markable=False)
-        if block.markable
-        and block.order[2] == CONTENT
-        and (merged or (block.kind not in APART and (joined or block.order[3] != last)))
-        else block
-        for block in blocks
-    ]
+    if len(blocks) == 1 and not blocks[0].markable:
+        return blocks
+    texts = (b.order[3] for b in reversed(blocks) if b.order[2] == CONTENT and b.kind not in APART)
+    last = next(texts, -1)
+    joined = rules.joins_assistant and next(texts, None) is not None
+
+    def in_turn(block: Block) -> Block:
+        if not block.markable or block.order[2] != CONTENT:
+            return block
+        moves = block.kind not in APART and (joined or block.order[3] != last)
+        return _unmarkable(block) if moves or prompt.meets_assistant(index) else block
+
+    return Mapped(blocks, in_turn)
+
+
+def _unmarkable(block: Block) -> Block:
+    return _new(Block, (block.location, block.order, block.kind, False, block.effective))
+
+
+def _as_text(block: Block) -> Block:
+    """A block of a turn with calls that litellm writes as one text, since there are no tools."""
+    kind = "tool_use" if block.kind == "repeated" else block.kind
+    return _new(Block, (block.location, block.order, kind, False, False))
+
+
+def _as_result(block: Block) -> Block:
+    return block._replace(kind="tool_result")
 
 
 def _calling_blocks(
     prompt: Prompt, content: object, calls: list[object] | tuple[object, ...], index: int, rules: BlockRules
-) -> list[Block]:
+) -> Sequence[Block]:
     """An assistant message that calls tools. Server tools make litellm reorder it, so no policy marks it."""
     read = [fields_of(call) or {} for call in calls]
     server = any(str(call.get("id", "")).startswith("srvtoolu_") for call in read)
@@ -242,7 +260,7 @@ def _calling_blocks(
     at: Location = ("messages", index, "content")
     blocks: list[Block] = []
     if content:
-        blocks = _content_blocks(prompt, rules, content, at, (MESSAGES, index), kinds, "calling")
+        blocks += _content_blocks(prompt, rules, content, at, (MESSAGES, index), kinds, "calling")
     # Of the calls with one id, litellm sends the first.
     ids: set[str] = set()
     for number, call in enumerate(read):
@@ -254,7 +272,7 @@ def _calling_blocks(
         kind = "repeated" if repeated else "tool_use"
         location: Location = ("messages", index, "tool_calls", number)
         blocks.append(_new(Block, (location, (MESSAGES, index, CALLS, number), kind, carries, carries)))
-    return [block._replace(markable=False) for block in blocks] if server else blocks
+    return Mapped(blocks, _unmarkable) if server else blocks
 
 
 def _content_blocks(
@@ -265,7 +283,7 @@ def _content_blocks(
     place: tuple[int, int],
     kinds: frozenset[str],
     turn: str,
-) -> list[Block]:
+) -> Sequence[Block]:
     section, element = place
     if isinstance(content, str):
         carries = effective = "text" in kinds and _carries(content)
@@ -279,11 +297,12 @@ def _content_blocks(
         kind = "text" if content or prompt.shape == "messages" else "empty"
         return [_new(Block, (location, (section, element, CONTENT, 0), kind, carries, effective))]
     if not isinstance(content, (list, tuple)):
-        return []
+        return ()
     if turn == "assistant" and "empty" in rules.blank and any(map(_stands_alone, content)):
         turn = "calling"
-    blocks: list[Block] = []
-    for number, part in enumerate(content):
+
+    def block(number: int) -> Block:
+        part = content[number]
         fields = part if isinstance(part, dict) else fields_of(part)
         written = None if fields is None else fields.get("type")
         kind = written if isinstance(written, str) else ""
@@ -291,10 +310,10 @@ def _content_blocks(
         if not carries and fields is not None:
             effective = _takes_clients(kind, fields, rules, turn, kinds)
             effective = effective and not (kind in _TOOL_KINDS and rules.needs_tools and not prompt.tools)
-        blocks.append(
-            _new(Block, ((*location, number), (section, element, CONTENT, number), kind, carries, effective))
-        )
-    return blocks
+        order = (section, element, CONTENT, number)
+        return _new(Block, ((*location, number), order, kind, carries, effective))
+
+    return Mapped(range(len(content)), block)
 
 
 def _takes_clients(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, overload
 
 from policy_cache.text.words import cut, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
 
 Key: TypeAlias = str | int
 Location: TypeAlias = tuple[Key, ...]
@@ -67,6 +68,39 @@ def fields_of(value: object) -> Mapping[str, object] | None:
 def elements_of(value: object) -> Sequence[Any]:
     """The elements of a list or a tuple; none of anything else."""
     return value if isinstance(value, (list, tuple)) else ()
+
+
+_Given = TypeVar("_Given")
+_Made_co = TypeVar("_Made_co", covariant=True)
+
+
+class Mapped(Sequence[_Made_co], Generic[_Given, _Made_co]):
+    """A sequence seen through a function, which is asked about a member when somebody wants it."""
+
+    __slots__ = ("_given", "_make")
+
+    def __init__(self, given: Sequence[_Given], make: Callable[[_Given], _Made_co]) -> None:
+        """See a sequence through a function."""
+        self._given = given
+        self._make = make
+
+    def __len__(self) -> int:
+        """How many members there are; none is made."""
+        return len(self._given)
+
+    def __iter__(self) -> Iterator[_Made_co]:
+        """Make one member after the other."""
+        return map(self._make, self._given)
+
+    @overload
+    def __getitem__(self, index: int) -> _Made_co: ...
+    @overload
+    def __getitem__(self, index: slice) -> Mapped[_Given, _Made_co]: ...
+    def __getitem__(self, index: int | slice) -> _Made_co | Mapped[_Given, _Made_co]:
+        """A member, or some of them that are not made yet."""
+        if isinstance(index, slice):
+            return Mapped(self._given[index], self._make)
+        return self._make(self._given[index])
 
 
 def value_at(document: object, location: Location) -> Any:  # noqa: ANN401, whatever stands there

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from policy_cache.errors import RequestError
 from policy_cache.request.blocks import (
     APART,
     CALLS,
@@ -171,7 +173,13 @@ def nested(block: Mapping[str, object]) -> Iterator[tuple[Location, Mapping[str,
 
 
 def client_markers(
-    prompt: Prompt, key: str, rules: BlockRules, *, request: bool = False, run: bool = False
+    prompt: Prompt,
+    key: str,
+    rules: BlockRules,
+    *,
+    request: bool = False,
+    run: bool = False,
+    most: int | None = None,
 ) -> list[ClientMarker]:
     """Every marker of a request, each with the block on which it takes effect on a route.
 
@@ -181,12 +189,19 @@ def client_markers(
         rules: Which blocks take one.
         request: Whether a marker on the request itself takes effect.
         run: Whether only markers on messages act, as a run.
+        most: How many there may be.
+
+    Raises:
+        RequestError: There are more than `most`.
     """
     if not may_hold_markers(prompt):
         return []
     effect = _Effect(prompt, key, rules, request=request, run=run)
     markers: list[ClientMarker] = []
-    for holder in holders(prompt):
+    marked = [*islice(holders(prompt), None if most is None else most + 1)]
+    if most is not None and len(marked) > most:
+        raise RequestError((), found="more", expected=f"at most {most:,} cache markers")
+    for holder in marked:
         for name in MARKER_KEYS:
             marker = holder.fields.get(name)
             if marker is not None:
@@ -213,7 +228,7 @@ class _Effect:
         self._request = request
         self._run = run
         self._known: dict[Location, dict[Location, Block]] = {}
-        self._ends: dict[int, Block | None] = {}
+        self._ends: dict[int, Block] = {}
 
     def of(self, holder: Holder, name: str) -> tuple[Location, Order] | None:
         """The block, and its place in the prefix; None where the marker takes no effect."""
@@ -292,10 +307,21 @@ class _Effect:
             return block
         end = self._prompt.merged_end(index)
         if end not in self._ends:
-            blocks = self._blocks(("messages", end)).values()
-            texts = [b for b in blocks if b.effective and b.order[2] == CONTENT and b.kind not in APART]
-            self._ends[end] = texts[-1] if texts else None
-        return self._ends[end] or block
+            turns = (self._last_text(turn) for turn in range(end, index - 1, -1))
+            self._ends[end] = next(filter(None, turns), block)
+        return self._ends[end]
+
+    def _last_text(self, index: int) -> Block | None:
+        """The last of what becomes a text of an assistant's turn: without tools, its calls do, too."""
+        prompt = self._prompt
+        if prompt.messages[index].get("role") != "assistant":
+            return None
+        blocks = [*self._blocks(("messages", index)).values()]
+        orphaned = self._rules.needs_tools and not prompt.tools
+        if orphaned and any(block.kind == "tool_use" for block in blocks):
+            return next(block for block in reversed(blocks) if block.kind not in APART[1:])
+        texts = (block for block in reversed(blocks) if block.effective and block.order[2] == CONTENT)
+        return next((block for block in texts if block.kind not in APART), None)
 
     def _message(self, location: Location) -> Mapping[str, object]:
         return self._prompt.messages[int(location[1])]
@@ -317,7 +343,13 @@ class _Effect:
 
 
 def may_hold_markers(prompt: Prompt) -> bool:
-    """Whether there may be any marker; runs on every request, and on every tool, message, call and block."""
+    """Whether there may be any marker; looks once at every tool, message, call and block of a request."""
+    if prompt.may_hold_markers is None:
+        prompt.may_hold_markers = _may_hold_markers(prompt)
+    return prompt.may_hold_markers
+
+
+def _may_hold_markers(prompt: Prompt) -> bool:
     request = prompt.request
     if (
         KEY in request
@@ -346,6 +378,7 @@ def may_hold_markers(prompt: Prompt) -> bool:
 
 
 _NESTING = frozenset({"content", "source"})
+_SEARCHED = _NESTING | {KEY, FOREIGN}
 
 
 def _may_hold_any(message: Mapping[str, Any]) -> bool:
@@ -360,7 +393,11 @@ def _may_hold_any(message: Mapping[str, Any]) -> bool:
         # A tuple, or a list of a caller's own kind, is looked at more closely.
         return content is not None and not isinstance(content, str)
     for part in content:
-        if type(part) is not dict or KEY in part or FOREIGN in part:
+        if type(part) is not dict:
+            return True
+        if _SEARCHED.isdisjoint(part):
+            continue
+        if KEY in part or FOREIGN in part:
             return True
         if type(nested := part.get("content")) is list:
             for item in nested:

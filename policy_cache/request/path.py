@@ -18,6 +18,7 @@ from jsonpath_ng.ext.filter import And, Expression, Filter, Or
 from jsonpath_ng.jsonpath import JSONPath, Wildcard
 
 from policy_cache.errors import PathError, PatternError
+from policy_cache.request.location import Mapped
 from policy_cache.request.path_text import segments_of
 from policy_cache.request.pattern import compile_pattern
 from policy_cache.request.steps import (
@@ -37,7 +38,7 @@ from policy_cache.request.steps import (
 from policy_cache.request.tokens import Allowance
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from policy_cache.request.location import Key, Location
 
@@ -67,11 +68,20 @@ class CompiledPath:
         Raises:
             RequestError: The document is cyclic, or too large to be a request.
         """
+        return [*self.locations(document)]
+
+    def locations(self, document: object) -> Sequence[Location]:
+        """What `find` gives, each location told when it is asked for.
+
+        Raises:
+            RequestError: As `find`; for a location that is too deep, when it is asked for.
+        """
         if self.keys is not None:
             end = follow(document, self.keys)
             return [] if end is None else [end[0]]
         allowance = Allowance()
-        return [location_of(node, allowance) for node in self._nodes(document, allowance)]
+        nodes = [*self._nodes(document, allowance)]
+        return Mapped(nodes, lambda node: location_of(node, allowance))
 
     def matches(self, document: object) -> bool:
         """Whether there is any match; it looks no further than the first.

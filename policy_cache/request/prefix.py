@@ -53,7 +53,7 @@ class Prefix:
         self._minimum = minimum
         self._known_large = EVERYTHING
         self._threshold: Order | None = None
-        self._made: dict[int, list[Block]] = {}
+        self._made: dict[int, Sequence[Block]] = {}
         self._nearest: dict[int, Block | None] = {}
         self._nearest_tool: dict[int, Block | None] = {}
 
@@ -99,7 +99,7 @@ class Prefix:
         block = tool_block(self.prompt, self.rules, index) if index >= 0 else None
         return block if block is not None and block.markable else None
 
-    def _blocks(self, index: int) -> list[Block]:
+    def _blocks(self, index: int) -> Sequence[Block]:
         """The blocks of a message, made once; -1 is the top-level system prompt."""
         blocks = self._made.get(index)
         if blocks is None:
@@ -121,6 +121,10 @@ class Prefix:
                 return True
             self._threshold = self._known_large = threshold(self.prompt, self.rules, self._minimum)
         return order >= self._threshold
+
+    def is_small(self, order: Order) -> bool:
+        """Whether the prefix up to a place is known to be below the minimum; nothing is measured."""
+        return self._threshold is not None and order < self._threshold
 
 
 def last_effective(prompt: Prompt, rules: BlockRules) -> Block | None:

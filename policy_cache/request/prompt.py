@@ -29,12 +29,14 @@ class Prompt:
         messages: Its messages, each as a mapping, whatever the caller made them of.
         rich: Those messages that are more than a text and calls, or that are marked.
         leading: How many messages open it as the system prompt.
+        may_hold_markers: What `markers.may_hold_markers` said of it, once it was asked.
     """
 
     __slots__ = (
         "_known_turns",
         "_programmatic",
         "leading",
+        "may_hold_markers",
         "messages",
         "request",
         "rich",
@@ -50,6 +52,7 @@ class Prompt:
         """
         self.request = request
         self.shape = shape
+        self.may_hold_markers: bool | None = None
         self._known_turns: list[tuple[bool, int, bool]] | None = None
         self._programmatic: frozenset[object] | None = None
         messages: Any = request.get("messages")
@@ -80,7 +83,16 @@ class Prompt:
                 if message.get("role") not in SYSTEM_ROLES:
                     break
                 leading += 1
+            if leading and request.get("system") and all(map(_is_silent, messages[:leading])):
+                leading = 0  # litellm drops them, and sends the top-level `system`
         self.leading = leading
+
+    @property
+    def elements(self) -> int:
+        """How many messages, parts of them and tools there are."""
+        contents = [content for message in self.rich if type(content := message.get("content")) is not str]
+        parts = sum(map(len, map(elements_of, contents))) if contents else 0
+        return len(self.messages) + len(self.tools) + parts + len(elements_of(self.system))
 
     def meets_assistant(self, index: int) -> bool:
         """Whether a neighbour is an assistant's turn; what does not part turns is passed over."""
@@ -153,13 +165,23 @@ def _parts_turns(message: Mapping[str, object], shape: Shape) -> bool:
     if role == "assistant":
         blank = not content or (isinstance(content, str) and content.isspace())
         return not blank or bool(message.get("tool_calls"))
-    texts = [(fields_of(part) or {}).get("text") for part in elements_of(content)]
     if shape == "chat":
-        silent = all(text == "" for text in texts) if texts else not content
-        return not (silent and role in SYSTEM_ROLES)
+        return not (role in SYSTEM_ROLES and _is_silent(message))
+    texts = _texts(content)
     if texts:
         return not all(isinstance(text, str) and (not text or text.isspace()) for text in texts)
     return role != "user" or bool(content)
+
+
+def _is_silent(message: Mapping[str, object]) -> bool:
+    content = message.get("content")
+    texts = _texts(content)
+    return all(text == "" for text in texts) if texts else not content
+
+
+def _texts(content: object) -> list[object]:
+    """The text of each part of a list."""
+    return [(fields_of(part) or {}).get("text") for part in elements_of(content)]
 
 
 def _read(messages: Sequence[object]) -> list[Mapping[str, object]]:

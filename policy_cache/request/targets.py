@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple, TypeAlias
 
 from policy_cache.request.blocks import END, MESSAGES, REQUEST, SYSTEM, TOOLS, Order
-from policy_cache.request.location import Location, fields_of
+from policy_cache.request.location import Location, Mapped, fields_of
 from policy_cache.request.path import compile_path
 from policy_cache.request.prompt import TOOL_ROLES, Prompt
 
@@ -25,7 +26,7 @@ class Hit(NamedTuple):
     depth: int
 
 
-Finder: TypeAlias = Callable[[Prompt], list[Hit]]
+Finder: TypeAlias = Callable[[Prompt], Sequence[Hit]]
 
 # A NamedTuple's own constructor is a Python call, and hits are made for every request.
 _new = tuple.__new__
@@ -44,8 +45,8 @@ def compile_target(text: str) -> Finder:
         return NAMED[text]
     path = compile_path(text)
 
-    def find(prompt: Prompt) -> list[Hit]:
-        return [_hit(prompt, location) for location in path.find(prompt.request)]
+    def find(prompt: Prompt) -> Sequence[Hit]:
+        return Mapped(path.locations(prompt.request), partial(_hit, prompt))
 
     return find
 

@@ -150,7 +150,7 @@ def _chat(*messages: dict[str, Any], tools: Any = "f", **more: Any) -> dict[str,
 
 def chat_spots() -> Iterator[Spot]:
     """The places in OpenAI's shape."""
-    for name, request, holder in (*_chat_spots(), *_silent_chat_spots()):
+    for name, request, holder in (*_chat_spots(), *_silent_chat_spots(), *_calling_spots()):
         yield Spot(name, number(request), holder)
 
 
@@ -197,6 +197,12 @@ def _chat_spots() -> Iterator[tuple[str, dict[str, Any], Location]]:  # noqa: PL
         ("messages", 0, "content", 0),
     )
     yield "`system` block, no system message", _chat(user(), system=[text(), text()]), ("system", 1)
+    for silent in ("", [], [text("")], " ", [text(" ")]):
+        yield (
+            f"`system` block, beside a system message {silent!r}",
+            _chat(system(silent), user(), system=[text()]),
+            ("system", 0),
+        )
     yield "`system` block, beside a system message", _chat(S, user(), system=[text()]), ("system", 0)
     # later system messages
     for role in ("system", "developer"):
@@ -495,6 +501,21 @@ def _silent_chat_spots() -> Iterator[tuple[str, dict[str, Any], Location]]:
             _chat(system(), user(), thought, user()),
             at,
         )
+
+
+def _calling_spots() -> Iterator[tuple[str, dict[str, Any], Location]]:
+    """A block of an assistant's turn that litellm may merge with one that calls, with tools and without."""
+    for tools in ("f", None):
+        for ids in (("c",), ("c", "d"), ("c", "c")):
+            for words in (TAG, "", [text(), text()]):
+                calls = says(words, tool_calls=[call(name) for name in ids])
+                answers = [answer(name) for name in sorted(set(ids))]
+                for name, first in (("text", says()), ("block", says([text(), text()]))):
+                    yield (
+                        f"assistant {name}, then {words!r} with calls {'+'.join(ids)}, tools {tools}",
+                        _chat(system(), user(), first, calls, *answers, user(), tools=tools),
+                        ("messages", 2, "content", 0) if name == "block" else ("messages", 2),
+                    )
 
 
 def _between(first: list[dict[str, Any]], silent: Any) -> Iterator[tuple[str, dict[str, Any], Location]]:

@@ -102,7 +102,13 @@ MOVED: dict[str, frozenset[str]] = {
     "Bedrock Nova": _MOVED,
     "Bedrock Claude, Converse, messages": frozenset({"tool, computer"}),
     "Snowflake Claude": frozenset(
-        {"`system` block, beside a system message", "function block", "system later, blank block"}
+        {
+            "`system` block, beside a system message",
+            "`system` block, beside a system message ' '",
+            "`system` block, beside a system message [{'type': 'text', 'text': ' '}]",
+            "function block",
+            "system later, blank block",
+        }
     ),
     "MiniMax": frozenset({"tool image_url"}),
     **dict.fromkeys(
