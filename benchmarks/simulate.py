@@ -21,7 +21,7 @@ from time import perf_counter
 import msgspec
 
 from policy_cache.forecast.compare import PolicyText, TraceOptions, replay_part
-from policy_cache.policy.packaged import packaged
+from policy_cache.packaged import packaged
 
 ROUNDS = 5
 MEGABYTE = 1_000_000

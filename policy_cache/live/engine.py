@@ -20,8 +20,8 @@ from policy_cache.engine.engine import CompiledPolicy
 from policy_cache.errors import PolicyError
 from policy_cache.live.files import catalog_of, read, shown
 from policy_cache.live.options import read_config
+from policy_cache.packaged import packaged
 from policy_cache.policy.load import load, loads
-from policy_cache.policy.packaged import packaged
 from policy_cache.providers.file import loads_catalog
 from policy_cache.text.amounts import counted
 

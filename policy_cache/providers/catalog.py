@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
-from policy_cache.providers.data import packaged_data
+from policy_cache.packaged import packaged_data
 from policy_cache.request.blocks import BlockRules
 
 if TYPE_CHECKING:

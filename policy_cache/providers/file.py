@@ -9,11 +9,11 @@ from pydantic import ValidationError
 
 from policy_cache.diagnostics import Diagnostic, by_position
 from policy_cache.errors import PolicyError
+from policy_cache.packaged import packaged_data
 from policy_cache.policy.check.examine import validate
 from policy_cache.policy.text.file import read_bytes
 from policy_cache.policy.text.source import parse
 from policy_cache.providers.catalog import Catalog, problems
-from policy_cache.providers.data import packaged_data
 from policy_cache.text.words import quoted, suggest, visible
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from functools import cache
 from typing import Any
 
-from policy_cache.providers.data import packaged_data
+from policy_cache.packaged import packaged_data
 
 _VERSIONS = re.compile(r"(-v\d+(-\d+)?|-\d{8}|-latest|-default)+$")
 

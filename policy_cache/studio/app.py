@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from policy_cache.errors import PolicyCacheError, reason_of
-from policy_cache.policy.packaged import packaged
+from policy_cache.packaged import packaged
 from policy_cache.studio.evaluate import evaluate
 from policy_cache.studio.page import Guard, file, page
 from policy_cache.studio.saving import ConflictError

@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from policy_cache.policy.packaged import packaged
+from policy_cache.packaged import packaged
 from policy_cache.text.amounts import counted
 from policy_cache.text.values import indented
 from policy_cache.text.words import visible, word

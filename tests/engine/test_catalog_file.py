@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from policy_cache import Engine, PolicyError
-from policy_cache.policy.packaged import packaged
+from policy_cache.packaged import packaged
 from policy_cache.providers.catalog import packaged_catalog
 from policy_cache.providers.file import load_catalog
 from policy_cache.providers.schema import catalog_schema_text

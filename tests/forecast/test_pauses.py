@@ -6,7 +6,7 @@ from policy_cache import Engine
 from policy_cache.forecast.compare import PolicyText, TraceOptions, compare
 from policy_cache.forecast.proposal import proposal
 from policy_cache.forecast.tune import tune
-from policy_cache.policy.packaged import packaged
+from policy_cache.packaged import packaged
 from tests.forecast.conversations import write
 
 PAUSES = {"15 s": 15, "2 min": 120, "7 min": 420, "15 min": 900}

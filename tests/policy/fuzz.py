@@ -7,10 +7,10 @@ import sys
 import time
 
 from policy_cache.errors import PolicyError
+from policy_cache.packaged import packaged_data
 from policy_cache.policy.check.examine import examine_content, reviewed
 from policy_cache.policy.check.reach.routes import Routes
 from policy_cache.policy.write.mend import mend
-from policy_cache.providers.data import packaged_data
 from policy_cache.report.diagnostics.ci import annotation, as_sarif
 from policy_cache.report.diagnostics.render import as_json, full
 from policy_cache.text.styled import plain

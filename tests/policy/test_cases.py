@@ -12,13 +12,13 @@ import pytest
 import yaml
 
 from policy_cache.errors import PolicyError
+from policy_cache.packaged import packaged_data
 from policy_cache.policy.check.examine import examine_content, reviewed
 from policy_cache.policy.check.reach.routes import Routes
 from policy_cache.policy.check.table import TABLE
 from policy_cache.policy.load import loads
 from policy_cache.policy.text import compose
 from policy_cache.policy.write.mend import mend
-from policy_cache.providers.data import packaged_data
 from tests.conftest import REPOSITORY
 
 CASES = REPOSITORY / "tests" / "cases"

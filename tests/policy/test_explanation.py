@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from policy_cache.errors import PolicyError
+from policy_cache.packaged import packaged_data
 from policy_cache.policy.check.examine import examine_content, reviewed
 from policy_cache.policy.check.explanation import completed, explanations
 from policy_cache.policy.check.reach.routes import Routes
 from policy_cache.policy.check.table import TABLE
-from policy_cache.providers.data import packaged_data
 from policy_cache.providers.file import loads_catalog
 from tests.conftest import REPOSITORY
 

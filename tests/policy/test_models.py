@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from policy_cache.packaged import packaged_data
 from policy_cache.policy.check.models import is_foreign, known_models, matching, meant_model, models_of
-from policy_cache.providers.data import packaged_data
 from tests.conftest import REPOSITORY
 from tests.policy.known_models import page
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policy_cache.errors import PolicyError
+from policy_cache.packaged import packaged_data
 from policy_cache.policy.check.examine import examine_content, reviewed
 from policy_cache.policy.check.reach.routes import Routes
 from policy_cache.policy.check.shape.schema import POLICY, validator
@@ -16,7 +17,6 @@ from policy_cache.policy.language.model import Policy
 from policy_cache.policy.language.words import NAMED_TARGETS
 from policy_cache.policy.load import LoadedPolicy, loads
 from policy_cache.policy.write.mend import mend
-from policy_cache.providers.data import packaged_data
 from policy_cache.report.diagnostics.ci import annotation
 from policy_cache.report.diagnostics.render import as_json, full
 from policy_cache.text.styled import plain

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import pytest
 
+from policy_cache.packaged import packaged_data
 from policy_cache.policy.check.examine import examine_content, reviewed
 from policy_cache.policy.check.reach.routes import Routes
-from policy_cache.providers.data import packaged_data
 from tests.conftest import REPOSITORY
 
 ROUTES = Routes(packaged_data())

@@ -6,10 +6,10 @@ import json
 import jsonschema
 import pytest
 
+from policy_cache.packaged import packaged
 from policy_cache.policy.language import words
 from policy_cache.policy.language.model import Action
 from policy_cache.policy.language.schema import policy_schema, schema_text
-from policy_cache.policy.packaged import packaged
 
 
 def keywords(schema):
@@ -111,7 +111,7 @@ def test_packaged_prefers_the_wheel(tmp_path, monkeypatch):
     (tmp_path / "schema").mkdir(parents=True)
     package.mkdir()
     (tmp_path / "schema" / "x.json").write_text("{}")
-    monkeypatch.setattr("policy_cache.policy.packaged._PACKAGE", package)
+    monkeypatch.setattr("policy_cache.packaged._PACKAGE", package)
     assert packaged("schema", "x.json") == tmp_path / "schema" / "x.json"
     (package / "schema").mkdir()
     (package / "schema" / "x.json").write_text("{}")

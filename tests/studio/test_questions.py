@@ -10,7 +10,7 @@ import pytest
 
 from policy_cache.forecast.compare import PolicyText, TraceOptions, compare
 from policy_cache.live.engine import Engine
-from policy_cache.policy.packaged import packaged
+from policy_cache.packaged import packaged
 from policy_cache.report.plan.explain import explain
 from policy_cache.studio.app import MOST_BYTES
 from policy_cache.studio.conversation import MOST_TURNS, turns

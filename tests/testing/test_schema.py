@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 import yaml
 
-from policy_cache.policy.packaged import packaged
+from policy_cache.packaged import packaged
 from policy_cache.testing import model as language
 from tests.conftest import REPOSITORY
 from tests.policy.test_schema import fields, keywords

@@ -6,7 +6,7 @@ import pytest
 
 from policy_cache import Engine
 from policy_cache.integrations.litellm import WireError, wire
-from policy_cache.policy.packaged import packaged
+from policy_cache.packaged import packaged
 from tests.wire.routes import ROUTES
 
 CHAT = [case for case in ROUTES if case.shape == "chat"]

@@ -15,7 +15,7 @@ from policy_cache.cli.shared.inputs import read_request_file, shown
 from policy_cache.cli.shared.output import give_up, refuse
 from policy_cache.cli.shared.traces import called, kept, nothing_evaluated
 from policy_cache.errors import PolicyError
-from policy_cache.policy.packaged import packaged
+from policy_cache.packaged import packaged
 from policy_cache.policy.text.file import check_size, decode, read_bytes
 from policy_cache.report.forecast import trace_warnings
 from policy_cache.text.words import visible

@@ -17,8 +17,8 @@ from policy_cache.cli.shared.files import changes, difference, fix_file, pause, 
 from policy_cache.cli.shared.output import give_up, show, show_json
 from policy_cache.diagnostics import Diagnostic
 from policy_cache.errors import PolicyError, reason_of
+from policy_cache.packaged import packaged
 from policy_cache.policy.check.examine import examine, examine_content, reviewed
-from policy_cache.policy.packaged import packaged
 from policy_cache.policy.text.file import read_bytes
 from policy_cache.policy.text.search import search
 from policy_cache.report.diagnostics.render import as_json, concise, full

@@ -8,8 +8,8 @@ import click
 
 from policy_cache.cli.shared.output import refuse
 from policy_cache.errors import PolicyError
+from policy_cache.packaged import packaged_data
 from policy_cache.policy.check.reach.routes import Routes
-from policy_cache.providers.data import packaged_data
 
 if TYPE_CHECKING:
     from policy_cache.providers.catalog import Catalog

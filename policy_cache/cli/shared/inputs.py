@@ -15,8 +15,8 @@ from policy_cache.cli.shared.output import give_up, refuse
 from policy_cache.errors import PolicyError, RequestError, RequestFileError, reason_of
 from policy_cache.integrations import installed_litellm
 from policy_cache.live.engine import Engine
+from policy_cache.packaged import packaged
 from policy_cache.policy.load import load
-from policy_cache.policy.packaged import packaged
 from policy_cache.request.file import loads_request
 from policy_cache.text.words import visible
 

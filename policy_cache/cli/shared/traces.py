@@ -17,8 +17,8 @@ from policy_cache.cli.shared.catalog import catalog_option, read_catalog
 from policy_cache.cli.shared.output import give_up, refuse
 from policy_cache.errors import PolicyError
 from policy_cache.forecast.compare import PolicyText, TraceOptions
+from policy_cache.packaged import packaged
 from policy_cache.policy.load import load
-from policy_cache.policy.packaged import packaged
 from policy_cache.text.words import visible
 from policy_cache.trace.reader import ASSUMED_GAP
 

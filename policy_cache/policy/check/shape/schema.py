@@ -7,7 +7,7 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from policy_cache.policy.packaged import packaged
+from policy_cache.packaged import packaged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
