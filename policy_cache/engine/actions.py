@@ -36,10 +36,6 @@ if TYPE_CHECKING:
     from policy_cache.request.targets import Hit
 
 
-MOST_MARKERS = 10_000
-"""How many a request may carry, since each of them is judged; providers take four."""
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Conduct:
     """How a policy behaves as a whole; see `policy.language.model.Policy`."""
@@ -111,7 +107,7 @@ class State:
         self.recorded = recorded
         self.prompt = prompt
         self.prefix = Prefix(prompt, route.blocks, route.minimum)
-        self.client = route.markers_of(prompt, most=MOST_MARKERS)
+        self.client = route.markers_of(prompt)
         self.injection = injection(prompt.request)
         # Where the route takes no markers, any marker says that the client manages caching itself.
         explicit = route.mechanism == "explicit"

@@ -103,15 +103,9 @@ class Route:
         """Whether a breakpoint is one `cache_control`, for any rule that asks for it."""
         return self.key == "cache_control" and self.only_when_named is None and not self.run
 
-    def markers_of(self, prompt: Prompt, *, most: int | None = None) -> Sequence[ClientMarker]:
-        """The markers that a request carries already, each with where it takes effect on this route.
-
-        Raises:
-            RequestError: There are more than `most`.
-        """
-        return client_markers(
-            prompt, self.key, self.blocks, request=self.request_marker, run=self.run, most=most
-        )
+    def markers_of(self, prompt: Prompt) -> Sequence[ClientMarker]:
+        """The markers that a request carries already, each with where it takes effect on this route."""
+        return client_markers(prompt, self.key, self.blocks, request=self.request_marker, run=self.run)
 
     def lifetime_of(self, marker: ClientMarker) -> Ttl:
         """The TTL that a marker has here: litellm drops one that the route does not take."""

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from policy_cache.errors import RequestError
 from policy_cache.request.blocks import (
     APART,
     CALLS,
@@ -179,7 +177,6 @@ def client_markers(
     *,
     request: bool = False,
     run: bool = False,
-    most: int | None = None,
 ) -> list[ClientMarker]:
     """Every marker of a request, each with the block on which it takes effect on a route.
 
@@ -189,19 +186,12 @@ def client_markers(
         rules: Which blocks take one.
         request: Whether a marker on the request itself takes effect.
         run: Whether only markers on messages act, as a run.
-        most: How many there may be.
-
-    Raises:
-        RequestError: There are more than `most`.
     """
     if not may_hold_markers(prompt):
         return []
     effect = _Effect(prompt, key, rules, request=request, run=run)
     markers: list[ClientMarker] = []
-    marked = [*islice(holders(prompt), None if most is None else most + 1)]
-    if most is not None and len(marked) > most:
-        raise RequestError((), found="more", expected=f"at most {most:,} cache markers")
-    for holder in marked:
+    for holder in holders(prompt):
         for name in MARKER_KEYS:
             marker = holder.fields.get(name)
             if marker is not None:
