@@ -272,8 +272,12 @@ class _Effect:
             return blocks.get((*holder.location, "content")) if rules.message_level or translates else None
         if translates:
             return next((b for b in reversed(tuple(blocks.values())) if b.kind in rules.translated), None)
+        if not rules.list_level:
+            return None
         content = [block for block in blocks.values() if block.order[2] == CONTENT]
-        return content[-1] if content and rules.list_level else None
+        if self._run:  # the whole message counts, whatever ends it
+            content = [block for block in content if block.effective]
+        return content[-1] if content else None
 
     def _is_translated(self, holder: Holder) -> bool:
         """Whether litellm turns a marker of the other dialect into the route's."""

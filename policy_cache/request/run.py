@@ -33,7 +33,10 @@ def run_ends(prompt: Prompt, rules: BlockRules) -> list[int | None]:
     has_text = False
     for index, message in enumerate(messages):
         blocks = message_blocks(prompt, rules, index)
-        has_text = has_text or any(block.markable for block in blocks)
+        is_markable = any(block.markable for block in blocks)
+        if message.get("role") == "developer" and not is_markable:
+            return [None] * len(messages)  # litellm drops what else it has, so its marker
+        has_text = has_text or is_markable
         is_last = index == len(messages) - 1 or messages[index + 1].get("role") == "user"
         if leading <= index and has_text and not is_last and message.get("role") == "user":
             is_sent = any(block.markable or block.kind not in _TEXTS for block in blocks)

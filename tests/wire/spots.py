@@ -154,6 +154,11 @@ def chat_spots() -> Iterator[Spot]:
         yield Spot(name, number(request), holder)
 
 
+def runs() -> list[dict[str, Any]]:
+    """The conversations of `_run_spots`, numbered."""
+    return [number(request) for request in _run_spots()]
+
+
 def _chat_spots() -> Iterator[tuple[str, dict[str, Any], Location]]:  # noqa: PLR0915, a list
     S = system()  # noqa: N806, it stands in every conversation
     plain = _chat(S, user(), says(), user())
@@ -516,6 +521,16 @@ def _calling_spots() -> Iterator[tuple[str, dict[str, Any], Location]]:
                         _chat(system(), user(), first, calls, *answers, user(), tools=tools),
                         ("messages", 2, "content", 0) if name == "block" else ("messages", 2),
                     )
+
+
+def _run_spots() -> Iterator[dict[str, Any]]:
+    """Conversations in which a run of marked messages meets one that cannot carry its marker as usual."""
+    image = {"role": "user", "content": [IMAGE_URL, text("")]}
+    yield _chat(system(TAG + " word" * 3_000), image, says(), user(), tools=None)
+    for role in ("system", "developer"):
+        for words in ("", " ", [], [text("")]):
+            silent = {"role": role, "content": words}
+            yield _chat(system(TAG + " word" * 3_000), silent, user(), says(), user(), tools=None)
 
 
 def _between(first: list[dict[str, Any]], silent: Any) -> Iterator[tuple[str, dict[str, Any], Location]]:

@@ -16,7 +16,7 @@ from tests.wire import agreement
 from tests.wire.agreement import send, unmarked
 from tests.wire.generated import requests
 from tests.wire.routes import ROUTES, Case
-from tests.wire.spots import DIALECTS, chat_spots, messages_spots, user
+from tests.wire.spots import DIALECTS, chat_spots, messages_spots, runs, user
 from tests.wire.tags import tags
 
 MORE_ROUTES = [
@@ -239,8 +239,11 @@ def followed(request, case):
             # An image is sent behind all results, as a user's.
             message["content"] = [part for part in message["content"] if part["type"] != "image_url"] or "x"
     for message in request["messages"] if route.startswith(_REARRANGED) else ():
-        if message.get("tool_calls"):  # of two calls with one id, one is sent
-            message["tool_calls"] = list({call["id"]: call for call in message["tool_calls"]}.values())
+        if message.get("tool_calls"):  # of two calls with one id, the first is sent
+            calls = {}
+            for call in message["tool_calls"]:
+                calls.setdefault(call["id"], call)
+            message["tool_calls"] = list(calls.values())
         if isinstance(message.get("content"), list):  # documents get a text of their own, or become one
             message["content"] = [plain(part) for part in message["content"]]
     return unmarked(request) if route == "gemini" else request  # a client's own run is not followed
@@ -277,6 +280,12 @@ def test_a_clients_marker_is_judged_by_what_becomes_of_it(case, data):
     spot = data.draw(st.sampled_from([spot for spot in SPOTS[case.shape] if spot.name not in moved]))
     request = spot.marked(data.draw(st.sampled_from(sorted(DIALECTS))))
     assert problems(NOTHING, request, case) == []
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.route == "gemini"], ids=lambda c: c.label)
+@pytest.mark.parametrize("request_", runs())
+def test_a_run_ends_where_it_is_cached(case, request_):
+    assert problems(engine_of(0, "keep", ("5m", "5m")), request_, case) == []
 
 
 @pytest.mark.property
