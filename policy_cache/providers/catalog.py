@@ -197,6 +197,7 @@ class BlockTable(_Sourced):
         translates_messages: It does so with one on a message, too.
         translates_beside_tools: It does so in a request with tools, too.
         translates_system: It does so with the blocks of a top-level `system`, too.
+        empty_results: A result without content can, like any other.
         clears_turns: `clear_at` is sent, and a marker on such a system message refused.
         extra_body: A marker in `extra_body` is one on the request.
         calls_break_text: Beside `tool_calls`, litellm sends a list of texts wrongly: it stays a text.
@@ -229,6 +230,7 @@ class BlockTable(_Sourced):
     translates_messages: bool = False
     translates_beside_tools: bool = True
     translates_system: bool = False
+    empty_results: bool = True
     clears_turns: bool = False
     extra_body: bool = True
 

@@ -60,6 +60,7 @@ class BlockRules:
     translates_beside_tools: bool = True
     translates_system: bool = False
     clears_turns: bool = False
+    empty_results: bool = True
     extra_body: bool = True
 
 
@@ -149,6 +150,7 @@ def message_blocks(prompt: Prompt, rules: BlockRules, index: int) -> Sequence[Bl
             "tool_calls" in message
             or "thinking_blocks" in message
             or rules.sorts_assistant
+            or rules.joins_assistant
             or rules.needs_tools
         ):
             blocks = _assistant_blocks(prompt, rules, index)
@@ -212,14 +214,17 @@ def _assistant_blocks(prompt: Prompt, rules: BlockRules, index: int) -> Sequence
             blocks = Mapped(blocks, _as_text)
     if thinking:
         blocks = [*thinking, *blocks]
-    return _sorted_blocks(prompt, rules, index, blocks) if rules.sorts_assistant else blocks
+    return (
+        _in_turn(prompt, rules, index, blocks) if rules.sorts_assistant or rules.joins_assistant else blocks
+    )
 
 
-def _sorted_blocks(prompt: Prompt, rules: BlockRules, index: int, blocks: Sequence[Block]) -> Sequence[Block]:
-    """An assistant turn whose texts litellm sorts before its calls, and their markers behind all texts.
+def _in_turn(prompt: Prompt, rules: BlockRules, index: int, blocks: Sequence[Block]) -> Sequence[Block]:
+    """The blocks of an assistant's turn that litellm rearranges.
 
-    So only the last text of a turn keeps its marker in place, and none where turns are merged. Where litellm
-    joins several texts unless one is marked, a marker would change what is sent.
+    Where it sorts texts before calls, and their markers behind all texts, only the last text of a turn keeps
+    its marker in place, and none where turns are merged. Where it joins several texts unless one is marked, a
+    marker would change what is sent.
     """
     if len(blocks) == 1 and not blocks[0].markable:
         return blocks
@@ -227,13 +232,15 @@ def _sorted_blocks(prompt: Prompt, rules: BlockRules, index: int, blocks: Sequen
     last = next(texts, -1)
     joined = rules.joins_assistant and next(texts, None) is not None
 
-    def in_turn(block: Block) -> Block:
+    def placed(block: Block) -> Block:
         if not block.markable or block.order[2] != CONTENT:
             return block
-        moves = block.kind not in APART and (joined or block.order[3] != last)
-        return _unmarkable(block) if moves or prompt.meets_assistant(index) else block
+        moves = rules.sorts_assistant and block.order[3] != last
+        if block.kind not in APART and (joined or moves):
+            return _unmarkable(block)
+        return _unmarkable(block) if rules.sorts_assistant and prompt.meets_assistant(index) else block
 
-    return Mapped(blocks, in_turn)
+    return Mapped(blocks, placed)
 
 
 def _unmarkable(block: Block) -> Block:
@@ -300,6 +307,8 @@ def _content_blocks(
         return ()
     if turn == "assistant" and "empty" in rules.blank and any(map(_stands_alone, content)):
         turn = "calling"
+    if turn == "assistant" and rules.calls_break_text and any(map(_is_call, content)):
+        kinds = _NONE
 
     def block(number: int) -> Block:
         part = content[number]
@@ -310,10 +319,19 @@ def _content_blocks(
         if not carries and fields is not None:
             effective = _takes_clients(kind, fields, rules, turn, kinds)
             effective = effective and not (kind in _TOOL_KINDS and rules.needs_tools and not prompt.tools)
+        if kind == "tool_result" and not rules.empty_results and _ends_empty(fields or {}):
+            carries = effective = False
         order = (section, element, CONTENT, number)
         return _new(Block, ((*location, number), order, kind, carries, effective))
 
     return Mapped(range(len(content)), block)
+
+
+def _ends_empty(result: Mapping[str, object]) -> bool:
+    """Whether a result says nothing at its end, where litellm puts its marker."""
+    content = result.get("content")
+    last = content[-1] if content and isinstance(content, (list, tuple)) else {"text": content or ""}
+    return (fields_of(last) or {}).get("text") == ""
 
 
 def _takes_clients(
@@ -327,6 +345,10 @@ def _takes_clients(
     if not isinstance(text, str):
         return False
     return ("text" in rules.kept and _carries(text)) or ("text" in kinds and _is_replaced(text, rules, turn))
+
+
+def _is_call(part: object) -> bool:
+    return (fields_of(part) or {}).get("type") == "tool_use"
 
 
 def _stands_alone(part: object) -> bool:

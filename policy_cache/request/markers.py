@@ -271,13 +271,19 @@ class _Effect:
         if isinstance(holder.fields.get("content"), str):
             return blocks.get((*holder.location, "content")) if rules.message_level or translates else None
         if translates:
-            return next((b for b in reversed(tuple(blocks.values())) if b.kind in rules.translated), None)
+            return next(
+                (b for b in reversed(tuple(blocks.values())) if self._type(b) in rules.translated), None
+            )
         if not rules.list_level:
             return None
         content = [block for block in blocks.values() if block.order[2] == CONTENT]
         if self._run:  # the whole message counts, whatever ends it
             content = [block for block in content if block.effective]
         return content[-1] if content else None
+
+    def _type(self, block: Block) -> object:
+        """The type that a block has in the request: of a tool message, its part's."""
+        return (fields_of(value_at(self._prompt.request, block.location)) or {}).get("type")
 
     def _is_translated(self, holder: Holder) -> bool:
         """Whether litellm turns a marker of the other dialect into the route's."""

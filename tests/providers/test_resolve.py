@@ -149,7 +149,7 @@ def test_routes_that_take_markers(row):
         ("bedrock/anthropic.claude-3-opus-20240229-v1:0", "bedrock", None, "bedrock-uncached", "none"),
         ("bedrock/anthropic.claude-instant-v1", "bedrock", None, "bedrock-uncached", "none"),
         ("bedrock/anthropic.claude-v2:1", "bedrock", None, "bedrock-uncached", "none"),
-        ("bedrock/mantle/anthropic.claude-opus-5", "bedrock", None, "bedrock-uncached", "none"),
+        ("bedrock/mantle/zai.glm-4.6", "bedrock", None, "bedrock-uncached", "none"),
         ("bedrock/agent/claude/X", "bedrock", None, "bedrock-uncached", "none"),
         ("bedrock/invoke/amazon.nova-pro-v1:0", "bedrock", None, None, "none"),
         ("bedrock/amazon.nova-sonic-v1:0", "bedrock", None, None, "none"),
@@ -391,6 +391,7 @@ def test_the_minimums_are_litellms_but_for_a_few():
         "foundry-claude",
         "gemini",
         "gemini-4",
+        "mantle-claude",
         "snowflake-claude",
         "vertex-claude",
     }

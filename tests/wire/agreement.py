@@ -121,12 +121,12 @@ def place(request: object, at: Location, sent: frozenset[int]) -> float:
             for name in in_order(fields):
                 if name == step:
                     break
-                before = last(fields[name], before)
+                before = max(before, last(fields[name], before))
             value = fields[step]
         elif isinstance(value, (list, tuple)):
             items = [item for item in value if not is_cache_point(item)]
             for item in items[:step]:
-                before = last(item, before)
+                before = max(before, last(item, before))
             value = items[step]
         else:
             break  # a text that became a list of one block
@@ -167,6 +167,7 @@ class Body:
     def anthropic(self) -> dict[str, Any]:
         """A body of the Messages API, as the API itself takes it."""
         body = {"model": "claude-sonnet-4-5", **self.json}
+        body["model"] = str(body["model"]).removeprefix("anthropic.")
         if "bedrock" in self.url:  # which takes no marker on the request
             body.pop("cache_control", None)
         return body
@@ -203,9 +204,14 @@ class Body:
         return self.place((systems or blocks)[-1]) if blocks else None
 
     @property
-    def emulated(self) -> bool:
-        """Whether the emulator takes bodies of this kind."""
+    def native(self) -> bool:
+        """Whether it is what Anthropic's API takes."""
         return self.kind == "anthropic" and "snowflake" not in self.url
+
+    @property
+    def emulated(self) -> bool:
+        """Whether it is judged as Anthropic's API is known to."""
+        return self.native and not any(host in self.url for host in ("databricks", "minimax"))
 
     @property
     def conversation(self) -> object:
@@ -249,10 +255,12 @@ class Body:
             return self._converse_block(at, route)
         if isinstance(carrier, dict) and route.key not in carrier:
             return None
-        if self.emulated:
+        if at == () and not route.request_marker:
+            return None
+        if self.native:
             return self._native_block(at)
         if at == ():
-            return () if route.request_marker else None
+            return ()
         if at[0] == "tools":
             return self._tool(at, route)
         if at[0] == "system":
@@ -278,18 +286,20 @@ class Body:
         message, block = at_location(self.json, at[:2]), at_location(self.json, at)
         rules, kind = route.blocks, block.get("type", "")
         role = message.get("role") or message.get("type")
+        results = rules.tool_content | (rules.user & {"tool_result"} and {"text"})
         kinds = {
             "system": rules.system,
             "developer": rules.system,
             "user": rules.user,
             "assistant": rules.assistant,
-            "tool": rules.tool_content,
+            "tool": results,
             "function": rules.tool_content,
-            "function_call_output": rules.tool_content,
+            "function_call_output": results,
         }.get(str(role), frozenset())
         if self.kind == "anthropic":
             kinds = rules.assistant if role == "assistant" else {"text", "image", "tool_result"}
         kind = _TYPES.get(kind, kind)
+        kinds = kinds | {"image_url"} if "image" in kinds else kinds  # as Anthropic's shape has it
         empty = kind == "text" and not block.get("text")
         return at[2] in ("content", "output") and kind in kinds and not empty
 
@@ -399,7 +409,7 @@ def _send(request: str, shape: Shape, *, proxied: bool) -> Sending:
     try:
         body = Body(wire(json.loads(request), shape=shape))
         if proxied:
-            body = Body(wire({**body.json, "model": "anthropic/claude-sonnet-4-5"}, shape=shape))
+            body = Body(wire({**body.json, "model": "anthropic/claude-sonnet-4-5"}, shape="chat"))
         return Sending(body, None)
     except WireError as error:
         return Sending(None, str(error.__context__ or error))

@@ -422,6 +422,12 @@ def _chat_spots() -> Iterator[tuple[str, dict[str, Any], Location]]:  # noqa: PL
         ("messages", 3, "content", 0),
     )
     yield "tool block, single", _chat(S, user(), asks, answer("a", [text()])), ("messages", 3, "content", 0)
+    for parts in ([text()], [text(), text()]):
+        yield (
+            f"tool list of {len(parts)}, message level, no tools",
+            _chat(S, user(), asks, answer("a", parts), user(), tools=None),
+            ("messages", 3),
+        )
     yield "tool empty text, message level", _chat(S, user(), asks, answer("a", "")), ("messages", 3)
     yield (
         "tool block, blank",

@@ -58,14 +58,35 @@ CASES = [*ROUTES, *MORE_ROUTES]
 # What litellm refuses to send on a route, marked or not.
 _MCP = frozenset({"tool, mcp"})
 _CONVERSE = _MCP | {"user document of text", "user document of content"}
+# In another shape, a document is left out, or a file.
+_DOCUMENTS = frozenset(
+    {
+        "user document of text",
+        "user document of content",
+        "user document, pdf",
+        "user search_result",
+        "user container_upload",
+        "in a tool_result, document",
+        "in a tool_result, nested document",
+        "in a tool_result, search_result",
+    }
+)
+# Nor do the tools that Anthropic has itself reach a model in another shape as they are.
+_OWN_TOOLS = frozenset({"tool, computer", "tool, code_execution", "tool, tool_search"})
 REFUSED: dict[str, frozenset[str]] = {
+    "OpenRouter Claude, messages": _DOCUMENTS | _OWN_TOOLS,
+    "litellm proxy, Claude, messages": _DOCUMENTS | _OWN_TOOLS,
+    "Snowflake Claude, messages": _DOCUMENTS,
     "Bedrock Claude, Converse": _CONVERSE,
     "Bedrock Claude before 4.5, Converse": _CONVERSE,
     "Bedrock Claude, inference profile": _CONVERSE,
     "Bedrock Nova": _CONVERSE,
     "Bedrock, models that cache nothing": _CONVERSE,
     "Bedrock Claude, messages": frozenset({"tool, web_search", "server_tool_use"}),
-    "Bedrock Claude, Converse, messages": frozenset({"tool, web_search", "server_tool_use"}),
+    # A marker on a computer's tool, which litellm sends elsewhere, stays behind the tool before it.
+    "Bedrock Claude, Converse, messages": frozenset(
+        {"tool, web_search", "server_tool_use", "tool, computer"}
+    ),
     "Bedrock Claude, InvokeModel, messages": frozenset({"tool, web_search", "server_tool_use"}),
     **dict.fromkeys(
         [
@@ -95,7 +116,39 @@ _MOVED = frozenset(
         "call, of two with one id, second",
     }
 )
+# On a model that keeps later system messages in place, a blank one is sent, and refused or not as it pleases.
+_LATER = frozenset(
+    {
+        "system later, blank text, message level",
+        "system later, blank block",
+        "system later, blank block behind another",
+    }
+)
+_RESHAPED_SPOTS = (
+    _OWN_TOOLS
+    | _DOCUMENTS
+    | {
+        "tool, mcp_toolset",
+        "request behind assistant, empty text",
+        "request behind assistant, blank text",
+        "request behind system trailing, empty text",
+        "request behind system trailing, blank text",
+    }
+)
 MOVED: dict[str, frozenset[str]] = {
+    "Bedrock Mantle Claude": _LATER,
+    "Bedrock Claude, Mantle": _LATER,
+    "OpenRouter Claude, messages": _RESHAPED_SPOTS,
+    "litellm proxy, Claude, messages": _RESHAPED_SPOTS,
+    "OpenAI from GPT-5.6 on, messages": frozenset(
+        {
+            "in a tool_result, last",
+            "in a tool_result, first of two",
+            "in a tool_result, single",
+            "in a tool_result, blank",
+            "in a tool_result, image",
+        }
+    ),
     "Bedrock Claude, Converse": _MOVED,
     "Bedrock Claude before 4.5, Converse": _MOVED,
     "Bedrock Claude, inference profile": _MOVED,
@@ -223,8 +276,25 @@ SPOTS = {"chat": list(chat_spots()), "messages": list(messages_spots())}
 routes = pytest.mark.parametrize("case", CASES, ids=lambda case: case.label)
 
 
-_IMAGES_APART = ("openrouter", "litellm-proxy", "openai-compatible", "minimax", "databricks", "dashscope")
-_REARRANGED = ("bedrock", "gemini", "openai-breakpoints", "azure-breakpoints")
+_IMAGES_APART = (
+    "openrouter",
+    "openai-breakpoints",
+    "litellm-proxy",
+    "openai-compatible",
+    "minimax",
+    "databricks",
+    "dashscope",
+)
+# In Anthropic's shape, litellm makes a request in OpenAI's of it.
+_RESHAPED = ("openrouter", "litellm-proxy", "openai-", "azure-", "mantle-breakpoints", "snowflake")
+_REARRANGED = (
+    "bedrock-claude",
+    "bedrock-nova",
+    "bedrock-uncached",
+    "gemini",
+    "openai-breakpoints",
+    "azure-breakpoints",
+)
 
 
 def followed(request, case):
@@ -232,12 +302,18 @@ def followed(request, case):
     route = str(case.route)
     if route == "snowflake-claude":  # of two system prompts, one is sent, and later ones move to it
         messages = request["messages"]
-        kept = [m for number, m in enumerate(messages) if m["role"] != "system" or number == 0]
-        return {name: value for name, value in request.items() if name != "system"} | {"messages": kept}
+        late = ("system", "developer")
+        kept = [m for number, m in enumerate(messages) if m["role"] not in late or number == 0]
+        if case.shape == "chat":
+            request = {name: value for name, value in request.items() if name != "system"}
+        request = {**request, "messages": kept}
     for message in request["messages"] if route.startswith(_IMAGES_APART) else ():
-        if message["role"] == "tool" and isinstance(message["content"], list):
-            # An image is sent behind all results, as a user's.
-            message["content"] = [part for part in message["content"] if part["type"] != "image_url"] or "x"
+        parts = message.get("content") if isinstance(message.get("content"), list) else []
+        for result in [message] if message["role"] == "tool" else parts:
+            if result.get("type", "tool_result") == "tool_result" and isinstance(result.get("content"), list):
+                # An image is sent behind all results, as a user's.
+                kept = [part for part in result["content"] if part["type"] not in ("image", "image_url")]
+                result["content"] = kept or "x"
     for message in request["messages"] if route.startswith(_REARRANGED) else ():
         if message.get("tool_calls"):  # of two calls with one id, the first is sent
             calls = {}
@@ -246,7 +322,22 @@ def followed(request, case):
             message["tool_calls"] = list(calls.values())
         if isinstance(message.get("content"), list):  # documents get a text of their own, or become one
             message["content"] = [plain(part) for part in message["content"]]
+    if case.shape == "messages" and route.startswith(_RESHAPED):
+        request = saying(
+            request
+        )  # what says nothing is dropped, or gets words, in either shape as it pleases
     return unmarked(request) if route == "gemini" else request  # a client's own run is not followed
+
+
+def saying(value):
+    """A request without texts that say nothing."""
+    if isinstance(value, dict):
+        named = {name: saying(item) for name, item in value.items()}
+        return {n: (v or "x") if n == "content" else v for n, v in named.items()}
+    if isinstance(value, list):
+        blank = [item for item in value if isinstance(item, dict) and item.get("text", "x").strip() == ""]
+        return [saying(item) for item in value if item not in blank]
+    return "x" if isinstance(value, str) and not value.strip() else value
 
 
 def plain(part):
