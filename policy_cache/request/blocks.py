@@ -7,7 +7,7 @@ is of a prompt and the `BlockRules` of a route.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from policy_cache.request.location import Location, Mapped, elements_of, fields_of, value_at
 from policy_cache.request.prompt import SYSTEM_ROLES, TOOL_ROLES, made_by_code
@@ -110,7 +110,9 @@ def value_of(prompt: Prompt, block: Block) -> object:
 
 def tool_block(prompt: Prompt, rules: BlockRules, index: int) -> Block:
     """The tool at an index. A deferred one is outside the prefix; litellm sends `mcp` tools elsewhere."""
-    tool = fields_of(prompt.tools[index])
+    tool: Any = prompt.tools[index]
+    if type(tool) is not dict:
+        tool = fields_of(tool)
     kind = "tool"
     markable = False
     if tool is not None:

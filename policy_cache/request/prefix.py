@@ -177,16 +177,13 @@ def described(prompt: Prompt, order: Order, minimum: int) -> bool:
     left = order[1] + 1 if order[0] == TOOLS else len(prompt.tools)
     tools: Sequence[Any] = prompt.tools
     try:
-        for tool in tools:
-            if left == 0:
-                return False
+        for tool in tools[:left]:
             function = tool["function"]
             if "defer_loading" in tool or "defer_loading" in function:
                 return False
             missing -= len(function["description"])
             if missing <= 0:
                 return True
-            left -= 1
     except (KeyError, TypeError):
         pass
     return False

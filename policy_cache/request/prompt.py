@@ -90,9 +90,11 @@ class Prompt:
     @property
     def elements(self) -> int:
         """How many messages, parts of them and tools there are."""
-        contents = [content for message in self.rich if type(content := message.get("content")) is not str]
-        parts = sum(map(len, map(elements_of, contents))) if contents else 0
-        return len(self.messages) + len(self.tools) + parts + len(elements_of(self.system))
+        whole = len(self.messages) + len(self.tools)
+        if self.rich:
+            contents = [part for message in self.rich if type(part := message.get("content")) is not str]
+            whole += sum(map(len, map(elements_of, contents)))
+        return whole + len(elements_of(self.request.get("system")))
 
     def meets_assistant(self, index: int) -> bool:
         """Whether a neighbour is an assistant's turn; what does not part turns is passed over."""
