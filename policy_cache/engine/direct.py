@@ -61,7 +61,7 @@ def direct(rules: Sequence[CompiledRule], prompt: Prompt, route: Route) -> dict[
                     large = threshold(prompt, carriers, route.minimum)
                     if order < large:
                         return None
-            marks[location] = dict(markers[ttl])
+            marks[location] = markers[ttl].copy()
             wanted += 1
             if ttl != "5m":
                 last_long = max(last_long, order)

@@ -294,9 +294,10 @@ class CompiledPolicy:
 def _read(request: Mapping[str, object], shape: Shape) -> Prompt:
     """A request as a prompt, if it is not too large to be looked at."""
     prompt = Prompt(request, shape)
-    if prompt.elements > _MOST_ELEMENTS:
+    elements = prompt.elements
+    if elements > _MOST_ELEMENTS:
         expected = f"at most {_MOST_ELEMENTS:,} messages, parts and tools"
-        raise RequestError((), found=f"{prompt.elements:,}", expected=expected)
+        raise RequestError((), found=f"{elements:,}", expected=expected)
     return prompt
 
 

@@ -295,8 +295,11 @@ def _content_blocks(
 ) -> Sequence[Block]:
     section, element = place
     if isinstance(content, str):
-        carries = effective = "text" in kinds and _carries(content)
-        if not carries and "text" in kinds:
+        order = (section, element, CONTENT, 0)
+        if "text" in kinds and _carries(content):
+            return [_new(Block, (location, order, "text", True, True))]
+        effective = False
+        if "text" in kinds:
             if turn == "later" and prompt.shape == "messages":
                 effective = "later" in rules.blank
             elif turn == "user" and "content" in rules.blank and content.isspace():
@@ -304,7 +307,7 @@ def _content_blocks(
             else:
                 effective = _is_replaced(content, rules, turn)
         kind = "text" if content or prompt.shape == "messages" else "empty"
-        return [_new(Block, (location, (section, element, CONTENT, 0), kind, carries, effective))]
+        return [_new(Block, (location, order, kind, False, effective))]
     if not isinstance(content, (list, tuple)):
         return ()
     if turn == "assistant" and "empty" in rules.blank and any(map(_stands_alone, content)):
@@ -323,8 +326,8 @@ def _content_blocks(
             effective = effective and not (kind in _TOOL_KINDS and rules.needs_tools and not prompt.tools)
         if kind == "tool_result" and not rules.empty_results and _ends_empty(fields or {}):
             carries = effective = False
-        order = (section, element, CONTENT, number)
-        return _new(Block, ((*location, number), order, kind, carries, effective))
+        there = (section, element, CONTENT, number)
+        return _new(Block, ((*location, number), there, kind, carries, effective))
 
     return Mapped(range(len(content)), block)
 

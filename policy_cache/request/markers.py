@@ -372,7 +372,7 @@ def _may_hold_markers(prompt: Prompt) -> bool:
             for call in message["tool_calls"] or ()
             if KEY in call or type(call) is not dict
         ]
-        return bool(marked or (prompt.rich and any(map(_may_hold_any, prompt.rich))))
+        return bool(marked or any(map(_may_hold_any, prompt.rich)))
     except (AttributeError, KeyError, TypeError):
         return True
 

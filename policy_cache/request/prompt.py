@@ -94,7 +94,9 @@ class Prompt:
         if self.rich:
             contents = [part for message in self.rich if type(part := message.get("content")) is not str]
             whole += sum(map(len, map(elements_of, contents)))
-        return whole + len(elements_of(self.request.get("system")))
+        if "system" in self.request:
+            whole += len(elements_of(self.request["system"]))
+        return whole
 
     def meets_assistant(self, index: int) -> bool:
         """Whether a neighbour is an assistant's turn; what does not part turns is passed over."""
