@@ -41,8 +41,6 @@ _log = logging.getLogger("policy_cache")
 _MOST_PROGRAMS = 4_096
 _MOST_LISTED = 2_000_000
 _LONGEST_KEY = 2_048
-# Messages, their parts and tools. Anthropic takes 100,000 messages (platform.claude.com, "Messages").
-_MOST_ELEMENTS = 100_000
 
 
 def is_disabled() -> bool:
@@ -191,7 +189,7 @@ class CompiledPolicy:
             RequestError: It is not a request that can be planned.
         """
         facts, program = self._enter(request, **context)
-        facts.prompt = _read(facts.request, program.route.shape)
+        facts.prompt = Prompt(facts.request, program.route.shape)
         return facts
 
     def _enter(
@@ -264,7 +262,7 @@ class CompiledPolicy:
         return left
 
     def _matching(self, facts: Facts, program: _Program) -> list[CompiledRule]:
-        facts.prompt = _read(facts.request, program.route.shape)
+        facts.prompt = Prompt(facts.request, program.route.shape)
         matched: list[CompiledRule] = []
         for rule, tests, veto in program.left.candidates:
             for test in tests:
@@ -289,16 +287,6 @@ class CompiledPolicy:
             code = f" at {trace.tb_frame.f_code.co_name}:{trace.tb_lineno}" if trace else ""
             detail = f": {error}" if isinstance(error, RequestError) else code
             _log.warning("a request was passed on unchanged after %s%s (logged once)", kind, detail)
-
-
-def _read(request: Mapping[str, object], shape: Shape) -> Prompt:
-    """A request as a prompt, if it is not too large to be looked at."""
-    prompt = Prompt(request, shape)
-    elements = prompt.elements
-    if elements > _MOST_ELEMENTS:
-        expected = f"at most {_MOST_ELEMENTS:,} messages, parts and tools"
-        raise RequestError((), found=f"{elements:,}", expected=expected)
-    return prompt
 
 
 _K = TypeVar("_K")

@@ -87,17 +87,6 @@ class Prompt:
                 leading = 0  # litellm drops them, and sends the top-level `system`
         self.leading = leading
 
-    @property
-    def elements(self) -> int:
-        """How many messages, parts of them and tools there are."""
-        whole = len(self.messages) + len(self.tools)
-        if self.rich:
-            contents = [part for message in self.rich if type(part := message.get("content")) is not str]
-            whole += sum(map(len, map(elements_of, contents)))
-        if "system" in self.request:
-            whole += len(elements_of(self.request["system"]))
-        return whole
-
     def meets_assistant(self, index: int) -> bool:
         """Whether a neighbour is an assistant's turn; what does not part turns is passed over."""
         before, _, after = self._turns[index]

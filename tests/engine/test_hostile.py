@@ -88,36 +88,6 @@ def test_more_than_200_000_values_are_no_request():
     assert engine.failures == {"RequestError": 1}
 
 
-@pytest.mark.parametrize(
-    ("request_", "found"),
-    [
-        (hostile.request([hostile.user("a")] * 100_000), "100,002"),
-        (hostile.request([hostile.user([{"type": "text", "text": "a"}] * 100_000)]), "100,003"),
-        (hostile.wide_tools(100_000), "100,002"),
-        (
-            hostile.request([hostile.user("a")])
-            | {"system": [{"type": "text", "text": "a"}] * 100_000, "messages": [hostile.user("a")]},
-            "100,002",
-        ),
-    ],
-    ids=["messages", "parts", "tools", "system"],
-)
-def test_more_than_100_000_elements_are_no_request(request_, found):
-    engine = Engine.default()
-    assert engine.rewrite(request_) is request_
-    assert engine.failures == {"RequestError": 1}
-    with pytest.raises(RequestError, match=f"at most 100,000 messages, parts and tools, found {found}"):
-        engine.plan(request_)
-
-
-def test_100_000_elements_are_a_request_also_once_they_are_marked():
-    engine = hostile.policy("targets: [system, messages.last]")
-    request = hostile.request([hostile.user("a")] * 99_998)
-    sent = engine.rewrite(request)
-    assert marked(sent) == [("messages", 0, 0), ("messages", 99_998, 0)]
-    assert engine.plan(request).request == sent
-
-
 def test_10_000_markers_are_repaired():
     engine = Engine.default()
     request = hostile.client_markers(3_333)
