@@ -117,9 +117,7 @@ class Arbiter:
 
     def is_vain(self, hit: Hit) -> bool:
         """Whether a wish is known to win nothing before its block is looked for."""
-        return self._used >= self._route.breakpoints or (
-            hit.order is not None and self._prefix.is_small(hit.order)
-        )
+        return self.is_full or (hit.order is not None and self._prefix.is_small(hit.order))
 
     def want(self, source: Origin, hit: Hit, ttl: Ttl) -> None:
         """Consider one marker, and record what becomes of it."""

@@ -171,12 +171,7 @@ def nested(block: Mapping[str, object]) -> Iterator[tuple[Location, Mapping[str,
 
 
 def client_markers(
-    prompt: Prompt,
-    key: str,
-    rules: BlockRules,
-    *,
-    request: bool = False,
-    run: bool = False,
+    prompt: Prompt, key: str, rules: BlockRules, *, request: bool = False, run: bool = False
 ) -> list[ClientMarker]:
     """Every marker of a request, each with the block on which it takes effect on a route.
 
