@@ -198,6 +198,8 @@ class BlockTable(_Sourced):
         translates_beside_tools: It does so in a request with tools, too.
         translates_system: It does so with the blocks of a top-level `system`, too.
         empty_results: A result without content can, like any other.
+        texts_beside_tools: Types of the parts of a tool message that litellm writes as a text in a request
+            with tools, so that a client's marker takes effect.
         clears_turns: `clear_at` is sent, and a marker on such a system message refused.
         extra_body: A marker in `extra_body` is one on the request.
         calls_break_text: Beside `tool_calls`, litellm sends a list of texts wrongly: it stays a text.
@@ -231,6 +233,7 @@ class BlockTable(_Sourced):
     translates_beside_tools: bool = True
     translates_system: bool = False
     empty_results: bool = True
+    texts_beside_tools: tuple[str, ...] = ()
     clears_turns: bool = False
     extra_body: bool = True
 

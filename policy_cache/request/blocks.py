@@ -61,6 +61,7 @@ class BlockRules:
     translates_system: bool = False
     clears_turns: bool = False
     empty_results: bool = True
+    texts_beside_tools: frozenset[str] = frozenset()
     extra_body: bool = True
 
 
@@ -324,6 +325,8 @@ def _content_blocks(
         if not carries and fields is not None:
             effective = _takes_clients(kind, fields, rules, turn, kinds)
             effective = effective and not (kind in _TOOL_KINDS and rules.needs_tools and not prompt.tools)
+            if turn == "tool" and prompt.tools and kind in rules.texts_beside_tools:
+                effective = True
         if kind == "tool_result" and not rules.empty_results and _ends_empty(fields or {}):
             carries = effective = False
         there = (section, element, CONTENT, number)

@@ -171,8 +171,6 @@ MOVED: dict[str, frozenset[str]] = {
                 "user document of text",
                 "user document of content",
                 "user document, pdf",
-                "tool document",
-                "tool search_result",
             }
         ),
     ),
