@@ -190,6 +190,7 @@ class BlockTable(_Sourced):
         defers: A deferred tool is sent as one; else it is in the prefix like any other.
         result_parts: Types of the parts of a tool message that are sent.
         nested: A marker on a block in a result or a document counts on what is around it.
+        nested_parts: Where it does not, types of the parts of a result on which one counts all the same.
         list_level: A client's marker on a message with a list takes effect on the list's last block.
         function_level: A client's marker inside a tool's `function` takes effect on the tool.
         translated: Types of content blocks on which litellm turns a marker of the other dialect into the
@@ -226,6 +227,7 @@ class BlockTable(_Sourced):
     defers: bool = True
     result_parts: tuple[str, ...] = ("text", "image_url")
     nested: bool = True
+    nested_parts: tuple[str, ...] = ()
     list_level: bool = False
     function_level: bool = True
     translated: tuple[str, ...] = ()

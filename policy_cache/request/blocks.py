@@ -52,6 +52,7 @@ class BlockRules:
     defers: bool = True
     result_parts: frozenset[str] = frozenset()
     nested: bool = True
+    nested_parts: frozenset[str] = frozenset()
     message_level: bool = True
     list_level: bool = False
     function_level: bool = True

@@ -250,12 +250,13 @@ class _Effect:
         """Whether a marker inside a block counts on it; `block` is the length of the block's location."""
         if len(location) == block or location[-1] == "function":
             return True
-        if not self._rules.nested:
-            return False
-        if block == 2:  # a part of a tool message
-            part = fields_of(value_at(self._prompt.request, location[: block + 2])) or {}
-            return len(location) == block + 2 and part.get("type") in self._rules.result_parts
-        return True
+        rules = self._rules
+        if rules.nested and block != 2:
+            return True
+        # A part of a tool message, or of a result whose other parts lose theirs.
+        part = fields_of(value_at(self._prompt.request, location)) or {}
+        kinds = rules.result_parts if rules.nested else rules.nested_parts
+        return len(location) == block + 2 and part.get("type") in kinds
 
     def _of_message(self, holder: Holder, blocks: Mapping[Location, Block], name: str) -> Block | None:
         """What a message's own marker is about: its text, or a list's last block where litellm moves it."""
@@ -291,7 +292,8 @@ class _Effect:
             return False
         if len(location) == 2:
             return rules.translates_messages
-        return len(location) == 4 and holder.fields.get("type") in rules.translated
+        kinds = rules.translated if len(location) == 4 else rules.nested_parts
+        return holder.fields.get("type") in kinds
 
     def _where_it_ends(self, block: Block) -> Block:
         """The block behind which a marker stands: litellm sorts it behind the last text of merged turns."""

@@ -140,15 +140,6 @@ MOVED: dict[str, frozenset[str]] = {
     "Bedrock Claude, Mantle": _LATER,
     "OpenRouter Claude, messages": _RESHAPED_SPOTS,
     "litellm proxy, Claude, messages": _RESHAPED_SPOTS,
-    "OpenAI from GPT-5.6 on, messages": frozenset(
-        {
-            "in a tool_result, last",
-            "in a tool_result, first of two",
-            "in a tool_result, single",
-            "in a tool_result, blank",
-            "in a tool_result, image",
-        }
-    ),
     "Bedrock Claude, Converse": _MOVED,
     "Bedrock Claude before 4.5, Converse": _MOVED,
     "Bedrock Claude, inference profile": _MOVED,
