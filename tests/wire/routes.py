@@ -24,9 +24,12 @@ def _native(label, route, model):
     return Case(label, route, {"model": model}, "messages")
 
 
+def _both(label, route, model):
+    return _chat(label, route, model), _native(f"{label}, messages", route, model)
+
+
 ROUTES = [
-    _chat("Anthropic", "anthropic", "anthropic/claude-sonnet-4-5"),
-    _native("Anthropic, messages", "anthropic", "anthropic/claude-sonnet-4-5"),
+    *_both("Anthropic", "anthropic", "anthropic/claude-sonnet-4-5"),
     _chat(
         "Bedrock Claude, Converse", "bedrock-claude", "bedrock/us.anthropic.claude-sonnet-4-5-20250929-v1:0"
     ),
@@ -50,37 +53,23 @@ ROUTES = [
     ),
     _chat("Bedrock Nova", "bedrock-nova", "bedrock/us.amazon.nova-pro-v1:0"),
     _chat("Claude Platform on AWS", "aws-claude-platform", "bedrock/claude_platform/claude-sonnet-4-5"),
-    _chat("Bedrock Mantle Claude", "mantle-claude", "bedrock_mantle/anthropic.claude-opus-5-5"),
-    _native("Bedrock Mantle Claude, messages", "mantle-claude", "bedrock_mantle/anthropic.claude-opus-5-5"),
-    _chat("Bedrock Claude, Mantle", "bedrock-mantle", "bedrock/mantle/anthropic.claude-opus-5-5"),
-    _native(
-        "Bedrock Claude, Mantle, messages",
-        "bedrock-mantle",
-        "bedrock/mantle/anthropic.claude-opus-5-5",
-    ),
-    _chat("Bedrock Mantle OpenAI", "mantle-breakpoints", "bedrock_mantle/openai.gpt-5.6-sol"),
-    _native("Bedrock Mantle OpenAI, messages", "mantle-breakpoints", "bedrock_mantle/openai.gpt-5.6-sol"),
-    _chat("Vertex AI Claude", "vertex-claude", "vertex_ai/claude-sonnet-4-5@20250929"),
-    _native("Vertex AI Claude, messages", "vertex-claude", "vertex_ai/claude-sonnet-4-5@20250929"),
-    _chat("Azure AI Claude", "foundry-claude", "azure_ai/claude-sonnet-4-5"),
-    _native("Azure AI Claude, messages", "foundry-claude", "azure_ai/claude-sonnet-4-5"),
+    *_both("Bedrock Mantle Claude", "mantle-claude", "bedrock_mantle/anthropic.claude-opus-5-5"),
+    *_both("Bedrock Claude, Mantle", "bedrock-mantle", "bedrock/mantle/anthropic.claude-opus-5-5"),
+    *_both("Bedrock Mantle OpenAI", "mantle-breakpoints", "bedrock_mantle/openai.gpt-5.6-sol"),
+    *_both("Vertex AI Claude", "vertex-claude", "vertex_ai/claude-sonnet-4-5@20250929"),
+    *_both("Azure AI Claude", "foundry-claude", "azure_ai/claude-sonnet-4-5"),
     _chat("Azure AI, other models", "foundry-other", "azure_ai/mistral-large"),
-    _chat("OpenRouter Claude", "openrouter-claude", "openrouter/anthropic/claude-sonnet-4.5"),
-    _native("OpenRouter Claude, messages", "openrouter-claude", "openrouter/anthropic/claude-sonnet-4.5"),
+    *_both("OpenRouter Claude", "openrouter-claude", "openrouter/anthropic/claude-sonnet-4.5"),
     _chat("OpenRouter Gemini", "openrouter-gemini", "openrouter/google/gemini-2.5-pro"),
     _chat("OpenRouter GLM", "openrouter-explicit", "openrouter/z-ai/glm-4.6"),
     _chat("OpenRouter MiniMax", "openrouter-explicit", "openrouter/minimax/minimax-m2"),
     _chat("OpenRouter Qwen", "openrouter-qwen", "openrouter/qwen/qwen3-max"),
     _chat("OpenRouter, other models", "openrouter-other", "openrouter/openai/gpt-4o"),
-    _chat("Databricks Claude", "databricks-claude", "databricks/databricks-claude-sonnet-4-5"),
-    _native("Databricks Claude, messages", "databricks-claude", "databricks/databricks-claude-sonnet-4-5"),
-    _chat("Snowflake Claude", "snowflake-claude", "snowflake/claude-sonnet-4-5"),
-    _native("Snowflake Claude, messages", "snowflake-claude", "snowflake/claude-sonnet-4-5"),
+    *_both("Databricks Claude", "databricks-claude", "databricks/databricks-claude-sonnet-4-5"),
+    *_both("Snowflake Claude", "snowflake-claude", "snowflake/claude-sonnet-4-5"),
     _chat("DashScope Qwen", "dashscope", "dashscope/qwen3-max"),
-    _chat("MiniMax", "minimax", "minimax/MiniMax-M2.5"),
-    _native("MiniMax, messages", "minimax", "minimax/MiniMax-M2.5"),
-    _chat("litellm proxy, Claude", "litellm-proxy-claude", "litellm_proxy/claude-sonnet-4-5"),
-    _native("litellm proxy, Claude, messages", "litellm-proxy-claude", "litellm_proxy/claude-sonnet-4-5"),
+    *_both("MiniMax", "minimax", "minimax/MiniMax-M2.5"),
+    *_both("litellm proxy, Claude", "litellm-proxy-claude", "litellm_proxy/claude-sonnet-4-5"),
     _chat(
         "OpenAI-compatible server, Claude",
         "openai-compatible-claude",
@@ -91,11 +80,9 @@ ROUTES = [
         "OpenAI-compatible server", "openai-compatible", "openai/llama", api_base="https://proxy.example/v1"
     ),
     _chat("OpenAI before GPT-5.6", "openai-automatic", "openai/gpt-4o"),
-    _chat("OpenAI from GPT-5.6 on", "openai-breakpoints", "openai/gpt-5.6"),
-    _native("OpenAI from GPT-5.6 on, messages", "openai-breakpoints", "openai/gpt-5.6"),
-    _native("Azure OpenAI from GPT-5.6 on, messages", "azure-breakpoints", "azure/gpt-5.6"),
+    *_both("OpenAI from GPT-5.6 on", "openai-breakpoints", "openai/gpt-5.6"),
     _chat("Azure OpenAI before GPT-5.6", "openai-automatic", "azure/gpt-4o"),
-    _chat("Azure OpenAI from GPT-5.6 on", "azure-breakpoints", "azure/gpt-5.6"),
+    *_both("Azure OpenAI from GPT-5.6 on", "azure-breakpoints", "azure/gpt-5.6"),
     _chat("Gemini", "gemini", "gemini/gemini-2.5-pro"),
     _chat("Vertex AI Gemini", "gemini", "vertex_ai/gemini-2.5-pro"),
     _chat("DeepSeek", "deepseek", "deepseek/deepseek-chat"),
