@@ -274,6 +274,7 @@ _IMAGES_APART = (
     "databricks",
     "dashscope",
 )
+_MANTLE = ("mantle-claude", "bedrock-mantle")
 # In Anthropic's shape, litellm makes a request in OpenAI's of it.
 _RESHAPED = ("openrouter", "litellm-proxy", "openai-", "azure-", "mantle-breakpoints", "snowflake")
 _REARRANGED = (
@@ -289,13 +290,11 @@ _REARRANGED = (
 def followed(request, case):
     """A request without what litellm leaves out on a route, or moves in a way that nobody here follows."""
     route = str(case.route)
-    if route == "snowflake-claude":  # of two system prompts, one is sent, and later ones move to it
-        messages = request["messages"]
-        late = ("system", "developer")
-        kept = [m for number, m in enumerate(messages) if m["role"] not in late or number == 0]
-        if case.shape == "chat":
-            request = {name: value for name, value in request.items() if name != "system"}
-        request = {**request, "messages": kept}
+    if route == "snowflake-claude" and case.shape == "chat":  # of two system prompts, one is sent
+        request = {name: value for name, value in request.items() if name != "system"}
+    if route == "snowflake-claude" or (route in _MANTLE and case.shape == "chat"):
+        # A later one moves to the first, or for the newest Claude behind the user's turn after it.
+        request = {**request, "messages": [*without_later_systems(request["messages"])]}
     for message in request["messages"] if route.startswith(_IMAGES_APART) else ():
         parts = message.get("content") if isinstance(message.get("content"), list) else []
         for result in [message] if message["role"] == "tool" else parts:
@@ -316,6 +315,16 @@ def followed(request, case):
             request
         )  # what says nothing is dropped, or gets words, in either shape as it pleases
     return unmarked(request) if route == "gemini" else request  # a client's own run is not followed
+
+
+def without_later_systems(messages):
+    """The messages without the system's behind the conversation's beginning."""
+    begun = False
+    for message in messages:
+        is_system = message["role"] in ("system", "developer")
+        begun = begun or not is_system
+        if not (begun and is_system):
+            yield message
 
 
 def saying(value):
