@@ -5,9 +5,15 @@ from __future__ import annotations
 import json
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
+from policy_cache.cache.openai import OpenAIModel, openai_prompt
+from policy_cache.cache.reading import read as read_prompt
 from policy_cache.emulator import create_app
+from policy_cache.providers.catalog import packaged_catalog
+from policy_cache.providers.resolve import resolve
+from policy_cache.request.markers import FOREIGN, KEY
+from policy_cache.request.prompt import Prompt
 
 # What providers answer, word for word.
 REFUSALS = [
@@ -82,3 +88,108 @@ class Provider:
     def marked(self):
         """Whether each request carried a marker."""
         return [MARKER in body for body in self.bodies]
+
+
+READ = {
+    "message": ("content", {"user", "system", "developer"}),
+    "function_call_output": ("output", None),
+    "custom_tool_call_output": ("output", None),
+}
+"""Where OpenAI reads a breakpoint: in what a kind of item says, of these roles."""
+
+
+class OpenAIProvider:
+    """OpenAI's Responses API from GPT-5.6 on: it caches as documented, and refuses a marker elsewhere.
+
+    Attributes:
+        requests: Every body, in order.
+    """
+
+    def __init__(self):
+        self.requests = []
+        self._route = resolve(
+            packaged_catalog(), model="gpt-5.6", provider="openai", api_base=None, shape="responses"
+        )
+        self._cache = OpenAIModel(self._route.marked)
+        self._now = 0.0
+
+    async def __call__(self, scope, receive, send):
+        if scope["type"] == "http":
+            body = json.loads(await Request(scope, receive).body())
+            await self.answer(body)(scope, receive, send)
+
+    def answer(self, body):
+        self.requests.append(body)
+        misplaced = [*self.misplaced(body)]
+        if misplaced:
+            error = {"message": f"Unknown parameter: '{misplaced[0]}'.", "type": "invalid_request_error"}
+            return JSONResponse({"error": error}, 400)
+        request = Prompt(body, "responses")
+        prompt = openai_prompt(read_prompt(body, self._route), request)
+        self._now += 10.0
+        plan = self._cache.plan(prompt, self._now)
+        self._cache.refresh(plan)
+        self._cache.commit(plan, self._now)
+        response = reply(body, plan.outcome)
+        if not body.get("stream"):
+            return JSONResponse(response)
+        events = [{"type": "response.created", "response": {**response, "status": "in_progress"}}]
+        events.append({"type": "response.completed", "response": response})
+        lines = [
+            f"event: {event['type']}\ndata: {json.dumps({**event, 'sequence_number': number})}\n\n"
+            for number, event in enumerate(events)
+        ]
+        return Response("".join(lines), media_type="text/event-stream")
+
+    @staticmethod
+    def misplaced(body):
+        """The places of markers that the API does not know."""
+        if isinstance(body["input"], str):
+            return
+        for index, item in enumerate(body["input"]):
+            said, roles = READ.get(item.get("type", "message"), (None, None))
+            if FOREIGN in item or KEY in item:
+                yield f"input[{index}]"
+            for name in ("content", "output"):
+                for part in item[name] if isinstance(item.get(name), list) else ():
+                    read = name == said and (roles is None or item.get("role") in roles)
+                    if KEY in part or (FOREIGN in part and not read):
+                        yield f"input[{index}].{name}"
+
+
+def reply(body, outcome):
+    """A response of the API, whose reads and writes are a part of its input."""
+    prompt = outcome.read + outcome.write_5m + outcome.uncached
+    details = {"cached_tokens": outcome.read, "cache_write_tokens": outcome.write_5m}
+    return {
+        "id": "resp_1",
+        "object": "response",
+        "created_at": 1,
+        "status": "completed",
+        "model": body["model"],
+        "output": [
+            {
+                "type": "message",
+                "id": "msg_1",
+                "role": "assistant",
+                "status": "completed",
+                "content": [{"type": "output_text", "text": "Done.", "annotations": []}],
+            }
+        ],
+        "usage": {
+            "input_tokens": prompt,
+            "input_tokens_details": details,
+            "output_tokens": 2,
+            "output_tokens_details": {"reasoning_tokens": 0},
+            "total_tokens": prompt + 2,
+        },
+        "parallel_tool_calls": True,
+        "tool_choice": "auto",
+        "tools": [],
+        "error": None,
+        "incomplete_details": None,
+        "instructions": None,
+        "metadata": {},
+        "temperature": 1,
+        "top_p": 1,
+    }

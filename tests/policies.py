@@ -29,6 +29,9 @@ BLOCK_TARGETS = [
     "$.messages[*].content[0].text",
     "$.system[-1]",
     "$.messages[*].tool_calls[0]",
+    "$.input[*]",
+    "$.input[-2:].content",
+    "$.input[*].output[0]",
 ]
 TTL = st.sampled_from([None, "5m", "1h"])
 

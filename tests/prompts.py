@@ -1,4 +1,4 @@
-"""Requests as hypothesis makes them: both shapes, every kind of block, and things that are wrong."""
+"""Requests as hypothesis makes them: every shape, every kind of block, and things that are wrong."""
 
 from __future__ import annotations
 
@@ -217,9 +217,58 @@ def native_requests(draw, chance=0):
     return draw(maybe_marked(st.just(request), 4 * chance))
 
 
+def input_part(chance=0):
+    text = texts().map(lambda words: {"type": "input_text", "text": words})
+    picture = st.just({"type": "input_image", "image_url": "data:image/png;base64,iVBORw0KGgo="})
+    return maybe_marked(st.one_of(text, text, picture), chance)
+
+
+@st.composite
+def items(draw, chance=0):
+    """The `input` of a request of the Responses API."""
+    said = [input_part(chance)]
+    given = [
+        {"role": draw(st.sampled_from(["system", "developer"])), "content": draw(content(said))}
+        for _ in range(draw(st.integers(0, 2)))
+    ]
+    calls = 0
+    for _ in range(draw(st.integers(1, 4))):
+        given.append(draw(maybe_marked(st.just({"role": "user", "content": draw(content(said))}), chance)))
+        if draw(st.booleans()):
+            names = [f"call_{calls + index}" for index in range(draw(st.integers(1, 3)))]
+            calls += len(names)
+            if draw(st.booleans()):
+                given.append({"type": "reasoning", "id": "rs_1", "summary": []})
+            made = {"type": "function_call", "name": "look_up", "arguments": "{}"}
+            given += [draw(maybe_marked(st.just({**made, "call_id": name}), chance)) for name in names]
+            for name in names:
+                output = {"type": "function_call_output", "call_id": name, "output": draw(content(said))}
+                given.append(draw(maybe_marked(st.just(output), chance)))
+        if draw(st.booleans()):
+            text = texts().map(lambda words: {"type": "output_text", "text": words})
+            given.append({"role": "assistant", "content": draw(content([maybe_marked(text, chance)]))})
+    given.append({"role": "user", "content": draw(content(said))})
+    return given
+
+
+@st.composite
+def responses_requests(draw, chance=0):
+    """A request of the Responses API."""
+    model = draw(st.one_of(MODELS, st.sampled_from(["openai/gpt-5.6", "azure/gpt-5.6", "openai/gpt-4o"])))
+    request = {"model": model, "input": draw(st.one_of(texts(), items(chance), items(chance), items(chance)))}
+    if draw(st.booleans()):
+        request["instructions"] = draw(LONG)
+    if draw(st.booleans()):
+        tool = {"type": "function", "name": "look_up", "description": draw(LONG), "parameters": {}}
+        request["tools"] = [draw(maybe_marked(st.just(tool), chance))]
+    return draw(maybe_marked(st.just(request), 4 * chance))
+
+
 def requests(chance=0, *, objects=True):
-    """A request in either shape."""
-    return st.one_of(chat_requests(chance, objects=objects), native_requests(chance))
+    """A request in any shape."""
+    return st.one_of(
+        chat_requests(chance, objects=objects), native_requests(chance), responses_requests(chance)
+    )
 
 
 JUNK = st.recursive(
@@ -243,11 +292,15 @@ def broken_requests(draw):
     """A request with missing and wrong-typed parts."""
     request = draw(requests(2))
     for name in draw(
-        st.lists(st.sampled_from(["messages", "tools", "system", "model", "extra_body"]), max_size=2)
+        st.lists(
+            st.sampled_from(["messages", "input", "instructions", "tools", "system", "model", "extra_body"]),
+            max_size=2,
+        )
     ):
         request[name] = draw(JUNK)
-    if isinstance(request.get("messages"), list) and request["messages"]:
-        place = draw(st.integers(0, len(request["messages"]) - 1))
-        request["messages"] = [*request["messages"]]
-        request["messages"][place] = draw(JUNK)
+    area = "input" if "input" in request else "messages"
+    if isinstance(request.get(area), list) and request[area]:
+        place = draw(st.integers(0, len(request[area]) - 1))
+        request[area] = [*request[area]]
+        request[area][place] = draw(JUNK)
     return request

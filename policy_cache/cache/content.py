@@ -37,6 +37,8 @@ def content_of(prompt: Prompt, block: Block) -> Fields | None:
     value = value_of(prompt, block)
     if prompt.shape == "chat":
         return _translated(prompt, block, value)
+    if prompt.shape == "responses" and block.kind == "tool_result" and len(block.location) == 2:
+        return canonical({"type": "tool_result", "content": value})
     if isinstance(value, str):
         return {"text": value, "type": "text"}
     fields = fields_of(value)
@@ -46,7 +48,7 @@ def content_of(prompt: Prompt, block: Block) -> Fields | None:
 def role_of(prompt: Prompt, block: Block) -> str:
     """Whose turn a block is sent in; empty for tools and the system prompt."""
     section, index = block.location[:2] if len(block.location) > 1 else (block.location[0], 0)
-    if section != "messages" or int(index) < prompt.leading:
+    if section != prompt.area or int(index) < prompt.leading:
         return ""
     role = str(prompt.messages[int(index)].get("role", ""))
     return role if prompt.shape == "messages" or role == "assistant" else "user"
@@ -56,6 +58,8 @@ def canonical(fields: Fields) -> dict[str, Any]:
     """A block without its markers, its own members in one order."""
     content = {name: fields[name] for name in sorted(fields) if name not in MARKER_KEYS}
     content = {name: value for name, value in content.items() if value is not None}
+    if content.get("type") == "input_text":
+        content["type"] = "text"  # what a text becomes in the Responses API
     inner = content.get("content")
     if isinstance(inner, str):
         content["content"] = [{"text": inner, "type": "text"}]

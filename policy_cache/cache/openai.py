@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from policy_cache.providers.cache_rules import BreakpointRules
+    from policy_cache.request.prompt import Prompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +35,9 @@ class OpenAIPrompt(CachedPrompt):
     implicit: tuple[int, ...] = ()
 
 
-def openai_prompt(prompt: CachedPrompt, request: Mapping[str, Any]) -> OpenAIPrompt:
-    """The prompt of a chat request, with what its roles and its `prompt_cache_options` say of breakpoints."""
-    implicit = () if _is_explicit(request) else tuple(_endings(prompt, request))
+def openai_prompt(prompt: CachedPrompt, request: Prompt) -> OpenAIPrompt:
+    """The prompt of a request, with what its roles and its `prompt_cache_options` say of breakpoints."""
+    implicit = () if _is_explicit(request.request) else tuple(_endings(prompt, request))
     placed = OpenAIPrompt(
         prompt.model, prompt.scope, prompt.blocks, prompt.parameters, prompt.tail, implicit=implicit
     )
@@ -51,12 +52,14 @@ def _is_explicit(request: Mapping[str, Any]) -> bool:
     return isinstance(options, Mapping) and options.get("mode") == "explicit"
 
 
-def _endings(prompt: CachedPrompt, request: Mapping[str, Any]) -> Iterator[int]:
+def _endings(prompt: CachedPrompt, request: Prompt) -> Iterator[int]:
     """The ends of each user message, of each run of tool results, and of the leading system messages."""
-    messages = request.get("messages")
-    roles = [_role(message) for message in messages] if isinstance(messages, Sequence) else []
+    roles = [message.get("role") for message in request.messages]
+    # A text as `input` is the only message.
     last = {
-        block.location[1]: i for i, block in enumerate(prompt.blocks) if block.location[:1] == ("messages",)
+        (*block.location, 0)[1]: i
+        for i, block in enumerate(prompt.blocks)
+        if block.location[:1] == (request.area,)
     }
     leading = True
     for number, (role, following) in enumerate(pairwise([*roles, None])):
@@ -65,10 +68,6 @@ def _endings(prompt: CachedPrompt, request: Mapping[str, Any]) -> Iterator[int]:
         ends_system = leading and following not in SYSTEM_ROLES
         if number in last and (role == "user" or ends_tools or ends_system):
             yield last[number]
-
-
-def _role(message: object) -> object:
-    return message.get("role") if isinstance(message, Mapping) else None
 
 
 class OpenAIModel(EntryModel):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from policy_cache.engine.changes import Edit, Origin, Step
+from policy_cache.request.edit import text_type
 from policy_cache.request.location import Location, fields_of, value_at
 from policy_cache.request.markers import MARKER_KEYS
 
@@ -95,7 +96,7 @@ def _mark(prompt: Prompt, route: Route, accepted: Accepted, source: Origin, cut:
     if isinstance(value, str):
         if cut is not None:
             return Edit("mark", location, None, new, source, (Step("add", (*location, 0, key), new),))
-        block = [{"type": "text", "text": value, key: new}]
+        block = [{"type": text_type(location), "text": value, key: new}]
         return Edit("mark", location, value, block, source, (Step("replace", location, block),))
     fields = fields_of(value) or {}
     if key in fields and cut is None:
@@ -121,11 +122,12 @@ def _split(
     """Two blocks of one; `carried` are the message's own markers on its text, which the second half takes."""
     value = value_at(prompt.request, location)
     if isinstance(value, str):
-        end: dict[str, Any] = {"type": "text", "text": value[cut.at :]}
+        kind = text_type(location)
+        end: dict[str, Any] = {"type": kind, "text": value[cut.at :]}
         for holder, key in carried:
             edit = mended.get((holder, key))
             end[key] = _at(prompt, holder, key) if edit is None else edit.after
-        parts = [{"type": "text", "text": value[: cut.at]}, end]
+        parts = [{"type": kind, "text": value[: cut.at]}, end]
         moved = [Step("remove", (*holder, key)) for holder, key in carried]
         return Edit("split", location, value, parts, cut.source, (Step("replace", location, parts), *moved))
     block = {name: field for name, field in (fields_of(value) or {}).items() if field is not None}

@@ -145,12 +145,13 @@ class CompiledPolicy:
         anything goes wrong: that is counted in `failures` and logged once per kind, never raised.
 
         Args:
-            request: The keyword arguments of `litellm.completion` or `litellm.anthropic_messages`.
+            request: The keyword arguments of `litellm.completion`, `litellm.anthropic_messages` or
+                `litellm.responses`.
             provider: litellm's provider name, in place of what the request says.
             alias: The router's own name for the model.
             metadata: What `metadata` conditions look at; by default what the request carries.
             headers: What `headers` conditions look at; by default what the request carries.
-            shape: `chat` or `messages`; by default told from the request.
+            shape: `chat`, `messages` or `responses`; by default told from the request.
         """
         try:
             facts, program = self._enter(request, provider, alias, metadata, headers, shape)
@@ -181,6 +182,14 @@ class CompiledPolicy:
         matched = self._matching(facts, program)
         decision = decide(matched, facts, self._conduct, repairs=program.left.repairs, recorded=True)
         return decision.plan(tuple(rule.source.rule for rule in matched))
+
+    def route(self, request: dict[str, object], **context: Unpack[Context]) -> Route:
+        """Where a request goes; takes what `rewrite` takes.
+
+        Raises:
+            RequestError: It names no model.
+        """
+        return self._enter(request, **context)[1].route
 
     def facts(self, request: dict[str, object], **context: Unpack[Context]) -> Facts:
         """What conditions see of a request; takes what `rewrite` takes.
@@ -234,7 +243,9 @@ class CompiledPolicy:
 
     def _left(self, route: Route, alias: str | None) -> _Left:
         """What is left on a route: the same object for routes that differ in nothing that a rule asks."""
-        excluded = self._providers is not None and not self._providers.match(route.provider)
+        excluded = route.left_alone or (
+            self._providers is not None and not self._providers.match(route.provider)
+        )
         answers = self._index.answers(Facts({}, route, alias))
         parameters = tuple(route.parameters)
         repairs = self._repairs and not excluded and can_repair(route)

@@ -10,6 +10,7 @@ from policy_cache.cache.reading import assembled, cached
 from policy_cache.cache.reading import marked as marked_by
 from policy_cache.forecast.scale import UNSCALED, Scale
 from policy_cache.request.blocks import message_blocks, system_blocks, tool_block
+from policy_cache.request.location import elements_of
 from policy_cache.request.prompt import Prompt
 
 if TYPE_CHECKING:
@@ -61,11 +62,12 @@ class PromptReader:
         rules = self._rules
         tools = [tool_block(prompt, rules, index) for index in range(len(prompt.tools))]
         yield from self._contents(prompt, prompt.tools, -1, tools)
-        if prompt.leading == 0:
-            for block in system_blocks(prompt, rules):
-                yield self._sized(cached(prompt, block))
-        for index, message in enumerate(prompt.messages):
-            yield from self._contents(prompt, message, index, message_blocks(prompt, rules, index))
+        for block in system_blocks(prompt, rules):
+            yield self._sized(cached(prompt, block))
+        # As the trace has them, so that what requests share is read once.
+        elements = elements_of(prompt.request.get(prompt.area)) or prompt.messages
+        for index, element in enumerate(elements):
+            yield from self._contents(prompt, element, index, message_blocks(prompt, rules, index))
 
     def _contents(
         self, prompt: Prompt, element: object, index: int, blocks: Sequence[Block]

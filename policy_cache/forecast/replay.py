@@ -82,7 +82,9 @@ class _Cache:
     ) -> CachedPrompt:
         """A prompt with the breakpoints that it has once a request with these markers was sent."""
         found = marked(prompt, markers, route)
-        return openai_prompt(found, sent) if isinstance(self._rules, BreakpointRules) else found
+        if not isinstance(self._rules, BreakpointRules):
+            return found
+        return openai_prompt(found, Prompt(sent, route.shape))
 
 
 class Replay:

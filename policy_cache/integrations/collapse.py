@@ -105,6 +105,6 @@ def _hashes(prompt: Prompt, rules: BlockRules) -> Iterator[tuple[Location, bytes
         if isinstance(value, str):  # a text is what its one-block list is
             value = {"type": "text", "text": value}
         location = block.location
-        role = prompt.messages[int(location[1])].get("role") if location[0] == "messages" else None
+        role = prompt.messages[int(location[1])].get("role") if location[0] == prompt.area else None
         alone = location[:-1] if location[-1] == 0 and location[-2:-1] != ("tool_calls",) else location
         yield alone if location[0] != "tools" else location, hashed([role, value])

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from policy_cache.engine.plan import Plan
     from policy_cache.policy.load import LoadedPolicy
     from policy_cache.providers.catalog import Catalog
+    from policy_cache.providers.resolve import Route
 
 _log = logging.getLogger("policy_cache")
 _SHORTEST = 0.1
@@ -204,6 +205,14 @@ class LiveEngine:
             RequestError: It is not a request that can be planned.
         """
         return self.engine.plan(request, **context)
+
+    def route(self, request: dict[str, object], **context: Unpack[Context]) -> Route:
+        """Where a request goes; see `Engine.route`.
+
+        Raises:
+            RequestError: It names no model.
+        """
+        return self.engine.route(request, **context)
 
     def facts(self, request: dict[str, object], **context: Unpack[Context]) -> Facts:
         """What conditions see of a request; see `Engine.facts`.

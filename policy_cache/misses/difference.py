@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 from policy_cache.cache.prompt import LEVELS, Level
 from policy_cache.misses.wording import difference_of
 from policy_cache.request.location import value_at
+from policy_cache.request.prompt import PROMPT_MEMBERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -163,9 +164,7 @@ def _told(cause: Cause, before: Sent, after: Sent, at: int) -> Change:
 
 def _is_hashed(request: Mapping[str, Any]) -> bool:
     """Whether the texts of a request are stand-ins, in which a character says nothing."""
-    return any(
-        map(_is_stand_in, chain(*(_texts(request.get(name)) for name in ("tools", "system", "messages"))))
-    )
+    return any(map(_is_stand_in, chain(*(_texts(request.get(name)) for name in PROMPT_MEMBERS))))
 
 
 def _is_stand_in(text: str) -> bool:

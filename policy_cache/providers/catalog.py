@@ -10,13 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validat
 
 from policy_cache.packaged import packaged_data
 from policy_cache.request.blocks import BlockRules
+from policy_cache.request.prompt import Shape  # noqa: TC001, pydantic looks it up
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
 Mechanism: TypeAlias = Literal["explicit", "automatic", "none"]
 Ttl: TypeAlias = Literal["5m", "1h"]
-Shape: TypeAlias = Literal["chat", "messages"]
 Passage: TypeAlias = Literal["argument", "extra_body"]
 MarkerKey: TypeAlias = Literal["cache_control", "prompt_cache_breakpoint"]
 CacheKind: TypeAlias = Literal["explicit", "breakpoints", "automatic"]
@@ -203,6 +203,7 @@ class BlockTable(_Sourced):
             with tools, so that a client's marker takes effect.
         clears_turns: `clear_at` is sent, and a marker on such a system message refused.
         extra_body: A marker in `extra_body` is one on the request.
+        bridged: litellm makes a chat request of one in this shape before it sends it.
         calls_break_text: Beside `tool_calls`, litellm sends a list of texts wrongly: it stays a text.
     """
 
@@ -238,6 +239,7 @@ class BlockTable(_Sourced):
     texts_beside_tools: tuple[str, ...] = ()
     clears_turns: bool = False
     extra_body: bool = True
+    bridged: bool = False
 
     @cached_property
     def rules(self) -> BlockRules:

@@ -25,11 +25,10 @@ if TYPE_CHECKING:
         MinimumEntry,
         ParameterEntry,
         RouteEntry,
-        Shape,
         Ttl,
     )
     from policy_cache.request.markers import ClientMarker
-    from policy_cache.request.prompt import Prompt
+    from policy_cache.request.prompt import Prompt, Shape
 
     _R = TypeVar("_R", "MinimumEntry", "LifetimeEntry")
 
@@ -57,6 +56,9 @@ class Route:
         blocks: Which blocks can carry a marker.
         key: The member that marks a block.
         markers: The marker for each TTL, to be copied.
+        bridged: Whether litellm makes a chat request of it first: what stands before its `completion` sees it
+            again, with more to mark.
+        left_alone: Whether it stays as it is, since nobody knows what becomes of markers in this shape.
         drops_markers: Whether the provider would take markers, and litellm takes them out on the way.
         only_when_named: A word that a rule's `provider` or `model` must contain to mark here.
         run: Whether a breakpoint is a run of marked messages from the first one on.
@@ -77,6 +79,8 @@ class Route:
     blocks: BlockRules
     key: MarkerKey = "cache_control"
     markers: Mapping[Ttl, dict[str, str]] = field(default_factory=dict)
+    bridged: bool = False
+    left_alone: bool = False
     drops_markers: bool = False
     only_when_named: str | None = None
     run: bool = False
@@ -138,6 +142,7 @@ def resolve(
     minimum = smallest.tokens if smallest else 0
     cache = entry.cache or dialect.cache
     automatic = catalog.caches[entry.automatic] if entry.automatic else None
+    rules = _block_rules(catalog, entry, shape) if explicit else BlockRules()
     return Route(
         name=entry.name,
         provider=name,
@@ -149,9 +154,11 @@ def resolve(
         minimum=minimum,
         request_marker=explicit and matches(entry.request_marker, bare),
         parameters=entry.parameters,
-        blocks=_block_rules(catalog, entry, shape) if explicit else BlockRules(),
+        blocks=rules,
         key=dialect.key,
         markers={ttl: _marker(dialect, ttl) for ttl in ttls},
+        bridged=rules.bridged,
+        left_alone=shape == "responses" and entry.mechanism == "explicit" and not explicit,
         drops_markers=entry.drops_markers,
         only_when_named=entry.only_when_named.lower() if entry.only_when_named else None,
         run=entry.run,

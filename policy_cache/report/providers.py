@@ -28,6 +28,7 @@ _FLAGS = {
     "joins_assistant": "no assistant's text beside another",
     "only_functions": "of the tools only functions",
     "calls_break_text": "no assistant's text beside tool calls",
+    "bridged": "litellm makes a chat request of it first",
 }
 _CLIENTS = {
     "message_level": "on a message of text",
@@ -94,10 +95,10 @@ def details(catalog: Catalog, route: RouteEntry, *, first: bool) -> Iterator[Spa
     yield Span("" if first else "\n")
     yield Span(f"{visible(route.name)}\n", "strong")
     for name, value in _facts(catalog, route):
-        yield Span(f"  {visible(name):13}", "dim")
+        yield Span(f"  {visible(name):14}", "dim")
         yield Span(f"{visible(value)}\n")
     for source in _sources(catalog, route):
-        yield Span(f"  {visible(source):13}", "location")
+        yield Span(f"  {visible(source):14}", "location")
         yield Span(f"{visible(catalog.sources[source])}\n")
 
 

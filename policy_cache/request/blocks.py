@@ -64,6 +64,7 @@ class BlockRules:
     empty_results: bool = True
     texts_beside_tools: frozenset[str] = frozenset()
     extra_body: bool = True
+    bridged: bool = False
 
 
 # A NamedTuple's own constructor is a Python call, and blocks are made for every request.
@@ -96,8 +97,7 @@ def walk(prompt: Prompt, rules: BlockRules) -> Iterator[Block]:
     """Every block of a prompt, in prefix order."""
     for index in range(len(prompt.tools)):
         yield tool_block(prompt, rules, index)
-    if prompt.leading == 0:
-        yield from system_blocks(prompt, rules)
+    yield from system_blocks(prompt, rules)
     for index in range(len(prompt.messages)):
         yield from message_blocks(prompt, rules, index)
 
@@ -106,8 +106,11 @@ def value_of(prompt: Prompt, block: Block) -> object:
     """What stands at a block: of a result that carries its own marker, the content."""
     value = value_at(prompt.request, block.location)
     if block.kind == "tool_result" and len(block.location) == 2:
-        return (fields_of(value) or {}).get("content")
+        return (fields_of(value) or {}).get("content" if prompt.area == "messages" else "output")
     return value
+
+
+_FUNCTIONS = {"messages": ("function", "custom", None), "input": ("function",)}
 
 
 def tool_block(prompt: Prompt, rules: BlockRules, index: int) -> Block:
@@ -124,14 +127,15 @@ def tool_block(prompt: Prompt, rules: BlockRules, index: int) -> Block:
         ):
             kind = "deferred"
         elif rules.tools and tool.get("type") != "mcp":
-            markable = not rules.only_functions or tool.get("type") in ("function", "custom", None)
+            markable = not rules.only_functions or tool.get("type") in _FUNCTIONS[prompt.area]
     return _new(Block, (("tools", index), (TOOLS, index, 0, 0), kind, markable, markable))
 
 
 def system_blocks(prompt: Prompt, rules: BlockRules) -> Sequence[Block]:
-    """The blocks of a top-level `system`; those of leading system messages are `message_blocks`."""
+    """The blocks of a system prompt beside the messages; those of leading messages are `message_blocks`."""
     kinds = rules.system if rules.system_parameter else _NONE
-    return _content_blocks(prompt, rules, prompt.system, ("system",), (SYSTEM, 0), kinds, "system")
+    place = (SYSTEM, -1 if prompt.leading else 0)
+    return _content_blocks(prompt, rules, prompt.system, (prompt.system_name,), place, kinds, "system")
 
 
 def message_blocks(prompt: Prompt, rules: BlockRules, index: int) -> Sequence[Block]:
@@ -140,17 +144,22 @@ def message_blocks(prompt: Prompt, rules: BlockRules, index: int) -> Sequence[Bl
     role = message.get("role")
     content = message.get("content")
     place = (MESSAGES, index)
-    at: Location = ("messages", index, "content")
+    # Asked of every request: the usual place without a call.
+    at: Location = ("messages", index, "content") if prompt.area == "messages" else prompt.content_at(index)
     if index < prompt.leading:
         return _content_blocks(prompt, rules, content, at, (SYSTEM, index), rules.system, "system")
     if role in TOOL_ROLES:
+        if prompt.area == "input" and not isinstance(content, (str, list, tuple)):
+            return [_new(Block, (at[:2], (MESSAGES, index, CONTENT, 0), "tool_result", False, False))]
         if rules.tool_content:
             blocks = _content_blocks(prompt, rules, content, at, place, rules.tool_content, "tool")
             return Mapped(blocks, _as_result)
         carries = role in rules.tool_messages and not (rules.needs_tools and not prompt.tools)
         return [_new(Block, (at[:2], (MESSAGES, index, CONTENT, 0), "tool_result", carries, carries))]
     if role == "assistant":
-        if (
+        if prompt.area == "input" and message.get("type", "message") != "message":
+            return [_item_block(prompt, rules, index)]
+        if prompt.area == "messages" and (
             "tool_calls" in message
             or "thinking_blocks" in message
             or rules.sorts_assistant
@@ -160,16 +169,32 @@ def message_blocks(prompt: Prompt, rules: BlockRules, index: int) -> Sequence[Bl
             blocks = _assistant_blocks(prompt, rules, index)
         else:
             blocks = _content_blocks(prompt, rules, content, at, place, rules.assistant, "assistant")
+            if rules.sorts_assistant:
+                blocks = _in_turn(prompt, rules, index, blocks)
     elif role in SYSTEM_ROLES:
         blocks = _late_system_blocks(prompt, rules, index)
     else:
         kinds = rules.user - _TOOL_KINDS if rules.needs_tools and not prompt.tools else rules.user
         blocks = _content_blocks(prompt, rules, content, at, place, kinds, "user")
+        if len(at) == 1:  # the text that `input` is
+            blocks = Mapped(blocks, _unmarkable)
     if blocks or prompt.shape != "chat":
         return blocks
     # litellm sends something of a message without content, which the API would refuse.
     location = at if "content" in message else at[:2]
     return [_new(Block, (location, (MESSAGES, index, CONTENT, 0), "empty", False, False))]
+
+
+_ITEMS = {"function_call": "tool_use", "custom_tool_call": "tool_use", "reasoning": "thinking"}
+
+
+def _item_block(prompt: Prompt, rules: BlockRules, index: int) -> Block:
+    """An item that is no message: what the model thought, or what it called."""
+    written = prompt.messages[index].get("type")
+    kind = _ITEMS.get(written, written) if isinstance(written, str) else ""
+    carries = rules.tool_calls and kind == "tool_use" and not (rules.needs_tools and not prompt.tools)
+    part = THINKING if kind == "thinking" else CALLS
+    return _new(Block, (prompt.at(index), (MESSAGES, index, part, 0), kind, carries, carries))
 
 
 def _late_system_blocks(prompt: Prompt, rules: BlockRules, index: int) -> Sequence[Block]:
@@ -181,10 +206,10 @@ def _late_system_blocks(prompt: Prompt, rules: BlockRules, index: int) -> Sequen
     message = prompt.messages[index]
     refused = rules.clears_turns and message.get("clear_at") is not None
     kinds = _NONE if refused else rules.system
-    at: Location = ("messages", index, "content")
+    at = prompt.content_at(index)
     content = message.get("content")
     # In Anthropic's shape, litellm drops a blank text from a list.
-    turn = "later" if prompt.shape == "chat" or isinstance(content, str) else ""
+    turn = "later" if prompt.shape != "messages" or isinstance(content, str) else ""
     blocks = _content_blocks(prompt, rules, content, at, (MESSAGES, index), kinds, turn)
     return Mapped(blocks, _unmarkable)
 
@@ -193,7 +218,7 @@ def _assistant_blocks(prompt: Prompt, rules: BlockRules, index: int) -> Sequence
     message = prompt.messages[index]
     content, calls = message.get("content"), message.get("tool_calls")
     orphaned = rules.needs_tools and not prompt.tools
-    at: Location = ("messages", index, "content")
+    at = prompt.content_at(index)
     thinking = [
         _new(
             Block,
@@ -268,7 +293,7 @@ def _calling_blocks(
     read = [fields_of(call) or {} for call in calls]
     server = any(str(call.get("id", "")).startswith("srvtoolu_") for call in read)
     kinds = _NONE if rules.calls_break_text else rules.assistant
-    at: Location = ("messages", index, "content")
+    at = prompt.content_at(index)
     blocks: list[Block] = []
     if content:
         blocks += _content_blocks(prompt, rules, content, at, (MESSAGES, index), kinds, "calling")
@@ -322,6 +347,8 @@ def _content_blocks(
         fields = part if isinstance(part, dict) else fields_of(part)
         written = None if fields is None else fields.get("type")
         kind = written if isinstance(written, str) else ""
+        if prompt.area == "input":
+            kind = _PARTS.get(kind, kind)
         carries = effective = kind in kinds and _markable(prompt, kind, fields or {})
         if not carries and fields is not None:
             effective = _takes_clients(kind, fields, rules, turn, kinds)
@@ -334,6 +361,10 @@ def _content_blocks(
         return _new(Block, ((*location, number), there, kind, carries, effective))
 
     return Mapped(range(len(content)), block)
+
+
+_PARTS = {"input_text": "text", "output_text": "text", "input_image": "image_url", "input_file": "file"}
+"""The parts of the Responses API, by the names that they have in OpenAI's other shape."""
 
 
 def _ends_empty(result: Mapping[str, object]) -> bool:

@@ -72,7 +72,7 @@ def marked(
     for location, marker in marks.items():
         depth = len(location)
         if depth < 2:
-            draft = _marked(draft, location, key, marker)
+            draft = _marked(draft, location, key, marker, "text")
             continue
         index: Any
         area, index = location[:2]
@@ -85,19 +85,24 @@ def marked(
                 elements[index] = {**element, key: marker}
                 continue
             if depth == 3 and type(text := element[location[2]]) is str:
-                block = [{"type": "text", "text": text, key: marker}]
+                block = [{"type": text_type(location), "text": text, key: marker}]
                 elements[index] = {**element, location[2]: block}
                 continue
-        elements[index] = _marked(element, location[2:], key, marker)
+        elements[index] = _marked(element, location[2:], key, marker, text_type(location))
     return draft
 
 
-def _marked(value: object, path: Location, key: str, marker: Mapping[str, str]) -> Any:  # noqa: ANN401, as the request has it
+def text_type(location: Location) -> str:
+    """The type of the block that a text becomes where it stands: the Responses API has its own word."""
+    return "input_text" if location[0] == "input" else "text"
+
+
+def _marked(value: object, path: Location, key: str, marker: Mapping[str, str], kind: str) -> Any:  # noqa: ANN401, as the request has it
     if isinstance(value, str):
-        return [{"type": "text", "text": value, key: marker}]
+        return [{"type": kind, "text": value, key: marker}]
     copied: Any = _copied(value)
     if path:
-        copied[path[0]] = _marked(copied[path[0]], path[1:], key, marker)
+        copied[path[0]] = _marked(copied[path[0]], path[1:], key, marker, kind)
     else:
         copied[key] = marker
     return copied

@@ -31,7 +31,7 @@ def loads_request(content: bytes, name: str) -> dict[str, object]:
     if not isinstance(request, dict):
         found = kind_of(request)
         raise RequestFileError(
-            f"{name}: expected a request, an object with `model` and `messages`; found {found}"
+            f"{name}: expected a request, an object with `model` and `messages` or `input`; found {found}"
         )
     return request
 

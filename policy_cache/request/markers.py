@@ -19,6 +19,7 @@ from policy_cache.request.blocks import (
 )
 from policy_cache.request.location import Location, elements_of, fields_of, value_at
 from policy_cache.request.prefix import last_effective
+from policy_cache.request.prompt import TOOL_ROLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -36,6 +37,8 @@ MARKER_KEYS = (KEY, FOREIGN)
 
 ON_REQUEST: frozenset[Location] = frozenset({(), ("extra_body",)})
 """What holds a marker on the request itself."""
+
+_TRANSLATED_ITEMS = frozenset({"message", "function_call_output"})
 
 _DEEPEST = 9
 """The length of `$.messages[0].content[0].content[0].source.content[0]`."""
@@ -107,13 +110,13 @@ def holders(prompt: Prompt) -> Iterator[Holder]:
     for index, message in enumerate(prompt.messages):
         section = SYSTEM if index < prompt.leading else MESSAGES
         if KEY in message or FOREIGN in message:
-            yield Holder(("messages", index), message, (section, index, 0, 0))
-        if "thinking_blocks" in message:
+            yield Holder(prompt.at(index), message, (section, index, 0, 0))
+        if "thinking_blocks" in message and prompt.area == "messages":
             yield from _in_part(message, "thinking_blocks", index, THINKING, MARKER_KEYS)
         content = message.get("content")
         if type(content) is not str:
-            yield from _in_content(content, ("messages", index, "content"), (section, index))
-        if "tool_calls" in message:
+            yield from _in_content(content, prompt.content_at(index), (section, index))
+        if "tool_calls" in message and prompt.area == "messages":
             yield from _in_part(message, "tool_calls", index, CALLS, (KEY,))
 
 
@@ -222,7 +225,7 @@ class _Effect:
             reaches = self._request and name == self._key and (location == () or rules.extra_body)
             last = last_effective(self._prompt, rules) if reaches else None
             return last and (last.location, last.order)
-        if self._run and location[0] != "messages":
+        if self._run and location[0] != self._prompt.area:
             return None
         if name != self._key and holder.fields.get(self._key) is not None:
             return None  # its own goes before a translated one
@@ -261,16 +264,17 @@ class _Effect:
     def _of_message(self, holder: Holder, blocks: Mapping[Location, Block], name: str) -> Block | None:
         """What a message's own marker is about: its text, or a list's last block where litellm moves it."""
         rules = self._rules
-        if holder.fields.get("role") == "developer":
+        if holder.fields.get("role") == "developer" and self._prompt.area == "messages":
             return None  # litellm makes a system message of it, without what else it has
         translates = name != self._key and rules.translates_messages
         if isinstance(holder.fields.get("content"), str):
-            return blocks.get((*holder.location, "content")) if rules.message_level or translates else None
+            content_at = self._prompt.content_at(int(holder.location[1]))
+            return blocks.get(content_at) if rules.message_level or translates else None
         if translates:
             return next(
                 (b for b in reversed(tuple(blocks.values())) if self._type(b) in rules.translated), None
             )
-        if not rules.list_level:
+        if not rules.list_level or (self._prompt.area == "input" and holder.fields.get("role") in TOOL_ROLES):
             return None
         content = [block for block in blocks.values() if block.order[2] == CONTENT]
         if self._run:  # the whole message counts, whatever ends it
@@ -288,7 +292,9 @@ class _Effect:
             return False
         if location[0] == "system":
             return rules.translates_system and holder.fields.get("type") in rules.translated
-        if location[0] != "messages" or self._message(location).get("role") == "assistant":
+        if location[0] != prompt.area or self._message(location).get("role") == "assistant":
+            return False
+        if prompt.area == "input" and self._message(location).get("type", "message") not in _TRANSLATED_ITEMS:
             return False
         if len(location) == 2:
             return rules.translates_messages
@@ -313,7 +319,7 @@ class _Effect:
         prompt = self._prompt
         if prompt.messages[index].get("role") != "assistant":
             return None
-        blocks = [*self._blocks(("messages", index)).values()]
+        blocks = [*self._blocks(prompt.at(index)).values()]
         orphaned = self._rules.needs_tools and not prompt.tools
         if orphaned and any(block.kind == "tool_use" for block in blocks):
             return next(block for block in reversed(blocks) if block.kind not in APART[1:])
@@ -326,10 +332,10 @@ class _Effect:
     def _blocks(self, location: Location) -> Mapping[Location, Block]:
         """The blocks of the tool, the message or the `system` that a location is in."""
         prompt, rules = self._prompt, self._rules
-        element = location[:1] if location[0] == "system" else location[:2]
+        element = location[:1] if location[0] == prompt.system_name else location[:2]
         known = self._known.get(element)
         if known is None:
-            if element == ("system",):
+            if element == (prompt.system_name,):
                 blocks = system_blocks(prompt, rules)
             elif element[0] == "tools":
                 blocks = [tool_block(prompt, rules, int(element[1]))]

@@ -10,7 +10,15 @@ from policy_cache.request.location import elements_of, fields_of, kind_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-Shape: TypeAlias = Literal["chat", "messages"]
+    from policy_cache.request.location import Location
+
+Shape: TypeAlias = Literal["chat", "messages", "responses"]
+
+AREAS: dict[Shape, str] = {"chat": "messages", "messages": "messages", "responses": "input"}
+"""The member of a request that holds its messages."""
+
+PROMPT_MEMBERS = ("tools", "system", "instructions", "messages", "input")
+"""The members of a request that are its prompt, in any shape."""
 
 # Tuples, since a wrong-typed role may not be hashable.
 SYSTEM_ROLES = ("system", "developer")
@@ -24,9 +32,11 @@ class Prompt:
 
     Attributes:
         request: The request itself.
-        shape: `chat` (OpenAI) or `messages` (Anthropic).
+        shape: `chat` (OpenAI), `messages` (Anthropic) or `responses` (OpenAI's Responses API).
+        area: The member that holds its messages: `messages` or `input`.
         tools: Its tools, or an empty list.
-        messages: Its messages, each as a mapping, whatever the caller made them of.
+        messages: Its messages, each as a mapping, whatever the caller made them of. An item of `input` is
+            a message of whose turn it is in, and the output of a tool is what that says.
         rich: Those messages that are more than a text and calls, or that are marked.
         leading: How many messages open it as the system prompt.
         may_hold_markers: What `markers.may_hold_markers` said of it, once it was asked.
@@ -35,6 +45,7 @@ class Prompt:
     __slots__ = (
         "_known_turns",
         "_programmatic",
+        "area",
         "leading",
         "may_hold_markers",
         "messages",
@@ -48,16 +59,21 @@ class Prompt:
         """Read a request.
 
         Raises:
-            RequestError: `messages` is not a list of messages.
+            RequestError: `messages` is not a list of messages, or `input` no text and no list of items.
         """
         self.request = request
         self.shape = shape
+        self.area = AREAS[shape]
         self.may_hold_markers: bool | None = None
         self._known_turns: list[tuple[bool, int, bool]] | None = None
         self._programmatic: frozenset[object] | None = None
-        messages: Any = request.get("messages")
-        if not isinstance(messages, (list, tuple)):
-            raise RequestError(("messages",), found=kind_of(messages), expected="a list of messages")
+        messages: Any
+        if shape == "responses":
+            messages = _items(request.get("input"))
+        else:
+            messages = request.get("messages")
+            if not isinstance(messages, (list, tuple)):
+                raise RequestError(("messages",), found=kind_of(messages), expected="a list of messages")
         # The one loop over every message of every request.
         try:
             rich: Sequence[Any] = [
@@ -78,12 +94,17 @@ class Prompt:
         tools = request.get("tools")
         self.tools: Sequence[object] = elements_of(tools)
         leading = 0
-        if shape == "chat":
+        if shape != "messages":
             for message in messages:
                 if message.get("role") not in SYSTEM_ROLES:
                     break
                 leading += 1
-            if leading and request.get("system") and all(map(_is_silent, messages[:leading])):
+            if (
+                leading
+                and shape == "chat"
+                and request.get("system")
+                and all(map(_is_silent, messages[:leading]))
+            ):
                 leading = 0  # litellm drops them, and sends the top-level `system`
         self.leading = leading
 
@@ -133,9 +154,27 @@ class Prompt:
         return isinstance(call, str) and call in self._programmatic
 
     @property
+    def system_name(self) -> str:
+        """The member that holds a system prompt beside the messages: `system` or `instructions`."""
+        return "system" if self.area == "messages" else "instructions"
+
+    @property
     def system(self) -> object:
-        """The top-level `system`, or None where messages take its place."""
+        """The system prompt beside the messages, or None where messages take its place."""
+        if self.area == "input":
+            return self.request.get("instructions")
         return None if self.leading else self.request.get("system")
+
+    def at(self, index: int) -> Location:
+        """Where a message is."""
+        return ("input",) if isinstance(self.request.get("input"), str) else (self.area, index)
+
+    def content_at(self, index: int) -> Location:
+        """Where that is which a message says."""
+        at = self.at(index)
+        if len(at) == 1:
+            return at
+        return (*at, "output" if self.area == "input" and "output" in self.messages[index] else "content")
 
 
 def made_by_code(block: Mapping[str, object]) -> bool:
@@ -157,8 +196,8 @@ def _parts_turns(message: Mapping[str, object], shape: Shape) -> bool:
     content, role = message.get("content"), message.get("role")
     if role == "assistant":
         blank = not content or (isinstance(content, str) and content.isspace())
-        return not blank or bool(message.get("tool_calls"))
-    if shape == "chat":
+        return not blank or bool(message.get("tool_calls")) or "call_id" in message
+    if shape != "messages":
         return not (role in SYSTEM_ROLES and _is_silent(message))
     texts = _texts(content)
     if texts:
@@ -177,6 +216,35 @@ def _texts(content: object) -> list[object]:
     return [(fields_of(part) or {}).get("text") for part in elements_of(content)]
 
 
+def _items(given: object) -> Sequence[Mapping[str, object]]:
+    """What `input` holds, as messages."""
+    if isinstance(given, str):
+        return [{"role": "user", "content": given}]
+    if not isinstance(given, (list, tuple)):
+        raise RequestError(("input",), found=kind_of(given), expected="a text or a list of items")
+    return [_as_message(index, item) for index, item in enumerate(given)]
+
+
+def _as_message(index: int, item: object) -> Mapping[str, object]:
+    """An item as a message; the output of a tool is what that says."""
+    fields = fields_of(item)
+    if fields is None:
+        raise RequestError(("input", index), found=kind_of(item), expected="an item")
+    if "role" in fields:
+        return fields
+    role = role_of(fields)
+    content = {"content": fields.get("output")} if role == "tool" else {}
+    return {**fields, "role": role, **content}
+
+
+def role_of(message: Mapping[str, object]) -> object:
+    """Whose turn a message is in; an item without a role is what the model did, or what a tool put out."""
+    role, kind = message.get("role"), message.get("type")
+    if role is None and isinstance(kind, str):
+        return "tool" if kind.endswith("_output") else "assistant"
+    return role
+
+
 def _read(messages: Sequence[object]) -> list[Mapping[str, object]]:
     read: list[Mapping[str, object]] = []
     for index, message in enumerate(messages):
@@ -190,8 +258,11 @@ def _read(messages: Sequence[object]) -> list[Mapping[str, object]]:
 def detect_shape(request: Mapping[str, object]) -> Shape:
     """Tell a request's shape from where the two differ; `chat` where nothing does.
 
-    A tool says it at once; then the roles that only `chat` has; then a top-level `system`.
+    An `input` says it at once, and so does a tool; then the roles that only `chat` has; then a top-level
+    `system`.
     """
+    if "input" in request and "messages" not in request:
+        return "responses"
     tools = request.get("tools")
     if isinstance(tools, (list, tuple)) and tools:
         tool = tools[0] if type(tools[0]) is dict else fields_of(tools[0])

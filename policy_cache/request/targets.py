@@ -56,12 +56,13 @@ def _hit(prompt: Prompt, location: Location) -> Hit:
     match location:
         case ("tools", *rest):
             return _in_tools(prompt, location, rest)
-        case ("system", *rest) if prompt.leading == 0:
+        case (name, *rest) if name == prompt.system_name and (prompt.leading == 0 or prompt.system):
             number = rest[0] if rest and isinstance(rest[0], int) else END if not rest else 0
-            return Hit(location, (SYSTEM, 0, 0, number), _depth(rest, whole=_SECTION))
-        case ("messages",):
+            place = -1 if prompt.leading else 0
+            return Hit(location, (SYSTEM, place, 0, number), _depth(rest, whole=_SECTION))
+        case (name,) if name == prompt.area:
             return Hit(location, (MESSAGES, len(prompt.messages) - 1, END, END), _SECTION)
-        case ("messages", int(index), *rest):
+        case (name, int(index), *rest) if name == prompt.area:
             return _in_message(prompt, location, index, rest)
     return Hit(location, None, _NEVER)
 
@@ -76,9 +77,9 @@ def _in_message(prompt: Prompt, location: Location, index: int, rest: list[str |
     section = SYSTEM if index < prompt.leading else MESSAGES
     if prompt.messages[index].get("role") in TOOL_ROLES:
         match rest:
-            case ["content", int(number), *deeper]:
+            case ["content" | "output", int(number), *deeper]:
                 return Hit(location, (section, index, 0, number), _NEVER if deeper else _BLOCK)
-            case ["content"] | []:
+            case ["content" | "output"] | []:
                 return Hit(location, (section, index, 0, END), _ELEMENT)
         return Hit(location, (section, index, 0, END), _NEVER)
     match rest:
@@ -96,11 +97,12 @@ def _depth(rest: list[str | int], *, whole: int) -> int:
 
 
 Place: TypeAlias = tuple[int, int]
-"""A whole element of the prefix: its section and its index, -1 for a top-level `system`."""
+"""A whole element of the prefix: its section and its index, -1 for a system prompt beside the messages."""
 
 
 def _system(prompt: Prompt) -> Place | None:
-    return (SYSTEM, prompt.leading - 1) if prompt.leading or prompt.request.get("system") else None
+    leading = prompt.leading
+    return (SYSTEM, leading - 1) if leading or prompt.request.get(prompt.system_name) else None
 
 
 def _tools(prompt: Prompt) -> Place | None:
@@ -137,9 +139,9 @@ def _at(find: Callable[[Prompt], Place | None]) -> Finder:
         if place is None:
             return []
         section, index = place
-        location: Location = ("system",)
+        location: Location = (prompt.system_name,)
         if index >= 0:
-            location = ("tools" if section == TOOLS else "messages", index)
+            location = ("tools", index) if section == TOOLS else prompt.at(index)
         return [_new(Hit, (location, (section, max(index, 0), END, END), _SECTION))]
 
     return hits
@@ -152,10 +154,10 @@ def _last_user(prompt: Prompt) -> list[Hit]:
         if message.get("role") != "user":
             continue
         if isinstance(content, str) and content:
-            return [_new(Hit, (("messages", index), (MESSAGES, index, END, END), _ELEMENT))]
+            return [_new(Hit, (prompt.at(index), (MESSAGES, index, END, END), _ELEMENT))]
         number = _last_part(content, results=False)
         if number is not None:
-            location: Location = ("messages", index, "content", number)
+            location: Location = (*prompt.content_at(index), number)
             return [_new(Hit, (location, (MESSAGES, index, 0, number), _BLOCK))]
     return []
 
@@ -164,10 +166,10 @@ def _last_tool_result(prompt: Prompt) -> list[Hit]:
     for index in range(len(prompt.messages) - 1, prompt.leading - 1, -1):
         message = prompt.messages[index]
         if message.get("role") in TOOL_ROLES:
-            return [_new(Hit, (("messages", index), (MESSAGES, index, 0, END), _ELEMENT))]
+            return [_new(Hit, (prompt.at(index), (MESSAGES, index, 0, END), _ELEMENT))]
         number = _last_part(message.get("content"), results=True) if message.get("role") == "user" else None
         if number is not None:
-            location: Location = ("messages", index, "content", number)
+            location: Location = (*prompt.content_at(index), number)
             return [_new(Hit, (location, (MESSAGES, index, 0, number), _BLOCK))]
     return []
 

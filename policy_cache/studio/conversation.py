@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from policy_cache.report.forecast import HEAD, cells, warnings
 from policy_cache.report.page.observed import Observed
 from policy_cache.request.location import fields_of
-from policy_cache.request.prompt import SYSTEM_ROLES
+from policy_cache.request.prompt import AREAS, SYSTEM_ROLES, detect_shape, role_of
 from policy_cache.text.amounts import usd
 from policy_cache.trace.reader import TraceSummary
 from policy_cache.trace.record import TraceRecord
@@ -24,17 +24,18 @@ MOST_TURNS = 200
 
 def turns(request: dict[str, object]) -> list[dict[str, object]]:
     """The requests that led to this one: what was sent before each reply of the assistant, and itself."""
-    messages = request.get("messages")
+    area = AREAS[detect_shape(request)]
+    messages = request.get(area)
     if not isinstance(messages, list):
         return [request]
-    return [*({**request, "messages": messages[:end]} for end in _replies(messages)), request]
+    return [*({**request, area: messages[:end]} for end in _replies(messages)), request]
 
 
 def _replies(messages: list[object]) -> Iterator[int]:
     """Where a reply begins after something was asked; of several messages in a row, the first."""
     before = "assistant"
     for index, message in enumerate(messages):
-        role = str((fields_of(message) or {}).get("role"))
+        role = str(role_of(fields_of(message) or {}))
         if role in SYSTEM_ROLES:
             continue
         if role == "assistant" != before:
@@ -67,9 +68,9 @@ def saving(engine: Engine, request: dict[str, object], pause: float, name: str) 
 
 
 def _turn(request: dict[str, object], policy: Totals, uncached: Totals) -> dict[str, object]:
-    messages, tokens = request.get("messages"), policy.tokens
+    messages, tokens = request.get(AREAS[detect_shape(request)]), policy.tokens
     return {
-        "messages": len(messages) if isinstance(messages, list) else 0,
+        "messages": len(messages) if isinstance(messages, list) else 1,
         "read": tokens.read,
         "written_1h": tokens.write_1h,
         "written_5m": tokens.write_5m,

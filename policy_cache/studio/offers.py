@@ -8,6 +8,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from policy_cache.packaged import packaged
+from policy_cache.request.prompt import AREAS, detect_shape
 from policy_cache.text.amounts import counted
 from policy_cache.text.values import indented
 from policy_cache.text.words import visible, word
@@ -76,7 +77,8 @@ class Offers:
 
     def _called(self, record: TraceRecord) -> str:
         place = f"{PurePath(self.title).name}:{record.where.rpartition(':')[2]}"
-        messages = counted(len(record.request["messages"]), "message")
+        given = record.request[AREAS[detect_shape(record.request)]]
+        messages = counted(1 if isinstance(given, str) else len(given), "message")
         return f"{word(place)}: {word(str(record.request['model']))}, {messages}"
 
 

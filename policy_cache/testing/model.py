@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from policy_cache.engine.reasons import Reason  # noqa: TC001, pydantic looks it up
 from policy_cache.policy.language.schema import Generate
+from policy_cache.request.prompt import Shape  # noqa: TC001, pydantic looks it up
 from policy_cache.testing.checks import CLIENT
 
 Anything: TypeAlias = Annotated[dict[str, Any], WithJsonSchema({"type": "object"})]
@@ -79,7 +80,7 @@ class CaseContext(_Part):
         description="Headers, in place of those that the request carries.",
         examples=[{"x-agent": "coder"}],
     )
-    shape: Literal["chat", "messages"] | None = Field(
+    shape: Shape | None = Field(
         default=None, title="Request shape", description="Told from the request if left out."
     )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 import msgspec
 
 from policy_cache.errors import PolicyCacheError
+from policy_cache.request.prompt import AREAS
 from policy_cache.text.words import listed, quoted
 
 if TYPE_CHECKING:
@@ -17,7 +18,11 @@ Fields: TypeAlias = "Mapping[str, msgspec.Raw]"
 
 # Thousands of years from now; milliseconds since 1970 are beyond.
 _LATEST = 1e11
-_PARAMETERS_LEFT_OUT = frozenset({"messages", "model"})
+_AREAS = frozenset(AREAS.values())
+_PARAMETERS_LEFT_OUT = _AREAS | {"model"}
+
+
+_RESPONSES = frozenset({"responses", "aresponses"})
 
 
 class FormatError(PolicyCacheError):
@@ -66,11 +71,11 @@ def parts(line: bytes) -> Parts:
             return _litellm(fields)
         if "kwargs" in fields and "response" in fields:
             return _openhands(fields)
-        if "model" in fields:
-            return Parts(fields)
+    if "model" in fields and not _AREAS.isdisjoint(fields):
+        return Parts(fields)
     names = listed(sorted(fields)[:8]) if fields else "nothing"
     raise FormatError(
-        f"expected `request`, or a request's own `model` and `messages`, found {names}; "
+        f"expected `request`, or a request's own `model` and `messages` or `input`, found {names}; "
         "a line is a request, a record of a TraceRecorder, or of litellm's or OpenHands' log"
     )
 
@@ -89,7 +94,8 @@ def _litellm(fields: Fields) -> Parts:
     """The standard logging payload of litellm, as its callbacks and its loggers have it."""
     parameters = _optional_members(fields, "model_parameters")
     request = {name: value for name, value in parameters.items() if name not in _PARAMETERS_LEFT_OUT}
-    request |= {"model": fields["model"], "messages": fields["messages"]}
+    area = "input" if _text(fields, "call_type") in _RESPONSES else "messages"
+    request |= {"model": fields["model"], area: fields["messages"]}
     for name in ("custom_llm_provider", "api_base"):
         if _text(fields, name):
             request[name] = fields[name]

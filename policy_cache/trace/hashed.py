@@ -42,19 +42,20 @@ _WORDS = _names("""
     reasoning_effort role speed tool_choice ttl type
 """)
 # Members whose text only names something: hashed to a text, so that equal ones stay equal.
-_IDS = _names("id prompt_cache_key tool_call_id tool_id tool_use_id")
+_IDS = _names("call_id id previous_response_id prompt_cache_key tool_call_id tool_id tool_use_id")
 # Members hashed as a whole, whatever is in them.
 _WHOLE = _names("""
-    annotations arguments file input input_audio input_schema json_schema parameters
-    provider_specific_fields schema
+    annotations arguments encrypted_content file file_data filename input input_audio input_schema json_schema
+    parameters provider_specific_fields schema
 """)
 # Members that keep their place, and whose members are looked at in turn.
 _OPEN = _names("""
     budget_tokens cache_control cache_control_injection_points caller citations content context control
     data defer_loading description enable_prompt_caching enabled extra_body format function function_call
-    image_url index is_error max_completion_tokens max_tokens messages output_config
-    prompt_cache_breakpoint prompt_cache_options reasoning_content refusal response_format signature
-    source stream strict system temperature text thinking thinking_blocks title tool_calls tools url
+    image_url index instructions is_error max_completion_tokens max_output_tokens max_tokens messages output
+    output_config prompt_cache_breakpoint prompt_cache_options reasoning reasoning_content refusal
+    response_format signature source stream strict summary system temperature text thinking thinking_blocks
+    title tool_calls tools url
 """)
 _KNOWN = _WORDS | _IDS | _WHOLE | _OPEN
 _WORD = re.compile(r"[\w.:/@-]{1,256}", re.ASCII)
@@ -91,9 +92,12 @@ class Hasher:
 
     def request(self, request: Mapping[str, object]) -> dict[str, object]:
         """A recorded request without its words."""
+        apart = {"api_base", "input", "metadata"}
         hashed: dict[str, object] = self._members(
-            {name: value for name, value in request.items() if name not in {"api_base", "metadata"}}
+            {name: value for name, value in request.items() if name not in apart}
         )
+        if "input" in request:  # of a call, it is an argument, and hashed as a whole
+            hashed["input"] = self._value("messages", request["input"])
         if isinstance(base := request.get("api_base"), str):
             hashed["api_base"] = self._base(base)
         if isinstance(metadata := request.get("metadata"), dict):

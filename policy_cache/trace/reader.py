@@ -12,7 +12,7 @@ import msgspec
 from policy_cache.cache.memo import Memo
 from policy_cache.cache.prompt import digest
 from policy_cache.request.markers import KEY, unmarked
-from policy_cache.request.prompt import SYSTEM_ROLES
+from policy_cache.request.prompt import AREAS, SYSTEM_ROLES, detect_shape, role_of
 from policy_cache.trace.formats import FormatError, parts
 from policy_cache.trace.hashed import is_hashed, restored
 from policy_cache.trace.record import TraceError, TraceRecord
@@ -204,10 +204,10 @@ class Trace:
         request: dict[str, Any] = {}
         first = ""
         for name, raw in fields.items():
-            if name == "messages":
+            if name in AREAS.values() and not bytes(raw).startswith(b'"'):  # `input` may be a text
                 elements = _elements(raw, name)
                 request[name] = [self._share(element) for element in elements]
-                first = _beginning(elements, request[name])
+                first = _beginning(elements, request[name], name)
             elif name == "tools":
                 # The same for every request of an agent: shared as one.
                 request[name] = self._share(raw)
@@ -219,7 +219,7 @@ class Trace:
             request.pop("api_base", None)
         if not isinstance(request.get("model"), str):
             raise FormatError("expected the model's name for `model`")
-        if "messages" not in request:
+        if AREAS[detect_shape(request)] not in request:
             raise FormatError("expected a list for `messages`, found none")
         return request, first
 
@@ -272,18 +272,18 @@ def _session(request: dict[str, Any]) -> str:
     return session if isinstance(session, str) else ""
 
 
-def _beginning(raws: list[msgspec.Raw], messages: list[Any]) -> str:
+def _beginning(raws: list[msgspec.Raw], messages: list[Any], name: str) -> str:
     """A hash of the first message that is not the system's."""
     for raw, message in zip(raws, messages, strict=True):
         if not isinstance(message, dict):
-            raise FormatError("expected a message, as an object, in `messages`")
-        if message.get("role") not in SYSTEM_ROLES:
+            raise FormatError(f"expected a message, as an object, in `{name}`")
+        if role_of(message) not in SYSTEM_ROLES:
             content = message.get("content")
             if _MARKER in bytes(raw):
                 content = unmarked(content)
             # A text is what its one-block list is.
             match content:
-                case [{"type": "text", "text": str(text), **rest}] if not rest:
+                case [{"type": "text" | "input_text", "text": str(text), **rest}] if not rest:
                     content = text
             return digest(msgspec.json.encode(content))[:6].hex()
     return ""

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from policy_cache.engine.match import carried_metadata
 from policy_cache.errors import PolicyCacheError
 from policy_cache.request.location import fields_of
+from policy_cache.request.prompt import AREAS
 
 if TYPE_CHECKING:
     from policy_cache.usage.usage import CacheUsage
@@ -25,9 +26,13 @@ _MEMBERS = (
     "custom_llm_provider",
     "messages",
     "system",
+    "input",
+    "instructions",
+    "previous_response_id",
     "tool_choice",
     "thinking",
     "reasoning_effort",
+    "reasoning",
     "output_config",
     "speed",
     "response_format",
@@ -37,6 +42,7 @@ _MEMBERS = (
     "temperature",
     "max_tokens",
     "max_completion_tokens",
+    "max_output_tokens",
     "stream",
 )
 # A remote tool server's, which stand on its tool.
@@ -74,10 +80,11 @@ class TraceRecord(NamedTuple):
 def kept_of(request: Mapping[str, object], metadata: tuple[str, ...]) -> dict[str, object]:
     """The members of a request that are written; no secret among them."""
     kept = {name: request[name] for name in _MEMBERS if request.get(name) is not None}
-    messages = request.get("messages")
-    if isinstance(messages, (list, tuple)):
-        # Those that are objects, as litellm answers with them, so that the rest need not be walked.
-        kept["messages"] = [message if type(message) is dict else plain(message) for message in messages]
+    for area in set(AREAS.values()):
+        messages = request.get(area)
+        if isinstance(messages, (list, tuple)):
+            # Those that are objects, as litellm answers with them, so that the rest need not be walked.
+            kept[area] = [message if type(message) is dict else plain(message) for message in messages]
     tools = request.get("tools")
     if tools is not None:
         kept["tools"] = [_tool(tool) for tool in tools] if isinstance(tools, (list, tuple)) else None

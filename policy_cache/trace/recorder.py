@@ -125,7 +125,8 @@ class TraceRecorder:
         """Hand a request over to be written. Never raises, and never waits for the disk.
 
         Args:
-            request: The keyword arguments of `litellm.completion` or `litellm.anthropic_messages`.
+            request: The keyword arguments of `litellm.completion`, `litellm.anthropic_messages` or
+                `litellm.responses`.
             response: What came back; only its usage is read.
             usage: That usage itself; only its numbers are kept.
             scope: What shares a cache: a workspace, an organization.

@@ -13,6 +13,7 @@ from policy_cache.providers.cache_rules import BreakpointRules
 from policy_cache.providers.catalog import packaged_catalog
 from policy_cache.providers.resolve import resolve
 from policy_cache.request.blocks import BlockRules
+from policy_cache.request.prompt import Prompt
 
 from .prompts import block, prompt, send
 
@@ -32,9 +33,9 @@ def writes(prompt):
     return [write.index for write in OpenAIModel(RULES).plan(prompt, 0).writes]
 
 
-def read_request(request):
-    read = PromptReader("chat", BlockRules()).read(request, model="gpt-5.6")
-    return openai_prompt(read, request)
+def read_request(request, shape="chat"):
+    read = PromptReader(shape, BlockRules()).read(request, model="gpt-5.6")
+    return openai_prompt(read, Prompt(request, shape))
 
 
 @pytest.mark.parametrize(
@@ -203,14 +204,19 @@ class TestWhereTheImplicitBreakpointStands:
         asked = {"extra_body": options} if beside else options
         assert read_request({"messages": [USER], **asked}).implicit == ends
 
-    @pytest.mark.parametrize("request_", [{}, {"messages": None}, {"messages": [None, "text", {}]}])
-    def test_nowhere_in_what_is_no_conversation(self, request_):
-        assert openai_prompt(prompt(), request_).implicit == ()
+    def test_in_the_responses_api_the_items_tell_whose_turn_it_is(self):
+        call = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
+        output = {"type": "function_call_output", "call_id": "c", "output": "found"}
+        items = [{"role": "developer", "content": "d"}, USER, call, call, output, output, ASSISTANT]
+        assert read_request({"input": items}, "responses").implicit == (0, 1, 5)
+
+    def test_a_text_as_input_is_the_only_message(self):
+        assert read_request({"instructions": "i", "input": "hi"}, "responses").implicit == (1,)
 
     def test_the_prompt_is_otherwise_the_same(self):
         request = {"messages": [USER, ASSISTANT]}
         read = PromptReader("chat", BlockRules()).read(request, model="gpt-5.6", scope="team").mark({0: "5m"})
-        placed = openai_prompt(read, request)
+        placed = openai_prompt(read, Prompt(request, "chat"))
         assert (placed.blocks, placed.prefix, placed.tokens) == (read.blocks, read.prefix, read.tokens)
         assert placed.mark({1: "5m"}).implicit == placed.implicit
 

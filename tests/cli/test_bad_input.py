@@ -10,15 +10,16 @@ from policy_cache.cli.shared.files import standard_input
 COMMANDS = ["diff", "explain", "rewrite"]
 MODEL = "anthropic/claude-sonnet-4-5"
 
+EXPECTED = "r.json: expected a request, an object with `model` and `messages` or `input`; found "
 UNREADABLE = {
     "missing": (None, "r.json: No such file or directory"),
     "empty": (b"", "r.json:1:1: not JSON: Expecting value"),
     "not JSON": (b'{\n  "model": "m"\n  "messages": []\n}', "r.json:3:3: not JSON: Expecting ',' delimiter"),
     "not UTF-8": (b'{"model": "\xff"}', "r.json: not UTF-8: byte 0xFF at offset 11"),
-    "a list": (b"[]", "r.json: expected a request, an object with `model` and `messages`; found a list"),
-    "a text": (b'"m"', "r.json: expected a request, an object with `model` and `messages`; found a text"),
-    "a number": (b"7", "r.json: expected a request, an object with `model` and `messages`; found a number"),
-    "null": (b"null", "r.json: expected a request, an object with `model` and `messages`; found nothing"),
+    "a list": (b"[]", EXPECTED + "a list"),
+    "a text": (b'"m"', EXPECTED + "a text"),
+    "a number": (b"7", EXPECTED + "a number"),
+    "null": (b"null", EXPECTED + "nothing"),
     "10,000 digits": (b'{"n": ' + b"9" * 10_000 + b"}", "r.json: not JSON: a number is out of range"),
     "a huge exponent": (b'{"n": 1e999}', "r.json: not JSON: a number is out of range"),
     "not a number": (b'{"n": NaN}', "r.json: not JSON: a number is out of range"),

@@ -21,30 +21,39 @@ routes:
 """
 NOVA = """\
 bedrock-nova
-  providers    bedrock
-  models       converse/*amazon.nova-[lmp]*  amazon.nova-[lmp]*  *.amazon.nova-[lmp]*  \
+  providers     bedrock
+  models        converse/*amazon.nova-[lmp]*  amazon.nova-[lmp]*  *.amazon.nova-[lmp]*  \
 converse/*amazon.nova-2-*  *amazon.nova-2-*
-  mechanism    explicit
-  marker       "cache_control": {"type": "ephemeral"}
-  slots        4
-  TTLs         5m
-  from         1,000 tokens: any other model
-  lives        5m is 300 s
-  lookback     20 positions
-  assumed      Amazon does not say how far a breakpoint of Nova looks back: 20 positions are assumed.
-  in chat      calls and results only beside tools
-  in chat      of an assistant's texts only the last
-  in chat      system: text
-  in chat      user: text
-  in chat      assistant: text
-  a client's   on a message of text, in chat
-  a client's   on a blank text: system, content, in chat
-  a client's   of the other dialect on text, in chat
-  note         Caches by itself too. A marker on a tool, or right after a result or an image, is refused.
-  B1           https://docs.aws.amazon.com/bedrock/latest/userguide/prompt-caching.html
-  N1           https://github.com/danny-avila/LibreChat/issues/13838
-  L1           litellm 1.110.2, observed on the wire
-  A1           https://platform.claude.com/docs/en/build-with-claude/prompt-caching
+  mechanism     explicit
+  marker        "cache_control": {"type": "ephemeral"}
+  slots         4
+  TTLs          5m
+  from          1,000 tokens: any other model
+  lives         5m is 300 s
+  lookback      20 positions
+  assumed       Amazon does not say how far a breakpoint of Nova looks back: 20 positions are assumed.
+  in chat       calls and results only beside tools
+  in chat       of an assistant's texts only the last
+  in chat       system: text
+  in chat       user: text
+  in chat       assistant: text
+  a client's    on a message of text, in chat
+  a client's    on a blank text: system, content, in chat
+  a client's    of the other dialect on text, in chat
+  in responses  calls and results only beside tools
+  in responses  of an assistant's texts only the last
+  in responses  litellm makes a chat request of it first
+  in responses  system: text
+  in responses  user: text
+  in responses  assistant: text
+  a client's    on a message of text, in responses
+  a client's    on a message with a list, for its last block, in responses
+  a client's    on a blank text: system, content, in responses
+  note          Caches by itself too. A marker on a tool, or right after a result or an image, is refused.
+  B1            https://docs.aws.amazon.com/bedrock/latest/userguide/prompt-caching.html
+  N1            https://github.com/danny-avila/LibreChat/issues/13838
+  L1            litellm 1.110.2, observed on the wire
+  A1            https://platform.claude.com/docs/en/build-with-claude/prompt-caching
 """
 
 
@@ -93,7 +102,7 @@ def test_a_name_that_is_none(run):
 
 def test_with_a_catalog_of_ones_own(run, save):
     file = save("catalog.yaml", CATALOG)
-    assert "note         Ours.\n" in run("providers", "acme", "--catalog", file).out
+    assert "note          Ours.\n" in run("providers", "acme", "--catalog", file).out
     request = save("request.json", chat(model="acme/large"))
     policy = save(
         "p.yaml",

@@ -34,7 +34,7 @@ TEMPLATE = "policy-cache policy"  # all that a policy must have, with a place to
             ["anthropic", '["anthropic","bedrock","vertex_ai","azure_ai"]'],
         ),
         (RULE + "    match:\n      model: |", ['"*claude*"', "re:claude-(opus|sonnet)-4.*"]),
-        (RULE + "    match:\n      shape: |", ["chat", "messages"]),
+        (RULE + "    match:\n      shape: |", ["chat", "messages", "responses"]),
         (RULE + "    match:\n      stream: |", ["true", "false"]),
         (RULE + "    match:\n      tokens:\n        |", ["min", "max"]),
         (

@@ -15,6 +15,7 @@ from benchmarks.request import agent_request
 from policy_cache import Engine, RequestError
 from policy_cache.engine.direct import direct
 from policy_cache.engine.reasons import ACTED, REASONS
+from policy_cache.request.markers import MARKER_KEYS
 from policy_cache.request.prompt import Prompt
 from tests.policies import WHOLE, policies
 from tests.prompts import broken_requests, requests
@@ -44,10 +45,11 @@ def stripped(request):
         if isinstance(value, dict):
             if name == "properties":
                 return value
-            return {key: strip(item, key) for key, item in value.items() if key != "cache_control"}
+            return {key: strip(item, key) for key, item in value.items() if key not in MARKER_KEYS}
         if isinstance(value, list):
             items = [strip(item) for item in value]
-            if name in {"content", "system"} and len(items) == 1 and set(items[0]) == {"type", "text"}:
+            alone = name in {"content", "output", "system"} and len(items) == 1
+            if alone and set(items[0]) == {"type", "text"}:
                 return items[0]["text"]
             return items
         return value

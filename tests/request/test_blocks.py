@@ -6,7 +6,7 @@ import pytest
 
 from policy_cache.providers.catalog import packaged_catalog
 from policy_cache.providers.resolve import resolve
-from policy_cache.request.blocks import message_blocks, system_blocks, tool_block
+from policy_cache.request.blocks import message_blocks, system_blocks, tool_block, walk
 from policy_cache.request.location import normalized
 from policy_cache.request.prompt import Prompt
 
@@ -263,6 +263,57 @@ def test_a_route_without_markers_has_no_markable_block():
         *message_blocks(given, nothing, 0),
     ]
     assert [block.markable for block in found] == [False] * 3
+
+
+def responses(items, model="openai/gpt-5.6", **more):
+    """The blocks of a request of the Responses API: where, what, and whether a policy may mark it."""
+    blocks = walk(Prompt({"input": items, **more}, "responses"), rules("responses", model))
+    return [(block.location, block.kind, block.markable) for block in blocks]
+
+
+ITEMS = [
+    {"role": "developer", "content": "d"},
+    {
+        "role": "user",
+        "content": [{"type": "input_text", "text": "q"}, {"type": "input_image", "image_url": "u"}],
+    },
+    {"type": "reasoning", "id": "r", "summary": []},
+    {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"},
+    {"type": "function_call_output", "call_id": "c", "output": "found"},
+    {"type": "computer_call_output", "call_id": "e", "output": {"type": "computer_screenshot"}},
+    {"role": "assistant", "content": [{"type": "output_text", "text": "a"}]},
+]
+
+
+def test_openai_reads_a_marker_on_what_it_is_told():
+    assert responses(ITEMS, instructions="i", tools=[{"type": "function", "name": "f"}]) == [
+        (("tools", 0), "tool", False),
+        (("instructions",), "text", False),
+        (("input", 0, "content"), "text", True),
+        (("input", 1, "content", 0), "text", True),
+        (("input", 1, "content", 1), "image_url", True),
+        (("input", 2), "thinking", False),
+        (("input", 3), "tool_use", False),
+        (("input", 4, "output"), "tool_result", True),
+        (("input", 5), "tool_result", False),
+        (("input", 6, "content", 0), "text", False),
+    ]
+
+
+def test_claude_takes_one_on_a_call_and_on_its_output_as_a_whole():
+    blocks = responses(ITEMS, ANTHROPIC)
+    assert [location for location, _, markable in blocks if markable] == [
+        ("input", 0, "content"),
+        ("input", 1, "content", 0),
+        ("input", 1, "content", 1),
+        ("input", 3),
+        ("input", 4),
+        ("input", 6, "content", 0),
+    ]
+
+
+def test_a_text_as_input_has_no_place_for_one():
+    assert responses("q") == [(("input",), "text", False)]
 
 
 def test_the_order_of_the_prefix():

@@ -243,7 +243,7 @@ def test_all_of_them_in_one_request():
 
 
 @pytest.mark.property
-@given(data=st.data(), shape=st.sampled_from(["chat", "messages"]))
+@given(data=st.data(), shape=st.sampled_from(["chat", "messages", "responses"]))
 def test_the_quick_look_never_misses_a_marker(data, shape):
     prompt = Prompt(data.draw(requests(shape)), shape)
     assert may_hold_markers(prompt) or [*holders(prompt)] == []

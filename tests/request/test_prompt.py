@@ -50,6 +50,10 @@ def user(*blocks):
         ({"messages": "text", "tools": 3, "system": "s"}, "messages"),
         ({"messages": [None, 3]}, "chat"),
         ({"messages": [USER, Message(role="assistant", content="a")]}, "chat"),
+        ({"input": "hi"}, "responses"),
+        ({"input": [USER], "tools": [{"type": "function", "name": "f"}]}, "responses"),
+        ({"input": [USER], "tools": [{"function": {}}]}, "responses"),
+        ({"input": [USER], "messages": [USER]}, "chat"),
     ],
 )
 def test_detects_the_shape(request_, shape):
@@ -87,6 +91,45 @@ def test_a_top_level_system_gives_way_to_system_messages():
 )
 def test_the_tools(tools, count):
     assert len(Prompt({"messages": [], "tools": tools}, "chat").tools) == count
+
+
+ITEM_CALL = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
+OUTPUT = {"type": "function_call_output", "call_id": "c", "output": "found"}
+SCREEN = {"type": "computer_call_output", "call_id": "d", "output": {"type": "computer_screenshot"}}
+THOUGHT = {"type": "reasoning", "id": "r", "summary": []}
+
+
+def test_items_are_messages_of_whose_turn_they_are_in():
+    prompt = Prompt(
+        {"instructions": "i", "input": [S, USER, THOUGHT, ITEM_CALL, OUTPUT, SCREEN]}, "responses"
+    )
+    roles = [message["role"] for message in prompt.messages]
+    assert roles == ["system", "user", "assistant", "assistant", "tool", "tool"]
+    assert prompt.messages[4]["content"] == "found"
+    assert (prompt.leading, prompt.system, prompt.area) == (1, "i", "input")
+    assert [prompt.content_at(index) for index in (1, 4)] == [
+        ("input", 1, "content"),
+        ("input", 4, "output"),
+    ]
+
+
+def test_a_text_as_input_is_what_a_user_says():
+    prompt = Prompt({"input": "hi"}, "responses")
+    assert prompt.messages == [{"role": "user", "content": "hi"}]
+    assert (prompt.at(0), prompt.content_at(0)) == (("input",), ("input",))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (None, r"\$\['input'\]: expected a text or a list of items, found nothing"),
+        ({}, r"\$\['input'\]: expected a text or a list of items, found an object"),
+        ([USER, 3], r"\$\['input'\]\[1\]: expected an item, found a number"),
+    ],
+)
+def test_an_input_that_is_none(given, message):
+    with pytest.raises(RequestError, match=message):
+        Prompt({"input": given}, "responses")
 
 
 def test_plain_messages_are_not_copied():

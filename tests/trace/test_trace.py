@@ -18,6 +18,7 @@ REQUEST = {
     "messages": [{"role": "system", "content": "be brief"}, {"role": "user", "content": "hi"}],
 }
 USAGE = {"input_tokens": 3, "cache_read_input_tokens": 40, "cache_creation_input_tokens": 7}
+NO_RECORD = "t:2: expected `request`, or a request's own `model` and `messages` or `input`, found "
 
 
 def read(*objects, **options):
@@ -141,9 +142,12 @@ class TestDamage:
             (b"7\n", "t:2: expected an object"),
             (
                 b'{"a": 1}\n',
-                "t:2: expected `request`, or a request's own `model` and `messages`, found `a`; ",
+                NO_RECORD + "`a`; ",
             ),
-            (b"{}\n", "t:2: expected `request`, or a request's own `model` and `messages`, found nothing; "),
+            (
+                b"{}\n",
+                NO_RECORD + "nothing; ",
+            ),
             (b'{"request": 3}\n', "t:2: expected an object for `request`"),
             (b'{"request": {"messages": []}}\n', "t:2: expected the model's name for `model`"),
             (b'{"request": {"model": "m"}}\n', "t:2: expected a list for `messages`, found none"),

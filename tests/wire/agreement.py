@@ -13,6 +13,7 @@ from policy_cache.emulator.markers import check_markers
 from policy_cache.emulator.schema import check_shape
 from policy_cache.forecast.reader import Readers, marked
 from policy_cache.integrations.litellm import WireError, wire
+from policy_cache.providers.catalog import packaged_catalog
 from policy_cache.request.location import fields_of
 from policy_cache.request.markers import MARKER_KEYS
 from tests.wire.tags import in_order, tags
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from policy_cache.engine.plan import Plan
     from policy_cache.integrations.litellm.wire import Wire
     from policy_cache.providers.resolve import Route
+    from policy_cache.request.blocks import BlockRules
     from policy_cache.request.location import Location
     from policy_cache.request.prompt import Shape
     from tests.wire.routes import Case
@@ -284,7 +286,7 @@ class Body:
     def _reads(self, at: Location, route: Route) -> bool:
         """Whether a provider reads a content block in OpenAI's shape, or of the Responses API."""
         message, block = at_location(self.json, at[:2]), at_location(self.json, at)
-        rules, kind = route.blocks, block.get("type", "")
+        rules, kind = sent_as(route), block.get("type", "")
         role = message.get("role") or message.get("type")
         results = rules.tool_content | (rules.user & {"tool_result"} and {"text"})
         kinds = {
@@ -295,6 +297,7 @@ class Body:
             "tool": results,
             "function": rules.tool_content,
             "function_call_output": results,
+            "custom_tool_call_output": results,
         }.get(str(role), frozenset())
         if self.kind == "anthropic":
             kinds = rules.assistant if role == "assistant" else {"text", "image", "tool_result"}
@@ -322,6 +325,15 @@ class Body:
             or (at[0] == "messages" and self.json["messages"][at[1]].get("clear_at") is not None)
         )
         return None if refused else outer
+
+
+def sent_as(route: Route) -> BlockRules:
+    """What the provider reads: of a request that becomes a chat request first, what it reads of that."""
+    if not route.bridged:
+        return route.blocks
+    catalog = packaged_catalog()
+    tables = next(entry.blocks for entry in catalog.routes if entry.name == route.name)
+    return catalog.blocks[tables["chat"]].rules
 
 
 def _is_programmatic(block: dict[str, Any], body: dict[str, Any]) -> bool:
@@ -366,7 +378,8 @@ def bare(value: object, name: str = "") -> object:
         # The Responses API takes the system prompt in either of two places.
         if isinstance(fields.get("instructions"), str) and "input" in fields:
             system = {"type": "message", "role": "system", "content": fields.pop("instructions")}
-            return {**fields, "input": [system, *fields["input"]]}  # type: ignore[misc]
+            given = fields["input"] if isinstance(fields["input"], list) else [fields["input"]]
+            return {**fields, "input": [system, *given]}
         return fields
     if isinstance(value, list):
         items = [bare(item) for item in value if not is_cache_point(item)]

@@ -1,4 +1,4 @@
-"""Requests of both shapes with every kind of block, each tagged, and a client's markers at any place."""
+"""Requests of every shape with every kind of block, each tagged, and a client's markers at any place."""
 
 from __future__ import annotations
 
@@ -221,6 +221,66 @@ def native_requests(draw: st.DrawFn, without: frozenset[str] = frozenset()) -> A
     return finished(draw, request)
 
 
+# The Responses API's shape.
+
+RESPONSES_USER = {"image": spots.INPUT_IMAGE, "file": spots.INPUT_FILE}
+RESPONSES_TOOLS = {
+    "custom": {"type": "custom", "name": "patch", "description": TAG},
+    "web_search": {"type": "web_search"},
+}
+
+
+def input_texts() -> st.SearchStrategy[Any_]:
+    return MOSTLY_TEXTS.map(spots.input_text)
+
+
+@st.composite
+def responses_requests(draw: st.DrawFn, without: frozenset[str] = frozenset()) -> Any_:
+    """A request of the Responses API."""
+    parts = [input_texts(), *kinds(RESPONSES_USER, "user", without)]
+    said = MOSTLY_TEXTS | listed(input_texts())
+    asked = MOSTLY_TEXTS | listed(*parts)
+    items: list[Any_] = []
+    for _ in range(draw(st.integers(0, 2))):
+        items.append(  # noqa: PERF401, a draw each
+            {"role": draw(st.sampled_from(["system", "developer"])), "content": draw(said)}
+        )
+    calls = 0
+    for _ in range(draw(st.integers(1, 4))):
+        turn = draw(st.sampled_from(["user", "user", "agent", "agent", "assistant", "system", "developer"]))
+        if turn == "user" or not any(item.get("role") == "user" for item in items):
+            typed = {"type": "message"} if draw(st.booleans()) else {}
+            items.append({**typed, **user(draw(asked))})
+        if turn in ("system", "developer"):
+            items.append({"role": turn, "content": draw(said)})
+        if turn in ("assistant", "agent"):
+            if draw(st.integers(0, 2)) == 0:
+                items.append(copy.deepcopy(spots.REASONING))
+            if turn == "assistant" or draw(st.booleans()):
+                items.append(says(draw(TEXTS | listed(TEXTS.map(spots.output_text)))))
+        if turn == "agent":
+            names = [f"call_{calls + index}" for index in range(draw(st.integers(1, 3)))]
+            calls += len(names)
+            custom = "custom" not in without and draw(st.integers(0, 4)) == 0
+            items += [spots.item_call(name, custom=custom) for name in names]
+            items += [spots.item_output(name, draw(asked), custom=custom) for name in names]
+    request: Any_ = {"input": items, "max_output_tokens": 16}
+    if draw(st.booleans()):
+        request["instructions"] = TAG
+    tools = [spots.flat(f"f{index}") for index in range(draw(st.integers(0, 3)))]
+    if tools:
+        tools[0]["description"] = LONG
+        for extra in kinds(RESPONSES_TOOLS, "tool,", without):
+            if draw(st.integers(0, 3)) == 0:
+                tools.append(draw(extra))  # noqa: PERF401, a draw each
+        request["tools"] = copy.deepcopy(tools)
+    else:
+        request["instructions"] = LONG
+    if draw(st.integers(0, 19)) == 0:
+        request["input"] = TAG
+    return finished(draw, request)
+
+
 # A client's markers.
 
 
@@ -235,7 +295,7 @@ def finished(draw: st.DrawFn, request: Any_) -> Any_:
     marked: set[Location] = set()
     for at in draw(st.lists(st.sampled_from(places), min_size=1, max_size=4)):
         # Of two TTLs on one block, which counts is nobody's promise.
-        block = at[:4] if at[:1] == ("messages",) and not _is_whole(request, at) else at[:2]
+        block = at[:4] if at[:1] in _AREAS and not _is_whole(request, at) else at[:2]
         if () in marked or (marked and block in {(), ("extra_body",)}):
             continue
         if any(block[: len(other)] == other or other[: len(block)] == block for other in marked):
@@ -246,12 +306,15 @@ def finished(draw: st.DrawFn, request: Any_) -> Any_:
     return request
 
 
+_AREAS = (("messages",), ("input",))
 _NESTING = (
     "tools",
     "function",
     "system",
     "messages",
+    "input",
     "content",
+    "output",
     "source",
     "tool_calls",
     "thinking_blocks",
@@ -273,9 +336,10 @@ def carriers(value: Any, at: Location = ()) -> Iterator[Location]:
 
 
 def requests(shape: str, without: frozenset[str] = frozenset()) -> st.SearchStrategy[Any_]:
-    return chat_requests(without) if shape == "chat" else native_requests(without)
+    made = {"chat": chat_requests, "messages": native_requests, "responses": responses_requests}
+    return made[shape](without)
 
 
 def _is_whole(request: dict[str, Any], at: Location) -> bool:
     """Whether a place is a message, or in the result of a tool, which carries one marker as a whole."""
-    return len(at) < 4 or request["messages"][at[1]]["role"] in ("tool", "function")
+    return len(at) < 4 or request[at[0]][at[1]].get("role") in ("tool", "function")

@@ -25,16 +25,16 @@ rules:
     action: {{add_cache_control: {{}}}}
 """
 KINDS = {
-    "tool": ("chat messages", "$.tools[0]", "look_up"),
-    "system": ("chat messages", "system", "SYSTEM"),
-    "system, blocks": ("chat messages", "system", "SYSTEM"),
-    "user": ("chat messages", "$.messages[{first}]", "QUESTION"),
-    "user, blocks": ("chat messages", "$.messages[{first}]", "QUESTION"),
-    "assistant": ("chat messages", "$.messages[{second}]", "ANSWER"),
-    "assistant, blocks": ("chat messages", "$.messages[{second}]", "ANSWER"),
-    "call": ("chat messages", "$.messages[{call}]", "call_1"),
-    "result": ("chat messages", "messages.last_tool_result", "RESULT"),
-    "result, blocks": ("chat messages", "messages.last_tool_result", "RESULT"),
+    "tool": ("$.tools[0]", "look_up"),
+    "system": ("system", "SYSTEM"),
+    "system, blocks": ("system", "SYSTEM"),
+    "user": ("$.messages[{first}]", "QUESTION"),
+    "user, blocks": ("$.messages[{first}]", "QUESTION"),
+    "assistant": ("$.messages[{second}]", "ANSWER"),
+    "assistant, blocks": ("$.messages[{second}]", "ANSWER"),
+    "call": ("$.messages[{call}]", "call_1"),
+    "result": ("messages.last_tool_result", "RESULT"),
+    "result, blocks": ("messages.last_tool_result", "RESULT"),
 }
 ORDER = ["look_up", "SYSTEM", "QUESTION", "ANSWER", "NEXT", "call_1", "RESULT", "LAST"]
 
@@ -57,6 +57,11 @@ class Cell(NamedTuple):
 
 def text(words, *, blocks):
     return [{"type": "text", "text": words}] if blocks else words
+
+
+def typed(content, kind):
+    """A text, or blocks of the Responses API."""
+    return content if isinstance(content, str) else [{**block, "type": kind} for block in content]
 
 
 def request_of(case, kind):
@@ -90,6 +95,21 @@ def request_of(case, kind):
                 {"role": "user", "content": "LAST"},
             ],
         }
+    if case.shape == "responses":
+        return {
+            **copy.deepcopy(case.request),
+            "max_output_tokens": 16,
+            "tools": [{"type": "function", "name": "look_up", "description": "d", "parameters": parameters}],
+            "input": [
+                {"role": "developer", "content": typed(system, "input_text")},
+                {"role": "user", "content": typed(question, "input_text")},
+                {"role": "assistant", "content": typed(answer, "output_text")},
+                {"role": "user", "content": "NEXT"},
+                {"type": "function_call", "call_id": "call_1", "name": "look_up", "arguments": "{}"},
+                {"type": "function_call_output", "call_id": "call_1", "output": typed(result, "input_text")},
+                {"role": "user", "content": "LAST"},
+            ],
+        }
     call = {"id": "call_1", "type": "function", "function": {"name": "look_up", "arguments": "{}"}}
     function = {"name": "look_up", "description": "d", "parameters": parameters}
     return {
@@ -114,9 +134,11 @@ def cell(case, kind):
     # The prefix must be large enough wherever the marker stands.
     tools = request["tools"]
     (tools[0].get("function") or tools[0])["description"] = f"d {WORDS}"
-    _, target, named = KINDS[kind]
+    target, named = KINDS[kind]
     first = 0 if case.shape == "messages" else 1
     target = target.format(first=first, second=first + 1, call=first + 3)
+    if case.shape == "responses":
+        target = target.replace("$.messages", "$.input")
     plan = Engine.from_text(POLICY.format(target=target)).plan(request, shape=case.shape)
     return Cell(plan, wire(plan.request, shape=case.shape), wire(request, shape=case.shape), named)
 

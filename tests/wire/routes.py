@@ -28,8 +28,16 @@ def _both(label, route, model):
     return _chat(label, route, model), _native(f"{label}, messages", route, model)
 
 
+def _responses(label, route, model):
+    return Case(f"{label}, responses", route, {"model": model}, "responses")
+
+
+def _every(label, route, model):
+    return *_both(label, route, model), _responses(label, route, model)
+
+
 ROUTES = [
-    *_both("Anthropic", "anthropic", "anthropic/claude-sonnet-4-5"),
+    *_every("Anthropic", "anthropic", "anthropic/claude-sonnet-4-5"),
     _chat(
         "Bedrock Claude, Converse", "bedrock-claude", "bedrock/us.anthropic.claude-sonnet-4-5-20250929-v1:0"
     ),
@@ -51,13 +59,15 @@ ROUTES = [
         "bedrock-claude-converse",
         f"bedrock/converse/{ARN}/us.anthropic.claude-sonnet-4-5-20250929-v1:0",
     ),
+    _responses("Bedrock Claude", "bedrock-claude", "bedrock/us.anthropic.claude-sonnet-4-5-20250929-v1:0"),
     _chat("Bedrock Nova", "bedrock-nova", "bedrock/us.amazon.nova-pro-v1:0"),
+    _responses("Bedrock Nova", "bedrock-nova", "bedrock/us.amazon.nova-pro-v1:0"),
     _chat("Claude Platform on AWS", "aws-claude-platform", "bedrock/claude_platform/claude-sonnet-4-5"),
-    *_both("Bedrock Mantle Claude", "mantle-claude", "bedrock_mantle/anthropic.claude-opus-5-5"),
-    *_both("Bedrock Claude, Mantle", "bedrock-mantle", "bedrock/mantle/anthropic.claude-opus-5-5"),
-    *_both("Bedrock Mantle OpenAI", "mantle-breakpoints", "bedrock_mantle/openai.gpt-5.6-sol"),
-    *_both("Vertex AI Claude", "vertex-claude", "vertex_ai/claude-sonnet-4-5@20250929"),
-    *_both("Azure AI Claude", "foundry-claude", "azure_ai/claude-sonnet-4-5"),
+    *_every("Bedrock Mantle Claude", "mantle-claude", "bedrock_mantle/anthropic.claude-opus-5-5"),
+    *_every("Bedrock Claude, Mantle", "bedrock-mantle", "bedrock/mantle/anthropic.claude-opus-5-5"),
+    *_every("Bedrock Mantle OpenAI", "mantle-breakpoints", "bedrock_mantle/openai.gpt-5.6-sol"),
+    *_every("Vertex AI Claude", "vertex-claude", "vertex_ai/claude-sonnet-4-5@20250929"),
+    *_every("Azure AI Claude", "foundry-claude", "azure_ai/claude-sonnet-4-5"),
     _chat("Azure AI, other models", "foundry-other", "azure_ai/mistral-large"),
     *_both("OpenRouter Claude", "openrouter-claude", "openrouter/anthropic/claude-sonnet-4.5"),
     _chat("OpenRouter Gemini", "openrouter-gemini", "openrouter/google/gemini-2.5-pro"),
@@ -68,7 +78,8 @@ ROUTES = [
     *_both("Databricks Claude", "databricks-claude", "databricks/databricks-claude-sonnet-4-5"),
     *_both("Snowflake Claude", "snowflake-claude", "snowflake/claude-sonnet-4-5"),
     _chat("DashScope Qwen", "dashscope", "dashscope/qwen3-max"),
-    *_both("MiniMax", "minimax", "minimax/MiniMax-M2.5"),
+    _responses("DashScope Qwen", "dashscope", "dashscope/qwen3-max"),
+    *_every("MiniMax", "minimax", "minimax/MiniMax-M2.5"),
     *_both("litellm proxy, Claude", "litellm-proxy-claude", "litellm_proxy/claude-sonnet-4-5"),
     _chat(
         "OpenAI-compatible server, Claude",
@@ -80,9 +91,9 @@ ROUTES = [
         "OpenAI-compatible server", "openai-compatible", "openai/llama", api_base="https://proxy.example/v1"
     ),
     _chat("OpenAI before GPT-5.6", "openai-automatic", "openai/gpt-4o"),
-    *_both("OpenAI from GPT-5.6 on", "openai-breakpoints", "openai/gpt-5.6"),
+    *_every("OpenAI from GPT-5.6 on", "openai-breakpoints", "openai/gpt-5.6"),
     _chat("Azure OpenAI before GPT-5.6", "openai-automatic", "azure/gpt-4o"),
-    *_both("Azure OpenAI from GPT-5.6 on", "azure-breakpoints", "azure/gpt-5.6"),
+    *_every("Azure OpenAI from GPT-5.6 on", "azure-breakpoints", "azure/gpt-5.6"),
     _chat("Gemini", "gemini", "gemini/gemini-2.5-pro"),
     _chat("Vertex AI Gemini", "gemini", "vertex_ai/gemini-2.5-pro"),
     _chat("DeepSeek", "deepseek", "deepseek/deepseek-chat"),

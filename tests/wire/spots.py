@@ -9,7 +9,7 @@ from policy_cache.request.location import value_at
 from tests.wire.tags import PIXEL_TAG, TAG, number
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from policy_cache.request.location import Location
 
@@ -138,6 +138,39 @@ SERVER_TURN = [
         "content": [{"type": "web_search_result", "url": "u", "title": TAG, "encrypted_content": "x"}],
     },
 ]
+INPUT_IMAGE = {"type": "input_image", "image_url": f"data:image/png;base64,{PIXEL}"}
+INPUT_FILE = {
+    "type": "input_file",
+    "filename": "a.pdf",
+    "file_data": f"data:application/pdf;base64,JVBERi0x{PIXEL_TAG}",
+}
+REASONING = {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": TAG}]}
+
+
+def input_text(words: str = TAG) -> dict[str, Any]:
+    return {"type": "input_text", "text": words}
+
+
+def output_text(words: str = TAG) -> dict[str, Any]:
+    return {"type": "output_text", "text": words}
+
+
+def flat(name: str, **more: Any) -> dict[str, Any]:
+    """A tool of the Responses API."""
+    return {"type": "function", "name": name, "description": TAG, "parameters": schema(), **more}
+
+
+def item_call(name: str, *, custom: bool = False) -> dict[str, Any]:
+    if custom:
+        return {"type": "custom_tool_call", "call_id": name, "name": "patch", "input": TAG}
+    return {"type": "function_call", "call_id": name, "name": "f", "arguments": f'{{"q": "{TAG}"}}'}
+
+
+def item_output(name: str, output: Any = TAG, *, custom: bool = False) -> dict[str, Any]:
+    kind = "custom_tool_call_output" if custom else "function_call_output"
+    return {"type": kind, "call_id": name, "output": output}
+
+
 MCP_TOOLSET = {"type": "mcp_toolset", "mcp_server_name": "m"}
 
 
@@ -827,3 +860,77 @@ def _messages_spots() -> Iterator[tuple[str, dict[str, Any], Location]]:  # noqa
         _native(user(), says(turn), user(), tools=[tool("f"), WEB_SEARCH]),
         ("messages", 1, "content", 2),
     )
+
+
+def _responses(*items: Any, tools: Any = "f", **more: Any) -> dict[str, Any]:
+    given = {"input": list(items), "max_output_tokens": 16, **more}
+    if tools == "f":
+        tools = [flat("f")]
+    return {"tools": tools, **given} if tools else given
+
+
+def responses_spots() -> Iterator[Spot]:
+    """The places in the Responses API's shape."""
+    for name, request, holder in _responses_spots():
+        yield Spot(name, number(request), holder)
+
+
+def _responses_spots() -> Iterator[tuple[str, dict[str, Any], Location]]:
+    S = system()  # noqa: N806, it stands in every conversation
+    plain = _responses(S, user(), says(), user())
+    yield "request", plain, ()
+    yield "extra_body", {**plain, "extra_body": {}}, ("extra_body",)
+    yield "tool", plain, ("tools", 0)
+    for role in ("system", "developer"):
+        for name, content in _said("text", input_text):
+            first = {"role": role, "content": content}
+            for at in _parts(content, "content"):
+                yield f"{role}, {name}", _responses(first, user(), says(), user()), ("input", 0, *at)
+                yield f"{role} later, {name}", _responses(S, user(), says(), first, user()), ("input", 3, *at)
+                beside = _responses(first, user(), instructions=TAG)
+                yield f"{role} beside instructions, {name}", beside, ("input", 0, *at)
+    asked = [
+        *_said("text", input_text),
+        ("image", [input_text(), INPUT_IMAGE]),
+        ("file", [INPUT_FILE, input_text()]),
+    ]
+    for name, content in asked:
+        for at in _parts(content, "content"):
+            yield f"user, {name}", _responses(S, user(content), says(), user()), ("input", 1, *at)
+            yield (
+                f"user last, {name}",
+                _responses(S, user(), says(), user(content), tools=None),
+                ("input", 3, *at),
+            )
+    for custom in (False, True):
+        call = item_call("c", custom=custom)
+        kind = call["type"]
+        yield kind, _responses(S, user(), call, item_output("c", custom=custom)), ("input", 2)
+        for name, content in asked:
+            output = item_output("c", content, custom=custom)
+            for at in _parts(content, "output"):
+                yield f"{output['type']}, {name}", _responses(S, user(), call, output), ("input", 3, *at)
+                behind = _responses(S, user(), call, output, user(), tools=None)
+                yield f"{output['type']} without tools, {name}", behind, ("input", 3, *at)
+    yield "reasoning", _responses(S, user(), REASONING, says(), user()), ("input", 2)
+    for name, content in _said("text", output_text):
+        for at in _parts(content, "content"):
+            yield f"assistant, {name}", _responses(S, user(), says(content), user()), ("input", 2, *at)
+
+
+def _said(kind: str, part: Callable[..., dict[str, Any]]) -> list[tuple[str, Any]]:
+    """What a message may say, by name: a text, and lists of texts, blank and empty ones among them."""
+    return [
+        (kind, TAG),
+        (f"blank {kind}", " "),
+        (f"empty {kind}", ""),
+        ("block", [part()]),
+        ("two blocks", [part(), part()]),
+        ("blank block", [part(), part(" ")]),
+        ("empty block", [part(""), part()]),
+    ]
+
+
+def _parts(content: Any, name: str) -> list[Location]:
+    """An item itself, and each part of what it says."""
+    return [(), *((name, index) for index in range(len(content) if isinstance(content, list) else 0))]

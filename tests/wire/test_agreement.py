@@ -16,7 +16,7 @@ from tests.wire import agreement
 from tests.wire.agreement import send, unmarked
 from tests.wire.generated import requests
 from tests.wire.routes import ROUTES, Case
-from tests.wire.spots import DIALECTS, chat_spots, messages_spots, runs, user
+from tests.wire.spots import DIALECTS, chat_spots, messages_spots, responses_spots, runs, user
 from tests.wire.tags import tags
 
 MORE_ROUTES = [
@@ -37,6 +37,24 @@ MORE_ROUTES = [
         "aws-claude-platform",
         {"model": "bedrock/claude_platform/claude-sonnet-4-5"},
         "messages",
+    ),
+    Case(
+        "Bedrock Claude, Converse, responses",
+        "bedrock-claude-converse",
+        {"model": "bedrock/converse/us.anthropic.claude-sonnet-4-5-20250929-v1:0"},
+        "responses",
+    ),
+    Case(
+        "Bedrock Claude, InvokeModel, responses",
+        "bedrock-claude-invoke",
+        {"model": "bedrock/invoke/us.anthropic.claude-sonnet-4-5-20250929-v1:0"},
+        "responses",
+    ),
+    Case(
+        "Claude Platform on AWS, responses",
+        "aws-claude-platform",
+        {"model": "bedrock/claude_platform/claude-sonnet-4-5"},
+        "responses",
     ),
     Case(
         "Bedrock, models that cache nothing",
@@ -124,6 +142,16 @@ _LATER = frozenset(
         "system later, blank block behind another",
     }
 )
+# In the Responses API's shape: a part inside a tool's output, where the output itself takes a marker or none.
+_INSIDE = frozenset(
+    f"{kind}{without}, {part}"
+    for kind in ("function_call_output", "custom_tool_call_output")
+    for without in ("", " without tools")
+    for part in ("image", "file")
+)
+_LATER_ITEMS = frozenset(
+    f"{role} later, {spot}" for role in ("system", "developer") for spot in ("blank text", "blank block")
+)
 _RESHAPED_SPOTS = (
     _OWN_TOOLS
     | _DOCUMENTS
@@ -155,6 +183,8 @@ MOVED: dict[str, frozenset[str]] = {
         }
     ),
     "MiniMax": frozenset({"tool image_url"}),
+    "Bedrock Mantle Claude, responses": _LATER_ITEMS | _INSIDE,
+    "Bedrock Claude, Mantle, responses": _LATER_ITEMS,
     **dict.fromkeys(
         ["OpenAI from GPT-5.6 on", "Azure OpenAI from GPT-5.6 on"],
         frozenset(
@@ -184,11 +214,23 @@ TTLS = [("5m", "5m"), ("1h", "5m"), ("1h", "1h")]
 POLICIES = list(product(range(len(TARGETS)), MODES, TTLS))
 
 
+def spelled(target, shape):
+    """A target as the shape has it."""
+    if shape != "responses":
+        return target
+    path = target.replace("$.messages", "$.input").replace("$.system", "$.instructions")
+    return path.replace(".tool_calls[0]", "")
+
+
 @cache
-def engine_of(targets, mode, ttls):
+def engine_of(targets, mode, ttls, shape="chat"):
     first, rest = ttls
     listed = [
-        {"at": at, "take": "last" if "*" not in at else "all", "ttl": rest if number else first}
+        {
+            "at": spelled(at, shape),
+            "take": "last" if "*" not in at else "all",
+            "ttl": rest if number else first,
+        }
         for number, at in enumerate(TARGETS[targets])
     ]
     rule = {
@@ -253,14 +295,19 @@ def test_every_route_and_shape_of_the_catalog_is_here():
 
 def test_litellm_sends_an_unmarked_request_on_every_route():
     """Where it refuses one, `problems` has nothing to compare."""
-    request = {"messages": [user()], "max_tokens": 16}
-    refused = [case.label for case in CASES if send({**request, **case.request}, case).body is None]
+    asked = {shape: {"messages": [user()], "max_tokens": 16} for shape in ("chat", "messages")}
+    asked["responses"] = {"input": [user()], "max_output_tokens": 16}
+    refused = [case.label for case in CASES if send({**asked[case.shape], **case.request}, case).body is None]
     assert refused == []
 
 
 # A few examples for each route; `make fuzz` looks at thousands.
 FEW = settings(max_examples=settings.default.max_examples if settings.default.max_examples > 100 else 8)
-SPOTS = {"chat": list(chat_spots()), "messages": list(messages_spots())}
+SPOTS = {
+    "chat": list(chat_spots()),
+    "messages": list(messages_spots()),
+    "responses": list(responses_spots()),
+}
 
 routes = pytest.mark.parametrize("case", CASES, ids=lambda case: case.label)
 
@@ -290,6 +337,8 @@ _REARRANGED = (
 def followed(request, case):
     """A request without what litellm leaves out on a route, or moves in a way that nobody here follows."""
     route = str(case.route)
+    if case.shape == "responses":
+        return request
     if route == "snowflake-claude" and case.shape == "chat":  # of two system prompts, one is sent
         request = {name: value for name, value in request.items() if name != "system"}
     if route == "snowflake-claude" or (route in _MANTLE and case.shape == "chat"):
@@ -354,7 +403,7 @@ def plain(part):
 def test_every_party_has_the_same_breakpoints(case, data):
     request = data.draw(requests(case.shape, REFUSED.get(case.label, frozenset())))
     request = followed(request, case)
-    engine = engine_of(*data.draw(st.sampled_from(POLICIES)))
+    engine = engine_of(*data.draw(st.sampled_from(POLICIES)), case.shape)
     assert problems(engine, request, case) == []
 
 
@@ -387,7 +436,7 @@ def test_a_repaired_request_is_refused_by_nobody(case, data):
     plain = send(unmarked(request), case)
     if plain.body is None or plain.body.refusal is not None:
         return  # refused without any marker
-    plan = engine_of(1, "repair", ("1h", "5m")).plan(request, shape=case.shape)
+    plan = engine_of(1, "repair", ("1h", "5m"), case.shape).plan(request, shape=case.shape)
     sent = send(plan.request, case)
     assert sent.error is None
     if plan.route.mechanism == "explicit" and not plan.route.run:

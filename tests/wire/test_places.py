@@ -7,15 +7,19 @@ from collections import Counter
 import pytest
 import yaml
 from hypothesis import given
+from hypothesis import strategies as st
 
 from policy_cache import Engine
 from policy_cache.engine.reasons import ACTED
 from tests.engine.test_invariants import plain
 from tests.policies import policies
-from tests.prompts import requests
+from tests.prompts import chat_requests, native_requests
 from tests.wire.wire import Mark, marks, planned_identity, send
 
 pytestmark = pytest.mark.property
+
+WITH_MESSAGES = st.one_of(chat_requests(), native_requests())
+WITH_MARKED_MESSAGES = st.one_of(chat_requests(3), native_requests(3))
 
 
 def named(request):
@@ -44,14 +48,14 @@ def expected(plan):
     ]
 
 
-@given(policies(), requests())
+@given(policies(), WITH_MESSAGES)
 def test_every_planned_marker_is_on_the_wire_and_no_other(policy, request):
     plan = Engine.from_text(yaml.safe_dump(policy)).plan(named(request))
     body = send(plan.request, plan.route)
     assert Counter(marks(body)) == Counter(expected(plan))
 
 
-@given(policies(), requests(3))
+@given(policies(), WITH_MARKED_MESSAGES)
 def test_beside_client_markers_every_planned_marker_is_on_the_wire(policy, request):
     plan = Engine.from_text(yaml.safe_dump(policy)).plan(named(request))
     sent = marks(send(plan.request, plan.route))

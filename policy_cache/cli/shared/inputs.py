@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
@@ -18,6 +18,7 @@ from policy_cache.live.engine import Engine
 from policy_cache.packaged import packaged
 from policy_cache.policy.load import load
 from policy_cache.request.file import loads_request
+from policy_cache.request.prompt import Shape
 from policy_cache.text.words import visible
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from policy_cache.engine.context import Context
     from policy_cache.engine.match import Facts
     from policy_cache.engine.plan import Plan
-    from policy_cache.request.prompt import Shape
     from policy_cache.text.styled import Span
 
 
@@ -114,7 +114,7 @@ def request_options(command: Callable[..., None]) -> Callable[..., None]:
                 help="A header, in place of those that the request carries.",
             ),
             click.option(
-                "--shape", type=click.Choice(["chat", "messages"]), help="Told from the request if left out."
+                "--shape", type=click.Choice(get_args(Shape)), help="Told from the request if left out."
             ),
         )
     ):

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from policy_cache.request.prompt import Shape
 
 _REFUSALS = frozenset({400, 422})
-# What `Router` and proxy send prompts through; the Responses API of a marked route goes through the first.
-_NAMES = ("acompletion", "anthropic_messages")
+# What `Router` and proxy send prompts through.
+_NAMES = ("acompletion", "anthropic_messages", "aresponses")
 _LOCK = threading.RLock()  # a handler may be collected while another one is made
 _handlers: weakref.WeakSet[object] = weakref.WeakSet()
 _ours: dict[str, Callable[..., Any]] = {}

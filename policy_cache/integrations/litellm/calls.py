@@ -46,6 +46,8 @@ class Calls:
         completion: Takes and returns what `litellm.completion` does.
         acompletion: Takes and returns what `litellm.acompletion` does.
         anthropic_messages: Takes and returns what `litellm.anthropic_messages` does.
+        responses: Takes and returns what `litellm.responses` does.
+        aresponses: Takes and returns what `litellm.aresponses` does.
     """
 
     def __init__(self, engine: Rewriter, **told: Unpack[Told]) -> None:
@@ -59,6 +61,8 @@ class Calls:
         self.completion = through(self.rewriting, litellm.completion)
         self.acompletion = through_async(self.rewriting, litellm.acompletion)
         self.anthropic_messages = through_async(self.rewriting, litellm.anthropic_messages, "messages")
+        self.responses = through(self.rewriting, litellm.responses, "responses")
+        self.aresponses = through_async(self.rewriting, litellm.aresponses, "responses")
 
 
 def through(rewriting: Rewriting, call: Callable[..., Any], shape: Shape | None = None) -> Callable[..., Any]:
@@ -113,14 +117,16 @@ _CALLS: dict[str, tuple[Callable[..., Callable[..., Any]], Shape | None]] = {
     "completion": (through, None),
     "acompletion": (through_async, None),
     "anthropic_messages": (through_async, "messages"),
+    "responses": (through, "responses"),
+    "aresponses": (through_async, "responses"),
 }
 
 
 def install(engine: Rewriter, **told: Unpack[Told]) -> Rewriting:
-    """Rewrite every request of this process's `litellm.completion`, `acompletion` and `anthropic_messages`.
+    """Rewrite every request of this process's litellm, in any shape, synchronous or not.
 
-    `Router`, batches, fallbacks and retries call these, and each of their attempts is rewritten for
-    its own route. What was imported by name before (`from litellm import completion`) is not reached.
+    `Router`, batches, fallbacks and retries call litellm's functions, and each of their attempts is rewritten
+    for its own route. What was imported by name before (`from litellm import completion`) is not reached.
     A second call puts its engine, and who is told, in the place of the first one's.
 
     Args:
@@ -133,7 +139,7 @@ def install(engine: Rewriter, **told: Unpack[Told]) -> Rewriting:
             _log.info("policy-cache was installed before; the new engine takes the place of the old one")
             _installed.replace(engine, **told)
             return _installed
-        _installed = Rewriting(engine, **told)
+        _installed = Rewriting(engine, meets_bridged=True, **told)
         for name, (wrap, shape) in _CALLS.items():
             _originals[name] = getattr(litellm, name)
             _ours[name] = wrap(_installed, _originals[name], shape)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from policy_cache.integrations.litellm.again import ATTEMPT, Attempt, retry_while_alive
 from policy_cache.integrations.litellm.answers import AnswerCallback, awaited, expect
 from policy_cache.integrations.litellm.rewriting import Rewriting
+from policy_cache.request.prompt import AREAS
 from policy_cache.usage.account import savings
 from policy_cache.usage.log import log_usage
 from policy_cache.usage.usage import CacheUsage
@@ -22,6 +23,8 @@ _SHAPES: dict[str, Shape] = {
     "completion": "chat",
     "acompletion": "chat",
     "anthropic_messages": "messages",
+    "responses": "responses",
+    "aresponses": "responses",
 }
 
 
@@ -47,7 +50,7 @@ class PolicyCacheHandler(AnswerCallback):
             told: Who is told of rewrites and answers: `recorder`, `metrics`, `alarm`, `ledger`.
         """
         super().__init__()
-        self.rewriting = Rewriting(engine, **told)
+        self.rewriting = Rewriting(engine, meets_bridged=True, **told)
         retry_while_alive(self)
 
     # A later litellm may tell its hooks more, by place or by name.
@@ -58,7 +61,7 @@ class PolicyCacheHandler(AnswerCallback):
         try:
             shape = _SHAPES.get(str(getattr(call_type, "value", call_type)))
             # A positional call's messages are not here, and must not be given twice.
-            if shape is None or "messages" not in kwargs:
+            if shape is None or AREAS[shape] not in kwargs:
                 return None
             expect(self.rewriting, kwargs, shape)
             sent = self.rewriting.rewrite(kwargs, shape)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from policy_cache.engine.plan import Plan
+    from policy_cache.providers.resolve import Route
     from policy_cache.request.prompt import Shape
     from policy_cache.usage.accounting import Told
 
@@ -42,6 +43,10 @@ class Rewriter(Protocol):
         self, request: dict[str, object], *, provider: str | None = None, shape: Shape | None = None
     ) -> Plan: ...
 
+    def route(
+        self, request: dict[str, object], *, provider: str | None = None, shape: Shape | None = None
+    ) -> Route: ...
+
 
 class Rewriting:
     """One engine for any number of plug-ins, with its memory of routes that refuse markers.
@@ -58,6 +63,7 @@ class Rewriting:
         self,
         engine: Rewriter,
         *,
+        meets_bridged: bool = False,
         unmarked_for: float = 300.0,
         clock: Callable[[], float] = time.monotonic,
         **told: Unpack[Told],
@@ -66,11 +72,13 @@ class Rewriting:
 
         Args:
             engine: The engine.
+            meets_bridged: Whether a chat request that litellm makes of one in another shape comes by, too.
             unmarked_for: How many seconds a route stays unmarked after it refused a marker.
             clock: The time in seconds.
             told: Who is told of rewrites and answers.
         """
         self.replace(engine, **told)
+        self._meets_bridged = meets_bridged
         self.retired = False
         self.refused: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()
@@ -102,6 +110,12 @@ class Rewriting:
                 return request
             if self._unmarked and self._is_unmarked(request):
                 return self._without_markers(request, shape)
+            if (
+                shape == "responses"
+                and self._meets_bridged
+                and self.engine.route(request, shape=shape).bridged
+            ):
+                return request  # it comes by as a chat request, whose instructions can be marked, too
             return self.engine.rewrite(request, shape=shape)
         except Exception as error:  # noqa: BLE001, a router must never fail because of a policy
             self.fault(error)

@@ -134,9 +134,10 @@ def wire(request: Mapping[str, object], *, provider: str | None = None, shape: S
     inline as one pixel, since litellm would fetch them for some providers.
 
     Args:
-        request: The keyword arguments of `litellm.completion` or `litellm.anthropic_messages`.
+        request: The keyword arguments of `litellm.completion`, `litellm.anthropic_messages` or
+            `litellm.responses`.
         provider: litellm's provider name, where the request does not say it.
-        shape: `chat` or `messages`; by default told from the request.
+        shape: `chat`, `messages` or `responses`; by default told from the request.
 
     Raises:
         WireError: litellm refuses the request, or sends nothing for it.
@@ -248,6 +249,9 @@ def _stand_ins(given: Mapping[str, Any]) -> dict[str, str]:
 def _call(given: dict[str, Any], shape: Shape) -> None:
     if shape == "chat":
         litellm.completion(max_retries=0, **given)
+        return
+    if shape == "responses":
+        litellm.responses(max_retries=0, **given)
         return
     given.setdefault("max_tokens", 1)
     asyncio.run(litellm.anthropic_messages(**given))

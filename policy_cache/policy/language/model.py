@@ -32,6 +32,7 @@ from policy_cache.policy.language.words import (
     TARGETS,
     TTLS,
 )
+from policy_cache.request.prompt import Shape  # noqa: TC001, pydantic looks it up
 from policy_cache.text.words import listed
 
 if TYPE_CHECKING:
@@ -208,10 +209,13 @@ class Match(_Part):
         examples=["explicit", ["automatic", "none", "unknown"]],
         json_schema_extra=_offered(CACHING) | _refused(f"expected one of {listed(CACHING)}"),
     )
-    shape: Literal["chat", "messages"] | None = Field(
+    shape: Shape | None = Field(
         default=None,
         title="Request shape",
-        description="`chat` for the OpenAI format, `messages` for the Anthropic Messages API.",
+        description=(
+            "`chat` for the OpenAI format, `messages` for the Anthropic Messages API, "
+            "`responses` for OpenAI's Responses API."
+        ),
         json_schema_extra=_explained(SHAPES),
     )
     stream: bool | None = Field(

@@ -6,7 +6,7 @@ They stand apart from the model, which needs pydantic: to import that takes long
 from __future__ import annotations
 
 TARGETS = {
-    "system": "The end of the system prompt, in either shape.",
+    "system": "The end of the system prompt, in any shape.",
     "tools": "The last tool that can carry a marker.",
     "messages.last": "The end of the conversation.",
     "messages.last_user": "The last turn of the user, never a tool result.",
@@ -46,6 +46,7 @@ INJECTIONS = {
 SHAPES = {
     "chat": "The OpenAI format, with the system prompt among the messages.",
     "messages": "The Anthropic Messages API, with `system` beside the messages.",
+    "responses": "OpenAI's Responses API, with `input` and `instructions`.",
 }
 
 CACHING = {

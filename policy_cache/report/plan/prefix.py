@@ -86,11 +86,11 @@ def draw(plan: Plan) -> Drawing:
     for point in slots.values():
         assert point.block is not None
         end = ends[point.block]
-        pieces += _parts(prompt, blocks, start, end)
+        pieces += _parts(blocks, start, end)
         total += sum(size for _, size in blocks[start:end])
         pieces.append(PrefixEnd(point, round(total / CHARS_PER_TOKEN)))
         start = max(start, end)
-    pieces += _parts(prompt, blocks, start, len(blocks))
+    pieces += _parts(blocks, start, len(blocks))
     return Drawing(round(sum(size for _, size in blocks) / CHARS_PER_TOKEN), tuple(pieces))
 
 
@@ -115,15 +115,15 @@ def _size(prompt: Prompt, block: Block) -> int:
     return 0 if block.kind in ABSENT else chars(value_of(prompt, block), plain=True)
 
 
-def _parts(prompt: Prompt, blocks: Sequence[tuple[Block, int]], start: int, end: int) -> Iterator[Part]:
+def _parts(blocks: Sequence[tuple[Block, int]], start: int, end: int) -> Iterator[Part]:
     for section, group in groupby(blocks[start:end], key=lambda pair: pair[0].order[0]):
         pairs = list(group)
         found = [block for block, _ in pairs]
         tokens = round(sum(size for _, size in pairs) / CHARS_PER_TOKEN)
-        yield Part(_name(prompt, blocks, section, found), found[0].location, found[-1].location, tokens)
+        yield Part(_name(blocks, section, found), found[0].location, found[-1].location, tokens)
 
 
-def _name(prompt: Prompt, blocks: Sequence[tuple[Block, int]], section: int, found: Sequence[Block]) -> str:
+def _name(blocks: Sequence[tuple[Block, int]], section: int, found: Sequence[Block]) -> str:
     first, last = found[0].order[1], found[-1].order[1]
     if section == TOOLS:
         return counted(len(found), "tool")
@@ -131,5 +131,7 @@ def _name(prompt: Prompt, blocks: Sequence[tuple[Block, int]], section: int, fou
         return f"messages {first} to {last}"
     whole = [block for block, _ in blocks if block.order[:2] == found[-1].order[:2]]
     name = f"message {first}" if section == MESSAGES else "system prompt"
-    several = section == SYSTEM and prompt.leading > 1
+    several = (
+        section == SYSTEM and len({block.order[1] for block, _ in blocks if block.order[0] == SYSTEM}) > 1
+    )
     return name if len(found) == len(whole) or several else f"{name}, {len(found)} of {len(whole)} blocks"

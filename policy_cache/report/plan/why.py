@@ -201,8 +201,9 @@ def _obstacle(location: Location, facts: Facts, plan: Plan) -> str:
         return _ABSENT[route.mechanism]
     if location == ():
         return "" if route.request_marker else "a marker on the request itself does not reach the provider"
-    if location[0] not in {"tools", "system", "messages"}:
-        return "it is outside tools, system and messages"
+    prompt = facts.prompt
+    if location[0] not in {"tools", prompt.system_name, prompt.area}:
+        return f"it is outside tools, {prompt.system_name} and {prompt.area}"
     blocks = [block for block in walk(prompt, route.blocks) if overlaps(block.location, location)]
     if any(block.markable for block in blocks):
         return ""
@@ -219,14 +220,16 @@ def _unmarkable(block: Location, facts: Facts, plan: Plan) -> str:
         function = fields_of(fields.get("function")) or {}
         deferred = fields.get("defer_loading") or function.get("defer_loading")
         return f"{where} is deferred" if deferred else f"{where} is a tool, which carries none on this route"
-    text = value if isinstance(value, str) else fields.get("text") if kind == "text" else None
+    text = value if isinstance(value, str) else fields.get("text") if kind in ("text", "input_text") else None
     if isinstance(text, str) and (not text or text.isspace()):
         return f"{where} is blank text"
     if isinstance(text, str) and text.startswith("x-anthropic-billing-header:"):
         return f"{where} is the client's billing header"
     what = "a text" if isinstance(text, str) else f"a `{word(str(kind))}` block" if kind else "a message"
-    if block[0] == "system":
+    if block[0] == facts.prompt.system_name:
         return f"{where} is {what} of the system prompt, which carries none on this route"
+    if len(block) == 1:
+        return f"{where} is a text: only a list of items has a place for a marker"
     index = block[1]
     assert isinstance(index, int)
     role = word(str(facts.prompt.messages[index].get("role")))

@@ -11,6 +11,7 @@ from policy_cache.policy.check.finding import Finding
 from policy_cache.policy.check.rules import rules_of
 from policy_cache.policy.check.walk import condition_paths, path_texts
 from policy_cache.request.path import compile_path
+from policy_cache.request.prompt import PROMPT_MEMBERS
 from policy_cache.text.words import listed, quoted, suggest
 
 if TYPE_CHECKING:
@@ -19,10 +20,10 @@ if TYPE_CHECKING:
     from policy_cache.diagnostics import Path
     from policy_cache.policy.text.source import Source
 
-_PROMPT = re.compile(r"\$(?:\.|\[['\"])(?:tools|system|messages)\b|\$(?:\.\*|\.\.|\[\*|\[\?)")
-_NAMED_LIST = re.compile(r"\$\.(messages|tools)\.([A-Za-z_]\w*)")
-_FILTER = re.compile(r"\$\.messages\[\?\(?([^\[\]|!]*)\)?\]")
-_ROLE = re.compile(r"\$\.messages\[\?[^\[\]]*?@\.role\s*==\s*(['\"])((?:(?!\1).)*)\1")
+_PROMPT = re.compile(rf"\$(?:\.|\[['\"])(?:{'|'.join(PROMPT_MEMBERS)})\b|\$(?:\.\*|\.\.|\[\*|\[\?)")
+_NAMED_LIST = re.compile(r"\$\.(messages|input|tools)\.([A-Za-z_]\w*)")
+_FILTER = re.compile(r"\$\.(?:messages|input)\[\?\(?([^\[\]|!]*)\)?\]")
+_ROLE = re.compile(r"\$\.(?:messages|input)\[\?[^\[\]]*?@\.role\s*==\s*(['\"])((?:(?!\1).)*)\1")
 _EQUALS = re.compile(r"@\.(\w+)\s*==\s*(['\"])((?:(?!\2).)*)\2")
 _ROLES = ("assistant", "developer", "function", "system", "tool", "user")
 _FIRST_NAME = re.compile(r"\$(?:\.|\[['\"])([A-Za-z_]\w*)")
@@ -31,6 +32,7 @@ _REQUEST_FIELDS = frozenset(
         "api_base",
         "api_key",
         "audio",
+        "background",
         "betas",
         "container",
         "context_management",
@@ -40,12 +42,17 @@ _REQUEST_FIELDS = frozenset(
         "function_call",
         "functions",
         "headers",
+        "include",
         "inference_geo",
+        "input",
+        "instructions",
         "litellm_metadata",
         "logit_bias",
         "logprobs",
         "max_completion_tokens",
+        "max_output_tokens",
         "max_tokens",
+        "max_tool_calls",
         "mcp_servers",
         "messages",
         "metadata",
@@ -56,9 +63,11 @@ _REQUEST_FIELDS = frozenset(
         "parallel_tool_calls",
         "prediction",
         "presence_penalty",
+        "previous_response_id",
         "prompt_cache_key",
         "prompt_cache_options",
         "prompt_cache_retention",
+        "reasoning",
         "reasoning_effort",
         "response_format",
         "safety_identifier",
@@ -72,6 +81,7 @@ _REQUEST_FIELDS = frozenset(
         "stream_options",
         "system",
         "temperature",
+        "text",
         "thinking",
         "timeout",
         "tool_choice",
@@ -79,12 +89,13 @@ _REQUEST_FIELDS = frozenset(
         "top_k",
         "top_logprobs",
         "top_p",
+        "truncation",
         "user",
         "verbosity",
         "web_search_options",
     }
 )
-"""What a chat completion or a Messages request may hold at its top."""
+"""What a request of any shape may hold at its top."""
 
 _compiled = lru_cache(maxsize=1024)(compile_path)
 """Policies that are checked together mostly have the same paths."""
@@ -156,9 +167,9 @@ def refused_path(path: Path, text: str, error: PathError) -> Finding:
 def foreign_paths(source: Source) -> Iterator[Finding]:
     """PC324: a path begins with a field that no request has.
 
-    A request is what `litellm.completion` or Anthropic's Messages API takes. A field that neither has is
-    reported where it is close to one that they have, and in a target always: markers go on tools, on the
-    system prompt and on messages, and nowhere else.
+    A request is what `litellm.completion`, Anthropic's Messages API or OpenAI's Responses API takes. A field
+    that none of them has is reported where it is close to one that they have, and in a target always: markers
+    go on tools, on the system prompt and on messages, and nowhere else.
 
     Bad:
         match: {exists: "$.tool[0]"}
