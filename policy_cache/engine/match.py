@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import takewhile
 from operator import attrgetter
 from typing import TYPE_CHECKING, TypeAlias
 
+from policy_cache.request.blocks import ABSENT, SYSTEM, value_of, walk
 from policy_cache.request.location import fields_of
+from policy_cache.request.markers import unmarked
 from policy_cache.request.names import Names
 from policy_cache.request.path import compile_path
 from policy_cache.request.tokens import CHARS_PER_TOKEN, chars
@@ -70,13 +74,28 @@ class Facts:
         return self._headers
 
     def look_up(self, name: str) -> object:
-        """The value of a dotted name: `metadata.a.b`, `headers.x`, `alias` or `model`; None if absent."""
+        """The value of a dotted name, such as `metadata.a.b` or `alias`; None if absent."""
         area, _, rest = name.partition(".")
         if area == "metadata":
             return nested(self.metadata, rest)
         if area == "headers":
             return self.headers.get(rest.lower())
+        if area == "prefix_hash":
+            return self.prefix_hash()
         return self.alias if area == "alias" else self.route.model
+
+    def prefix_hash(self) -> str | None:
+        """16 hexadecimal digits: the same for the same tools and system prompt, whatever is marked in them.
+
+        None without either, or where one has no form in JSON.
+        """
+        prompt = self.prompt
+        blocks = takewhile(lambda block: block.order[0] <= SYSTEM, walk(prompt, self.route.blocks))
+        try:
+            said = [_said(unmarked(value_of(prompt, block))) for block in blocks if block.kind not in ABSENT]
+            return hashlib.blake2b(json.dumps(said).encode(), digest_size=8).hexdigest() if said else None
+        except (RecursionError, TypeError, ValueError):
+            return None
 
     def size(self, *, enough: int | None = None) -> int:
         """Characters of tools, system prompt and messages; stops at `enough`."""
@@ -84,6 +103,11 @@ class Facts:
         return chars(
             [prompt.request.get("system") or (), prompt.messages, prompt.tools], enough=enough, plain=True
         )
+
+
+def _said(value: object) -> object:
+    """A text alike, whether it is in a list or not."""
+    return value["text"] if isinstance(value, dict) and "text" in value else value
 
 
 def carried_metadata(request: Mapping[str, object]) -> Mapping[str, object]:

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias
 from policy_cache.request.blocks import END, MESSAGES, REQUEST, SYSTEM, TOOLS, Order
 from policy_cache.request.location import Location, Mapped, fields_of
 from policy_cache.request.path import compile_path
-from policy_cache.request.prompt import TOOL_ROLES, Prompt
+from policy_cache.request.prompt import SYSTEM_ROLES, TOOL_ROLES, Prompt
 
 
 class Hit(NamedTuple):
@@ -174,6 +174,33 @@ def _last_tool_result(prompt: Prompt) -> list[Hit]:
     return []
 
 
+# What clients put beside a user's words and change with every request: Claude Code, Cline and Codex.
+_REMINDERS = ("<system-reminder>", "<environment_details>", "<environment_context>")
+
+
+def _stable(prompt: Prompt) -> list[Hit]:
+    """The last block before trailing system messages and a user's reminders."""
+    for index in range(len(prompt.messages) - 1, prompt.leading - 1, -1):
+        message = prompt.messages[index]
+        role, content = message.get("role"), message.get("content")
+        if role in SYSTEM_ROLES:
+            continue
+        if role == "user" and isinstance(content, (list, tuple)):
+            number = next((n for n in reversed(range(len(content))) if not _is_reminder(content[n])), None)
+            if number is None:
+                continue
+            location: Location = (*prompt.content_at(index), number)
+            return [_new(Hit, (location, (MESSAGES, index, 0, number), _BLOCK))]
+        if role != "user" or not _is_reminder(content):
+            return [_new(Hit, (prompt.at(index), (MESSAGES, index, END, END), _ELEMENT))]
+    return []
+
+
+def _is_reminder(part: object) -> bool:
+    text = part if isinstance(part, str) else (fields_of(part) or {}).get("text")
+    return isinstance(text, str) and text.lstrip().startswith(_REMINDERS)
+
+
 def _last_part(content: object, *, results: bool) -> int | None:
     """The last content block that is a tool result, or that is none."""
     if not isinstance(content, (list, tuple)):
@@ -191,6 +218,7 @@ def _request(_: Prompt) -> list[Hit]:
 
 NAMED: dict[str, Finder] = {
     **{name: _at(find) for name, find in PLACES.items()},
+    "messages.stable": _stable,
     "messages.last_user": _last_user,
     "messages.last_tool_result": _last_tool_result,
     "request": _request,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 
 import pytest
 from litellm.types.utils import Message
@@ -252,6 +253,38 @@ def test_sets(values, request_, given, added):
     assert {reason for *_, reason in said(plan)} == {"applied"}
     assert all(placement.ttl is None and placement.at == placement.location for placement in plan.placements)
     assert engine(setting(values)).rewrite(plan.request, **given) is plan.request
+
+
+def key_of(request):
+    return engine(setting("prompt_cache_key: '{prefix_hash}'")).rewrite(request).get("prompt_cache_key")
+
+
+def test_a_key_by_the_prefix_is_the_same_for_the_same_tools_and_system_prompt():
+    talk = [{"role": "system", "content": "s"}, {"role": "user", "content": "q"}]
+    request = chat(talk, model="openai/gpt-4o", tools=[tool()])
+    key = key_of(request)
+    assert re.fullmatch("[0-9a-f]{16}", key)
+    longer = [*talk, {"role": "assistant", "content": "a"}, {"role": "user", "content": "r"}]
+    mark = {"type": "ephemeral"}
+    in_a_list = [{"role": "system", "content": [{**text("s"), "cache_control": mark}]}, *talk[1:]]
+    same = [
+        chat(longer, model="openai/gpt-4o", tools=[tool()]),
+        chat(in_a_list, model="openai/gpt-4o", tools=[tool(cache_control=mark)]),
+    ]
+    assert [key_of(one) for one in same] == [key, key]
+    other = [
+        chat(talk[1:], model="openai/gpt-4o", tools=[tool()]),
+        chat(talk, model="openai/gpt-4o"),
+        chat([{"role": "system", "content": "t"}, *talk[1:]], model="openai/gpt-4o", tools=[tool()]),
+    ]
+    assert len({key, *map(key_of, other)}) == 4
+
+
+def test_there_is_no_key_by_a_prefix_that_is_none():
+    assert key_of(chat([{"role": "user", "content": "q"}], model="openai/gpt-4o")) is None
+    endless = tool()
+    endless["function"]["parameters"] = endless
+    assert key_of(chat(model="openai/gpt-4o", tools=[endless])) is None
 
 
 @pytest.mark.parametrize(

@@ -195,6 +195,33 @@ ANSWERED = native([user("q"), using(0), results(0, then=["and now?"])], tools=[n
         ),
         ("messages.previous_turn", native([user("q")]), None, None),
         ("messages.previous_turn", chat([S, assistant("hello"), user("q")]), None, None),
+        # messages.stable
+        ("messages.stable", LOOP, "$['messages'][6]", "$['messages'][6]"),
+        (
+            "messages.stable",
+            chat([S, user("q"), assistant("a"), user("r"), {"role": "system", "content": "now"}]),
+            "$['messages'][3]",
+            "$['messages'][3]['content']",
+        ),
+        (
+            "messages.stable",
+            native([user("q"), using(0), results(0, then=["<system-reminder>x", "<system-reminder>y"])]),
+            "$['messages'][2]['content'][0]",
+            "$['messages'][2]['content'][0]",
+        ),
+        (
+            "messages.stable",
+            native([user("q"), assistant("a"), user("\n<system-reminder>now")]),
+            "$['messages'][1]",
+            "$['messages'][1]['content']",
+        ),
+        (
+            "messages.stable",
+            native([user("q"), assistant("a"), user([text("<environment_details>")])]),
+            "$['messages'][1]",
+            "$['messages'][1]['content']",
+        ),
+        ("messages.stable", native([user("<system-reminder>now")]), None, None),
         # request
         ("request", native(), "$", "$"),
         ("request", chat(), "$", "$"),

@@ -364,8 +364,11 @@ class SetParameters(_Filled):
         default=None,
         min_length=1,
         title="Cache key",
-        description="Keeps requests with one prefix together. Takes `{metadata.x}`, `{alias}`, `{model}`.",
-        examples=["{alias}-{metadata.tenant}"],
+        description=(
+            "Keeps requests with one prefix together. Takes `{metadata.x}`, `{alias}`, `{model}`, and "
+            "`{prefix_hash}`, which is the same for requests with the same tools and system prompt."
+        ),
+        examples=["{alias}-{metadata.tenant}", "{prefix_hash}"],
     )
     prompt_cache_retention: Literal["in_memory", "24h"] | None = Field(
         default=None,

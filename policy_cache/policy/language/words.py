@@ -9,6 +9,7 @@ TARGETS = {
     "system": "The end of the system prompt, in any shape.",
     "tools": "The last tool that can carry a marker.",
     "messages.last": "The end of the conversation.",
+    "messages.stable": "The end of the conversation before its volatile tail: system messages and reminders.",
     "messages.last_user": "The last turn of the user, never a tool result.",
     "messages.last_tool_result": "The last tool result.",
     "messages.previous_turn": "Where the request before this one ended: before the last assistant turn.",

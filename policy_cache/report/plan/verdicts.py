@@ -91,6 +91,7 @@ _NAMED = {
     "tools": "the request has no tools",
     "system": "the request has no system prompt",
     "messages.last": "no message follows the system prompt",
+    "messages.stable": "the conversation is nothing but system messages and reminders",
     "messages.last_user": "no user turn that is more than tool results",
     "messages.last_tool_result": "the conversation has no tool result",
     "messages.previous_turn": "nothing stands before an assistant turn: the conversation begins here",

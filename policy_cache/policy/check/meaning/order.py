@@ -112,7 +112,7 @@ def _pairs(own: tuple[Place, ...], others: list[Place]) -> Iterator[tuple[Place,
 
 
 def _precedes(place: Place, other: Place) -> bool:
-    if (place.key, other.key) == ("messages.previous_turn", "messages.last"):
+    if other.key == "messages.last" and place.key in {"messages.previous_turn", "messages.stable"}:
         return True
     return place.section[1] < other.section[0]
 

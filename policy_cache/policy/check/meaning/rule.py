@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from policy_cache.policy.text.source import Source
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}|[{}]")
-_ALLOWED_PLACEHOLDER = re.compile(r"alias|model|metadata\.[^\s.]+(?:\.[^\s.]+)*")
+_ALLOWED_PLACEHOLDER = re.compile(r"alias|model|prefix_hash|metadata\.[^\s.]+(?:\.[^\s.]+)*")
 
 
 def duplicate_names(source: Source) -> Iterator[Finding]:
@@ -76,7 +76,7 @@ def action_targets(source: Source) -> Iterator[Finding]:
 def placeholders(source: Source) -> Iterator[Finding]:
     """PC308: `prompt_cache_key` holds an unknown placeholder.
 
-    The placeholders are `{metadata.x}`, `{alias}` and `{model}`.
+    The placeholders are `{metadata.x}`, `{alias}`, `{model}` and `{prefix_hash}`.
 
     Bad:
         action: {set: {prompt_cache_key: "{tenant}"}}
@@ -94,7 +94,7 @@ def placeholders(source: Source) -> Iterator[Finding]:
                     "PC308",
                     f"{quoted(hit.group())} is not a placeholder",
                     (*path, "action", "set", "prompt_cache_key"),
-                    "the placeholders are `{metadata.<name>}`, `{alias}` and `{model}`",
+                    "the placeholders are `{metadata.<name>}`, `{alias}`, `{model}` and `{prefix_hash}`",
                     part=hit.span(),
                 )
 
