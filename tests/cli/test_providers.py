@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from policy_cache.providers.catalog import packaged_catalog
 from tests.engine.requests import chat
 
@@ -151,6 +153,21 @@ def test_where_each_marker_is_on_the_wire(run, save):
         "  POST https://api.anthropic.com/v1/messages",
         "  $['messages'][0]['content'][0]  -> $['system'][0]  r",
     ]
+
+
+@pytest.mark.parametrize(("options", "code"), [([], 1), (["--exit-zero"], 0)])
+@pytest.mark.parametrize("command", ["diff", "explain"])
+def test_a_marker_that_litellm_loses_is_found(run, save, command, options, code):
+    catalog = save(
+        "catalog.yaml",
+        "version: 1\nroutes:\n  - {name: mine, providers: [mistral], mechanism: explicit, breakpoints: 4, "
+        "ttls: [5m], blocks: {chat: openai-shape}}\n",
+    )
+    marked = [{"type": "text", "text": "Hi.", "cache_control": {"type": "ephemeral"}}]
+    request = chat([{"role": "user", "content": marked}], model="mistral/mistral-large-latest")
+    ran = run(command, "--wire", "--catalog", catalog, save("request.json", request), *options)
+    assert ran.out.endswith("\n  $['messages'][0]['content'][0]  lost by litellm  the client\n")
+    assert ran.code == code
 
 
 def test_what_litellm_adds_by_itself_and_what_it_sends_of_parameters(run, save):

@@ -27,7 +27,7 @@ def command(
 ) -> None:
     """Show what a policy changes in REQUEST, a JSON file or `-`.
 
-    Exits with 1 when it changes anything.
+    Exits with 1 when it changes anything, or when `--wire` finds that litellm loses a marker.
     """
     if as_unified + json_patch + on_wire > 1:
         raise click.UsageError("--unified, --json-patch and --wire exclude each other")
@@ -39,6 +39,7 @@ def command(
         show(unified(plan, name, f"{name} (rewritten)"))
     else:
         show(diff(plan))
-    if on_wire:
-        show(wire_of(plan)[0])
-    sys.exit(0 if exit_zero or not plan.changed else 1)
+    wire = wire_of(plan) if on_wire else None
+    if wire is not None:
+        show(wire.shown)
+    sys.exit(not exit_zero and (plan.changed or (wire is not None and wire.loses)))

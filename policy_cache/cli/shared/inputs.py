@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import click
 
@@ -165,8 +165,16 @@ def _pairs(given: Iterable[str], option: str) -> dict[str, object] | None:
     return pairs or None
 
 
-def wire_of(plan: Plan) -> tuple[Iterable[Span], dict[str, object]]:
-    """`--wire` for people and as JSON data; exits with 2 where litellm is not installed.
+class OnWire(NamedTuple):
+    """`--wire`: for people, as JSON data, and whether litellm loses a marker that was counted on."""
+
+    shown: Iterable[Span]
+    data: dict[str, object]
+    loses: bool
+
+
+def wire_of(plan: Plan) -> OnWire:
+    """What litellm makes of a plan; exits with 2 where it is not installed.
 
     Raises:
         WireError: litellm builds no body for the request.
@@ -177,4 +185,4 @@ def wire_of(plan: Plan) -> tuple[Iterable[Span], dict[str, object]]:
     from policy_cache.integrations.litellm.wire import check  # noqa: PLC0415, optional
 
     checked = check(plan)
-    return wire_report(checked), wire_json(checked)
+    return OnWire(wire_report(checked), wire_json(checked), bool(checked.lost))

@@ -126,6 +126,11 @@ class Check:
     added: tuple[WireMarker, ...]
     parameters: Mapping[str, bool]
 
+    @property
+    def lost(self) -> tuple[Fate, ...]:
+        """The markers that take a slot, and that litellm loses all the same."""
+        return tuple(fate for fate in self.fates if fate.marker.slot is not None and not fate.places)
+
 
 def wire(request: Mapping[str, object], *, provider: str | None = None, shape: Shape | None = None) -> Wire:
     """Run the installed litellm up to the HTTP body, with no network and no key.
