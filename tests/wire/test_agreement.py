@@ -338,7 +338,7 @@ def followed(request, case):
     """A request without what litellm leaves out on a route, or moves in a way that nobody here follows."""
     route = str(case.route)
     if case.shape == "responses":
-        return request
+        return followed_items(request, route)
     if route == "snowflake-claude" and case.shape == "chat":  # of two system prompts, one is sent
         request = {name: value for name, value in request.items() if name != "system"}
     if route == "snowflake-claude" or (route in _MANTLE and case.shape == "chat"):
@@ -366,11 +366,34 @@ def followed(request, case):
     return unmarked(request) if route == "gemini" else request  # a client's own run is not followed
 
 
+def followed_items(request, route):
+    """The same for a request of the Responses API."""
+    if route == "bedrock-nova" and "tools" not in request:
+        request = unmarked(request)  # calls become a text that an assistant's marker is lost in
+    items = request["input"]
+    if isinstance(items, str):
+        return request
+    if route in _MANTLE:
+        items = [*without_later_systems(items)]
+    if route.startswith("bedrock-"):  # a document gets a text of its own
+        items = [{**item, **texts_of(item, "content", {"input_file"})} for item in items]
+    if route == "mantle-claude":  # a part of an output keeps its marker, and its item does not
+        items = [{**item, **texts_of(item, "output", {"input_file", "input_image"})} for item in items]
+    return {**request, "input": items}
+
+
+def texts_of(item, name, kinds):
+    """What an item says, without parts of some kinds."""
+    if not isinstance(item.get(name), list):
+        return {}
+    return {name: [part for part in item[name] if part["type"] not in kinds] or "x"}
+
+
 def without_later_systems(messages):
     """The messages without the system's behind the conversation's beginning."""
     begun = False
     for message in messages:
-        is_system = message["role"] in ("system", "developer")
+        is_system = message.get("role") in ("system", "developer")
         begun = begun or not is_system
         if not (begun and is_system):
             yield message
