@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
 
+from policy_cache.engine.breakpoints import breakpoints
 from policy_cache.engine.changes import edited, operation, steps_of
 from policy_cache.engine.diff import diff
+from policy_cache.engine.injection import injection
+from policy_cache.engine.reasons import ACTED, MEANING
+from policy_cache.request.blocks import walk
+from policy_cache.request.prompt import Prompt
 from policy_cache.text.styled import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from policy_cache.engine.breakpoints import Breakpoint
     from policy_cache.engine.changes import Edit, PatchOperation, Placement
     from policy_cache.engine.injection import Injection
     from policy_cache.providers.resolve import Route
+    from policy_cache.request.location import Location
     from policy_cache.request.markers import ClientMarker
+
+
+class Mark(NamedTuple):
+    """What a provider may refuse: the markers that a rule sets on a kind of block."""
+
+    rule: str
+    kind: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,10 +67,52 @@ class Plan:
         """Whether the request to send differs from the one given."""
         return self.request is not self.original
 
-    def without_markers(self) -> Mapping[str, object]:
-        """The request with all that the plan changes, but the markers that it adds."""
-        kept = [edit for edit in self.edits if edit.change != "mark"] if self.changed else []
-        return edited(self.original, kept)
+    @property
+    def marks(self) -> dict[Location, Mark]:
+        """What the markers that it sets are, by their place in the request as it was."""
+        if not self.changed:
+            return {}
+        blocks = walk(Prompt(self.original, self.route.shape), self.route.blocks)
+        kinds = {block.location: block.kind for block in blocks}
+        return {
+            edit.location: Mark(
+                edit.source.rule, kinds.get(edit.location, "message" if edit.location else "request")
+            )
+            for edit in self.edits
+            if edit.change == "mark"
+        }
+
+    def without(self, refused: Collection[Mark]) -> Plan:
+        """The same plan without some of its markers, which a provider refused."""
+        gone = {location for location, mark in self.marks.items() if mark in refused}
+        if not gone:
+            return self
+        edits = [edit for edit in self.edits if edit.change != "mark" or edit.location not in gone]
+        request = edited(self.original, edits)
+        placements = [
+            placement._replace(at=None, reason="refused", detail=MEANING["refused"])
+            if placement.at in gone and placement.ttl is not None and placement.reason in ACTED
+            else placement
+            for placement in self.placements
+        ]
+        placed = [p for p in placements if p.at is not None and p.ttl is not None and p.reason in ACTED]
+        points = breakpoints(
+            self.original,
+            request,
+            self.route,
+            owners={p.at: p.source for p in placed if p.at is not None},
+            splits=[edit.location for edit in edits if edit.change == "split"],
+            injection=injection(request),
+        )
+        return replace(
+            self,
+            request=request,
+            placements=placements,
+            edits=edits,
+            breakpoints=points,
+            intended=points,
+            injection=injection(request),
+        )
 
     def json_patch(self) -> list[PatchOperation]:
         """The changes as a JSON Patch (RFC 6902): applied to the original, it gives the request."""

@@ -20,6 +20,7 @@ Reason: TypeAlias = Literal[
     "route_drops_marker",
     "stood_down",
     "repaired",
+    "refused",
     "observed",
 ]
 
@@ -47,5 +48,6 @@ MEANING: dict[Reason, str] = {
     "route_drops_marker": "litellm would lose it on the way",
     "stood_down": "the client marked the request, and the policy stands down",
     "repaired": "what the client brought is put right",
+    "refused": "the provider refused such a marker a while ago",
     "observed": "would be done; the policy only observes",
 }

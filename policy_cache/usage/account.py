@@ -89,7 +89,7 @@ class Account:
         }
 
 
-def account_of(plan: Plan, usage: CacheUsage, start: Start, *, unmarked: bool = False) -> Account:
+def account_of(plan: Plan, usage: CacheUsage, start: Start) -> Account:
     """The account of a request that was planned, sent and answered.
 
     Sizes are only estimated where something was read or written.
@@ -98,19 +98,14 @@ def account_of(plan: Plan, usage: CacheUsage, start: Start, *, unmarked: bool = 
         plan: What was decided for it.
         usage: What the answer reported.
         start: How it found its session.
-        unmarked: Whether it was sent without the policy's markers, since its route refuses them.
     """
     model = plan.route.qualified
     rates = rates_of(model, usage)
     shares: tuple[Share, ...] = ()
     if usage.read or usage.written:
-        parts, tail = segments(plan, unmarked=unmarked)
+        parts, tail = segments(plan)
         shares = attribute(parts, usage.outcome, tail=tail)
-    rules = (
-        placement.source.rule
-        for placement in plan.placements
-        if placement.reason in ACTED and not (unmarked and placement.ttl is not None)
-    )
+    rules = (placement.source.rule for placement in plan.placements if placement.reason in ACTED)
     return Account(
         model=model,
         route=plan.route.name,

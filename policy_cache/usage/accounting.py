@@ -14,9 +14,9 @@ from policy_cache.usage.sessions import Sessions, session_of
 from policy_cache.usage.usage import CacheUsage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
-    from policy_cache.engine.plan import Plan
+    from policy_cache.engine.plan import Mark, Plan
     from policy_cache.request.prompt import Shape
     from policy_cache.usage.account import Account
     from policy_cache.usage.ledger import Ledger
@@ -109,7 +109,7 @@ class Accounting:
         response: object,
         *,
         shape: Shape | None = None,
-        unmarked: bool = False,
+        left_out: Collection[Mark] = (),
         at: float | None = None,
     ) -> None:
         """Account for an answer.
@@ -119,7 +119,7 @@ class Accounting:
             request: The request as it came.
             response: Anything that `CacheUsage.from_response` reads.
             shape: The request's shape; by default told from it.
-            unmarked: Whether it was sent without the policy's markers, since its route refuses them.
+            left_out: The policy's markers that it was sent without, since its route refuses them.
             at: When it was sent, in seconds since the epoch; by default now.
 
         Raises:
@@ -131,12 +131,12 @@ class Accounting:
         try:
             if not self._always and not (usage and (usage.read or usage.written)):
                 return
-            plan = engine.plan(request, shape=shape)
+            plan = engine.plan(request, shape=shape).without(left_out)
             known = session_of(Prompt(plan.original, plan.route.shape), plan.route.model)
             session = known.hex()
             if usage is not None:
                 start = self._sessions.start(known, self._clock(), usage, plan.route.cache)
-                account = account_of(plan, usage, start, unmarked=unmarked)
+                account = account_of(plan, usage, start)
         finally:
             if self._recorder is not None:
                 policy = None if account is None else account.line()

@@ -18,20 +18,11 @@ if TYPE_CHECKING:
     from policy_cache.request.location import Location
 
 
-def segments(plan: Plan, *, unmarked: bool = False) -> tuple[list[Segment], int]:
-    """The segments of a request in prefix order, and the size of what stands behind the last.
-
-    Args:
-        plan: What was decided for the request.
-        unmarked: Whether it was sent without the policy's markers, since its route refuses them.
-    """
+def segments(plan: Plan) -> tuple[list[Segment], int]:
+    """The segments of a request in prefix order, and the size of what stands behind the last."""
     if plan.route.mechanism != "explicit":
         return [], 0
-    points = [
-        point
-        for point in plan.breakpoints
-        if point.slot is not None and not (unmarked and point.party == "policy")
-    ]
+    points = [point for point in plan.breakpoints if point.slot is not None]
     # Such a provider also caches what nobody marked.
     alone = plan.route.key != KEY or plan.route.only_when_named is not None
     owners = [owner_of(point) for point in points]

@@ -165,6 +165,20 @@ def test_the_json_patch_makes_the_request(policy, request):
     assert patched(json.loads(json.dumps(request)), plan.json_patch()) == plan.request
 
 
+@given(policies(splitting=True), requests(3))
+def test_a_plan_without_what_was_refused_has_none_of_it_and_all_the_rest(policy, request):
+    plan = engine_of(policy).plan(request)
+    whole = [point.at for point in plan.breakpoints if point.party == "policy"]
+    for mark in set(plan.marks.values()):
+        rest = plan.without({mark})
+        assert mark not in rest.marks.values()
+        assert [kept for kept in plan.marks.items() if kept[1] != mark] == [*rest.marks.items()]
+        assert len([p for p in rest.breakpoints if p.party == "policy"]) <= len(whole)
+    bare = plan.without([*plan.marks.values()])
+    assert (bare.marks, [p for p in bare.breakpoints if p.party == "policy"]) == ({}, [])
+    assert patched(json.loads(json.dumps(plain(request))), bare.json_patch()) == plain(bare.request)
+
+
 def patched(document, operations):
     """RFC 6902, written from the RFC: the three operations that plans use."""
     for operation in operations:

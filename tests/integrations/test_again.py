@@ -132,7 +132,7 @@ def test_whatever_a_provider_says_of_a_marker(provider, refusal, caplog):
     assert all(twice(lambda: CALLS["acompletion"](provider)))
     assert provider.marked == [True, False, False]
     assert [record.message for record in caplog.records if record.name == "policy_cache"] == [
-        f"{MODEL} refused a cache marker, and gets none for 300 seconds (logged once)"
+        f"{MODEL} refused a cache marker, and gets none of r on text for 300 seconds (logged once)"
     ]
 
 
@@ -167,6 +167,25 @@ def test_what_fails_again_fails_as_litellm_says(provider):
     with pytest.raises(litellm.BadRequestError, match="maximum of 4"):
         twice(lambda: CALLS["acompletion"](provider))
     assert provider.marked == [True, False]
+
+
+def test_one_clients_fault_leaves_the_others_their_markers(provider, handler):
+    own = [{"type": "text", "text": LONG, "cache_control": {"type": "ephemeral"}}]
+    bad = {"messages": [*chat()["messages"], {"role": "user", "content": own}, *chat()["messages"][1:]]}
+
+    async def turns():
+        try:
+            with pytest.raises(litellm.BadRequestError, match="maximum of 4"):
+                await litellm.acompletion(**deployment(provider), **bad, max_tokens=9)
+            provider.refusal = None
+            await CALLS["acompletion"](provider)
+        finally:
+            await litellm.close_litellm_async_clients()
+
+    asyncio.run(turns())
+    assert provider.marked == [True, True, True]
+    assert handler.rewriting.refused == {}
+    assert [body.count("cache_control") for body in provider.bodies] == [3, 1, 2]
 
 
 def test_requests_that_are_refused_at_once(provider, handler):

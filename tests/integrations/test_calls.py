@@ -431,7 +431,7 @@ def test_a_refused_marker_is_left_out_and_not_sent_again(provider, refusal, capl
     assert ["cache_control" in body for body in one.bodies] == [True, False, False, False]
     assert calls.rewriting.refused == {MODEL: 1}
     assert [record.message for record in caplog.records if record.name == "policy_cache"] == [
-        f"{MODEL} refused a cache marker, and gets none for 300 seconds (logged once)"
+        f"{MODEL} refused a cache marker, and gets none of agent-prefix on text for 300 seconds (logged once)"
     ]
 
 
@@ -457,8 +457,8 @@ def test_a_route_is_marked_again_after_a_while():
     given = request("http://x.example")
     sent = rewriting.rewrite(given)
     assert sent is not given
-    assert rewriting.after(ValueError(REFUSALS[1]), given, sent) == given
-    assert rewriting.rewrite(given) == given
+    assert rewriting.after(ValueError(REFUSALS[1]), given, sent).request == given
+    assert rewriting.rewrite(given) is given
     other = {**given, "api_base": "http://y.example"}
     assert rewriting.rewrite(other) != other
     now[0] = 60.0
@@ -475,5 +475,65 @@ rules:
 """
     rewriting = Rewriting(Engine.from_text(policy))
     given = request("http://x.example", cache_control={"type": "ephemeral"})
-    again = rewriting.after(ValueError(REFUSALS[1]), given, rewriting.rewrite(given))
-    assert again == request("http://x.example")
+    refusal = rewriting.after(ValueError(REFUSALS[1]), given, rewriting.rewrite(given))
+    assert refusal.request == request("http://x.example")
+    assert rewriting.rewrite(given) == request("http://x.example")
+
+
+def paused(rewriting, given, now):
+    """For how many seconds from now a refused request stays unmarked."""
+    rewriting.convict(rewriting.after(ValueError(REFUSALS[1]), given, rewriting.rewrite(given)))
+    start = now[0]
+    while rewriting.rewrite(given) is given:
+        now[0] += 30.0
+    return now[0] - start
+
+
+def test_a_pause_grows_while_the_markers_are_refused_again():
+    now = [0.0]
+    rewriting = Rewriting(Engine.default(), unmarked_for=60.0, clock=lambda: now[0])
+    given = request("http://x.example")
+    assert [paused(rewriting, given, now) for _ in range(4)] == [60.0, 120.0, 240.0, 480.0]
+    now[0] += 1_000.0  # it went well for longer than the last pause
+    assert paused(rewriting, given, now) == 60.0
+
+
+def test_what_is_left_out_are_the_markers_of_a_rule_on_a_kind_of_block():
+    rewriting = Rewriting(Engine.default())
+    given = request("http://x.example", turns=2)
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    agent = {
+        **given,
+        "messages": [
+            *messages(1),
+            {"role": "assistant", "content": None, "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "c", "content": "found"},
+        ],
+    }
+    refusal = rewriting.after(ValueError(REFUSALS[1]), agent, rewriting.rewrite(agent))
+    assert set(refusal.made) == {
+        ("agent-prefix", "text"),
+        ("conversation", "text"),
+        ("conversation", "tool_result"),
+    }
+    chat = {**given, "tools": []}
+    assert rewriting.rewrite(chat) != chat  # another rule's
+
+    plan = Engine.default().plan(agent).without({("conversation", "tool_result")})
+    assert [point.placer for point in plan.breakpoints] == ["agent-prefix", "conversation"]
+    assert [placement.reason for placement in plan.placements][-1] == "refused"
+    assert plan.request["messages"][-1] == agent["messages"][-1]
+
+
+def test_a_request_that_is_refused_without_our_markers_too_leaves_the_route_as_it_was(provider):
+    one = provider(REFUSALS[0])
+    calls = Calls(Engine.default())
+    own = {"type": "text", "text": "mine", "cache_control": {"type": "ephemeral"}}
+    bad = request("http://provider.example", turns=2)
+    bad["messages"] = [*bad["messages"], {"role": "user", "content": [own]}]
+    with pytest.raises(litellm.BadRequestError, match="maximum of 4"):
+        calls.completion(**bad)
+    assert len(one.bodies) == 2
+    assert calls.rewriting.refused == {}
+    good = request("http://provider.example", turns=2)
+    assert calls.rewriting.rewrite(good) != good

@@ -124,9 +124,9 @@ def engine(*rules, head=""):
     return Engine.from_text("version: 1\nname: p\n" + head + "rules:\n" + "".join(rules))
 
 
-def divided(plan, *, unmarked=False):
+def divided(plan):
     """The segments in parts of the prompt, and what is left."""
-    found, tail = segments(plan, unmarked=unmarked)
+    found, tail = segments(plan)
     return [(str(owner), round(size / 17_500)) for owner, size in found], round(tail / 17_500)
 
 
@@ -211,7 +211,8 @@ def test_openai_caches_what_nobody_marked():
 
 def test_a_request_that_was_sent_without_markers_owes_the_policy_nothing():
     plan = engine(rule("prompt", "system")).plan(request())
-    found = account_of(plan, CacheUsage(read=9, uncached=1), "cold", unmarked=True)
+    unmarked = plan.without([*plan.marks.values()])
+    found = account_of(unmarked, CacheUsage(read=9, uncached=1), "cold")
     assert (found.rules, found.shares[0].owner) == ((), PROVIDER)
 
 

@@ -13,7 +13,7 @@ import litellm
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from policy_cache.integrations.litellm.rewriting import Rewriting
+    from policy_cache.integrations.litellm.rewriting import Refusal, Rewriting
     from policy_cache.request.prompt import Shape
 
 _REFUSALS = frozenset({400, 422})
@@ -28,7 +28,7 @@ class Attempt:
     """One call of a deployment that a handler marked.
 
     Attributes:
-        refused: Whether the provider refused a marker; the route is then left unmarked.
+        refusal: What of it the provider refused, once it did.
     """
 
     def __init__(
@@ -42,17 +42,35 @@ class Attempt:
         self._request = request
         self._sent = sent
         self._shape = shape
-        self.refused = False
+        self.refusal: Refusal | None = None
 
-    def failed(self, error: Exception) -> None:
-        """Note why the call failed."""
+    def failed(self, error: Exception, *, finally_: bool) -> None:
+        """Note why the call failed; `finally_` where no second call will tell who was the cause."""
+        if getattr(error, "status_code", None) not in _REFUSALS:
+            return
+        self.refusal = self._rewriting.after(error, self._request, self._sent, self._shape)
+        if finally_ and self.refusal is not None:
+            self._rewriting.convict(self.refusal)
+
+    def settled(self, error: Exception | None) -> None:
+        """Note how the second call ended, which had none of the markers that were refused."""
+        if self.refusal is None:
+            return
         if getattr(error, "status_code", None) in _REFUSALS:
-            again = self._rewriting.after(error, self._request, self._sent, self._shape)
-            self.refused = again is not None
+            self._rewriting.acquit(self.refusal)
+        else:
+            self._rewriting.convict(self.refusal)
 
 
 # The innermost call of a deployment that is under way here: a handler's hooks run inside it.
 ATTEMPT: ContextVar[Attempt | None] = ContextVar("attempt", default=None)
+# Whether a call is under way here that will be made once more.
+_WATCHED: ContextVar[bool] = ContextVar("watched", default=False)
+
+
+def is_watched() -> bool:
+    """Whether the call that is under way here is made once more after a refusal."""
+    return _WATCHED.get()
 
 
 def retry_while_alive(handler: object) -> None:
@@ -93,17 +111,26 @@ def _stands_before(name: str, call: Callable[..., Any] | None) -> bool:
 def _retrying(call: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     @functools.wraps(call)
     async def once_more(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401, litellm's own signature
-        outer = ATTEMPT.get()
+        outer = ATTEMPT.get(), _WATCHED.get()
         ATTEMPT.set(None)
+        _WATCHED.set(True)
         try:
             return await call(*args, **kwargs)
         except Exception:
-            # The call is made again only after a refusal, which `Rewriting` counted and logged.
+            # The call is made again only after a refusal, which `Rewriting` counted.
             attempt = ATTEMPT.get()
-            if attempt is None or not attempt.refused:
+            if attempt is None or attempt.refusal is None:
                 raise
+            ATTEMPT.set(None)
+            try:
+                answer = await call(*args, **kwargs)
+            except Exception as error:
+                attempt.settled(error)
+                raise
+            attempt.settled(None)
+            return answer
         finally:
-            ATTEMPT.set(outer)
-        return await call(*args, **kwargs)
+            ATTEMPT.set(outer[0])
+            _WATCHED.set(outer[1])
 
     return once_more

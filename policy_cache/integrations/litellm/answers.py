@@ -14,6 +14,7 @@ from litellm.integrations.custom_logger import CustomLogger
 from policy_cache.engine.engine import is_disabled
 
 if TYPE_CHECKING:
+    from policy_cache.engine.plan import Mark
     from policy_cache.integrations.litellm.rewriting import Rewriter, Rewriting
     from policy_cache.request.prompt import Shape
     from policy_cache.usage.accounting import Accounting
@@ -32,7 +33,7 @@ class _Awaited(NamedTuple):
     engine: Rewriter
     request: dict[str, Any]
     shape: Shape | None
-    unmarked: bool
+    left_out: frozenset[Mark]
     at: float
 
 
@@ -68,9 +69,9 @@ class AnswerCallback(CustomLogger):  # type: ignore[misc]  # litellm's own class
                 self._unknown(kwargs, response)
             return
         _keep(_answered, _MOST_ANSWERED, name, None)
-        rewriting, accounting, engine, request, shape, unmarked, at = awaited
+        rewriting, accounting, engine, request, shape, left_out, at = awaited
         try:
-            accounting.answered(engine, request, response, shape=shape, unmarked=unmarked, at=at)
+            accounting.answered(engine, request, response, shape=shape, left_out=left_out, at=at)
         except Exception as error:  # noqa: BLE001, a log must never fail a request
             rewriting.fault(error, "an answer was not accounted for")
 
@@ -89,13 +90,13 @@ def expect(rewriting: Rewriting, request: dict[str, Any], shape: Shape | None = 
     before = _awaited.get(name)
     if before is not None and before.rewriting is not rewriting:
         return
-    unmarked = rewriting.leaves_unmarked(request)
+    left_out = rewriting.left_out(request)
     accounting, engine = rewriting.accounting, rewriting.engine
     _keep(
         _awaited,
         _MOST_AWAITED,
         name,
-        _Awaited(rewriting, accounting, engine, request, shape, unmarked, time.time()),
+        _Awaited(rewriting, accounting, engine, request, shape, left_out, time.time()),
     )
 
 

@@ -79,11 +79,17 @@ def through(rewriting: Rewriting, call: Callable[..., Any], shape: Shape | None 
         try:
             return call(**sent)
         except _REFUSALS as error:
-            again = rewriting.after(error, request, sent, shape)
-            if again is None:
+            refusal = rewriting.after(error, request, sent, shape)
+            if refusal is None:
                 raise
-        expect_from(rewriting, request, shape)
-        return call(**again)
+            expect_from(rewriting, request, shape)
+            try:
+                answer = call(**refusal.request)
+            except _REFUSALS:
+                rewriting.acquit(refusal)
+                raise
+            rewriting.convict(refusal)
+            return answer
 
     return completion
 
@@ -104,11 +110,17 @@ def through_async(
         try:
             return await call(**sent)
         except _REFUSALS as error:
-            again = rewriting.after(error, request, sent, shape)
-            if again is None:
+            refusal = rewriting.after(error, request, sent, shape)
+            if refusal is None:
                 raise
-        expect_from(rewriting, request, shape)
-        return await call(**again)
+            expect_from(rewriting, request, shape)
+            try:
+                answer = await call(**refusal.request)
+            except _REFUSALS:
+                rewriting.acquit(refusal)
+                raise
+            rewriting.convict(refusal)
+            return answer
 
     return acompletion
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from policy_cache.integrations.litellm.again import ATTEMPT, Attempt, retry_while_alive
+from policy_cache.integrations.litellm.again import ATTEMPT, Attempt, is_watched, retry_while_alive
 from policy_cache.integrations.litellm.answers import AnswerCallback, awaited, expect
 from policy_cache.integrations.litellm.rewriting import Rewriting
 from policy_cache.request.prompt import AREAS
@@ -79,11 +79,11 @@ class PolicyCacheHandler(AnswerCallback):
         *_: object,
         **__: object,
     ) -> None:
-        """Leave a route unmarked that refused a marker; the call is then made once more."""
+        """Leave out what a route refused of our markers; the call is then made once more."""
         try:
             attempt = ATTEMPT.get()
             if attempt is not None:
-                attempt.failed(exception)
+                attempt.failed(exception, finally_=not is_watched())
         except Exception as error:  # noqa: BLE001, a refusal that goes unnoticed must not hide the failure
             self.rewriting.fault(error, "a refusal was not noted")
 
@@ -93,9 +93,10 @@ class PolicyCacheHandler(AnswerCallback):
             known, exception = awaited(kwargs), kwargs.get("exception")
             if known is None or known.rewriting is not self.rewriting or not isinstance(exception, Exception):
                 return
-            if not self.rewriting.leaves_unmarked(known.request):
+            if not self.rewriting.left_out(known.request):
                 sent = known.engine.rewrite(known.request, shape=known.shape)
-                Attempt(self.rewriting, known.request, sent, known.shape).failed(exception)
+                attempt = Attempt(self.rewriting, known.request, sent, known.shape)
+                attempt.failed(exception, finally_=True)
         except Exception as error:  # noqa: BLE001, as above
             self.rewriting.fault(error, "a refusal was not noted")
 

@@ -7,17 +7,17 @@ import re
 import time
 from collections import Counter
 from contextlib import suppress
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from policy_cache.engine.engine import is_disabled
 from policy_cache.errors import RequestError
 from policy_cache.usage.accounting import Accounting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from typing import Unpack
 
-    from policy_cache.engine.plan import Plan
+    from policy_cache.engine.plan import Mark, Plan
     from policy_cache.providers.resolve import Route
     from policy_cache.request.prompt import Shape
     from policy_cache.usage.accounting import Told
@@ -30,6 +30,32 @@ _ABOUT_MARKERS = re.compile(
     re.IGNORECASE,
 )
 _MOST_ROUTES = 1_024
+_LONGEST_PAUSE = 86_400.0
+
+_RouteKey: TypeAlias = tuple[str, str, str]
+
+
+class _Pause(NamedTuple):
+    """How long a route gets no such marker: until when, and how many seconds that is in all."""
+
+    until: float
+    seconds: float
+
+
+class Refusal(NamedTuple):
+    """Markers that a provider refused.
+
+    Attributes:
+        route: Where that was.
+        request: What to send in place of the request that was refused.
+        before: What they are, each with its pause before; None without.
+        made: The pauses that they have now.
+    """
+
+    route: _RouteKey
+    request: dict[str, object]
+    before: Mapping[Mark, _Pause | None]
+    made: Mapping[Mark, _Pause]
 
 
 class Rewriter(Protocol):
@@ -49,7 +75,7 @@ class Rewriter(Protocol):
 
 
 class Rewriting:
-    """One engine for any number of plug-ins, with its memory of routes that refuse markers.
+    """One engine for any number of plug-ins, with its memory of the markers that routes refuse.
 
     Attributes:
         engine: The engine.
@@ -73,7 +99,8 @@ class Rewriting:
         Args:
             engine: The engine.
             meets_bridged: Whether a chat request that litellm makes of one in another shape comes by, too.
-            unmarked_for: How many seconds a route stays unmarked after it refused a marker.
+            unmarked_for: How many seconds a route gets no such marker after it refused one; twice as many
+                where it is refused again soon after, up to a day.
             clock: The time in seconds.
             told: Who is told of rewrites and answers.
         """
@@ -84,7 +111,8 @@ class Rewriting:
         self.faults: Counter[str] = Counter()
         self._unmarked_for = unmarked_for
         self._clock = clock
-        self._unmarked: dict[tuple[str, str, str], float] = {}
+        self._paused: dict[_RouteKey, dict[Mark, _Pause]] = {}
+        self._told: set[str] = set()
 
     def replace(self, engine: Rewriter, **told: Unpack[Told]) -> None:
         """Put another engine in the place of this one, and others who are told."""
@@ -108,8 +136,10 @@ class Rewriting:
         try:
             if is_disabled():
                 return request
-            if self._unmarked and self._is_unmarked(request):
-                return self._without_markers(request, shape)
+            if self._paused and (refused := self.left_out(request)):
+                plan = self._plan(request, shape)
+                sent = request if plan is None else plan.without(refused).request
+                return request if sent is request else dict(sent)
             if (
                 shape == "responses"
                 and self._meets_bridged
@@ -127,51 +157,79 @@ class Rewriting:
         request: dict[str, object],
         sent: dict[str, object],
         shape: Shape | None = None,
-    ) -> dict[str, object] | None:
-        """What to send once more after a provider refused a marker that was added; None otherwise.
+    ) -> Refusal | None:
+        """What a provider refused, and what to send in its place; None where no marker of ours was refused.
 
-        The route then stays unmarked for a while. Never raises.
+        Such markers are then left out on the route for a while. A refusal of what is sent in its place shows
+        that they were not the cause: `acquit`. Never raises.
         """
         if sent is request or not _ABOUT_MARKERS.search(str(error)):
             return None
-        again = self._without_markers(request, shape)
+        plan = self._plan(request, shape)
+        if plan is None:
+            return None
+        marks = frozenset(plan.marks.values())
+        again = dict(plan.without(marks).request)
         if again == sent:
             return None
         key = _route(request)
-        if len(self._unmarked) >= _MOST_ROUTES:
-            self._unmarked.clear()
-        self._unmarked[key] = self._clock() + self._unmarked_for
-        provider, model, _ = key
-        name = f"{provider}/{model.removeprefix(f'{provider}/')}" if provider else model
-        self.refused[name] += 1
-        if self.refused[name] == 1:
-            _log.warning(
-                "%s refused a cache marker, and gets none for %.0f seconds (logged once)",
-                name,
-                self._unmarked_for,
-            )
-        return again
+        if len(self._paused) >= _MOST_ROUTES:
+            self._paused.clear()
+        paused, now = self._paused.get(key, {}), self._clock()
+        before = {mark: paused.get(mark) for mark in marks}
+        made = {mark: _longer(pause, now, self._unmarked_for) for mark, pause in before.items()}
+        self._paused[key] = {**paused, **made}
+        self.refused[_name(key)] += 1
+        return Refusal(key, again, before, made)
 
-    def leaves_unmarked(self, request: dict[str, object]) -> bool:
-        """Whether the route of a request refused a marker a while ago, so that it gets none now."""
-        return bool(self._unmarked) and self._is_unmarked(request)
+    def acquit(self, refusal: Refusal) -> None:
+        """Take a refusal back: the request was refused without the markers, too."""
+        paused = dict(self._paused.get(refusal.route, {}))
+        for mark, before in refusal.before.items():
+            # What another request has proved since stays.
+            if paused.get(mark) is refusal.made[mark] is not before:
+                del paused[mark]
+                if before is not None:
+                    paused[mark] = before
+        self._paused[refusal.route] = paused
+        self.refused -= Counter([_name(refusal.route)])
 
-    def _is_unmarked(self, request: dict[str, object]) -> bool:
-        key = _route(request)
-        until = self._unmarked.get(key)
-        if until is not None and self._clock() >= until:
-            self._unmarked.pop(key, None)
-            return False
-        return until is not None
+    def convict(self, refusal: Refusal) -> None:
+        """Keep to a refusal: without the markers the request was taken, or nobody tried. Logged once."""
+        proved = {mark: pause._replace() for mark, pause in refusal.made.items()}
+        self._paused[refusal.route] = {**self._paused.get(refusal.route, {}), **proved}
+        name = _name(refusal.route)
+        if name in self._told:
+            return
+        if len(self._told) >= _MOST_ROUTES:
+            self._told.clear()
+        self._told.add(name)
+        seconds = max(pause.seconds for pause in proved.values())
+        rules = sorted(f"{mark.rule} on {mark.kind}" for mark in proved)
+        _log.warning(
+            "%s refused a cache marker, and gets none of %s for %.0f seconds (logged once)",
+            name,
+            ", ".join(rules),
+            seconds,
+        )
 
-    def _without_markers(self, request: dict[str, object], shape: Shape | None) -> dict[str, object]:
+    def left_out(self, request: dict[str, object]) -> frozenset[Mark]:
+        """The markers that the route of a request refused a while ago, so that it gets none of them now."""
+        pauses = self._paused.get(_route(request)) if self._paused else None
+        if not pauses:
+            return frozenset()
+        now = self._clock()
+        return frozenset(mark for mark, pause in pauses.items() if now < pause.until)
+
+    def _plan(self, request: dict[str, object], shape: Shape | None) -> Plan | None:
+        """The plan of a request; None where there is none."""
         try:
-            return dict(self.engine.plan(request, shape=shape).without_markers())
+            return self.engine.plan(request, shape=shape)
         except RequestError:
-            return request
+            return None
         except Exception as error:  # noqa: BLE001, a router must never fail because of a policy
             self.fault(error)
-            return request
+            return None
 
     def fault(self, error: Exception, what: str = "a request was passed on unchanged") -> None:
         """Count something that went wrong, and log its kind once."""
@@ -184,7 +242,21 @@ class Rewriting:
                 self._metrics.failed(kind)
 
 
-def _route(request: dict[str, object]) -> tuple[str, str, str]:
+def _longer(before: _Pause | None, now: float, seconds: float) -> _Pause:
+    """The pause under way, or one that begins now: twice as long as one that ended not long ago."""
+    if before is not None and now < before.until:
+        return before
+    if before is not None and now < before.until + before.seconds:
+        seconds = min(2 * before.seconds, _LONGEST_PAUSE)
+    return _Pause(now + seconds, seconds)
+
+
+def _name(key: _RouteKey) -> str:
+    provider, model, _ = key
+    return f"{provider}/{model.removeprefix(f'{provider}/')}" if provider else model
+
+
+def _route(request: dict[str, object]) -> _RouteKey:
     given = (request.get(name) for name in ("custom_llm_provider", "model", "api_base"))
     provider, model, base = (value if isinstance(value, str) else "" for value in given)
     return provider, model, base
