@@ -24,6 +24,7 @@ COMMANDS = {
     "explain": "Say why each rule did or did not act on a request.",
     "test": "Run the tests of policies.",
     "providers": "Show what each provider takes, and where that is said.",
+    "doctor": "Say what the installed litellm makes of a marker on every route.",
     "simulate": "Tell what policies would have saved on a recorded trace.",
     "misses": "Say why the requests of a recorded trace did not read the cache.",
     "report": "Show on one page what policies would have saved on a recorded trace.",
@@ -59,12 +60,31 @@ class _Commands(click.Group):
 @click.group(
     cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
 )
-@click.version_option(package_name="policy-cache", message="%(prog)s %(version)s")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=lambda context, _, asked: _version(context) if asked else None,
+    help="Show the version and exit.",
+)
 def cli() -> None:
     """Prompt-cache policies for litellm routers.
 
     Exit codes: 0 nothing to report, 1 findings, 2 could not do the job.
     """
+
+
+def _version(context: click.Context) -> None:
+    """The version, and whether the installed litellm is another than the catalog's."""
+    from policy_cache import __version__  # noqa: PLC0415, slow to look up
+    from policy_cache.integrations import difference  # noqa: PLC0415, for this alone
+    from policy_cache.providers.catalog import packaged_catalog  # noqa: PLC0415, slow to import
+
+    click.echo(f"policy-cache {__version__}")
+    if sentence := difference(packaged_catalog()):
+        click.echo(f"policy-cache: {sentence}", err=True)
+    context.exit()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Unpack
 
-    from policy_cache.engine.context import Context
+    from policy_cache.engine.match import Context
     from policy_cache.engine.plan import Plan
     from policy_cache.policy.load import LoadedPolicy
     from policy_cache.providers.catalog import Catalog

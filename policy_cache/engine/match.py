@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import takewhile
 from operator import attrgetter
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypedDict
 
 from policy_cache.request.blocks import ABSENT, SYSTEM, value_of, walk
 from policy_cache.request.location import fields_of
@@ -23,7 +23,17 @@ from policy_cache.text.amounts import counted
 if TYPE_CHECKING:
     from policy_cache.policy.language.model import Match, Range, Sample
     from policy_cache.providers.resolve import Route
-    from policy_cache.request.prompt import Prompt
+    from policy_cache.request.prompt import Prompt, Shape
+
+
+class Context(TypedDict, total=False):
+    """The keyword arguments of `Engine.rewrite`, which says what each is, and of whatever takes the same."""
+
+    provider: str | None
+    alias: str | None
+    metadata: Mapping[str, object] | None
+    headers: Mapping[str, object] | None
+    shape: Shape | None
 
 
 class Facts:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from types import ModuleType
+
+    from policy_cache.providers.catalog import Catalog
 
 
 def installed_litellm() -> ModuleType | None:
@@ -20,3 +23,17 @@ def installed_litellm() -> ModuleType | None:
         return import_module("policy_cache.integrations.litellm")
     except ModuleNotFoundError:
         return None
+
+
+def difference(catalog: Catalog) -> str | None:
+    """In a sentence, that a catalog was observed on another litellm than the installed one; None if not."""
+    try:
+        installed = version("litellm")
+    except PackageNotFoundError:
+        return None
+    if catalog.observed in (None, installed):
+        return None
+    return (
+        f"the catalog was observed on litellm {catalog.observed}, and {installed} is installed: "
+        "`policy-cache doctor` says what differs"
+    )

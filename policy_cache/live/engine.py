@@ -31,8 +31,7 @@ if TYPE_CHECKING:
     from typing import Self, Unpack
 
     from policy_cache.engine.compile import CompiledRule
-    from policy_cache.engine.context import Context
-    from policy_cache.engine.match import Facts
+    from policy_cache.engine.match import Context, Facts
     from policy_cache.engine.plan import Plan
     from policy_cache.policy.load import LoadedPolicy
     from policy_cache.providers.catalog import Catalog

@@ -258,6 +258,7 @@ class RouteEntry(_Sourced):
     Attributes:
         providers: litellm's provider names.
         models: Globs over the model without its provider prefix.
+        example: A model of the route, as litellm spells it, with which `policy-cache doctor` asks litellm.
         custom_host: Only behind an `api_base` that is not the provider's own.
         mechanism: Whether markers are needed, or the provider caches by itself, or not at all.
         dialect: How a breakpoint is written.
@@ -279,6 +280,7 @@ class RouteEntry(_Sourced):
     name: str
     providers: tuple[str, ...]
     models: tuple[str, ...] = ("*",)
+    example: str | None = None
     custom_host: bool = False
     mechanism: Mechanism
     dialect: str = "cache_control"
@@ -298,9 +300,14 @@ class RouteEntry(_Sourced):
 
 
 class Catalog(_Entry):
-    """Every provider and route, with the tables they refer to."""
+    """Every provider and route, with the tables they refer to.
+
+    Attributes:
+        observed: The release of litellm that its routes were observed on.
+    """
 
     version: Literal[1]
+    observed: str | None = None
     sources: dict[str, str]
     providers: dict[str, ProviderEntry]
     dialects: dict[str, DialectEntry]

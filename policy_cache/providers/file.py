@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from policy_cache.diagnostics import Diagnostic, by_position
 from policy_cache.errors import PolicyError
 from policy_cache.packaged import packaged_data
 from policy_cache.policy.check.examine import validate
+from policy_cache.policy.language.schema import Generate
 from policy_cache.policy.text.file import read_bytes
 from policy_cache.policy.text.source import parse
 from policy_cache.providers.catalog import Catalog, problems
@@ -124,3 +126,19 @@ def _in_file(path: tuple[str, ...], source: Source) -> Path:
     while where and tuple(where) not in source.values:
         where.pop()
     return tuple(where)
+
+
+def catalog_schema() -> dict[str, Any]:
+    """The JSON Schema of a catalog file: of the catalog, with all that the packaged one can give left out."""
+    schema = Catalog.model_json_schema(schema_generator=Generate)
+    schema["required"] = ["version"]
+    for name, entry in schema["$defs"].items():
+        given = {"sources"} if name != "RouteEntry" else set(entry["required"]) - {"name"}
+        if "required" in entry:
+            entry["required"] = [member for member in entry["required"] if member not in given]
+    return {"$schema": Generate.schema_dialect, **schema, "title": "policy-cache catalog"}
+
+
+def catalog_schema_text() -> str:
+    """The schema as it is shipped in `schema/catalog.schema.json`."""
+    return json.dumps(catalog_schema(), indent=2, ensure_ascii=False) + "\n"

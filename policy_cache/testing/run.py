@@ -24,7 +24,7 @@ from policy_cache.text.words import visible
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from policy_cache.engine.context import Context
+    from policy_cache.engine.match import Context
     from policy_cache.providers.catalog import Catalog
     from policy_cache.testing.load import Suite
 

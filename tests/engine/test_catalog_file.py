@@ -10,8 +10,7 @@ import pytest
 from policy_cache import Engine, PolicyError
 from policy_cache.packaged import packaged
 from policy_cache.providers.catalog import packaged_catalog
-from policy_cache.providers.file import load_catalog
-from policy_cache.providers.schema import catalog_schema_text
+from policy_cache.providers.file import catalog_schema_text, load_catalog
 from policy_cache.report.diagnostics.render import full
 from policy_cache.text.styled import plain
 

@@ -5,16 +5,15 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from typing import NamedTuple
 
 from policy_cache import Engine
 from policy_cache.integrations.litellm import wire
+from policy_cache.integrations.litellm.doctor import request
 from policy_cache.request.markers import MARKER_KEYS
 from tests.wire.routes import ROUTES
 
-WORDS = "word " * 12_000
 POLICY = """
 version: 1
 name: one
@@ -55,92 +54,24 @@ class Cell(NamedTuple):
     named: str
 
 
-def text(words, *, blocks):
-    return [{"type": "text", "text": words}] if blocks else words
-
-
-def typed(content, kind):
-    """A text, or blocks of the Responses API."""
-    return content if isinstance(content, str) else [{**block, "type": kind} for block in content]
-
-
 def request_of(case, kind):
     """An agent's request in the shape of the route, with what the kind asks for as blocks."""
-    blocks = {name.partition(",")[0] for name in (kind,) if name.endswith("blocks")}
-    system = text(f"SYSTEM {WORDS}", blocks="system" in blocks)
-    question = text("QUESTION", blocks="user" in blocks)
-    answer = text("ANSWER", blocks="assistant" in blocks)
-    result = text("RESULT", blocks="result" in blocks)
-    parameters = {"type": "object", "properties": {}}
-    if case.shape == "messages":
-        return {
-            **copy.deepcopy(case.request),
-            "max_tokens": 16,
-            "tools": [
-                {"name": "look_up", "description": "d", "input_schema": {"type": "object", "properties": {}}}
-            ],
-            "system": system,
-            "messages": [
-                {"role": "user", "content": question},
-                {"role": "assistant", "content": answer},
-                {"role": "user", "content": "NEXT"},
-                {
-                    "role": "assistant",
-                    "content": [{"type": "tool_use", "id": "call_1", "name": "look_up", "input": {}}],
-                },
-                {
-                    "role": "user",
-                    "content": [{"type": "tool_result", "tool_use_id": "call_1", "content": result}],
-                },
-                {"role": "user", "content": "LAST"},
-            ],
-        }
-    if case.shape == "responses":
-        return {
-            **copy.deepcopy(case.request),
-            "max_output_tokens": 16,
-            "tools": [{"type": "function", "name": "look_up", "description": "d", "parameters": parameters}],
-            "input": [
-                {"role": "developer", "content": typed(system, "input_text")},
-                {"role": "user", "content": typed(question, "input_text")},
-                {"role": "assistant", "content": typed(answer, "output_text")},
-                {"role": "user", "content": "NEXT"},
-                {"type": "function_call", "call_id": "call_1", "name": "look_up", "arguments": "{}"},
-                {"type": "function_call_output", "call_id": "call_1", "output": typed(result, "input_text")},
-                {"role": "user", "content": "LAST"},
-            ],
-        }
-    call = {"id": "call_1", "type": "function", "function": {"name": "look_up", "arguments": "{}"}}
-    function = {"name": "look_up", "description": "d", "parameters": parameters}
-    return {
-        **copy.deepcopy(case.request),
-        "max_tokens": 16,
-        "tools": [{"type": "function", "function": function}],
-        "messages": [
-            {"role": "system", "content": system},
-            {"role": "user", "content": question},
-            {"role": "assistant", "content": answer},
-            {"role": "user", "content": "NEXT"},
-            {"role": "assistant", "content": None, "tool_calls": [call]},
-            {"role": "tool", "tool_call_id": "call_1", "content": result},
-            {"role": "user", "content": "LAST"},
-        ],
-    }
+    name, _, blocks = kind.partition(", ")
+    elsewhere = "api_base" in case.request
+    given = request(case.shape, case.request["model"], elsewhere=elsewhere, blocks=blocks and name)
+    return {**given, **case.request}
 
 
 def cell(case, kind):
     """Plan one marker on one kind of block, and have litellm send it."""
-    request = request_of(case, kind)
-    # The prefix must be large enough wherever the marker stands.
-    tools = request["tools"]
-    (tools[0].get("function") or tools[0])["description"] = f"d {WORDS}"
+    given = request_of(case, kind)
     target, named = KINDS[kind]
     first = 0 if case.shape == "messages" else 1
     target = target.format(first=first, second=first + 1, call=first + 3)
     if case.shape == "responses":
         target = target.replace("$.messages", "$.input")
-    plan = Engine.from_text(POLICY.format(target=target)).plan(request, shape=case.shape)
-    return Cell(plan, wire(plan.request, shape=case.shape), wire(request, shape=case.shape), named)
+    plan = Engine.from_text(POLICY.format(target=target)).plan(given, shape=case.shape)
+    return Cell(plan, wire(plan.request, shape=case.shape), wire(given, shape=case.shape), named)
 
 
 def at(body, location):

@@ -8,6 +8,7 @@ import click
 
 from policy_cache.cli.shared.catalog import catalog_option, read_catalog
 from policy_cache.cli.shared.output import show, show_json
+from policy_cache.integrations import difference
 from policy_cache.report.providers import details, routes_of, table
 from policy_cache.text.words import suggest
 
@@ -30,6 +31,8 @@ def command(name: str | None, catalog_file: str | None, output_format: str) -> N
         show_json([route.model_dump(mode="json", exclude_defaults=True) for route in routes])
     elif name is None:
         show(table(catalog))
+        if sentence := difference(catalog):
+            click.echo(f"policy-cache: {sentence}", err=True)
     else:
         for number, route in enumerate(routes):
             show(details(catalog, route, first=number == 0))

@@ -20,7 +20,7 @@ def command(*, of_catalog: bool, of_tests: bool) -> None:
         click.echo(tests_schema_text(), nl=False)
         return
     if of_catalog:
-        from policy_cache.providers.schema import catalog_schema_text  # noqa: PLC0415, slow to import
+        from policy_cache.providers.file import catalog_schema_text  # noqa: PLC0415, slow to import
 
         click.echo(catalog_schema_text(), nl=False)
         return

@@ -24,8 +24,7 @@ from policy_cache.text.words import visible
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from policy_cache.engine.context import Context
-    from policy_cache.engine.match import Facts
+    from policy_cache.engine.match import Context, Facts
     from policy_cache.engine.plan import Plan
     from policy_cache.text.styled import Span
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from policy_cache.integrations.litellm.doctor import KINDS
 from policy_cache.request.location import place
 from policy_cache.text.styled import Span, column
 from policy_cache.text.words import visible, word
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from policy_cache.integrations.litellm.doctor import Finding, Outcome
     from policy_cache.integrations.litellm.wire import Check, WireMarker
+    from policy_cache.text.styled import Style
 
 _LOST = "lost by litellm"
 
@@ -88,3 +92,50 @@ def _places(places: Iterable[WireMarker], offset: int, calls: int) -> str:
         for marker in places
     ]
     return ", ".join(shown) or _LOST
+
+
+_SIGNS: Mapping[Outcome, tuple[str, Style]] = {
+    "kept": ("kept", "added"),
+    "moved": ("moved", "note"),
+    "lost": ("LOST", "error"),
+    "refused": ("REFUSED", "error"),
+    "unmarked": ("-", "dim"),
+    "unsent": ("not sent", "note"),
+}
+
+
+def doctor_report(findings: Sequence[Finding], beside: Iterable[tuple[str, str]]) -> Iterator[Span]:
+    """What became of each kind of block's marker, a line for each route and shape; and what else there is."""
+    yield Span(f"litellm {version('litellm')}\n", "strong")
+    for name, what in beside:
+        yield Span(f"  {visible(name)}", "note")
+        yield Span(f"  {visible(what)}\n", "dim")
+    rows: dict[tuple[str, str], dict[str, Outcome]] = {}
+    for finding in findings:
+        rows.setdefault((finding.route, finding.shape), {})[finding.kind] = finding.outcome
+    widths = column(route for route, _ in rows), column(shape for _, shape in rows)
+    head = "".join(f"{kind:11}" for kind in KINDS).rstrip()
+    yield Span(f"\n{'route':{widths[0]}}  {'shape':{widths[1]}}  {head}\n", "strong")
+    for (route, shape), outcomes in rows.items():
+        yield Span(f"{visible(route):{widths[0]}}  {shape:{widths[1]}}  ")
+        for kind in KINDS:
+            sign, style = _SIGNS[outcomes[kind]]
+            yield Span(sign if kind == KINDS[-1] else f"{sign:11}", style)
+        yield Span("\n")
+    number = Counter(finding.outcome for finding in findings)
+    yield Span(
+        f"\n{len(rows)} ways to a provider: {number['kept']} markers kept, {number['moved']} moved, "
+        f"{number['lost']} lost, {number['refused']} refused; {number['unmarked']} not placed there"
+        + (f", {number['unsent']} not sent by this litellm" if number["unsent"] else "")
+        + ".\n",
+        "error" if number["lost"] + number["refused"] else "strong",
+    )
+
+
+def doctor_json(findings: Sequence[Finding], beside: Iterable[tuple[str, str]]) -> dict[str, object]:
+    """The same as JSON data."""
+    return {
+        "litellm": version("litellm"),
+        "beside": dict(beside),
+        "findings": [finding._asdict() for finding in findings],
+    }

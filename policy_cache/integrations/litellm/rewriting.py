@@ -7,10 +7,13 @@ import re
 import time
 from collections import Counter
 from contextlib import suppress
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from policy_cache.engine.engine import is_disabled
 from policy_cache.errors import RequestError
+from policy_cache.integrations import difference
+from policy_cache.providers.catalog import packaged_catalog
 from policy_cache.usage.accounting import Accounting
 
 if TYPE_CHECKING:
@@ -104,6 +107,7 @@ class Rewriting:
             clock: The time in seconds.
             told: Who is told of rewrites and answers.
         """
+        _tell_of_another_litellm()
         self.replace(engine, **told)
         self._meets_bridged = meets_bridged
         self.retired = False
@@ -240,6 +244,13 @@ class Rewriting:
         if self._metrics is not None:
             with suppress(Exception):  # counted and logged above; the metrics may be what failed
                 self._metrics.failed(kind)
+
+
+@cache
+def _tell_of_another_litellm() -> None:
+    """Log, once in a process, that the catalog was observed on another litellm."""
+    if sentence := difference(packaged_catalog()):
+        _log.warning("%s", sentence)
 
 
 def _longer(before: _Pause | None, now: float, seconds: float) -> _Pause:

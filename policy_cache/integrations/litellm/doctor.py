@@ -1,0 +1,300 @@
+"""What the installed litellm makes of a marker: on every explicit route, shape and kind of block.
+
+A release other than the one that the catalog was observed on may lose a marker that another keeps.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, get_args
+
+import litellm
+import yaml
+from litellm.integrations.anthropic_cache_control_hook import AnthropicCacheControlHook
+
+from policy_cache.integrations.litellm.handler import PolicyCacheHandler
+from policy_cache.integrations.litellm.wire import WireError, check, wire
+from policy_cache.live.engine import Engine
+from policy_cache.policy.load import loads
+from policy_cache.request.location import value_at
+from policy_cache.request.prompt import AREAS
+from policy_cache.text.words import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from policy_cache.engine.plan import Plan
+    from policy_cache.integrations.litellm.wire import Check
+    from policy_cache.providers.catalog import Catalog
+    from policy_cache.request.location import Location
+    from policy_cache.request.prompt import Shape
+
+Kind: TypeAlias = Literal["tool", "system", "user", "assistant", "call", "result", "request"]
+Outcome: TypeAlias = Literal["kept", "moved", "lost", "refused", "unmarked", "unsent"]
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+BAD: frozenset[Outcome] = frozenset({"lost", "refused"})
+_MARKED = BAD | {"kept", "moved"}
+
+_BESIDE = {
+    "openai": "OpenAI's SDK",
+    "anthropic": "Anthropic's SDK",
+    "fastapi": "litellm's proxy can run",
+    "prometheus-client": "metrics can go to Prometheus",
+    "opentelemetry-api": "metrics can go to OpenTelemetry",
+}
+_SWITCHES = {
+    "POLICY_CACHE_DISABLED": "switches policy-cache off if it says yes",
+    "POLICY_CACHE_CATALOG": "the proxy's catalog file",
+    "POLICY_CACHE_RECORD": "the proxy records there",
+}
+
+# More than any model's minimum, and one word in each block that tells it from the others.
+_WORDS = "word " * 12_000
+_IN_ORDER = ("look_up", "SYSTEM", "QUESTION", "ANSWER", "NEXT", "call_1", "RESULT", "LAST")
+_SCHEMA: dict[str, Any] = {"type": "object", "properties": {}}
+_ELSEWHERE = "https://proxy.example/v1"
+
+
+class Finding(NamedTuple):
+    """What became of a marker.
+
+    Attributes:
+        route: The catalog's name of the route.
+        shape: The shape of the request.
+        kind: The kind of block that was to be marked.
+        outcome: `kept` on that block, `moved` to another one by litellm, `lost`, or `refused` as a whole;
+            `unmarked` where the route takes none there, `unsent` where litellm sends no such request at all.
+    """
+
+    route: str
+    shape: Shape
+    kind: Kind
+    outcome: Outcome
+
+
+def examine(catalog: Catalog) -> Iterator[Finding]:
+    """Have the installed litellm build the body of a marked request for each, with no network and no key."""
+    engines = {
+        (shape, kind): Engine(loads(_policy(shape, kind), "<doctor>"), catalog)
+        for shape in AREAS
+        for kind in KINDS
+    }
+    for entry in catalog.routes:
+        if entry.mechanism != "explicit" or entry.example is None:
+            continue
+        for shape in entry.blocks:
+            given = request(shape, entry.example, elsewhere=entry.custom_host)
+            for kind in KINDS:
+                plan = engines[shape, kind].plan(given, shape=shape)
+                yield Finding(entry.name, shape, kind, _outcome(plan))
+
+
+def left_out(catalog: Catalog) -> str | None:
+    """In a sentence, which explicit routes have no example model; None if all have one."""
+    names = [quoted(e.name) for e in catalog.routes if e.mechanism == "explicit" and e.example is None]
+    return f"without an `example`, not looked at: {', '.join(names)}" if names else None
+
+
+def _outcome(plan: Plan) -> Outcome:
+    if not plan.changed:
+        return "unmarked"
+    try:
+        checked = check(plan)
+    except WireError:
+        return "refused" if _is_sent(plan) else "unsent"
+    if checked.lost or not checked.wire.markers:
+        return "lost"
+    if plan.route.run:
+        return "kept"
+    return "kept" if all(_stands(plan, checked, number) for number in range(len(checked.fates))) else "moved"
+
+
+def _is_sent(plan: Plan) -> bool:
+    """Whether litellm builds a body of the request as it was."""
+    try:
+        wire(plan.original, provider=plan.route.provider or None, shape=plan.route.shape)
+    except WireError:
+        return False
+    return True
+
+
+def _stands(plan: Plan, checked: Check, number: int) -> bool:
+    """Whether a marker stands, in the body, on the block that it was planned on."""
+    fate = checked.fates[number]
+    block = fate.marker.block
+    if block is None or fate.marker.at == ():
+        return True
+    place = fate.places[-1]
+    body = checked.wire.sent[place.call].body
+    return _word(value_at(plan.request, block)) == _word(_block(body, place.location))
+
+
+def _block(value: Any, location: Location) -> object:  # noqa: ANN401, a body as litellm made it
+    """What stands at a location of a body, a Converse `cachePoint` not being counted."""
+    for key in location:
+        members: Any = value
+        if isinstance(key, int):
+            members = [item for item in value if set(item) != {"cachePoint"}]
+        value = members[key]
+    return value
+
+
+def _word(value: object) -> str | None:
+    """The word that tells a block from the others; a result has its call's, too."""
+    text = str(value)
+    return next((word for word in reversed(_IN_ORDER) if word in text), None)
+
+
+def _policy(shape: Shape, kind: Kind) -> str:
+    """A policy that marks a kind of block in `request`."""
+    first = 0 if shape == "messages" else 1
+    area = AREAS[shape]
+    targets = {
+        "tool": "tools",
+        "user": f"$.{area}[{first}]",
+        "assistant": f"$.{area}[{first + 1}]",
+        "call": f"$.{area}[{first + 3}]",
+        "result": "messages.last_tool_result",
+    }
+    return (
+        "version: 1\nname: doctor\nrules:\n"
+        '  - {name: mark, match: {provider: ["*", gemini], model: "*"}, '
+        f'targets: ["{targets.get(kind, kind)}"], action: {{add_cache_control: {{}}}}}}\n'
+    )
+
+
+def request(shape: Shape, model: str, *, elsewhere: bool = False, blocks: str = "") -> dict[str, Any]:
+    """An agent's request in a shape, with every kind of block.
+
+    Args:
+        shape: The shape.
+        model: The model, as litellm spells it.
+        elsewhere: Whether it goes to a host that is not the provider's own.
+        blocks: A kind whose text is a list of one block.
+    """
+    part = {"chat": "text", "messages": "text", "responses": "input_text"}[shape]
+
+    def said(words: str, kind: str, part: str = part) -> object:
+        return [{"type": part, "text": words}] if kind == blocks else words
+
+    system = said(f"SYSTEM {_WORDS}", "system")
+    question, result = said("QUESTION", "user"), said("RESULT", "result")
+    answer = said("ANSWER", "assistant", "output_text" if shape == "responses" else part)
+    about = {"name": "look_up", "description": f"d {_WORDS}"}
+    asked: list[dict[str, Any]] = [
+        {"role": "user", "content": question},
+        {"role": "assistant", "content": answer},
+        {"role": "user", "content": "NEXT"},
+    ]
+    last: dict[str, Any] = {"role": "user", "content": "LAST"}
+    turns: list[dict[str, Any]]
+    whole: dict[str, Any] = {"model": model, **({"api_base": _ELSEWHERE} if elsewhere else {})}
+    if shape == "messages":
+        use = {"type": "tool_use", "id": "call_1", "name": "look_up", "input": {}}
+        answered = {"type": "tool_result", "tool_use_id": "call_1", "content": result}
+        turns = [{"role": "assistant", "content": [use]}, {"role": "user", "content": [answered]}]
+        tools: list[dict[str, Any]] = [{**about, "input_schema": _SCHEMA}]
+        return {
+            **whole,
+            "max_tokens": 16,
+            "tools": tools,
+            "system": system,
+            "messages": [*asked, *turns, last],
+        }
+    if shape == "responses":
+        turns = [
+            {"type": "function_call", "call_id": "call_1", "name": "look_up", "arguments": "{}"},
+            {"type": "function_call_output", "call_id": "call_1", "output": result},
+        ]
+        tools = [{"type": "function", **about, "parameters": _SCHEMA}]
+        items = [{"role": "developer", "content": system}, *asked, *turns, last]
+        return {**whole, "max_output_tokens": 16, "tools": tools, "input": items}
+    call = {"id": "call_1", "type": "function", "function": {"name": "look_up", "arguments": "{}"}}
+    turns = [
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "call_1", "content": result},
+    ]
+    tools = [{"type": "function", "function": {**about, "parameters": _SCHEMA}}]
+    messages = [{"role": "system", "content": system}, *asked, *turns, last]
+    return {**whole, "max_tokens": 16, "tools": tools, "messages": messages}
+
+
+def overlay_text(catalog: Catalog, findings: Sequence[Finding]) -> str:
+    """A catalog file that turns off what the installed litellm loses or refuses."""
+    about = f"# What litellm {version('litellm')} loses or refuses is off; made by `policy-cache doctor`.\n"
+    return about + yaml.safe_dump(overlay(catalog, findings) or {"version": 1}, sort_keys=False)
+
+
+def overlay(catalog: Catalog, findings: Sequence[Finding]) -> dict[str, object]:
+    """The same as data; empty where nothing is to be turned off."""
+    blocks: dict[str, object] = {}
+    routes: list[dict[str, object]] = []
+    for entry in catalog.routes:
+        bad = [f for f in findings if f.route == entry.name and f.outcome in BAD]
+        if not bad:
+            continue
+        marked = Counter(f.shape for f in findings if f.route == entry.name and f.outcome in _MARKED)
+        tables: dict[Shape, str] = dict(entry.blocks)
+        for shape in entry.blocks:
+            off = [f.kind for f in bad if f.shape == shape]
+            if off and len(off) == marked[shape]:
+                del tables[shape]
+            elif set(off) - {"request"}:
+                tables[shape] = f"{entry.name}-{shape}"
+                blocks[tables[shape]] = _without(catalog, entry.blocks[shape], off)
+        changed: dict[str, object] = {"name": entry.name, "blocks": tables}
+        if not tables:
+            changed |= {"mechanism": "none", "note": f"litellm {version('litellm')} loses every marker."}
+        if "request" in {f.kind for f in bad}:
+            changed["request_marker"] = []
+        routes.append(changed)
+    return {"version": 1, "blocks": blocks, "routes": routes} if routes else {}
+
+
+# What a table says of each kind: flags, and lists of which some members are about it.
+_FLAGS: Mapping[Kind, tuple[str, ...]] = {"tool": ("tools",), "call": ("tool_calls",)}
+_MEMBERS: Mapping[Kind, Mapping[str, frozenset[str]]] = {
+    "system": {"system": frozenset({"text"})},
+    "user": {"user": frozenset({"text"})},
+    "assistant": {"assistant": frozenset({"text"})},
+    "call": {"assistant": frozenset({"tool_use"})},
+    "result": {
+        "user": frozenset({"tool_result"}),
+        "tool_messages": frozenset({"tool", "function"}),
+        "tool_content": frozenset({"text"}),
+    },
+}
+
+
+def _without(catalog: Catalog, name: str, kinds: list[Kind]) -> dict[str, object]:
+    """A table without what some kinds need."""
+    table = catalog.blocks[name].model_dump(mode="json", exclude_defaults=True, exclude={"sources"})
+    for kind in kinds:
+        for flag in _FLAGS.get(kind, ()):
+            table.pop(flag, None)
+        for member, words in _MEMBERS.get(kind, {}).items():
+            if member in table:
+                table[member] = [word for word in table[member] if word not in words]
+    return table
+
+
+def surroundings() -> Iterator[tuple[str, str]]:
+    """What stands beside the catalog in this process and its environment, each with what it means."""
+    for name, what in _BESIDE.items():
+        with suppress(PackageNotFoundError):
+            yield f"{name} {version(name)}", what
+    for name, what in _SWITCHES.items():
+        if name in os.environ:
+            yield name, what
+    yield f"policy {os.environ.get('POLICY_CACHE_POLICY') or 'default'}", "in force where no other is named"
+    injecting = [c for c in litellm.callbacks if isinstance(c, AnthropicCacheControlHook)]
+    if injecting:
+        yield "litellm's own injection", "is registered: requests with injection points get its markers"
+    engines = sum(isinstance(callback, PolicyCacheHandler) for callback in litellm.callbacks)
+    engines += hasattr(litellm.completion, "__wrapped__")
+    if engines > 1:
+        yield f"{engines} engines", "stand before litellm in this process: each rewrites what the other did"
