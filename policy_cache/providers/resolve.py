@@ -135,7 +135,9 @@ def resolve(
     if entry is None:
         return Route(None, name, bare, shape, "none", 0, frozenset(), 0, False, {}, BlockRules())
     explicit = entry.mechanism == "explicit" and shape in entry.blocks
-    mechanism = "none" if entry.mechanism == "explicit" and not explicit else entry.mechanism
+    mechanism = entry.mechanism
+    if mechanism == "explicit" and not explicit:  # in this shape no marker gets there
+        mechanism = "automatic" if entry.automatic else "none"
     ttls: tuple[Ttl, ...] = ("5m", "1h") if matches(entry.long_ttl, bare) else entry.ttls
     dialect = catalog.dialects[entry.dialect]
     smallest = _row(catalog.minimums[entry.minimum].models, name, bare) if entry.minimum else None

@@ -30,7 +30,7 @@ rules:
         ("openrouter/qwen/qwen3-max", "chat", ("none", "not-unknown", "excepted")),
         ("nobody/model", "chat", ("unknown",)),
         # A provider's markers reach it from one shape alone.
-        ("dashscope/qwen3-max", "messages", ("none", "not-unknown", "excepted")),
+        ("dashscope/qwen3-max", "messages", ("automatic", "not-unknown", "excepted")),
     ],
 )
 def test_which_rules_match(model, shape, rules):

@@ -320,6 +320,7 @@ _IMAGES_APART = (
     "minimax",
     "databricks",
     "dashscope",
+    "qwen-cloud",
 )
 _MANTLE = ("mantle-claude", "bedrock-mantle")
 # In Anthropic's shape, litellm makes a request in OpenAI's of it.
