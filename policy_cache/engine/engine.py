@@ -12,7 +12,7 @@ from policy_cache.engine.actions import Conduct
 from policy_cache.engine.compile import Candidate, CompiledRule, Index, Split, compile_policy
 from policy_cache.engine.decide import decide
 from policy_cache.engine.direct import direct
-from policy_cache.engine.match import Facts, carried_metadata
+from policy_cache.engine.match import Facts, base_model_of, carried_metadata
 from policy_cache.engine.repair import KEY_PARAMETER, can_repair
 from policy_cache.errors import RequestError
 from policy_cache.providers.catalog import packaged_catalog
@@ -70,7 +70,7 @@ class _Program(NamedTuple):
     left: _Left
 
 
-_Key: TypeAlias = "tuple[str, str | None, str | None, str | None, Shape]"
+_Key: TypeAlias = "tuple[str, str | None, str | None, str | None, Shape, str | None]"
 _Traits: TypeAlias = tuple[object, ...]
 
 
@@ -224,19 +224,28 @@ class CompiledPolicy:
         if shape is None:
             shape = detect_shape(request)
         base = request.get("api_base") or request.get("base_url")
-        key = (model, provider, alias, base if base is None else _text(base), shape)
+        deployed = "model_info" in request or "base_model" in request
+        base_model = base_model_of(request) if deployed else None
+        key = (model, provider, alias, base if base is None else _text(base), shape, base_model)
         program = self._programs.get(key)
         if program is None:
             program = self._compile(key)
         return Facts(request, program.route, alias, metadata=metadata, headers=headers), program
 
     def _compile(self, key: _Key) -> _Program:
-        model, provider, alias, api_base, shape = key
+        model, provider, alias, api_base, shape, base_model = key
         length = sum(map(len, filter(None, key)))
         if length > _LONGEST_KEY:
             expected = f"names of at most {_LONGEST_KEY:,} characters"
             raise RequestError((), found=f"{length:,} characters", expected=expected)
-        route = resolve(self._catalog, model=model, provider=provider, api_base=api_base, shape=shape)
+        route = resolve(
+            self._catalog,
+            model=model,
+            provider=provider,
+            api_base=api_base,
+            shape=shape,
+            base_model=base_model,
+        )
         program = _Program(route, self._left(route, alias))
         _remember(self._programs, key, program, self._most)
         return program

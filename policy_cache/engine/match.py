@@ -125,6 +125,15 @@ def carried_metadata(request: Mapping[str, object]) -> Mapping[str, object]:
     return _first_mapping(request.get("metadata"), request.get("litellm_metadata"))
 
 
+def base_model_of(request: Mapping[str, object]) -> str | None:
+    """What a deployment is of, as litellm's callers and its Router say it."""
+    about = request.get("model_info")
+    for said in (request.get("base_model"), about.get("base_model") if isinstance(about, dict) else None):
+        if isinstance(said, str) and said:
+            return said
+    return None
+
+
 def _first_mapping(*values: object) -> Mapping[str, object]:
     return next((value for value in values if isinstance(value, Mapping) and value), {})
 
@@ -207,11 +216,17 @@ _READ: dict[str, Callable[[Facts], str | None]] = {
 def _static(name: str, wanted: tuple[str, ...]) -> Condition:
     """The same for every rule that asks the same, so that a route is asked once."""
     read, names = _READ[name], Names(wanted, expressions=name == "model")
+
+    def holds(facts: Facts) -> bool:
+        # A deployment goes by its own name, and by that of the model behind it.
+        values = (read(facts), facts.route.deployment) if name == "model" else (read(facts),)
+        return any(value is not None and names.match(value) for value in values)
+
     return Condition(
         name,
         " | ".join(wanted),
         True,
-        lambda facts: (value := read(facts)) is not None and names.match(value),
+        holds,
         lambda facts: read(facts) or _NONE.get(name, ""),
     )
 

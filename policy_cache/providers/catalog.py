@@ -30,6 +30,18 @@ class _Sourced(_Entry):
     sources: tuple[str, ...]
 
 
+class DeployedEntry(_Entry):
+    """Deployments whose name does not tell the model, so that litellm goes by their `base_model`.
+
+    Attributes:
+        names: Globs over their names.
+        way: How litellm calls one whose name does not say it: `converse` for `converse/…`.
+    """
+
+    names: tuple[str, ...] = ("*",)
+    way: str = ""
+
+
 class ProviderEntry(_Entry):
     """How a provider is recognised when a request does not name it.
 
@@ -38,12 +50,14 @@ class ProviderEntry(_Entry):
         models: Globs over a model that carries no provider prefix.
         example: A model there, without its provider prefix; a first policy's tests ask for it.
         family: The family of that model.
+        deployed: Deployments that go by their `base_model`; None where litellm goes by the name all the same.
     """
 
     hosts: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
     example: Annotated[str, Field(min_length=1)] | None = None
     family: str | None = None
+    deployed: DeployedEntry | None = None
 
 
 class FamilyEntry(_Entry):

@@ -45,7 +45,8 @@ class Route:
     Attributes:
         name: The catalog's name for the route; None for a provider it does not know.
         provider: litellm's name for the provider; empty when it cannot be told.
-        model: The model, without its provider prefix.
+        model: The model, without its provider prefix: what `base_model` says it is, where that is said.
+        deployment: The model as sent, where `base_model` says what it is; None where not.
         shape: The request's shape.
         mechanism: How the provider caches.
         breakpoints: The most markers in one request.
@@ -86,6 +87,7 @@ class Route:
     run: bool = False
     marked: ExplicitRules | BreakpointRules | None = None
     automatic: AutomaticRules | None = None
+    deployment: str | None = None
 
     @property
     def cache(self) -> CacheRules | None:
@@ -117,10 +119,28 @@ class Route:
 
 
 def resolve(
-    catalog: Catalog, *, model: str, provider: str | None, api_base: str | None, shape: Shape
+    catalog: Catalog,
+    *,
+    model: str,
+    provider: str | None,
+    api_base: str | None,
+    shape: Shape,
+    base_model: str | None = None,
 ) -> Route:
-    """Resolve the route of a request, without asking litellm."""
+    """Resolve the route of a request, without asking litellm.
+
+    Args:
+        catalog: What is known of providers.
+        model: The model, or the name of a deployment of one.
+        provider: litellm's name for who serves it, if that is said.
+        api_base: Where it is served, if that is said.
+        shape: The shape of the request.
+        base_model: What a deployment is of, in litellm's words: `azure/gpt-5.6`.
+    """
     name, bare = _provider(catalog, model, provider, api_base)
+    served, deployment = catalog.providers.get(name), None
+    if base_model and served and served.deployed and matches(served.deployed.names, bare):
+        deployment, bare = bare, _deployed(catalog, name, bare, base_model, served.deployed.way)
     elsewhere = _is_elsewhere(catalog, name, api_base)
     entry = next(
         (
@@ -133,7 +153,9 @@ def resolve(
         None,
     )
     if entry is None:
-        return Route(None, name, bare, shape, "none", 0, frozenset(), 0, False, {}, BlockRules())
+        return Route(
+            None, name, bare, shape, "none", 0, frozenset(), 0, False, {}, BlockRules(), deployment=deployment
+        )
     explicit = entry.mechanism == "explicit" and shape in entry.blocks
     mechanism = entry.mechanism
     if mechanism == "explicit" and not explicit:  # in this shape no marker gets there
@@ -168,7 +190,19 @@ def resolve(
         automatic=automatic_rules(automatic, _row(automatic.models, name, bare), minimum)
         if automatic
         else None,
+        deployment=deployment,
     )
+
+
+def _deployed(catalog: Catalog, provider: str, sent: str, base_model: str, usual: str) -> str:
+    """The model behind a deployment, called in the way that the deployment is: `converse/`, `invoke/`."""
+    prefix, slash, rest = base_model.partition("/")
+    model = rest if slash and prefix.lower() in catalog.providers else base_model
+    way, slash, _ = sent.partition("/")
+    globs = (glob for entry in catalog.routes if provider in entry.providers for glob in entry.models)
+    if not slash or not any(glob.startswith(f"{way}/") for glob in globs):
+        way = usual
+    return f"{way}/{model}" if way and not model.startswith(f"{way}/") else model
 
 
 def _is_elsewhere(catalog: Catalog, provider: str, api_base: str | None) -> bool:

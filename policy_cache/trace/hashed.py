@@ -38,7 +38,7 @@ def _names(text: str) -> frozenset[str]:
 
 # Members whose text is a protocol's own word, or the name of a tool.
 _WORDS = _names("""
-    custom_llm_provider detail effort location media_type mode model name prompt_cache_retention
+    base_model custom_llm_provider detail effort location media_type mode model name prompt_cache_retention
     reasoning_effort role speed tool_choice ttl type
 """)
 # Members whose text only names something: hashed to a text, so that equal ones stay equal.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
-from policy_cache.engine.match import carried_metadata
+from policy_cache.engine.match import base_model_of, carried_metadata
 from policy_cache.errors import PolicyCacheError
 from policy_cache.request.location import fields_of
 from policy_cache.request.prompt import AREAS
@@ -23,6 +23,7 @@ _CACHE_PARAMETERS = (
 # What decides a prompt and its route; a member that is not named here is never written.
 _MEMBERS = (
     "model",
+    "base_model",
     "custom_llm_provider",
     "messages",
     "system",
@@ -80,6 +81,8 @@ class TraceRecord(NamedTuple):
 def kept_of(request: Mapping[str, object], metadata: tuple[str, ...]) -> dict[str, object]:
     """The members of a request that are written; no secret among them."""
     kept = {name: request[name] for name in _MEMBERS if request.get(name) is not None}
+    if base_model := base_model_of(request):
+        kept["base_model"] = base_model
     for area in set(AREAS.values()):
         messages = request.get(area)
         if isinstance(messages, (list, tuple)):

@@ -333,3 +333,13 @@ def test_conditions_look_at_the_request_as_it_came():
         [{"role": "user", "content": BIG}, {"role": "assistant", "content": None, "tool_calls": [call(0)]}]
     )
     assert rules.plan(request).matched == ("a", "b")
+
+
+@pytest.mark.parametrize("model", ["prod-*", "gpt-5.6"])
+@pytest.mark.parametrize(
+    "said", [{"base_model": "azure/gpt-5.6"}, {"model_info": {"id": "d", "base_model": "azure/gpt-5.6"}}]
+)
+def test_a_deployment_goes_by_its_own_name_and_by_its_models(model, said):
+    rule = f'match: {{model: "{model}"}}, targets: [system], action: {{add_cache_control: {{}}}}'
+    plan = engine(rule).plan(chat(model="azure/prod-1", **said))
+    assert [point.key for point in plan.breakpoints] == ["prompt_cache_breakpoint"]

@@ -457,3 +457,43 @@ def test_what_a_provider_does_by_itself_stands_beside_its_markers():
     assert found.cache is found.marked
     # Markers are lost in this shape, and what is cached unasked is not.
     assert isinstance(route("dashscope/qwen3-max", shape="messages").cache, AutomaticRules)
+
+
+CONVERSE = "bedrock-claude-converse", "converse/us.anthropic.claude-sonnet-4-5-20250929-v1:0"
+PROFILE = f"{ARN}:application-inference-profile/xyz"
+
+
+@pytest.mark.parametrize(
+    ("model", "base_model", "name", "resolved"),
+    [
+        ("azure/prod-1", "azure/gpt-5.6", "azure-breakpoints", "gpt-5.6"),
+        ("azure/prod-1", "gpt-5.6-sol", "azure-breakpoints", "gpt-5.6-sol"),
+        ("azure/prod-1", "azure/gpt-4o", "openai-automatic", "gpt-4o"),
+        (f"bedrock/{PROFILE}", "bedrock/us.anthropic.claude-sonnet-4-5-20250929-v1:0", *CONVERSE),
+        (f"bedrock/converse/{PROFILE}", "us.anthropic.claude-sonnet-4-5-20250929-v1:0", *CONVERSE),
+        (
+            f"bedrock/invoke/{PROFILE}",
+            "anthropic.claude-sonnet-4-5-20250929-v1:0",
+            "bedrock-claude-invoke",
+            "invoke/anthropic.claude-sonnet-4-5-20250929-v1:0",
+        ),
+        (f"bedrock/{PROFILE}", "us.amazon.nova-pro-v1:0", "bedrock-nova", "converse/us.amazon.nova-pro-v1:0"),
+    ],
+)
+def test_a_deployment_goes_by_what_it_is_of(model, base_model, name, resolved):
+    found = resolve(CATALOG, model=model, provider=None, api_base=None, shape="chat", base_model=base_model)
+    assert (found.name, found.model, found.deployment) == (name, resolved, model.partition("/")[2])
+
+
+@pytest.mark.parametrize(
+    ("model", "base_model"),
+    [
+        ("azure_ai/prod", "azure_ai/claude-sonnet-4-5"),
+        ("databricks/prod", "databricks/databricks-claude-sonnet-4-5"),
+        ("bedrock/us.anthropic.claude-sonnet-4-5-20250929-v1:0", "bedrock/amazon.nova-pro-v1:0"),
+    ],
+)
+def test_litellm_goes_by_the_name_of_other_deployments(model, base_model):
+    assert route(model) == resolve(
+        CATALOG, model=model, provider=None, api_base=None, shape="chat", base_model=base_model
+    )

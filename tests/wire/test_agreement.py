@@ -98,6 +98,7 @@ REFUSED: dict[str, frozenset[str]] = {
     "Bedrock Claude, Converse": _CONVERSE,
     "Bedrock Claude before 4.5, Converse": _CONVERSE,
     "Bedrock Claude, inference profile": _CONVERSE,
+    "Bedrock Claude, application inference profile": _CONVERSE,
     "Bedrock Nova": _CONVERSE,
     "Bedrock, models that cache nothing": _CONVERSE,
     "Bedrock Claude, messages": frozenset({"tool, web_search", "server_tool_use"}),
@@ -171,6 +172,7 @@ MOVED: dict[str, frozenset[str]] = {
     "Bedrock Claude, Converse": _MOVED,
     "Bedrock Claude before 4.5, Converse": _MOVED,
     "Bedrock Claude, inference profile": _MOVED,
+    "Bedrock Claude, application inference profile": _MOVED,
     "Bedrock Nova": _MOVED,
     "Bedrock Claude, Converse, messages": frozenset({"tool, computer"}),
     "Snowflake Claude": frozenset(

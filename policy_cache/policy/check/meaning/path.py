@@ -33,6 +33,7 @@ _REQUEST_FIELDS = frozenset(
         "api_key",
         "audio",
         "background",
+        "base_model",
         "betas",
         "container",
         "context_management",
