@@ -149,6 +149,8 @@ class Arbiter:
             return self._refuse(source, named, ttl, "over_budget", detail, location)
         if not self._prefix.reaches(order):
             detail = f"{route.model} caches from {route.minimum:,} tokens on"
+            if order < wanted and order[0] < wanted[0]:
+                detail = f"nothing there can carry a marker, and up to {normalized(location)}: {detail}"
             return self._refuse(source, named, ttl, "below_minimum", detail, location)
         in_place = order[0] == wanted[0] if depth == 1 else order[:depth] == wanted[:depth] and depth <= 4
         if len(location) == 2 and len(named) == 4:  # a block inside a result, for which the result is marked

@@ -153,7 +153,12 @@ def summary(plan: Planned) -> Iterator[Span]:
     """What was done in numbers, and how many of the route's breakpoints are then used."""
     run = plan.route.run
     changes = Counter(kind for edit in plan.edits for kind in _kinds(edit))
-    touched = {edit.location for edit in plan.edits if _kinds(edit) != ("split",)}
+    # Those that are no more, or that ours took the place of.
+    touched = {
+        edit.location
+        for edit in plan.edits
+        if edit.change == "unmark" or (edit.change == "mark" and isinstance(edit.before, dict))
+    }
     effective = [marker for marker in plan.client_markers if marker.block is not None]
     lost = sum(1 for marker in plan.client_markers if marker.block is None and marker.holder not in touched)
     added = f"{counted(changes['added'], 'breakpoint')} added"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from policy_cache.engine.changes import Edit, Origin, Step
 from policy_cache.request.blocks import APART, message_blocks, system_blocks, tool_block
 from policy_cache.request.location import fields_of, value_at
-from policy_cache.request.markers import ON_REQUEST
+from policy_cache.request.markers import KEY, ON_REQUEST
 from policy_cache.request.prefix import EVERYTHING
 from policy_cache.text.words import word
 
@@ -65,7 +65,7 @@ def idle_markers(prompt: Prompt, route: Route, markers: Sequence[ClientMarker]) 
         block = marker.block
         if block is None:
             yield Repair(marker, f"taken away: {_obstacle(prompt, route, marker.holder, known)}")
-        elif fields_of(marker_of(request, marker)) is None:
+        elif not _is_marker(marker_of(request, marker), marker.key):
             yield Repair(marker, "taken away: its value is no marker")
         elif marker.holder in ON_REQUEST and block in marked:
             yield Repair(marker, "taken away: the last block has its own")
@@ -84,6 +84,12 @@ def idle_markers(prompt: Prompt, route: Route, markers: Sequence[ClientMarker]) 
     for marker in kept:
         if marker.block in gone:
             yield Repair(marker, f"taken away: the provider takes {most} breakpoints")
+
+
+def _is_marker(value: object, key: str) -> bool:
+    """Whether a member's value is one: of `cache_control`, there is one type."""
+    fields = fields_of(value)
+    return fields is not None and (key != KEY or fields.get("type") == "ephemeral")
 
 
 def long_markers(

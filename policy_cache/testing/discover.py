@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from policy_cache.policy.text.search import is_policy
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -14,7 +16,8 @@ SUFFIXES = (".test.yaml", ".test.yml")
 _LARGEST = 256 * 1024
 _VERSION = re.compile(rb"^version[ \t]*:", re.MULTILINE)
 _POLICY = re.compile(rb"^policy[ \t]*:", re.MULTILINE)
-_RULES = re.compile(rb"^rules[ \t]*:", re.MULTILINE)
+_TESTS = re.compile(rb"^tests[ \t]*:", re.MULTILINE)
+_EXPECT = re.compile(rb"[\s,{]expect[ \t]*:")
 
 
 def is_named_test(path: Path) -> bool:
@@ -25,13 +28,15 @@ def is_named_test(path: Path) -> bool:
 def is_ours(path: Path) -> bool:
     """Whether a file called so tests a policy: other tools have `*.test.yaml` files too."""
     content = _content(path)
-    return bool(_VERSION.search(content) and _POLICY.search(content)) or is_policy(policy_beside(path))
+    if _VERSION.search(content) and (_POLICY.search(content) or _tests(content)):
+        return True
+    policy = policy_beside(path)
+    return policy.is_file() and is_policy(str(policy))
 
 
-def is_policy(path: Path) -> bool:
-    """Whether a file looks like a policy."""
-    content = _content(path)
-    return bool(_VERSION.search(content) and _RULES.search(content))
+def _tests(content: bytes) -> bool:
+    """Whether a file has tests as we write them, whose policy may have been renamed."""
+    return bool(_TESTS.search(content) and _EXPECT.search(content))
 
 
 def policy_beside(path: Path) -> Path:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from policy_cache.errors import PolicyCacheError, PolicyError
-from policy_cache.testing.discover import files_below, is_named_test, is_ours, is_policy, tests_beside
+from policy_cache.policy.text.search import is_policy
+from policy_cache.testing.discover import files_below, is_named_test, is_ours, tests_beside
 from policy_cache.testing.load import load_suite
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def _files(paths: Iterable[Path]) -> tuple[list[Path], list[Path]]:
             for file in files_below(path):
                 if is_named_test(file):
                     files |= {file: None} if is_ours(file) else {}
-                elif is_policy(file):
+                elif is_policy(str(file)):
                     policies[file] = None
         elif is_named_test(path) or not path.exists():
             files[path] = None

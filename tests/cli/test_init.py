@@ -145,7 +145,6 @@ def test_what_is_written(run, folder):
 Next:
   policy-cache validate team.yaml
   policy-cache test team.yaml --coverage
-  policy-cache diff --policy team.yaml request.json
 """,
         "wrote team.yaml\nwrote team.test.yaml\n",
     )
@@ -303,7 +302,7 @@ def test_a_provider_of_ones_own(run, save, folder):
         "init", "--catalog", catalog, "--provider", "acme,other", "--kind", "one-shot", "--pauses", "long"
     )
     assert ran.code == 0
-    commands = [line.removeprefix("  policy-cache ").split() for line in ran.out.splitlines()[1:-1]]
+    commands = [line.removeprefix("  policy-cache ").split() for line in ran.out.splitlines()[1:]]
     assert commands[0][-2:] == ["--catalog", "catalog.yaml"]
     written = (folder / "policy.yaml").read_text()
     assert "  # Acme: the system prompt" in written

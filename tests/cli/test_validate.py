@@ -214,6 +214,19 @@ def test_a_folder_is_searched_for_policies(run):
     assert ran.code == 1
 
 
+@pytest.mark.parametrize("field", ["version", "name", "rules"])
+def test_a_policy_in_a_folder_is_one_though_a_field_is_misspelt(run, save, field):
+    save("policy.yaml", GOOD.replace(f"{field}:", f"x{field}:", 1))
+    assert run("validate", ".").code == 1
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_file_of_another_tool_in_a_folder_is_no_policy(run, save):
+    save("good.yaml", GOOD)
+    save("Chart.yaml", "version: 1\nname: chart\ndependencies:\n  - name: a\n")
+    assert run("validate", ".").out == "Valid: 1 rule in 1 file.\n"
+
+
 @pytest.mark.usefixtures("tree")
 @pytest.mark.parametrize(
     ("glob", "count"), [("team/*.y*ml", 4), ("team/**/*.yaml", 4), ("team/[ab].y*ml", 2), ("**/c.yaml", 1)]

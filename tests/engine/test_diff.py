@@ -295,3 +295,12 @@ def test_markers_that_share_a_block_use_one_breakpoint():
     request = chat([{"role": "user", "content": "q"}], tools=[tool | {"cache_control": BARE}])
     plan = engine("match: {alias: none}, targets: [system], action: {add_cache_control: {}}").plan(request)
     assert "2 already present; 1 of 4 used." in plan.diff()
+
+
+def test_a_clients_marker_beside_ours_that_has_no_effect_is_counted():
+    own = [{"type": "text", "text": BIG, "cache_control": {"type": "ephemeral"}}]
+    request = chat(
+        [{"role": "system", "content": own}, {"role": "user", "content": "q"}], model="azure/gpt-5.6"
+    )
+    plan = engine(add("system")).plan(request)
+    assert "1 breakpoint added, 0 already present, 1 without effect" in plan.diff()

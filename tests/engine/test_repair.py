@@ -244,3 +244,11 @@ def test_what_is_repaired_needs_no_repair(data, shape):
         sent = engine.rewrite(request, shape=shape)
         assert engine.rewrite(sent, shape=shape) == sent
         assert engine.plan(request, shape=shape).request == sent
+
+
+@pytest.mark.parametrize("value", ["ephemeral", {"type": "persistent"}, {"ttl": "5m"}])
+def test_what_is_no_marker_is_taken_away(value):
+    request = native(user({**TEXT, "cache_control": value}))
+    plan = NONE.plan(request)
+    assert plan.request == native(user(TEXT))
+    assert [placement.detail for placement in plan.placements] == ["taken away: its value is no marker"]

@@ -133,6 +133,14 @@ def test_a_policy_of_a_folder_without_tests(run, save, files):
     assert (ran.code, ran.err) == (1, "q.yaml: has no tests\n")
 
 
+def test_the_tests_of_a_policy_that_was_renamed_are_not_left_out(run, save, files):
+    save("q.yaml", POLICY)
+    save(files, suite(GOOD))
+    save("gone.test.yaml", suite(GOOD))
+    ran = run("test")
+    assert (ran.code, "PC502" in ran.out) == (2, True)
+
+
 def test_files_of_other_tools_are_left_alone(run, save, files):
     save(files, suite(GOOD))
     save("chart.test.yaml", "suite: helm\ntests:\n  - it: works\n")

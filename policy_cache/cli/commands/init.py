@@ -93,9 +93,8 @@ def command(
     click.echo("Next:")
     click.echo(f"  policy-cache validate {policy}")
     click.echo(f"  policy-cache test {policy} --coverage")
-    click.echo(
-        f"  policy-cache diff --policy {policy} {_quoted(request) if with_request else 'request.json'}"
-    )
+    if with_request:
+        click.echo(f"  policy-cache diff --policy {policy} {_quoted(request)}")
 
 
 def _answers(given: Mapping[str, str], known: Mapping[str, Provider]) -> Answers:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 _ENDINGS = (".yaml", ".yml")
 _TESTS = (".test.yaml", ".test.yml")
 _FIELD = re.compile(rb"^(?:\xef\xbb\xbf)?[\"']?(version|name|rules)[\"']?[ \t]*:", re.MULTILINE)
+# What a policy has below a `rules` that is misspelt; other tools' files have a version and a name, too.
+_RULE = re.compile(rb"[\s,{](?:action|targets)[ \t]*:")
 _BEGINNING = 64 * 1024
 
 
@@ -29,7 +31,7 @@ def search(names: Iterable[str]) -> tuple[str, ...]:
 
 def _files(name: str) -> Iterator[str]:
     if os.path.isdir(name):  # noqa: PTH112, which says no of a path that may not be looked at
-        policies = [file for file in _below(name) if _is_policy(file)]
+        policies = [file for file in _below(name) if is_policy(file)]
         yield from policies or [name]
     elif glob.has_magic(name) and not os.path.lexists(name):
         expanded = sorted(glob.glob(name, recursive=True))  # noqa: PTH207, names are kept as written
@@ -47,11 +49,12 @@ def _below(folder: str) -> Iterator[str]:
                 yield str(Path(here, name))
 
 
-def _is_policy(file: str) -> bool:
+def is_policy(file: str) -> bool:
     """Whether a file begins as policies do; one that cannot be read is left to whoever checks it."""
     try:
         with Path(file).open("rb") as opened:
-            fields = set(_FIELD.findall(opened.read(_BEGINNING)))
+            content = opened.read(_BEGINNING)
     except OSError:
         return True
-    return b"rules" in fields and len(fields) > 1
+    fields = set(_FIELD.findall(content))
+    return len(fields) > 1 and (b"rules" in fields or _RULE.search(content) is not None)
