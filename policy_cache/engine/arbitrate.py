@@ -131,8 +131,11 @@ class Arbiter:
                 return self._refuse(source, named, ttl, "route_drops_marker", detail)
             block: Block | None = _REQUEST_BLOCK
             last = last_effective(self._prefix.prompt, route.blocks)
-            end = None if last is None else self._behind(last.location)
-            if last is not None and end in self._claimed:
+            if last is None:
+                detail = "the prompt has no block on which one would take effect"
+                return self._refuse(source, named, ttl, "not_markable", detail)
+            end = self._behind(last.location)
+            if end in self._claimed:
                 return self._refuse_claimed(source, named, ttl, last.location, end)
         else:
             block = self.settle(wanted)

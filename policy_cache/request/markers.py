@@ -100,7 +100,7 @@ def holders(prompt: Prompt) -> Iterator[Holder]:
         yield Holder(("extra_body",), extra, order)
     for index, tool in enumerate(prompt.tools):
         fields = tool if type(tool) is dict else fields_of(tool) or {}
-        if KEY in fields or (FOREIGN in fields and "function" not in fields):
+        if KEY in fields or (FOREIGN in fields and (prompt.shape != "chat" or "function" not in fields)):
             yield Holder(("tools", index), fields, (TOOLS, index, 0, 0))
         function = fields.get("function")
         function = function if type(function) is dict else fields_of(function) or {}

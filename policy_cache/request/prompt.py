@@ -166,8 +166,9 @@ class Prompt:
         return None if self.leading else self.request.get("system")
 
     def at(self, index: int) -> Location:
-        """Where a message is."""
-        return ("input",) if isinstance(self.request.get("input"), str) else (self.area, index)
+        """Where a message is; of a text as `input`, that text."""
+        area = self.area
+        return ("input",) if area == "input" and isinstance(self.request["input"], str) else (area, index)
 
     def content_at(self, index: int) -> Location:
         """Where that is which a message says."""

@@ -25,7 +25,7 @@ NOVA = """\
 bedrock-nova
   providers     bedrock
   models        converse/*amazon.nova-[lmp]*  amazon.nova-[lmp]*  *.amazon.nova-[lmp]*  \
-converse/*amazon.nova-2-*  *amazon.nova-2-*
+us-gov-*/amazon.nova-[lmp]*  converse/*amazon.nova-2-*  *amazon.nova-2-*
   mechanism     explicit
   marker        "cache_control": {"type": "ephemeral"}
   slots         4

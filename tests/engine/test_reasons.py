@@ -345,6 +345,11 @@ CASES = {
         chat(),
         [(None, None, None, "provider_unsupported")],
     ),
+    "a marker on the request would have no block": (
+        [add("request")],
+        {"model": ANTHROPIC, "messages": []},
+        [("$", None, "5m", "not_markable")],
+    ),
     # route_drops_marker
     "a marker on the request is lost on bedrock": (
         [add("request")],

@@ -24,3 +24,4 @@ def forgetful():
     litellm.logging_callback_manager._reset_all_callbacks()
     answers._awaited.clear()
     answers._answered.clear()
+    answers._failed.clear()

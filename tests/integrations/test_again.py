@@ -188,6 +188,24 @@ def test_one_clients_fault_leaves_the_others_their_markers(provider, handler):
     assert [body.count("cache_control") for body in provider.bodies] == [3, 1, 2]
 
 
+@pytest.mark.parametrize("status", [429, 500, 529])
+def test_a_second_call_that_tells_nothing_changes_nothing(handler, status):
+    class Busy(Provider):
+        async def __call__(self, scope, receive, send):
+            if self.bodies:
+                self.status, self.about = status, ""
+            await super().__call__(scope, receive, send)
+
+    busy = Busy(REFUSALS[0])
+    with serve(busy) as address:
+        busy.address = address
+        with pytest.raises((litellm.InternalServerError, litellm.RateLimitError)):
+            twice(lambda: CALLS["acompletion"](busy, max_retries=0))
+    assert busy.marked[:2] == [True, False]
+    assert handler.rewriting.refused == {}
+    assert handler.rewriting.left_out(deployment(busy)) == set()
+
+
 def test_requests_that_are_refused_at_once(provider, handler):
     async def at_once():
         try:

@@ -457,7 +457,10 @@ def test_a_route_is_marked_again_after_a_while():
     given = request("http://x.example")
     sent = rewriting.rewrite(given)
     assert sent is not given
-    assert rewriting.after(ValueError(REFUSALS[1]), given, sent).request == given
+    refusal = rewriting.after(ValueError(REFUSALS[1]), given, sent)
+    assert refusal.request == given
+    assert rewriting.rewrite(given) == sent  # nothing is proved yet
+    rewriting.convict(refusal)
     assert rewriting.rewrite(given) is given
     other = {**given, "api_base": "http://y.example"}
     assert rewriting.rewrite(other) != other
@@ -477,6 +480,7 @@ rules:
     given = request("http://x.example", cache_control={"type": "ephemeral"})
     refusal = rewriting.after(ValueError(REFUSALS[1]), given, rewriting.rewrite(given))
     assert refusal.request == request("http://x.example")
+    rewriting.convict(refusal)
     assert rewriting.rewrite(given) == request("http://x.example")
 
 
@@ -511,7 +515,8 @@ def test_what_is_left_out_are_the_markers_of_a_rule_on_a_kind_of_block():
         ],
     }
     refusal = rewriting.after(ValueError(REFUSALS[1]), agent, rewriting.rewrite(agent))
-    assert set(refusal.made) == {
+    rewriting.convict(refusal)
+    assert refusal.marks == {
         ("agent-prefix", "text"),
         ("conversation", "text"),
         ("conversation", "tool_result"),

@@ -126,6 +126,12 @@ def test_an_asynchronous_agent(provider, plug_in, stream):
     assert grow(reads), reads
 
 
+def test_a_synchronous_call_passes_no_handler(claude):
+    handled()
+    assert run(litellm.responses, requests(claude.target)[:2], stream=False) == [0, 0]
+    assert not any("cache_control" in str(body) for body in claude.requests)
+
+
 def breakpoints(body):
     """Where a body has its breakpoints."""
     return [

@@ -190,6 +190,14 @@ def test_objects_carry_markers_too():
     assert (found.holder, found.block) == (("messages", 1), ("messages", 1, "content"))
 
 
+def test_one_of_the_other_dialect_on_a_tool_of_the_wrong_shape_is_seen():
+    tool = {**TOOL, "prompt_cache_breakpoint": {"mode": "explicit"}}
+    assert [holder.location for holder in holders(Prompt({"messages": [], "tools": [tool]}, "messages"))] == [
+        ("tools", 0)
+    ]
+    assert [*holders(Prompt({"messages": [], "tools": [tool]}, "chat"))] == []
+
+
 PROPERTIES = {"cache_control": {"type": "object", "properties": {"ttl": {"type": "string"}}}}
 
 

@@ -132,6 +132,11 @@ def test_an_input_that_is_none(given, message):
         Prompt({"input": given}, "responses")
 
 
+def test_a_chat_request_may_have_a_text_as_input_too():
+    prompt = Prompt({"messages": [USER], "input": "t"}, "chat")
+    assert [prompt.at(index) for index, _ in enumerate(prompt.messages)] == [("messages", 0)]
+
+
 def test_plain_messages_are_not_copied():
     messages = [S, USER]
     assert Prompt({"messages": messages}, "chat").messages is messages

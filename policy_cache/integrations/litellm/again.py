@@ -13,6 +13,7 @@ import litellm
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from policy_cache.engine.plan import Mark
     from policy_cache.integrations.litellm.rewriting import Refusal, Rewriting
     from policy_cache.request.prompt import Shape
 
@@ -28,6 +29,7 @@ class Attempt:
     """One call of a deployment that a handler marked.
 
     Attributes:
+        name: litellm's id of the call.
         refusal: What of it the provider refused, once it did.
     """
 
@@ -38,6 +40,7 @@ class Attempt:
         sent: dict[str, Any],
         shape: Shape | None,
     ) -> None:
+        self.name = str(request.get("litellm_call_id"))
         self._rewriting = rewriting
         self._request = request
         self._sent = sent
@@ -45,27 +48,24 @@ class Attempt:
         self.refusal: Refusal | None = None
 
     def failed(self, error: Exception, *, finally_: bool) -> None:
-        """Note why the call failed; `finally_` where no second call will tell who was the cause."""
+        """Note why the call failed; `finally_` where no second call will tell whether a marker was why."""
         if getattr(error, "status_code", None) not in _REFUSALS:
             return
         self.refusal = self._rewriting.after(error, self._request, self._sent, self._shape)
-        if finally_ and self.refusal is not None:
-            self._rewriting.convict(self.refusal)
+        if finally_:
+            self.convict()
 
-    def settled(self, error: Exception | None) -> None:
-        """Note how the second call ended, which had none of the markers that were refused."""
-        if self.refusal is None:
-            return
-        if getattr(error, "status_code", None) in _REFUSALS:
-            self._rewriting.acquit(self.refusal)
-        else:
+    def convict(self) -> None:
+        """Leave out on its route what was refused."""
+        if self.refusal is not None:
             self._rewriting.convict(self.refusal)
 
 
 # The innermost call of a deployment that is under way here: a handler's hooks run inside it.
 ATTEMPT: ContextVar[Attempt | None] = ContextVar("attempt", default=None)
-# Whether a call is under way here that will be made once more.
+# Whether a call is under way here that will be made once more, and what the second one leaves out.
 _WATCHED: ContextVar[bool] = ContextVar("watched", default=False)
+WITHOUT: ContextVar[frozenset[Mark]] = ContextVar("without", default=frozenset())
 
 
 def is_watched() -> bool:
@@ -111,26 +111,24 @@ def _stands_before(name: str, call: Callable[..., Any] | None) -> bool:
 def _retrying(call: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     @functools.wraps(call)
     async def once_more(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401, litellm's own signature
-        outer = ATTEMPT.get(), _WATCHED.get()
+        outer = ATTEMPT.get(), _WATCHED.get(), WITHOUT.get()
         ATTEMPT.set(None)
         _WATCHED.set(True)
         try:
             return await call(*args, **kwargs)
         except Exception:
-            # The call is made again only after a refusal, which `Rewriting` counted.
+            # The call is made again only after a refusal, which is counted once the second one is taken.
             attempt = ATTEMPT.get()
             if attempt is None or attempt.refusal is None:
                 raise
             ATTEMPT.set(None)
-            try:
-                answer = await call(*args, **kwargs)
-            except Exception as error:
-                attempt.settled(error)
-                raise
-            attempt.settled(None)
+            WITHOUT.set(attempt.refusal.marks)
+            answer = await call(*args, **kwargs)
+            attempt.convict()
             return answer
         finally:
             ATTEMPT.set(outer[0])
             _WATCHED.set(outer[1])
+            WITHOUT.set(outer[2])
 
     return once_more

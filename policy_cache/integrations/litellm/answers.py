@@ -37,10 +37,11 @@ class _Awaited(NamedTuple):
     at: float
 
 
-# By litellm's id of the call, for the whole process, as litellm's callbacks are. Neither has a lock, since
+# By litellm's id of the call, for the whole process, as litellm's callbacks are. None has a lock, since
 # each use of them is one call that no thread interrupts.
 _awaited: OrderedDict[str, _Awaited] = OrderedDict()
 _answered: OrderedDict[str, None] = OrderedDict()
+_failed: OrderedDict[str, None] = OrderedDict()
 
 
 class AnswerCallback(CustomLogger):  # type: ignore[misc]  # litellm's own class
@@ -79,8 +80,14 @@ class AnswerCallback(CustomLogger):  # type: ignore[misc]  # litellm's own class
         """An answer to a request that no engine saw."""
 
 
-def expect(rewriting: Rewriting, request: dict[str, Any], shape: Shape | None = None) -> None:
-    """Await the answer to a request that is about to be sent, or sent again.
+def expect(
+    rewriting: Rewriting,
+    request: dict[str, Any],
+    shape: Shape | None = None,
+    *,
+    left_out: frozenset[Mark] = frozenset(),
+) -> None:
+    """Await the answer to a request that is about to be sent, or sent again without some markers.
 
     An outer request keeps its place when something further in sees it as it was rewritten.
     """
@@ -90,7 +97,7 @@ def expect(rewriting: Rewriting, request: dict[str, Any], shape: Shape | None = 
     before = _awaited.get(name)
     if before is not None and before.rewriting is not rewriting:
         return
-    left_out = rewriting.left_out(request)
+    left_out |= rewriting.left_out(request)
     accounting, engine = rewriting.accounting, rewriting.engine
     _keep(
         _awaited,
@@ -105,6 +112,16 @@ def awaited(kwargs: dict[str, Any]) -> _Awaited | None:
     return _awaited.get(str(kwargs.get("litellm_call_id")))
 
 
+def remember_failure(name: str) -> None:
+    """Note that why a call failed is looked into already, before litellm logs that it did."""
+    _keep(_failed, _MOST_ANSWERED, name, None)
+
+
+def is_remembered(kwargs: dict[str, Any]) -> bool:
+    """Whether it is."""
+    return str(kwargs.get("litellm_call_id")) in _failed
+
+
 def _keep(kept: OrderedDict[str, _T], most: int, name: str, value: _T) -> None:
     kept[name] = value
     if len(kept) > most:
@@ -112,7 +129,13 @@ def _keep(kept: OrderedDict[str, _T], most: int, name: str, value: _T) -> None:
             kept.popitem(last=False)
 
 
-def expect_from(rewriting: Rewriting, request: dict[str, Any], shape: Shape | None = None) -> None:
+def expect_from(
+    rewriting: Rewriting,
+    request: dict[str, Any],
+    shape: Shape | None = None,
+    *,
+    left_out: frozenset[Mark] = frozenset(),
+) -> None:
     """Await the answer to a stand-in's request: with an id, and a callback that litellm tells.
 
     The callback stays: answers may come at any time, and it does nothing for the requests of others.
@@ -122,6 +145,6 @@ def expect_from(rewriting: Rewriting, request: dict[str, Any], shape: Shape | No
             request["litellm_call_id"] = str(uuid4())
         if not any(isinstance(callback, AnswerCallback) for callback in litellm.callbacks):
             litellm.callbacks.append(AnswerCallback())
-        expect(rewriting, request, shape=shape)
+        expect(rewriting, request, shape, left_out=left_out)
     except Exception as error:  # noqa: BLE001, an answer that goes unnoticed must never fail a request
         rewriting.fault(error, "an answer will not be accounted for")

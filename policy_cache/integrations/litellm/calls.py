@@ -82,12 +82,8 @@ def through(rewriting: Rewriting, call: Callable[..., Any], shape: Shape | None 
             refusal = rewriting.after(error, request, sent, shape)
             if refusal is None:
                 raise
-            expect_from(rewriting, request, shape)
-            try:
-                answer = call(**refusal.request)
-            except _REFUSALS:
-                rewriting.acquit(refusal)
-                raise
+            expect_from(rewriting, request, shape, left_out=refusal.marks)
+            answer = call(**refusal.request)
             rewriting.convict(refusal)
             return answer
 
@@ -113,12 +109,8 @@ def through_async(
             refusal = rewriting.after(error, request, sent, shape)
             if refusal is None:
                 raise
-            expect_from(rewriting, request, shape)
-            try:
-                answer = await call(**refusal.request)
-            except _REFUSALS:
-                rewriting.acquit(refusal)
-                raise
+            expect_from(rewriting, request, shape, left_out=refusal.marks)
+            answer = await call(**refusal.request)
             rewriting.convict(refusal)
             return answer
 

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from policy_cache.integrations.litellm.again import ATTEMPT, Attempt, is_watched, retry_while_alive
-from policy_cache.integrations.litellm.answers import AnswerCallback, awaited, expect
+from policy_cache.integrations.litellm.again import ATTEMPT, WITHOUT, Attempt, is_watched, retry_while_alive
+from policy_cache.integrations.litellm.answers import (
+    AnswerCallback,
+    awaited,
+    expect,
+    is_remembered,
+    remember_failure,
+)
 from policy_cache.integrations.litellm.rewriting import Rewriting
 from policy_cache.request.prompt import AREAS
 from policy_cache.usage.account import savings
@@ -23,7 +29,6 @@ _SHAPES: dict[str, Shape] = {
     "completion": "chat",
     "acompletion": "chat",
     "anthropic_messages": "messages",
-    "responses": "responses",
     "aresponses": "responses",
 }
 
@@ -63,8 +68,9 @@ class PolicyCacheHandler(AnswerCallback):
             # A positional call's messages are not here, and must not be given twice.
             if shape is None or AREAS[shape] not in kwargs:
                 return None
-            expect(self.rewriting, kwargs, shape)
-            sent = self.rewriting.rewrite(kwargs, shape)
+            without = WITHOUT.get()
+            expect(self.rewriting, kwargs, shape, left_out=without)
+            sent = self.rewriting.rewrite(kwargs, shape, without=without)
             if sent is not kwargs:
                 ATTEMPT.set(Attempt(self.rewriting, kwargs, sent, shape))
         except Exception as error:  # noqa: BLE001, litellm would raise it into the request
@@ -83,6 +89,7 @@ class PolicyCacheHandler(AnswerCallback):
         try:
             attempt = ATTEMPT.get()
             if attempt is not None:
+                remember_failure(attempt.name)
                 attempt.failed(exception, finally_=not is_watched())
         except Exception as error:  # noqa: BLE001, a refusal that goes unnoticed must not hide the failure
             self.rewriting.fault(error, "a refusal was not noted")
@@ -93,7 +100,8 @@ class PolicyCacheHandler(AnswerCallback):
             known, exception = awaited(kwargs), kwargs.get("exception")
             if known is None or known.rewriting is not self.rewriting or not isinstance(exception, Exception):
                 return
-            if not self.rewriting.left_out(known.request):
+            looked_at = known.left_out or is_remembered(kwargs)
+            if not looked_at and not self.rewriting.left_out(known.request):
                 sent = known.engine.rewrite(known.request, shape=known.shape)
                 attempt = Attempt(self.rewriting, known.request, sent, known.shape)
                 attempt.failed(exception, finally_=True)

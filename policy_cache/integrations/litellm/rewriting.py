@@ -17,7 +17,7 @@ from policy_cache.providers.catalog import packaged_catalog
 from policy_cache.usage.accounting import Accounting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from typing import Unpack
 
     from policy_cache.engine.plan import Mark, Plan
@@ -46,19 +46,17 @@ class _Pause(NamedTuple):
 
 
 class Refusal(NamedTuple):
-    """Markers that a provider refused.
+    """Markers that a provider may have refused.
 
     Attributes:
         route: Where that was.
+        marks: What they are.
         request: What to send in place of the request that was refused.
-        before: What they are, each with its pause before; None without.
-        made: The pauses that they have now.
     """
 
     route: _RouteKey
+    marks: frozenset[Mark]
     request: dict[str, object]
-    before: Mapping[Mark, _Pause | None]
-    made: Mapping[Mark, _Pause]
 
 
 class Rewriter(Protocol):
@@ -124,23 +122,38 @@ class Rewriting:
         self.accounting = Accounting(**told)
         self._metrics = told.get("metrics")
 
-    def rewrite(self, request: dict[str, object], shape: Shape | None = None) -> dict[str, object]:
-        """The request to send; the very one that was given where nothing changes. Never raises."""
+    def rewrite(
+        self,
+        request: dict[str, object],
+        shape: Shape | None = None,
+        *,
+        without: frozenset[Mark] = frozenset(),
+    ) -> dict[str, object]:
+        """The request to send; the very one that was given where nothing changes. Never raises.
+
+        Args:
+            request: The request.
+            shape: Its shape; by default told from it.
+            without: Markers to leave out, beside those that its route refused a while ago.
+        """
         if self._metrics is None:
-            return self._rewrite(request, shape)
+            return self._rewrite(request, shape, without)
         started = time.perf_counter()
-        sent = self._rewrite(request, shape)
+        sent = self._rewrite(request, shape, without)
         try:
             self._metrics.rewritten(time.perf_counter() - started, changed=sent is not request)
         except Exception as error:  # noqa: BLE001, a router must never fail because of its metrics
             self.fault(error, "a rewrite was not measured")
         return sent
 
-    def _rewrite(self, request: dict[str, object], shape: Shape | None) -> dict[str, object]:
+    def _rewrite(
+        self, request: dict[str, object], shape: Shape | None, without: frozenset[Mark]
+    ) -> dict[str, object]:
         try:
             if is_disabled():
                 return request
-            if self._paused and (refused := self.left_out(request)):
+            refused = without | self.left_out(request) if self._paused or without else without
+            if refused:
                 plan = self._plan(request, shape)
                 sent = request if plan is None else plan.without(refused).request
                 return request if sent is request else dict(sent)
@@ -162,10 +175,9 @@ class Rewriting:
         sent: dict[str, object],
         shape: Shape | None = None,
     ) -> Refusal | None:
-        """What a provider refused, and what to send in its place; None where no marker of ours was refused.
+        """What a provider may have refused, and what to send in its place; None where no marker is ours.
 
-        Such markers are then left out on the route for a while. A refusal of what is sent in its place shows
-        that they were not the cause: `acquit`. Never raises.
+        Nothing is left out yet: `convict` once what is sent in its place was taken. Never raises.
         """
         if sent is request or not _ABOUT_MARKERS.search(str(error)):
             return None
@@ -174,42 +186,25 @@ class Rewriting:
             return None
         marks = frozenset(plan.marks.values())
         again = dict(plan.without(marks).request)
-        if again == sent:
-            return None
-        key = _route(request)
-        if len(self._paused) >= _MOST_ROUTES:
-            self._paused.clear()
-        paused, now = self._paused.get(key, {}), self._clock()
-        before = {mark: paused.get(mark) for mark in marks}
-        made = {mark: _longer(pause, now, self._unmarked_for) for mark, pause in before.items()}
-        self._paused[key] = {**paused, **made}
-        self.refused[_name(key)] += 1
-        return Refusal(key, again, before, made)
-
-    def acquit(self, refusal: Refusal) -> None:
-        """Take a refusal back: the request was refused without the markers, too."""
-        paused = dict(self._paused.get(refusal.route, {}))
-        for mark, before in refusal.before.items():
-            # What another request has proved since stays.
-            if paused.get(mark) is refusal.made[mark] is not before:
-                del paused[mark]
-                if before is not None:
-                    paused[mark] = before
-        self._paused[refusal.route] = paused
-        self.refused -= Counter([_name(refusal.route)])
+        return None if again == sent else Refusal(_route(request), marks, again)
 
     def convict(self, refusal: Refusal) -> None:
-        """Keep to a refusal: without the markers the request was taken, or nobody tried. Logged once."""
-        proved = {mark: pause._replace() for mark, pause in refusal.made.items()}
-        self._paused[refusal.route] = {**self._paused.get(refusal.route, {}), **proved}
-        name = _name(refusal.route)
+        """Leave such markers out on the route for a while; said once for each route."""
+        key, now = refusal.route, self._clock()
+        if len(self._paused) >= _MOST_ROUTES:
+            self._paused.clear()
+        paused = self._paused.get(key, {})
+        made = {mark: _longer(paused.get(mark), now, self._unmarked_for) for mark in refusal.marks}
+        self._paused[key] = {**paused, **made}
+        name = _name(key)
+        self.refused[name] += 1
         if name in self._told:
             return
         if len(self._told) >= _MOST_ROUTES:
             self._told.clear()
         self._told.add(name)
-        seconds = max(pause.seconds for pause in proved.values())
-        rules = sorted(f"{mark.rule} on {mark.kind}" for mark in proved)
+        seconds = max(pause.seconds for pause in made.values())
+        rules = sorted(f"{mark.rule} on {mark.kind}" for mark in made)
         _log.warning(
             "%s refused a cache marker, and gets none of %s for %.0f seconds (logged once)",
             name,
