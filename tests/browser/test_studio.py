@@ -189,7 +189,7 @@ def options(browser):
         (2, (Keys.ENTER,), ["name", "rules", "version", "client_markers", "enabled", "injection", "mode"]),
         (2, (Keys.ENTER, "mode: "), ["enforce", "observe"]),
         (4, (Keys.ENTER, "match: {messages: {"), ["max", "min"]),
-        (4, (Keys.ENTER, "match:", Keys.ENTER, Keys.TAB, "shape: "), ["chat", "messages"]),
+        (4, (Keys.ENTER, "match:", Keys.ENTER, Keys.TAB, "shape: "), ["chat", "messages", "responses"]),
         (4, (Keys.ENTER, "stop: "), ["false", "true"]),
         (6, (Keys.ENTER, Keys.BACK_SPACE, Keys.BACK_SPACE, "- "), None),
     ],
