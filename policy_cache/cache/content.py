@@ -63,7 +63,7 @@ def canonical(fields: Fields) -> dict[str, Any]:
     inner = content.get("content")
     if isinstance(inner, str):
         content["content"] = [{"text": inner, "type": "text"}]
-    elif isinstance(inner, list):
+    elif isinstance(inner, (list, tuple)):
         content["content"] = [canonical(item) if isinstance(item, Mapping) else item for item in inner]
     if content.get("type") == "document" and isinstance(source := content.get("source"), Mapping):
         content["source"] = canonical(source)

@@ -278,7 +278,7 @@ def detect_shape(request: Mapping[str, object]) -> Shape:
         if first.get("role") in SYSTEM_ROLES or last.get("role") in TOOL_ROLES or last.get("tool_calls"):
             return "chat"
         content = last.get("content")
-        if isinstance(content, list) and content:
+        if isinstance(content, (list, tuple)) and content:
             block = fields_of(content[-1]) or {}
             if block.get("type") in ("tool_result", "tool_use", "image"):
                 return "messages"

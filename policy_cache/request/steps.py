@@ -58,11 +58,11 @@ def follow(value: object, keys: Location) -> tuple[Location, object] | None:
 def _member(value: object, key: Key) -> tuple[Key, object] | None:
     """What a key leads to, an index counted from the start."""
     if isinstance(key, int):
-        if not isinstance(value, list) or not -len(value) <= key < len(value):
+        if not isinstance(value, (list, tuple)) or not -len(value) <= key < len(value):
             return None
         key %= len(value)
         return key, value[key]
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):
         return None
     members = value if isinstance(value, dict) else fields_of(value)
     return None if members is None or key not in members else (key, members[key])
@@ -83,7 +83,7 @@ def sliced(cut: slice) -> Stride:
 
     def step(node: Node, allowance: Allowance) -> Iterable[Node]:
         trail, value = node
-        if not isinstance(value, list):
+        if not isinstance(value, (list, tuple)):
             return ()
         chosen = range(len(value))[cut]
         allowance.spend(len(chosen))
@@ -95,7 +95,7 @@ def sliced(cut: slice) -> Stride:
 def children(node: Node, allowance: Allowance) -> Sequence[Node]:
     """`[*]`."""
     trail, value = node
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):
         allowance.spend(len(value))
         return [((trail, index), item) for index, item in enumerate(value)]
     members = value if isinstance(value, dict) else fields_of(value)

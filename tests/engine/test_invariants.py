@@ -182,6 +182,21 @@ def test_a_plan_without_what_was_refused_has_none_of_it_and_all_the_rest(policy,
     assert patched(json.loads(json.dumps(plain(request))), bare.json_patch()) == plain(bare.request)
 
 
+def in_tuples(value):
+    if isinstance(value, dict):
+        return {key: in_tuples(item) for key, item in value.items()}
+    return tuple(in_tuples(item) for item in value) if isinstance(value, (list, tuple)) else value
+
+
+@given(policies(splitting=True), requests(3, objects=False))
+def test_tuples_are_lists(policy, request):
+    engine = engine_of(policy)
+    plan, tuples = engine.plan(request), engine.plan(in_tuples(request))
+    assert tuples.placements == plan.placements
+    assert tuples.breakpoints == plan.breakpoints
+    assert plain(engine.rewrite(in_tuples(request))) == plain(engine.rewrite(request))
+
+
 def patched(document, operations):
     """RFC 6902, written from the RFC: the three operations that plans use."""
     for operation in operations:
