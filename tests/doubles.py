@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import litellm
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -46,6 +47,12 @@ REFUSALS = [
     ),
 ]
 MARKER = "cache_control"
+
+
+async def close_clients():
+    """Close litellm's asynchronous clients, and the one that it forgets: what Anthropic streams comes by."""
+    await litellm.close_litellm_async_clients()
+    await litellm.module_level_aclient.client._transport.aclose()
 
 
 class Provider:

@@ -20,7 +20,7 @@ from policy_cache.text.words import quoted, suggest, visible
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from policy_cache.diagnostics import Path
     from policy_cache.policy.text.source import Source
@@ -57,6 +57,13 @@ def loads_catalog(content: str | bytes, name: str) -> Catalog:
             return catalog
         diagnostics += wrong
     raise PolicyError(by_position(diagnostics), lines=source.lines)
+
+
+def catalog_data(path: str | os.PathLike[str]) -> Mapping[str, Any]:
+    """What a valid catalog file says by itself."""
+    file = FilePath(path)
+    data: Any = parse(read_bytes(file), str(file)).data
+    return {} if data is None else data
 
 
 def _merge(source: Source) -> tuple[Catalog | None, list[Diagnostic]]:

@@ -171,6 +171,8 @@ def message_blocks(prompt: Prompt, rules: BlockRules, index: int) -> Sequence[Bl
             blocks = _content_blocks(prompt, rules, content, at, place, rules.assistant, "assistant")
             if rules.sorts_assistant:
                 blocks = _in_turn(prompt, rules, index, blocks)
+            if prompt.area == "input" and rules.needs_tools and not prompt.tools and prompt.is_calling(index):
+                blocks = Mapped(blocks, _as_text)
     elif role in SYSTEM_ROLES:
         blocks = _late_system_blocks(prompt, rules, index)
     else:

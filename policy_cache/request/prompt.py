@@ -43,6 +43,7 @@ class Prompt:
     """
 
     __slots__ = (
+        "_calling",
         "_known_turns",
         "_programmatic",
         "area",
@@ -67,6 +68,7 @@ class Prompt:
         self.may_hold_markers: bool | None = None
         self._known_turns: list[tuple[bool, int, bool]] | None = None
         self._programmatic: frozenset[object] | None = None
+        self._calling: frozenset[int] | None = None
         messages: Any
         if shape == "responses":
             messages = _items(request.get("input"))
@@ -139,6 +141,25 @@ class Prompt:
             self._known_turns = [(b, *a) for b, a in zip(before, reversed(after), strict=True)]
         return self._known_turns
 
+    def is_calling(self, index: int) -> bool:
+        """Whether litellm makes one message of an item and of a call that is right behind it or before."""
+        if self._calling is None:
+            calling: list[int] = []
+            called, waiting = False, -1
+            for number, message in enumerate(self.messages):
+                kind = message.get("type", "message")
+                if message.get("role") != "assistant" or (kind == "reasoning" and _is_told(message)):
+                    called, waiting = False, -1
+                elif kind in ("function_call", "custom_tool_call"):
+                    calling.append(waiting)
+                    called, waiting = True, -1
+                elif kind == "message" and called:
+                    calling.append(number)
+                elif kind == "message":
+                    waiting = number
+            self._calling = frozenset(calling)
+        return index in self._calling
+
     def is_programmatic(self, call: object) -> bool:
         """Whether code execution made the tool call of this id, or is the call that waits for such a one."""
         if self._programmatic is None:
@@ -210,6 +231,11 @@ def _is_silent(message: Mapping[str, object]) -> bool:
     content = message.get("content")
     texts = _texts(content)
     return all(text == "" for text in texts) if texts else not content
+
+
+def _is_told(reasoning: Mapping[str, object]) -> bool:
+    """Whether reasoning has words, so that litellm makes a message of it."""
+    return any(map(any, (_texts(reasoning.get("summary")), _texts(reasoning.get("content")))))
 
 
 def _texts(content: object) -> list[object]:

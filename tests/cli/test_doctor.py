@@ -50,6 +50,31 @@ def test_a_lost_marker_is_found_and_turned_off(run, save, tmp_path):
     assert {(finding["route"], finding["shape"]) for finding in lost} == {("mine", "chat")}
     [route] = yaml.safe_load(written.read_text())["routes"]
     assert (route["name"], route["mechanism"], route["blocks"]) == ("mine", "none", {})
+    again = run("doctor", "--catalog", str(written))
+    assert (again.code, again.err) == (0, "")
+
+
+def test_what_an_operator_says_stays_said(run, save, tmp_path):
+    written = tmp_path / "off.yaml"
+    tables = "minimums: {small: {models: [{match: [x], tokens: 10}]}}\n"
+    own = CATALOG + "providers: {mine: {hosts: [mine.example]}}\n" + tables
+    run("doctor", "--catalog", save("catalog.yaml", own), "--write-catalog", str(written))
+    said, given = yaml.safe_load(written.read_text()), yaml.safe_load(own)
+    assert said["routes"] == [given["routes"][0] | said["routes"][0]]
+    assert {name: said[name] for name in given if name != "routes"} == {
+        name: part for name, part in given.items() if name != "routes"
+    }
+
+
+def test_an_example_of_another_route_is_named(run, save):
+    own = CATALOG.replace("mistral/mistral-large-latest", "EXAMPLE")
+    for example, by in (
+        ("anthropic/claude-sonnet-4-5", "`anthropic`"),
+        ("who/what", "no route that is known"),
+    ):
+        ran = run("doctor", "--catalog", save("catalog.yaml", own.replace("EXAMPLE", example)))
+        assert f"`mine` is not looked at: its `example` goes by {by}\n" in ran.err
+        assert "mine" not in ran.out
 
 
 def test_a_file_that_cannot_be_written(run, tmp_path):

@@ -12,6 +12,7 @@ import pytest
 
 from policy_cache import Engine
 from tests.conftest import REPOSITORY
+from tests.doubles import close_clients
 
 pytestmark = pytest.mark.filterwarnings("ignore:Item '.*' on TypedDict class:UserWarning")
 
@@ -51,12 +52,11 @@ def test_the_router_falls_back():
 
 
 async def ask(complete, request):
-    import litellm
 
     try:
         return await complete("smart", request)
     finally:
-        await litellm.close_litellm_async_clients()
+        await close_clients()
 
 
 def test_the_savings_are_what_is_published_and_both_ways_agree():

@@ -4,6 +4,8 @@ import asyncio
 
 import pytest
 
+from tests.doubles import close_clients
+
 from .bodies import LONG, LONG_TOKENS, MARK, text
 
 # Building litellm's types warns, the first time that a stream is read.
@@ -25,14 +27,14 @@ def litellm():
 
 
 @pytest.fixture
-def run(litellm):
+def run(litellm):  # noqa: ARG001, imported before its clients are closed
     """Run a coroutine, and close the connections that litellm keeps open in its event loop."""
 
     async def closing(coroutine):
         try:
             return await coroutine
         finally:
-            await litellm.close_litellm_async_clients()
+            await close_clients()
 
     return lambda coroutine: asyncio.run(closing(coroutine))
 

@@ -16,6 +16,7 @@ from policy_cache.integrations.litellm import Calls, PolicyCacheHandler, answers
 from policy_cache.integrations.litellm.rewriting import Rewriting
 from policy_cache.usage.accounting import Accounting
 from policy_cache.usage.ledger import Ledger
+from tests.doubles import close_clients
 
 MODEL = "anthropic/claude-sonnet-4-5"
 LONG = "word " * 4_000
@@ -127,7 +128,7 @@ def test_an_asynchronous_call_is_accounted_for_once(way, stream, address, logged
                 async for _ in answer:
                     pass
         await GLOBAL_LOGGING_WORKER.flush()
-        await litellm.close_litellm_async_clients()
+        await close_clients()
 
     asyncio.run(turns())
     assert is_accounted([logged() for _ in TURNS])

@@ -14,7 +14,7 @@ import pytest
 from policy_cache import Engine
 from policy_cache.emulator import serve
 from policy_cache.integrations.litellm import PolicyCacheHandler, again, install, uninstall
-from tests.doubles import REFUSALS, Provider
+from tests.doubles import REFUSALS, Provider, close_clients
 
 # Building litellm's types warns, the first time that a stream is read.
 pytestmark = pytest.mark.filterwarnings("ignore:Item '.*' on TypedDict class:UserWarning")
@@ -109,7 +109,7 @@ def twice(call):
         try:
             return [await drained(await call()) for _ in range(2)]
         finally:
-            await litellm.close_litellm_async_clients()
+            await close_clients()
 
     return asyncio.run(both())
 
@@ -180,7 +180,7 @@ def test_one_clients_fault_leaves_the_others_their_markers(provider, handler):
             provider.refusal = None
             await CALLS["acompletion"](provider)
         finally:
-            await litellm.close_litellm_async_clients()
+            await close_clients()
 
     asyncio.run(turns())
     assert provider.marked == [True, True, True]
@@ -211,7 +211,7 @@ def test_requests_that_are_refused_at_once(provider, handler):
         try:
             await asyncio.gather(*(CALLS["acompletion"](provider) for _ in range(8)))
         finally:
-            await litellm.close_litellm_async_clients()
+            await close_clients()
 
     asyncio.run(at_once())
     assert sum(provider.marked) == sum(handler.rewriting.refused.values())

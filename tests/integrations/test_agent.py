@@ -12,7 +12,7 @@ import pytest
 from policy_cache import Engine
 from policy_cache.emulator import serve
 from policy_cache.integrations.litellm import Calls, PolicyCacheHandler, install
-from tests.doubles import Provider
+from tests.doubles import Provider, close_clients
 from tests.wire.wire import Mark, marks
 
 # Building litellm's types warns, the first time that a stream is read.
@@ -104,7 +104,7 @@ def run_async(call, given, *, stream):
                     found.append(cached((await call(**one)).usage))
             return found
         finally:
-            await litellm.close_litellm_async_clients()
+            await close_clients()
 
     return asyncio.run(turns())
 

@@ -15,7 +15,7 @@ from policy_cache.integrations.litellm import Calls, PolicyCacheHandler, install
 from policy_cache.integrations.litellm.answers import expect_from
 from policy_cache.integrations.litellm.rewriting import Rewriting
 from policy_cache.usage.ledger import Ledger
-from tests.doubles import Provider
+from tests.doubles import Provider, close_clients
 
 MODEL = "anthropic/claude-sonnet-4-5"
 POLICY = "version: 1\nname: p\nrules:\n  - {name: r, targets: [system], action: {add_cache_control: {}}}\n"
@@ -79,7 +79,7 @@ def test_an_event_without_the_calls_arguments_is_raised_to_nobody_but_litellm(ho
         answer = await litellm.acompletion(**request(api_base=provider.address))
         await GLOBAL_LOGGING_WORKER.flush()
         await getattr(handler, hook)({"litellm_call_id": ["odd"], "exception": "odd"}, object(), None, None)
-        await litellm.close_litellm_async_clients()
+        await close_clients()
         return answer
 
     assert asyncio.run(answered()).choices
@@ -100,7 +100,7 @@ def test_event_loops_that_come_and_go(provider, plug_in, said):
 
     async def once():
         answer = await target.acompletion(**request(api_base=provider.address))
-        await litellm.close_litellm_async_clients()
+        await close_clients()
         return answer
 
     assert all(asyncio.run(once()).choices for _ in range(3))  # each in a loop that is then closed
@@ -116,7 +116,7 @@ def test_two_handlers_mark_and_count_once(provider):
     async def once():
         await litellm.acompletion(**request(api_base=provider.address))
         await GLOBAL_LOGGING_WORKER.flush()
-        await litellm.close_litellm_async_clients()
+        await close_clients()
 
     asyncio.run(once())
     assert provider.bodies[0].count("cache_control") == 1

@@ -17,6 +17,7 @@ from policy_cache import CacheUsage, Engine, TraceRecorder
 from policy_cache.integrations.litellm import Calls, PolicyCacheHandler, answers, install, uninstall
 from policy_cache.integrations.litellm.capture import capture
 from policy_cache.integrations.litellm.rewriting import Rewriting
+from tests.doubles import close_clients
 
 LONG = "word " * 4_000
 MODEL = "anthropic/claude-sonnet-4-5"
@@ -72,7 +73,7 @@ def test_an_asynchronous_stand_in(address):
 
     async def turns():
         found = [read(await calls.acompletion(**request(address, turn))) for turn in (1, 2, 3)]
-        await litellm.close_litellm_async_clients()
+        await close_clients()
         return found
 
     assert is_read_from_turn_two_on(asyncio.run(turns()))
@@ -122,7 +123,7 @@ def native(address, turns=1, **more):
 async def native_grows(call, address, **more):
     reads = [await call(**native(address, turns, **more)) for turns in (1, 2, 3)]
     await GLOBAL_LOGGING_WORKER.flush()
-    await litellm.close_litellm_async_clients()
+    await close_clients()
     return [response["usage"]["cache_read_input_tokens"] for response in reads]
 
 
@@ -186,7 +187,7 @@ def test_a_handler_of_an_asynchronous_router(address):
             )
             for turn in (1, 2, 3)
         ]
-        await litellm.close_litellm_async_clients()
+        await close_clients()
         return found
 
     assert is_read_from_turn_two_on(asyncio.run(turns()))
@@ -224,7 +225,7 @@ async def two_turns(address):
         await litellm.acompletion(**request(address, turn))
     # litellm tells its callbacks from a task of its own.
     await GLOBAL_LOGGING_WORKER.flush()
-    await litellm.close_litellm_async_clients()
+    await close_clients()
 
 
 def test_a_handler_logs_what_was_written_and_read(address, caplog):

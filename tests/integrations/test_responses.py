@@ -11,7 +11,7 @@ import pytest
 from policy_cache import Engine
 from policy_cache.emulator import serve
 from policy_cache.integrations.litellm import Calls, PolicyCacheHandler, install
-from tests.doubles import OpenAIProvider, Provider
+from tests.doubles import OpenAIProvider, Provider, close_clients
 
 pytestmark = pytest.mark.filterwarnings("ignore:Item '.*' on TypedDict class:UserWarning")
 
@@ -89,7 +89,7 @@ def run_async(call, given, *, stream):
                     answers.append(await call(**request))
             return [read(answer) for answer in answers]
         finally:
-            await litellm.close_litellm_async_clients()
+            await close_clients()
 
     return asyncio.run(reads())
 
@@ -188,5 +188,5 @@ async def claude_code(target):
             {"role": "assistant", "content": [use]},
             {"role": "user", "content": [result]},
         ]
-    await litellm.close_litellm_async_clients()
+    await close_clients()
     return reads

@@ -10,7 +10,22 @@ from policy_cache import Engine
 from policy_cache.integrations.litellm import check
 from tests.wire.agreement import send, unmarked
 from tests.wire.routes import Case
-from tests.wire.spots import answer, call, function, result, says, system, text, tool, use, user
+from tests.wire.spots import (
+    REASONING,
+    answer,
+    call,
+    function,
+    item_call,
+    item_output,
+    output_text,
+    result,
+    says,
+    system,
+    text,
+    tool,
+    use,
+    user,
+)
 from tests.wire.tags import TAG, number
 from tests.wire.test_agreement import engine_of, problems
 
@@ -393,3 +408,35 @@ def test_litellm_counts_markers_without_effect_where_it_translates_one():
         "messages.previous_turn": "applied",
         "messages.last": "over_budget",
     }
+
+
+ANSWERED = {"role": "assistant", "content": [{**output_text(), **MARKER}]}
+ANSWER = {"role": "assistant", "content": [output_text()]}
+
+
+@pytest.mark.parametrize(
+    "model", ["bedrock/amazon.nova-pro-v1:0", "bedrock/us.anthropic.claude-sonnet-4-5-20250929-v1:0"]
+)
+@pytest.mark.parametrize(
+    ("items", "kept"),
+    [
+        ([ANSWERED, item_call("c"), item_output("c")], False),
+        ([item_call("c"), ANSWERED, item_output("c")], False),
+        ([ANSWER, ANSWERED, item_call("c"), item_output("c")], False),
+        ([item_call("c"), ANSWER, ANSWERED, item_output("c")], False),
+        ([ANSWERED, {"type": "reasoning", "summary": []}, item_call("c"), item_output("c")], False),
+        ([ANSWERED, REASONING, item_call("c"), item_output("c")], True),
+        ([item_call("c"), REASONING, ANSWERED, item_output("c")], True),
+        ([ANSWERED, item_call("c", custom=True), item_output("c", custom=True)], False),
+        ([item_call("c"), item_call("d"), ANSWERED, item_output("c"), item_output("d")], False),
+        ([ANSWERED, ANSWER, item_call("c"), item_output("c")], True),
+        ([item_call("c"), item_output("c"), ANSWERED], True),
+        ([ANSWERED, {"role": "user", "content": TAG}, item_call("c"), item_output("c")], True),
+        ([ANSWERED, {"role": "developer", "content": TAG}, item_call("c"), item_output("c")], True),
+    ],
+)
+def test_converse_writes_a_call_without_tools_into_the_text_of_its_turn(model, items, kept):
+    request = {"input": [{"role": "user", "content": LONG}, *items, {"role": "user", "content": TAG}]}
+    plan = plan_of(policy("system"), request, model, "responses")
+    assert bool(effective(plan)) is kept
+    assert bool(lost(plan)) is not kept

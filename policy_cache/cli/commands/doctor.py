@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from policy_cache.cli.shared.catalog import catalog_option, read_catalog
+from policy_cache.cli.shared.catalog import catalog_option, read_catalog, read_data
 from policy_cache.cli.shared.output import give_up, show, show_json
 from policy_cache.errors import reason_of
 from policy_cache.integrations import difference, installed_litellm
@@ -40,10 +40,10 @@ def command(catalog_file: str | None, *, written: Path | None, output_format: st
         show_json(doctor_json(findings, beside))
     else:
         show(doctor_report(findings, beside))
-    for sentence in filter(None, (difference(catalog), doctor.left_out(catalog))):
+    for sentence in filter(None, (difference(catalog), *doctor.left_out(catalog))):
         click.echo(f"policy-cache: {sentence}", err=True)
     if written is not None:
-        _write(written, doctor.overlay_text(catalog, findings))
+        _write(written, doctor.overlay_text(catalog, findings, read_data(catalog_file)))
     sys.exit(not exit_zero and any(finding.outcome in doctor.BAD for finding in findings))
 
 

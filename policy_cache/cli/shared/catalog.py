@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,8 @@ from policy_cache.packaged import packaged_data
 from policy_cache.policy.check.reach.routes import Routes
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from policy_cache.providers.catalog import Catalog
 
 catalog_option = click.option(
@@ -32,6 +34,13 @@ def read_catalog(catalog_file: str | None) -> Catalog:
         return packaged_catalog() if catalog_file is None else load_catalog(catalog_file)
     except PolicyError as error:
         refuse(error)
+
+
+def read_data(catalog_file: str | None) -> Mapping[str, Any] | None:
+    """What a catalog file says, which was read before."""
+    from policy_cache.providers.file import catalog_data  # noqa: PLC0415
+
+    return None if catalog_file is None else catalog_data(catalog_file)
 
 
 def read_routes(catalog_file: str | None) -> Routes:

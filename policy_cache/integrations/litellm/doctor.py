@@ -9,7 +9,7 @@ import os
 from collections import Counter
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, TypedDict, get_args
 
 import litellm
 import yaml
@@ -19,6 +19,7 @@ from policy_cache.integrations.litellm.handler import PolicyCacheHandler
 from policy_cache.integrations.litellm.wire import WireError, check, wire
 from policy_cache.live.engine import Engine
 from policy_cache.policy.load import loads
+from policy_cache.providers.resolve import resolve
 from policy_cache.request.location import value_at
 from policy_cache.request.prompt import AREAS
 from policy_cache.text.words import quoted
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from policy_cache.engine.plan import Plan
     from policy_cache.integrations.litellm.wire import Check
-    from policy_cache.providers.catalog import Catalog
+    from policy_cache.providers.catalog import Catalog, RouteEntry
     from policy_cache.request.location import Location
     from policy_cache.request.prompt import Shape
 
@@ -84,7 +85,7 @@ def examine(catalog: Catalog) -> Iterator[Finding]:
         for kind in KINDS
     }
     for entry in catalog.routes:
-        if entry.mechanism != "explicit" or entry.example is None:
+        if entry.mechanism != "explicit" or entry.example is None or _way(catalog, entry) != entry.name:
             continue
         for shape in entry.blocks:
             given = request(shape, entry.example, elsewhere=entry.custom_host)
@@ -93,10 +94,22 @@ def examine(catalog: Catalog) -> Iterator[Finding]:
                 yield Finding(entry.name, shape, kind, _outcome(plan))
 
 
-def left_out(catalog: Catalog) -> str | None:
-    """In a sentence, which explicit routes have no example model; None if all have one."""
-    names = [quoted(e.name) for e in catalog.routes if e.mechanism == "explicit" and e.example is None]
-    return f"without an `example`, not looked at: {', '.join(names)}" if names else None
+def left_out(catalog: Catalog) -> Iterator[str]:
+    """In sentences, which explicit routes are not looked at: for want of an example model of theirs."""
+    explicit = [entry for entry in catalog.routes if entry.mechanism == "explicit"]
+    names = [quoted(entry.name) for entry in explicit if entry.example is None]
+    if names:
+        yield f"without an `example`, not looked at: {', '.join(names)}"
+    for entry in explicit:
+        if entry.example is not None and (way := _way(catalog, entry)) != entry.name:
+            goes = "no route that is known" if way is None else quoted(way)
+            yield f"{quoted(entry.name)} is not looked at: its `example` goes by {goes}"
+
+
+def _way(catalog: Catalog, entry: RouteEntry) -> str | None:
+    """The name of the route that an entry's example takes."""
+    base = _ELSEWHERE if entry.custom_host else None
+    return resolve(catalog, model=str(entry.example), provider=None, api_base=base, shape="chat").name
 
 
 def _outcome(plan: Plan) -> Outcome:
@@ -223,14 +236,39 @@ def request(shape: Shape, model: str, *, elsewhere: bool = False, blocks: str = 
     return {**whole, "max_tokens": 16, "tools": tools, "messages": messages}
 
 
-def overlay_text(catalog: Catalog, findings: Sequence[Finding]) -> str:
-    """A catalog file that turns off what the installed litellm loses or refuses."""
+def overlay_text(
+    catalog: Catalog, findings: Sequence[Finding], given: Mapping[str, Any] | None = None
+) -> str:
+    """A catalog file that turns off what the installed litellm loses or refuses.
+
+    Args:
+        catalog: The catalog.
+        findings: What was found of it.
+        given: What an operator's own catalog file says, which the new one says too.
+    """
     about = f"# What litellm {version('litellm')} loses or refuses is off; made by `policy-cache doctor`.\n"
-    return about + yaml.safe_dump(overlay(catalog, findings) or {"version": 1}, sort_keys=False)
+    off = overlay(catalog, findings)
+    own: Mapping[str, Any] = given or {}
+    changed = {str(route["name"]): route for route in off["routes"]}
+    whole = {
+        **own,
+        "version": 1,
+        "blocks": {**own.get("blocks", {}), **off["blocks"]},
+        "routes": [{**route, **changed.pop(route["name"], {})} for route in own.get("routes", ())],
+    }
+    whole["routes"] += changed.values()
+    return about + yaml.safe_dump({name: part for name, part in whole.items() if part}, sort_keys=False)
 
 
-def overlay(catalog: Catalog, findings: Sequence[Finding]) -> dict[str, object]:
-    """The same as data; empty where nothing is to be turned off."""
+class Overlay(TypedDict):
+    """Of a catalog file, the tables and the members of routes that change."""
+
+    blocks: dict[str, object]
+    routes: list[dict[str, object]]
+
+
+def overlay(catalog: Catalog, findings: Sequence[Finding]) -> Overlay:
+    """What turns off what is lost or refused, as data."""
     blocks: dict[str, object] = {}
     routes: list[dict[str, object]] = []
     for entry in catalog.routes:
@@ -252,7 +290,7 @@ def overlay(catalog: Catalog, findings: Sequence[Finding]) -> dict[str, object]:
         if "request" in {f.kind for f in bad}:
             changed["request_marker"] = []
         routes.append(changed)
-    return {"version": 1, "blocks": blocks, "routes": routes} if routes else {}
+    return {"blocks": blocks, "routes": routes}
 
 
 # What a table says of each kind: flags, and lists of which some members are about it.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import logging
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,7 +19,7 @@ from policy_cache.request.markers import MARKER_KEYS
 from policy_cache.request.prompt import detect_shape
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Awaitable, Mapping, Sequence
 
     from policy_cache.engine.breakpoints import Breakpoint
     from policy_cache.engine.plan import Plan
@@ -252,14 +253,21 @@ def _stand_ins(given: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _call(given: dict[str, Any], shape: Shape) -> None:
-    if shape == "chat":
-        litellm.completion(max_retries=0, **given)
+    """Call litellm; of some providers' streams it sends nothing before they are read."""
+    if shape == "messages":
+        given.setdefault("max_tokens", 1)
+        asyncio.run(_read(litellm.anthropic_messages(**given)))
         return
-    if shape == "responses":
-        litellm.responses(max_retries=0, **given)
-        return
-    given.setdefault("max_tokens", 1)
-    asyncio.run(litellm.anthropic_messages(**given))
+    call = litellm.completion if shape == "chat" else litellm.responses
+    events = call(max_retries=0, **given)
+    if isinstance(events, Iterator):
+        next(events, None)
+
+
+async def _read(call: Awaitable[object]) -> None:
+    events = await call
+    if isinstance(events, AsyncIterator):
+        await anext(events, None)
 
 
 def _without(request: Mapping[str, object], markers: Sequence[Breakpoint]) -> dict[str, object]:
