@@ -167,9 +167,12 @@ class State:
                 "route_drops_marker",
                 f"litellm takes markers for {route.model} out on the way to {provider}",
             )
+        if route.name is None:
+            return "provider_unsupported", f"the catalog has no route for {provider} with {route.model}"
+        if route.mechanism == "unknown":
+            return "provider_unsupported", f"how {provider} caches {route.model} is not known"
         if route.mechanism == "none":
-            unknown = f"the catalog has no route for {provider} with {route.model}"
-            return "provider_unsupported", f"no markers are sent to {provider}" if route.name else unknown
+            return "provider_unsupported", f"no markers are sent to {provider}"
         if not rule.may_mark(route):
             named = f"a rule marks here only if its `match` names {route.only_when_named}"
             return "provider_automatic", f"{provider} caches by itself; {named}"

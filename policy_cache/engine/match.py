@@ -207,7 +207,7 @@ _READ: dict[str, Callable[[Facts], str | None]] = {
     "provider": attrgetter("route.provider"),
     "model": attrgetter("route.model"),
     "alias": attrgetter("alias"),
-    "caching": attrgetter("route.caching"),
+    "caching": attrgetter("route.mechanism"),
     "shape": attrgetter("route.shape"),
 }
 

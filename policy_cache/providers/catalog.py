@@ -15,7 +15,7 @@ from policy_cache.request.prompt import Shape  # noqa: TC001, pydantic looks it 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
-Mechanism: TypeAlias = Literal["explicit", "automatic", "none"]
+Mechanism: TypeAlias = Literal["explicit", "automatic", "none", "unknown"]
 Ttl: TypeAlias = Literal["5m", "1h"]
 Passage: TypeAlias = Literal["argument", "extra_body"]
 MarkerKey: TypeAlias = Literal["cache_control", "prompt_cache_breakpoint"]
@@ -274,7 +274,8 @@ class RouteEntry(_Sourced):
         models: Globs over the model without its provider prefix.
         example: A model of the route, as litellm spells it, with which `policy-cache doctor` asks litellm.
         custom_host: Only behind an `api_base` that is not the provider's own.
-        mechanism: Whether markers are needed, or the provider caches by itself, or not at all.
+        mechanism: Whether markers are needed, or the provider caches by itself, or not at all; or that this is
+            not known.
         dialect: How a breakpoint is written.
         breakpoints: The most that one request may carry.
         ttls: The TTLs that every model of the route takes.

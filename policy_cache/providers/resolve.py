@@ -95,11 +95,6 @@ class Route:
         return self.marked or self.automatic
 
     @property
-    def caching(self) -> str:
-        """The same as `mechanism`; `unknown` where the catalog has no entry."""
-        return "unknown" if self.name is None else self.mechanism
-
-    @property
     def qualified(self) -> str:
         """The model as litellm spells it, with its provider's prefix."""
         return qualified(self.provider, self.model)
@@ -154,7 +149,18 @@ def resolve(
     )
     if entry is None:
         return Route(
-            None, name, bare, shape, "none", 0, frozenset(), 0, False, {}, BlockRules(), deployment=deployment
+            None,
+            name,
+            bare,
+            shape,
+            "unknown",
+            0,
+            frozenset(),
+            0,
+            False,
+            {},
+            BlockRules(),
+            deployment=deployment,
         )
     explicit = entry.mechanism == "explicit" and shape in entry.blocks
     mechanism = entry.mechanism

@@ -105,7 +105,10 @@ def test_a_small_catalog():
         ),
         (changed("routes", breakpoints=-1), "greater than or equal to 0"),
         (changed("routes", ttls=["2h"]), "Input should be '5m' or '1h'"),
-        (changed("routes", mechanism="magic"), "Input should be 'explicit', 'automatic' or 'none'"),
+        (
+            changed("routes", mechanism="magic"),
+            "Input should be 'explicit', 'automatic', 'none' or 'unknown'",
+        ),
         (changed("routes", blocks={"soap": "acme"}), "Input should be 'chat', 'messages' or 'responses'"),
         (
             changed("routes", parameters={"prompt_cache_key": {"send": "header"}}),

@@ -91,6 +91,9 @@ ROUTES = [
     _responses("DashScope Qwen", "dashscope", "dashscope/qwen3-max"),
     _chat("Qwen Cloud", "qwen-cloud", "qwencloud/qwen3.7-max"),
     _chat("Qwen AI Platform", "qwen-cloud", "qwen_ai_platform/qwen3.8-max"),
+    *_every("GMI Claude", "gateway-claude", "gmi/anthropic/claude-sonnet-4.5"),
+    *_every("AIHubMix Claude", "gateway-claude", "aihubmix/claude-sonnet-4-6"),
+    *_both("OpenCode Claude", "opencode-claude", "opencode_go/claude-haiku-5-5"),
     *_every("MiniMax", "minimax", "minimax/MiniMax-M2.5"),
     *_both("litellm proxy, Claude", "litellm-proxy-claude", "litellm_proxy/claude-sonnet-4-5"),
     _chat(
@@ -121,5 +124,6 @@ ROUTES = [
     _chat("Ollama", "ollama", "ollama_chat/llama3"),
     _chat("vLLM", "vllm", "hosted_vllm/x"),
     _chat("Vercel AI Gateway", "vercel", "vercel_ai_gateway/anthropic/claude-sonnet-4.5"),
-    _chat("a provider without an entry", None, "deepinfra/x"),
+    _chat("a provider of which only prices are known", "priced", "deepinfra/x"),
+    _chat("a provider without an entry", None, "nvidia_nim/x"),
 ]

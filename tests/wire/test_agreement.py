@@ -95,6 +95,8 @@ REFUSED: dict[str, frozenset[str]] = {
     "OpenRouter Claude, messages": _DOCUMENTS | _OWN_TOOLS,
     "litellm proxy, Claude, messages": _DOCUMENTS | _OWN_TOOLS,
     "Snowflake Claude, messages": _DOCUMENTS,
+    "GMI Claude, messages": _DOCUMENTS | _OWN_TOOLS,
+    "AIHubMix Claude, messages": _DOCUMENTS | _OWN_TOOLS,
     "Bedrock Claude, Converse": _CONVERSE,
     "Bedrock Claude before 4.5, Converse": _CONVERSE,
     "Bedrock Claude, inference profile": _CONVERSE,
@@ -167,6 +169,16 @@ _RESHAPED_SPOTS = (
 MOVED: dict[str, frozenset[str]] = {
     "Bedrock Mantle Claude": _LATER,
     "Bedrock Claude, Mantle": _LATER,
+    "OpenCode Claude": _LATER
+    | {
+        "`system` block, beside a system message",
+        "`system` block, beside a system message ' '",
+        "`system` block, beside a system message [{'type': 'text', 'text': ' '}]",
+        "request behind system later, blank block",
+        "request behind system later, blank text",
+    },
+    "GMI Claude, messages": _RESHAPED_SPOTS,
+    "AIHubMix Claude, messages": _RESHAPED_SPOTS,
     "OpenRouter Claude, messages": _RESHAPED_SPOTS,
     "litellm proxy, Claude, messages": _RESHAPED_SPOTS,
     "Bedrock Claude, Converse": _MOVED,
@@ -323,10 +335,19 @@ _IMAGES_APART = (
     "databricks",
     "dashscope",
     "qwen-cloud",
+    "gateway-",
 )
-_MANTLE = ("mantle-claude", "bedrock-mantle")
+_MANTLE = ("mantle-claude", "bedrock-mantle", "opencode-claude")
 # In Anthropic's shape, litellm makes a request in OpenAI's of it.
-_RESHAPED = ("openrouter", "litellm-proxy", "openai-", "azure-", "mantle-breakpoints", "snowflake")
+_RESHAPED = (
+    "openrouter",
+    "litellm-proxy",
+    "openai-",
+    "azure-",
+    "mantle-breakpoints",
+    "snowflake",
+    "gateway-",
+)
 _REARRANGED = (
     "bedrock-claude",
     "bedrock-nova",
@@ -342,7 +363,7 @@ def followed(request, case):
     route = str(case.route)
     if case.shape == "responses":
         return followed_items(request, route)
-    if route == "snowflake-claude" and case.shape == "chat":  # of two system prompts, one is sent
+    if route in ("snowflake-claude", "opencode-claude") and case.shape == "chat":  # one prompt of two is sent
         request = {name: value for name, value in request.items() if name != "system"}
     if route == "snowflake-claude" or (route in _MANTLE and case.shape == "chat"):
         # A later one moves to the first, or for the newest Claude behind the user's turn after it.
@@ -371,8 +392,6 @@ def followed(request, case):
 
 def followed_items(request, route):
     """The same for a request of the Responses API."""
-    if route == "bedrock-nova" and "tools" not in request:
-        request = unmarked(request)  # calls become a text that an assistant's marker is lost in
     items = request["input"]
     if isinstance(items, str):
         return request

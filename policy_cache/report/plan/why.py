@@ -191,6 +191,7 @@ def _unmatched(verdict: RuleVerdict) -> str:
 _ABSENT = {
     "automatic": "the provider caches by itself, and takes no marker",
     "none": "this route takes no markers",
+    "unknown": "what this route takes is not known",
 }
 
 

@@ -241,6 +241,7 @@ def _markers(
     if not marking or any(way.takes_hour for way in marking):
         return
     models = "" if any(way.models is None for way in marking) else " for these models"
+    providers = _providers([route for route in named if route["mechanism"] == "explicit"])
     for at, ttl in _ttls(rule, path):
         if ttl == "1h":
             message = f"no route of {providers} takes `1h`{models}: the marker is sent with `5m`"
