@@ -274,8 +274,8 @@ class RouteEntry(_Sourced):
         models: Globs over the model without its provider prefix.
         example: A model of the route, as litellm spells it, with which `policy-cache doctor` asks litellm.
         custom_host: Only behind an `api_base` that is not the provider's own.
-        mechanism: Whether markers are needed, or the provider caches by itself, or not at all; or that this is
-            not known.
+        mechanism: Whether markers are needed, or the provider caches by itself, or not at all, or whether
+            this is not known.
         dialect: How a breakpoint is written.
         breakpoints: The most that one request may carry.
         ttls: The TTLs that every model of the route takes.
