@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export LITELLM_LOCAL_MODEL_COST_MAP := True
 
-.PHONY: demo test test-all test-oldest test-proxy test-ray load lint types imports pytest bench fuzz schema docs site editors studio build clean
+.PHONY: demo test test-all test-oldest test-proxy upstream test-ray load lint types imports pytest bench fuzz schema docs site editors studio build clean
 
 demo: $(VENV)/.installed
 	$(BIN)/policy-cache demo
@@ -40,6 +40,15 @@ test-oldest:
 # A real litellm proxy; its requirements are many, and of one release only.
 test-proxy: .venv-proxy/.installed
 	.venv-proxy/bin/pytest tests/proxy
+
+# What the newest litellm changes of what the catalog was observed on; exits with 1 if anything.
+upstream:
+	rm -rf .venv-upstream
+	$(PYTHON) -m venv .venv-upstream
+	.venv-upstream/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	.venv-upstream/bin/python -m pip install --quiet --editable '.[litellm,emulator]' --group dev
+	.venv-upstream/bin/python -m pip install --quiet --upgrade 'litellm[mcp]'
+	.venv-upstream/bin/python -m tests.wire.upstream
 
 # The simulator's partitions on a local Ray, which is a large package.
 test-ray: .venv-ray/.installed
@@ -82,6 +91,7 @@ docs: $(VENV)/.installed
 	$(BIN)/policy-cache rule --output-format markdown > docs/diagnostics.md
 	$(BIN)/python -m tests.policy.language_page > docs/language.md
 	$(BIN)/python -m tests.policy.known_models > policy_cache/policy/check/models.txt
+	$(BIN)/python -m tests.wire.upstream --write
 	$(MAKE) --no-print-directory site
 
 # The pages as they are, in site/.
