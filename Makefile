@@ -37,7 +37,7 @@ test-oldest:
 	.venv-oldest/bin/python -m pip install --quiet 'litellm[mcp]==1.106.2'
 	.venv-oldest/bin/pytest --numprocesses auto tests/wire
 
-# A real litellm proxy; its requirements are many, and of one release only.
+# A real litellm proxy; its requirements are many.
 test-proxy: .venv-proxy/.installed
 	.venv-proxy/bin/pytest tests/proxy
 
@@ -67,8 +67,7 @@ load: .venv-proxy/.installed
 .venv-proxy/.installed: pyproject.toml
 	$(PYTHON) -m venv .venv-proxy
 	.venv-proxy/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
-	.venv-proxy/bin/python -m pip install --quiet --editable '.[emulator]' 'litellm[proxy]==1.106.2' \
-	  'anthropic>=0.40' hypothesis pytest
+	.venv-proxy/bin/python -m pip install --quiet --editable '.[emulator,proxy]' 'anthropic>=0.40' hypothesis pytest
 	touch $@
 
 bench: $(VENV)/.installed

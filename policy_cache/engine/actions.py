@@ -301,15 +301,25 @@ def set_parameters(state: State, rule: CompiledRule) -> None:
     assert isinstance(rule.action, SetParameters)
     for name, wanted in rule.action.values:
         state.placements.append(_parameter(state, rule.source, name, wanted))
+    for name, value in rule.action.headers:
+        state.placements.append(_parameter(state, rule.source, name, value, is_header=True))
 
 
-def _parameter(state: State, source: Origin, name: str, wanted: Template | Mapping[str, str]) -> Placement:
+def _parameter(
+    state: State,
+    source: Origin,
+    name: str,
+    wanted: Template | Mapping[str, str],
+    *,
+    is_header: bool = False,
+) -> Placement:
     route = state.facts.route
     taken = route.parameters.get(name)
-    if taken is None:
+    if taken is None or is_header is not (taken.send == "header"):
         detail = f"{name} does not reach {route.provider or 'an unknown provider'}"
         return Placement(source, None, None, None, "provider_unsupported", detail)
-    location: Location = (name,) if taken.send == "argument" else ("extra_body", name)
+    holder = "extra_headers" if is_header else "extra_body"
+    location: Location = (name,) if taken.send == "argument" else (holder, name)
     if name in state.taken:
         return Placement(source, location, None, None, "duplicate", "an earlier rule set it")
     if isinstance(wanted, Template):
@@ -317,13 +327,16 @@ def _parameter(state: State, source: Origin, name: str, wanted: Template | Mappi
         if absent is not None:
             return Placement(source, location, None, None, "no_target", f"{absent} is absent")
     request = state.prompt.request
-    extra = request.get("extra_body")
+    extra = request.get(holder)
     if extra is not None and not isinstance(extra, dict):
-        return Placement(source, location, None, None, "not_markable", "`extra_body` is not an object")
-    if extra is not None and name in extra:
-        location = ("extra_body", name)  # litellm lets it win over an argument
+        return Placement(source, location, None, None, "not_markable", f"`{holder}` is not an object")
+    if is_header:  # a client may spell it as it likes
+        name = next((key for key in extra or {} if str(key).lower() == name), name)
+        location = (holder, name)
+    elif extra is not None and name in extra:
+        location = (holder, name)  # litellm lets it win over an argument
     before = (extra or {}).get(name)
-    if before is None:
+    if before is None and not is_header:
         before = request.get(name)
     detail = ""
     new: object
@@ -345,9 +358,9 @@ def _parameter(state: State, source: Origin, name: str, wanted: Template | Mappi
     if before != new:
         there = name in request if location == (name,) else name in (extra or {})
         steps: tuple[Step, ...] = (Step("replace" if there else "add", location, new),)
-        opened = any(edit.location[0] == "extra_body" for edit in state.parameters)
-        if location[0] == "extra_body" and extra is None and not opened:
-            steps = (Step("add", ("extra_body",), {name: new}),)
+        opened = any(edit.location[0] == holder for edit in state.parameters)
+        if location[0] == holder and extra is None and not opened:
+            steps = (Step("add", (holder,), {name: new}),)
         state.parameters.append(Edit("set", location, before, new, source, steps))
     reason: Reason = "observed" if state.conduct.observe else "applied"
     return Placement(source, location, location, None, reason, detail)

@@ -95,9 +95,10 @@ class Split:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SetParameters:
-    """`set`: the parameters and their values."""
+    """`set`: the parameters and their values, and the headers, in lower case, and theirs."""
 
     values: tuple[tuple[str, Template | dict[str, str]], ...]
+    headers: tuple[tuple[str, Template], ...] = ()
 
 
 Action: TypeAlias = Mark | Unmark | Split | SetParameters
@@ -144,7 +145,7 @@ class CompiledRule:
         if isinstance(self.action, (Mark, Split)):
             return route.mechanism == "explicit" and self.may_mark(route)
         return not isinstance(self.action, SetParameters) or any(
-            name in route.parameters for name, _ in self.action.values
+            name in route.parameters for name, _ in (*self.action.values, *self.action.headers)
         )
 
 
@@ -268,10 +269,12 @@ def _action(rule: Rule) -> Action:
         return Split(action.split_text.at)
     if action.set is not None:
         given = action.set.model_dump(exclude_none=True)
+        headers = given.pop("headers", {})
         return SetParameters(
             tuple(
                 (name, _template(value) if isinstance(value, str) else value) for name, value in given.items()
-            )
+            ),
+            tuple((name.lower(), _template(value)) for name, value in headers.items()),
         )
     return Mark() if action.add_cache_control is not None else Unmark()
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Mechanism: TypeAlias = Literal["explicit", "automatic", "none", "unknown"]
 Ttl: TypeAlias = Literal["5m", "1h"]
-Passage: TypeAlias = Literal["argument", "extra_body"]
+Passage: TypeAlias = Literal["argument", "extra_body", "header"]
 MarkerKey: TypeAlias = Literal["cache_control", "prompt_cache_breakpoint"]
 CacheKind: TypeAlias = Literal["explicit", "breakpoints", "automatic"]
 
@@ -136,7 +136,7 @@ class ParameterEntry(_Entry):
     """How a request parameter reaches the provider.
 
     Attributes:
-        send: What litellm forwards: a plain argument, or only a member of `extra_body`.
+        send: What litellm forwards: a plain argument, only a member of `extra_body`, or a header.
         longest: The most characters that the provider takes.
         values: The values that it takes; empty for any.
     """

@@ -41,6 +41,9 @@ _CLIENTS = {
 """What else takes effect if a client places it; the policy places its own on the block itself."""
 
 
+_PASSAGES = {"argument": "as an argument", "extra_body": "in `extra_body`", "header": "as a header"}
+
+
 def routes_of(catalog: Catalog, name: str) -> list[RouteEntry]:
     """The route of a name, and the routes of a provider of that name."""
     wanted = name.lower()
@@ -133,7 +136,7 @@ def _facts(catalog: Catalog, route: RouteEntry) -> Iterator[tuple[str, str]]:
     for name, parameter in route.parameters.items():
         limits = [f"at most {parameter.longest} characters"] if parameter.longest else []
         limits += [" or ".join(parameter.values)] if parameter.values else []
-        how = "as an argument" if parameter.send == "argument" else "in `extra_body`"
+        how = _PASSAGES[parameter.send]
         yield "takes", ", ".join([f"{name} {how}", *limits])
     for shape, name in route.blocks.items():
         for role, kinds in _blocks(catalog.blocks[name]):

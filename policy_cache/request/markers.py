@@ -100,7 +100,9 @@ def holders(prompt: Prompt) -> Iterator[Holder]:
         yield Holder(("extra_body",), extra, order)
     for index, tool in enumerate(prompt.tools):
         fields = tool if type(tool) is dict else fields_of(tool) or {}
-        if KEY in fields or (FOREIGN in fields and (prompt.shape != "chat" or "function" not in fields)):
+        if FOREIGN in fields and "function" in fields and prompt.shape == "chat":
+            fields = {name: value for name, value in fields.items() if name != FOREIGN}
+        if _is_marked(fields):
             yield Holder(("tools", index), fields, (TOOLS, index, 0, 0))
         function = fields.get("function")
         function = function if type(function) is dict else fields_of(function) or {}

@@ -50,7 +50,14 @@ TEMPLATE = "policy-cache policy"  # all that a policy must have, with a place to
         (RULE + "    action:\n      split_text:\n        |", ["at", "Split a text"]),
         (
             RULE + "    action:\n      set:\n        |",
-            ["prompt_cache_key", "prompt_cache_retention", "prompt_cache_options"],
+            [
+                "prompt_cache_key",
+                "prompt_cache_retention",
+                "prompt_cache_options",
+                "session_id",
+                "cache_salt",
+                "headers",
+            ],
         ),
         (RULE + "    action:\n      set:\n        prompt_cache_retention: |", ["in_memory", "24h"]),
         (RULE + "    stop: |", ["true", "false"]),

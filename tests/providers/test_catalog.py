@@ -111,8 +111,8 @@ def test_a_small_catalog():
         ),
         (changed("routes", blocks={"soap": "acme"}), "Input should be 'chat', 'messages' or 'responses'"),
         (
-            changed("routes", parameters={"prompt_cache_key": {"send": "header"}}),
-            "Input should be 'argument' or 'extra_body'",
+            changed("routes", parameters={"prompt_cache_key": {"send": "cookie"}}),
+            "Input should be 'argument', 'extra_body' or 'header'",
         ),
         (changed("routes", surprise=1), "Extra inputs are not permitted"),
         (changed("blocks", thinking=["text"]), "Extra inputs are not permitted"),

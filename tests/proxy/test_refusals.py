@@ -66,7 +66,7 @@ def test_a_refused_marker_is_left_out_and_the_client_sees_nothing_of_it(
         assert "output_tokens" in text or "finish_reason" in text
     assert provider.marked == [True, False, False]
     assert {body["model"] for body in provider.requests} == {model}
-    assert f"{model} refused a cache marker, and gets none for 300 seconds" in proxy.log.read_text()
+    assert f"{model} refused a cache marker, and gets none of " in proxy.log.read_text()
 
 
 def test_another_400_is_the_clients(proxy, provider):

@@ -196,6 +196,8 @@ def test_one_of_the_other_dialect_on_a_tool_of_the_wrong_shape_is_seen():
         ("tools", 0)
     ]
     assert [*holders(Prompt({"messages": [], "tools": [tool]}, "chat"))] == []
+    [holder] = holders(Prompt({"messages": [], "tools": [{**tool, **MARK}]}, "chat"))
+    assert "prompt_cache_breakpoint" not in holder.fields
 
 
 PROPERTIES = {"cache_control": {"type": "object", "properties": {"ttl": {"type": "string"}}}}

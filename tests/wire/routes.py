@@ -117,6 +117,7 @@ ROUTES = [
     _chat("xAI", "xai", "xai/grok-4"),
     _chat("Mistral", "mistral", "mistral/mistral-large-latest"),
     _chat("Moonshot", "moonshot", "moonshot/kimi-k2"),
+    _chat("Moonshot from K3 on", "moonshot-k3", "moonshot/kimi-k3"),
     _chat("Z.ai", "zai", "zai/glm-4.6"),
     _chat("Fireworks", "fireworks", "fireworks_ai/accounts/fireworks/models/x"),
     _chat("Together", "together", "together_ai/x/y"),

@@ -14,6 +14,9 @@ VALUES = {
     "prompt_cache_key": "team-a",
     "prompt_cache_retention": "24h",
     "prompt_cache_options": {"mode": "explicit"},
+    "session_id": "s",
+    "cache_salt": "salt",
+    "x-grok-conv-id": "c",
 }
 POLICY = """
 version: 1
@@ -25,6 +28,9 @@ rules:
         prompt_cache_key: team-a
         prompt_cache_retention: 24h
         prompt_cache_options: {mode: explicit}
+        session_id: s
+        cache_salt: salt
+        headers: {X-Grok-Conv-ID: c}
 """
 MESSAGES = [{"role": "user", "content": "hi"}]
 
@@ -39,10 +45,10 @@ def request_of(case, tools):
 @pytest.mark.parametrize("case", CHAT, ids=lambda case: case.label)
 def test_what_is_planned_is_sent(case, tools):
     plan = Engine.from_text(POLICY).plan(request_of(case, tools))
-    body = wire(plan.request).sent[-1].body
-    assert {name: body[name] for name in VALUES if name in body} == {
-        name: VALUES[name] for name in plan.route.parameters
-    }
+    sent = wire(plan.request).sent[-1]
+    given = {name: sent.body[name] for name in VALUES if name in sent.body}
+    given |= {name: VALUES[name] for name in sent.headers & VALUES.keys()}
+    assert given == {name: VALUES[name] for name in plan.route.parameters}
     reasons = {placement.reason for placement in plan.placements if placement.at is None}
     assert reasons <= {"provider_unsupported"}
 
@@ -109,3 +115,47 @@ def test_the_shipped_policy_for_one_shot_requests(model, kind, options):
     sent = wire(engine.rewrite({"model": model, "messages": MESSAGES, "metadata": {"kind": kind}}))
     assert sent.sent[-1].body.get("prompt_cache_options") == options
     assert sent.markers == ()
+
+
+HEADER = """
+version: 1
+name: p
+client_markers: {conduct}
+rules:
+  - {{name: header, action: {{set: {{headers: {{x-grok-conv-id: "{{metadata.session_id}}"}}}}}}}}
+"""
+
+
+def headed(conduct="keep", **more):
+    engine = Engine.from_text(HEADER.format(conduct=conduct))
+    request = {"model": "xai/grok-4", "messages": MESSAGES, "metadata": {"session_id": "s-1"}, **more}
+    plan = engine.plan(request)
+    assert engine.rewrite(request) == plan.request
+    return plan.request.get("extra_headers"), plan.placements[0].reason
+
+
+@pytest.mark.parametrize(
+    ("conduct", "given", "sent"),
+    [
+        ("keep", {}, ({"x-grok-conv-id": "s-1"}, "applied")),
+        ("keep", {"extra_headers": {"a": "b"}}, ({"a": "b", "x-grok-conv-id": "s-1"}, "applied")),
+        (
+            "keep",
+            {"extra_headers": {"X-Grok-Conv-Id": "own"}},
+            ({"X-Grok-Conv-Id": "own"}, "kept_client_marker"),
+        ),
+        ("replace", {"extra_headers": {"X-Grok-Conv-Id": "own"}}, ({"X-Grok-Conv-Id": "s-1"}, "applied")),
+        ("keep", {"extra_headers": ["x"]}, (["x"], "not_markable")),
+        ("keep", {"x-grok-conv-id": "an argument"}, ({"x-grok-conv-id": "s-1"}, "applied")),
+        ("keep", {"metadata": {}}, (None, "no_target")),
+        ("keep", {"model": "groq/llama-3.3-70b-versatile"}, (None, "provider_unsupported")),
+    ],
+)
+def test_a_header_is_set_where_the_provider_takes_it(conduct, given, sent):
+    assert headed(conduct, **given) == sent
+
+
+@pytest.mark.parametrize("wanted", ["headers: {prompt_cache_key: k}", "headers: {session_id: s}"])
+def test_a_parameter_is_no_header(wanted):
+    engine = Engine.from_text(f"version: 1\nname: p\nrules: [{{name: a, action: {{set: {{{wanted}}}}}}}]\n")
+    assert not engine.plan({"model": "openrouter/openai/gpt-4o", "messages": MESSAGES}).changed

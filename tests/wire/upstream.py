@@ -30,7 +30,7 @@ CALLED = {"bedrock_converse": "bedrock"}
 
 
 def state(findings=None):
-    """All that a release of litellm may change, as texts by name in four tables."""
+    """All that a release of litellm may change, in tables: a line for each way and each model."""
     catalog = packaged_catalog()
     ways = defaultdict(list)
     for finding in examine(catalog) if findings is None else findings:
@@ -96,10 +96,8 @@ def scan(catalog):
         if least is not None and routes[0].minimum not in (0, least):
             minimums[name] = f"{least} tokens, in the catalog {routes[0].minimum}"
     return {
-        "models that cache, and have no route": {p: ", ".join(names) for p, names in absent.items()},
-        "models with a fee for writing, and no breakpoints": {
-            p: ", ".join(names) for p, names in unmarked.items()
-        },
+        "models that cache, and have no route": absent,
+        "models with a fee for writing, and no breakpoints": unmarked,
         "other minimums": minimums,
     }
 

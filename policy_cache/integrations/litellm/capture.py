@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 
 
 class Sent(NamedTuple):
-    """One HTTP request that was not sent: where to, and its JSON body."""
+    """One HTTP request that was not sent: where to, its JSON body, and the names of its headers."""
 
     method: str
     url: str
     body: Any
+    headers: frozenset[str] = frozenset()
 
 
 class Caught(BaseException):
@@ -118,7 +119,7 @@ def _take(caught: list[Sent], request: httpx.Request) -> httpx.Response:
     if request.method == "GET" and not request.url.path.endswith("/cachedContents"):
         raise httpx.ConnectError("nothing is fetched while a request is caught", request=request)
     body = json.loads(request.content) if request.content else None
-    caught.append(Sent(request.method, str(request.url), body))
+    caught.append(Sent(request.method, str(request.url), body, frozenset(request.headers)))
     # litellm asks for Gemini's CachedContents, then creates one, before it sends the request itself.
     if request.url.path.endswith("/cachedContents"):
         created = {"name": "cachedContents/caught", "model": "caught"} if request.method == "POST" else {}

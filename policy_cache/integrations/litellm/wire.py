@@ -197,15 +197,16 @@ def check(plan: Plan) -> Check:
                 known[gone] = tuple(place for place in whole.markers if place not in rest.markers)
             fates.append(Fate(point, known[gone]))
     claimed = {place for fate in fates for place in fate.places}
-    body = whole.sent[-1].body
+    last = whole.sent[-1]
     return Check(
         whole,
         tuple(fates),
         tuple(place for place in whole.markers if place not in claimed),
         {
-            str(edit.location[-1]): str(edit.location[-1]) in body
+            name: name in last.body or name.lower() in last.headers
             for edit in plan.edits
             if edit.change == "set" and edit.after is not None
+            for name in [str(edit.location[-1])]
         },
     )
 

@@ -97,3 +97,13 @@ def repeated_names(parts: Iterable[Part], code: str, noun: str) -> Iterator[Find
             yield Finding(code, f"two {noun} are named {quoted(name)}", here, marks=marks)
         else:
             seen[name] = here
+
+
+def parameters(action: object) -> Iterator[tuple[Path, object]]:
+    """What `set` sets: where in an action, each header by itself, and to what."""
+    given = action.get("set") if isinstance(action, dict) else None
+    for name, value in given.items() if isinstance(given, dict) else ():
+        if name != "headers":
+            yield ("set", name), value
+        elif isinstance(value, dict):
+            yield from ((("set", name, header), text) for header, text in value.items())

@@ -379,8 +379,30 @@ class SetParameters(_Filled):
     prompt_cache_options: PromptCacheOptions | None = Field(
         default=None,
         title="Options",
-        description="Options of the OpenAI prompt cache.",
+        description="Options of the OpenAI prompt cache, and of Kimi's from K3 on.",
         examples=[{"mode": "explicit"}],
+    )
+    session_id: str | None = Field(
+        default=None,
+        min_length=1,
+        title="Session",
+        description="Keeps a session with one provider on OpenRouter. Takes what `prompt_cache_key` takes.",
+        examples=["{metadata.session_id}"],
+    )
+    cache_salt: str | None = Field(
+        default=None,
+        min_length=1,
+        title="Salt",
+        description="Keeps the cache of vLLM apart by what it says. Takes what `prompt_cache_key` takes.",
+        examples=["{metadata.tenant}"],
+    )
+    headers: Annotated[dict[str, _Text], Field(min_length=1)] | None = Field(
+        default=None,
+        title="Headers",
+        description=(
+            "Headers that the provider keeps requests together by. Each takes what `prompt_cache_key` takes."
+        ),
+        examples=[{"x-grok-conv-id": "{metadata.session_id}"}],
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from policy_cache.policy.check.finding import Finding
 from policy_cache.policy.check.rules import rules_of
-from policy_cache.policy.check.walk import items, matches
+from policy_cache.policy.check.walk import items, matches, parameters
 from policy_cache.text.words import quoted
 
 if TYPE_CHECKING:
@@ -71,12 +71,13 @@ def fresh_prefixes(source: Source) -> Iterator[Finding]:
 
 
 def _keys(rule: Rule) -> Iterator[Finding]:
-    key = (rule.data["action"].get("set") or {}).get("prompt_cache_key")
-    for name in _PLACEHOLDER.findall(key) if isinstance(key, str) else ():
-        if _is_fickle(name):
-            at = (*rule.path, "action", "set", "prompt_cache_key")
-            message = f"{quoted(name)} is new in each request: no other one has this key"
-            yield Finding("PC329", message, at, "key by a session, a user or a tenant")
+    for at, key in parameters(rule.data["action"]):
+        for name in _PLACEHOLDER.findall(key) if isinstance(key, str) else ():
+            if _is_fickle(name):
+                message = f"{quoted(name)} is new in each request: no other one has this key"
+                yield Finding(
+                    "PC329", message, (*rule.path, "action", *at), "key by a session, a user or a tenant"
+                )
 
 
 def _marked(rule: Rule) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from policy_cache.policy.check.finding import Finding, Mark
 from policy_cache.policy.check.rules import rules_of, with_companions
+from policy_cache.policy.check.walk import parameters
 from policy_cache.text.words import quoted
 
 if TYPE_CHECKING:
@@ -65,13 +66,13 @@ def _claimed(rule: Rule, before: list[Rule]) -> Iterator[Finding]:
 
 
 def _set_twice(rule: Rule, before: tuple[Rule, ...]) -> Iterator[Finding]:
-    for name, value in (rule.data["action"].get("set") or {}).items():
+    for at, value in parameters(rule.data["action"]):
         for earlier in before:
-            first = (earlier.data["action"].get("set") or {}).get(name)
+            first = dict(parameters(earlier.data["action"])).get(at)
             # A key with a placeholder stays unset where that is absent.
             if first is not None and value is not None and "{" not in str(first):
-                mark = Mark((*earlier.path, "action", "set", name), f"{quoted(earlier.name)} sets it")
-                yield _again(f"{quoted(name)} is set already", (*rule.path, "action", "set", name), mark)
+                mark = Mark((*earlier.path, "action", *at), f"{quoted(earlier.name)} sets it")
+                yield _again(f"{quoted(str(at[-1]))} is set already", (*rule.path, "action", *at), mark)
                 break
 
 

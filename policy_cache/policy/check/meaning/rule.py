@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from policy_cache.policy.check.finding import Finding, Mark
 from policy_cache.policy.check.rules import rules_of
 from policy_cache.policy.check.shape.schema import fields
-from policy_cache.policy.check.walk import repeated_names, rules
+from policy_cache.policy.check.walk import parameters, repeated_names, rules
 from policy_cache.policy.language.words import NAMED_TARGETS, NEED_TARGETS, TAKE_NO_TARGETS
 from policy_cache.text.words import listed, quoted
 
@@ -74,7 +74,7 @@ def action_targets(source: Source) -> Iterator[Finding]:
 
 
 def placeholders(source: Source) -> Iterator[Finding]:
-    """PC308: `prompt_cache_key` holds an unknown placeholder.
+    """PC308: a cache key, or what else `set` sets, holds an unknown placeholder.
 
     The placeholders are `{metadata.x}`, `{alias}`, `{model}` and `{prefix_hash}`.
 
@@ -84,19 +84,17 @@ def placeholders(source: Source) -> Iterator[Finding]:
         action: {set: {prompt_cache_key: "{metadata.tenant}"}}
     """
     for path, rule in rules(source):
-        action = rule.get("action")
-        parameters = action.get("set") if isinstance(action, dict) else None
-        key = parameters.get("prompt_cache_key") if isinstance(parameters, dict) else None
-        for hit in _PLACEHOLDER.finditer(key) if isinstance(key, str) else ():
-            inside = hit.group(1)
-            if inside is None or not _ALLOWED_PLACEHOLDER.fullmatch(inside):
-                yield Finding(
-                    "PC308",
-                    f"{quoted(hit.group())} is not a placeholder",
-                    (*path, "action", "set", "prompt_cache_key"),
-                    "the placeholders are `{metadata.<name>}`, `{alias}`, `{model}` and `{prefix_hash}`",
-                    part=hit.span(),
-                )
+        for at, value in parameters(rule.get("action")):
+            for hit in _PLACEHOLDER.finditer(value) if isinstance(value, str) else ():
+                inside = hit.group(1)
+                if inside is None or not _ALLOWED_PLACEHOLDER.fullmatch(inside):
+                    yield Finding(
+                        "PC308",
+                        f"{quoted(hit.group())} is not a placeholder",
+                        (*path, "action", *at),
+                        "the placeholders are `{metadata.<name>}`, `{alias}`, `{model}` and `{prefix_hash}`",
+                        part=hit.span(),
+                    )
 
 
 def idle_lifetimes(source: Source) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from policy_cache.policy.check.cover import texts_of
 from policy_cache.policy.check.finding import Finding
 from policy_cache.policy.check.models import matching, models_of
+from policy_cache.policy.check.walk import parameters
 from policy_cache.request.names import matches
 from policy_cache.text.words import listed, quoted, suggest
 
@@ -259,9 +260,12 @@ def _parameters(source: Source, path: Path, rule: Mapping[str, Any], named: list
         action: {set: {prompt_cache_key: "{alias}"}}
     """
     providers = _providers(named)
-    for name, value in (rule["action"].get("set") or {}).items():
-        taking = [route["parameters"][name] for route in named if name in route.get("parameters", ())]
-        at = (*path, "action", "set", name)
+    for where, value in parameters(rule["action"]):
+        is_header = len(where) > 2
+        name = str(where[-1]).lower() if is_header else str(where[-1])
+        known = [route["parameters"][name] for route in named if name in route.get("parameters", ())]
+        taking = [taken for taken in known if is_header is (taken["send"] == "header")]
+        at = (*path, "action", *where)
         if not taking:
             message = f"{quoted(name)} does not reach {providers}"
             yield _warning(source, "PC323", message, at, None, "remove it, or the provider")

@@ -297,7 +297,8 @@ class _Value:
 
     def _count(self, violation: _Violation) -> Finding:
         if violation.keyword == "minProperties":
-            help_ = f"it takes {listed(violation.schema['properties'])}"
+            named = violation.schema.get("properties")
+            help_ = f"it takes {listed(named)}" if named else _example(violation.schema)
             return Finding("PC127", f"{self._here} is empty", self._path, help_)
         first, *others = [(*self._path, key) for key in violation.value]
         message = f"{self._here} has {len(violation.value)} keys, and takes exactly one"
