@@ -85,7 +85,9 @@ def command(
     like a policy is checked, and no `*.test.yaml`. Exits with 1 when a policy is invalid, and with 2 when a
     file cannot be read.
     """
-    names = names or (str(packaged("policies", "default.yaml")),)
+    if not names:
+        click.echo("policy-cache: no file is named, so the packaged default policy is checked", err=True)
+        names = (str(packaged("policies", "default.yaml")),)
     if "-" in names and (watches or (fixes and not shows)):
         raise click.UsageError("standard input can be neither watched nor written; --diff shows its fixes")
     if watches and shows:

@@ -144,8 +144,9 @@ def unreachable(source: Source, routes: Routes) -> Iterator[Finding]:
         yield from _unknown(source, path, wanted, routes.providers)
         yield from _prefixed(source, path, match.get("model") or (), wanted)
         if named:
-            yield from _markers(source, path, rule, named, routes.reached(rule["match"]))
-            yield from _parameters(source, path, rule, named)
+            ways = routes.reached(rule["match"])
+            yield from _markers(source, path, rule, named, ways)
+            yield from _parameters(source, path, rule, ways or [Way(route, None) for route in named])
 
 
 def _unknown(source: Source, path: Path, wanted: Sequence[str], known: Sequence[str]) -> Iterator[Finding]:
@@ -249,7 +250,7 @@ def _markers(
             yield _warning(source, "PC322", message, at, None, "write `ttl: 5m`")
 
 
-def _parameters(source: Source, path: Path, rule: Mapping[str, Any], named: list[Route]) -> Iterator[Finding]:
+def _parameters(source: Source, path: Path, rule: Mapping[str, Any], ways: list[Way]) -> Iterator[Finding]:
     """PC323: a parameter, or a value of it, that none of the rule's providers takes.
 
     Bad:
@@ -259,15 +260,16 @@ def _parameters(source: Source, path: Path, rule: Mapping[str, Any], named: list
         match: {provider: openai}
         action: {set: {prompt_cache_key: "{alias}"}}
     """
-    providers = _providers(named)
+    providers = _providers([way.route for way in ways])
+    models = "" if any(way.models is None for way in ways) else " for these models"
     for where, value in parameters(rule["action"]):
         is_header = len(where) > 2
         name = str(where[-1]).lower() if is_header else str(where[-1])
-        known = [route["parameters"][name] for route in named if name in route.get("parameters", ())]
+        known = [way.route["parameters"][name] for way in ways if name in way.route.get("parameters", ())]
         taking = [taken for taken in known if is_header is (taken["send"] == "header")]
         at = (*path, "action", *where)
         if not taking:
-            message = f"{quoted(name)} does not reach {providers}"
+            message = f"{quoted(name)} does not reach {providers}{models}"
             yield _warning(source, "PC323", message, at, None, "remove it, or the provider")
             continue
         values = [taken["values"] for taken in taking if taken.get("values")]
