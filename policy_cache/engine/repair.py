@@ -123,9 +123,12 @@ def shortened_keys(request: Mapping[str, object], route: Route) -> Iterator[Edit
 
 def within(text: str, longest: int | None) -> str:
     """A text, or a hash of it where it is longer than a provider takes: the same for the same text."""
-    if longest is None or len(text) <= longest:
-        return text
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()[:longest]
+    return text if longest is None or len(text) <= longest else hashed(text)[:longest]
+
+
+def hashed(text: str) -> str:
+    """32 hexadecimal digits that stand for a text."""
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 def inner_markers(request: Mapping[str, object], markers: Sequence[ClientMarker]) -> Iterator[Repair]:

@@ -196,7 +196,13 @@ class Prompt:
         at = self.at(index)
         if len(at) == 1:
             return at
-        return (*at, "output" if self.area == "input" and "output" in self.messages[index] else "content")
+        puts_out = self.area == "input" and "output" in self.messages[index] and not self._has_role(index)
+        return (*at, "output" if puts_out else "content")
+
+    def _has_role(self, index: int) -> bool:
+        """Whether an item says by itself whose it is, so that it is read as a message."""
+        given: Any = self.request["input"]
+        return "role" in (fields_of(given[index]) or {})
 
 
 def made_by_code(block: Mapping[str, object]) -> bool:

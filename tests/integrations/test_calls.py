@@ -543,3 +543,23 @@ def test_a_request_that_is_refused_without_our_markers_too_leaves_the_route_as_i
     assert calls.rewriting.refused == {}
     good = request("http://provider.example", turns=2)
     assert calls.rewriting.rewrite(good) != good
+
+
+def test_a_bridged_request_is_left_to_the_bridge_while_markers_are_left_out():
+    rewriting = Rewriting(Engine.default(), meets_bridged=True)
+    chat = request("http://x.example")
+    rewriting.convict(rewriting.after(ValueError(REFUSALS[1]), chat, rewriting.rewrite(chat)))
+    bridged = {"model": chat["model"], "api_base": chat["api_base"], "instructions": LONG, "input": "q"}
+    assert rewriting.left_out(bridged)
+    assert rewriting.rewrite(bridged, "responses") is bridged
+
+
+def test_an_error_that_cannot_be_read_hides_nothing():
+    class UnreadableError(Exception):
+        def __str__(self):
+            raise RuntimeError
+
+    rewriting = Rewriting(Engine.default())
+    given = request("http://x.example")
+    assert rewriting.after(UnreadableError(), given, rewriting.rewrite(given)) is None
+    assert sum(rewriting.faults.values()) == 1

@@ -113,3 +113,24 @@ def test_a_route_without_an_example_is_named():
         CLAIMS.replace("    example: PROVIDER/claude-x\n", "").replace("PROVIDER", "mistral"), "c"
     )
     assert [*doctor.left_out(catalog)] == ["without an `example`, not looked at: `mine`"]
+
+
+def test_what_is_turned_off_leaves_tables_of_others_as_they_are():
+    own = {"version": 1, "blocks": {"anthropic-chat": {"tools": True, "user": ["text"]}}}
+    catalog = loads_catalog(yaml.safe_dump(own), "c")
+    lost = [
+        doctor.Finding("anthropic", "chat", "tool", "lost"),
+        doctor.Finding("anthropic", "chat", "user", "kept"),
+    ]
+    written = yaml.safe_load(doctor.overlay_text(catalog, lost, own))
+    assert written["blocks"]["anthropic-chat"] == own["blocks"]["anthropic-chat"]
+    [route] = written["routes"]
+    assert route["blocks"]["chat"] == "anthropic-chat-kept"
+
+
+def test_the_last_entry_of_a_name_is_turned_off():
+    own = {"version": 1, "routes": [{"name": "anthropic", "note": "a"}, {"name": "anthropic", "note": "b"}]}
+    catalog = loads_catalog(yaml.safe_dump(own), "c")
+    lost = [doctor.Finding("anthropic", "chat", "tool", "lost")]
+    first, last = yaml.safe_load(doctor.overlay_text(catalog, lost, own))["routes"]
+    assert (first, "chat" in last["blocks"]) == (own["routes"][0], False)

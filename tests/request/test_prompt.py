@@ -137,6 +137,12 @@ def test_a_chat_request_may_have_a_text_as_input_too():
     assert [prompt.at(index) for index, _ in enumerate(prompt.messages)] == [("messages", 0)]
 
 
+def test_an_item_with_a_role_says_what_its_content_says():
+    call = {"type": "function_call_output", "call_id": "c", "output": "r"}
+    prompt = Prompt({"input": [{**USER, "output": None}, {**call, "role": "user"}, call]}, "responses")
+    assert [prompt.content_at(index)[-1] for index in range(3)] == ["content", "content", "output"]
+
+
 def test_plain_messages_are_not_copied():
     messages = [S, USER]
     assert Prompt({"messages": messages}, "chat").messages is messages

@@ -147,6 +147,17 @@ def headed(conduct="keep", **more):
         ("replace", {"extra_headers": {"X-Grok-Conv-Id": "own"}}, ({"X-Grok-Conv-Id": "s-1"}, "applied")),
         ("keep", {"extra_headers": ["x"]}, (["x"], "not_markable")),
         ("keep", {"x-grok-conv-id": "an argument"}, ({"x-grok-conv-id": "s-1"}, "applied")),
+        ("keep", {"headers": {"X-Grok-Conv-Id": "own"}}, (None, "kept_client_marker")),
+        (
+            "replace",
+            {"extra_headers": {"X-GROK-CONV-ID": "a", "x-grok-conv-id": "b"}},
+            ({"X-GROK-CONV-ID": "s-1", "x-grok-conv-id": "s-1"}, "applied"),
+        ),
+        (
+            "keep",
+            {"extra_headers": {"X-GROK-CONV-ID": None, "x-grok-conv-id": "b"}},
+            ({"X-GROK-CONV-ID": None, "x-grok-conv-id": "b"}, "kept_client_marker"),
+        ),
         ("keep", {"metadata": {}}, (None, "no_target")),
         ("keep", {"model": "groq/llama-3.3-70b-versatile"}, (None, "provider_unsupported")),
     ],
@@ -159,3 +170,27 @@ def test_a_header_is_set_where_the_provider_takes_it(conduct, given, sent):
 def test_a_parameter_is_no_header(wanted):
     engine = Engine.from_text(f"version: 1\nname: p\nrules: [{{name: a, action: {{set: {{{wanted}}}}}}}]\n")
     assert not engine.plan({"model": "openrouter/openai/gpt-4o", "messages": MESSAGES}).changed
+
+
+@pytest.mark.parametrize("session", ["日本", " s", "s ", "é", "x" * 300])
+def test_what_no_header_takes_is_hashed(session):
+    sent, reason = headed(metadata={"session_id": session})
+    assert reason == "applied"
+    assert len(sent["x-grok-conv-id"]) == 32
+    assert headed(metadata={"session_id": session})[0] == sent
+
+
+def test_the_first_rule_keeps_a_header_however_it_is_spelt():
+    engine = Engine.from_text("""
+version: 1
+name: p
+client_markers: replace
+rules:
+  - {name: a, action: {set: {headers: {x-grok-conv-id: one}}}}
+  - {name: b, action: {set: {headers: {X-Grok-Conv-ID: two}}}}
+""")
+    given = {"model": "xai/grok-4", "messages": MESSAGES, "headers": {"X-Grok-Conv-Id": "own"}}
+    plan = engine.plan(given)
+    assert [placement.reason for placement in plan.placements] == ["applied", "duplicate"]
+    assert plan.request["headers"] == {"X-Grok-Conv-Id": "one"}
+    assert given["headers"] == {"X-Grok-Conv-Id": "own"}

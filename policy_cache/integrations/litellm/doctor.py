@@ -25,7 +25,7 @@ from policy_cache.request.prompt import AREAS
 from policy_cache.text.words import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterator, Mapping, Sequence
 
     from policy_cache.engine.plan import Plan
     from policy_cache.integrations.litellm.wire import Check
@@ -250,13 +250,14 @@ def overlay_text(
     off = overlay(catalog, findings)
     own: Mapping[str, Any] = given or {}
     changed = {str(route["name"]): route for route in off["routes"]}
+    # Of two entries of one name, the last says how it is.
+    routes = [{**route, **changed.pop(route["name"], {})} for route in reversed(own.get("routes", ()))]
     whole = {
         **own,
         "version": 1,
         "blocks": {**own.get("blocks", {}), **off["blocks"]},
-        "routes": [{**route, **changed.pop(route["name"], {})} for route in own.get("routes", ())],
+        "routes": [*reversed(routes), *changed.values()],
     }
-    whole["routes"] += changed.values()
     return about + yaml.safe_dump({name: part for name, part in whole.items() if part}, sort_keys=False)
 
 
@@ -282,7 +283,7 @@ def overlay(catalog: Catalog, findings: Sequence[Finding]) -> Overlay:
             if off and len(off) == marked[shape]:
                 del tables[shape]
             elif set(off) - {"request"}:
-                tables[shape] = f"{entry.name}-{shape}"
+                tables[shape] = _fresh(f"{entry.name}-{shape}", catalog.blocks)
                 blocks[tables[shape]] = _without(catalog, entry.blocks[shape], off)
         changed: dict[str, object] = {"name": entry.name, "blocks": tables}
         if not tables:
@@ -291,6 +292,13 @@ def overlay(catalog: Catalog, findings: Sequence[Finding]) -> Overlay:
             changed["request_marker"] = []
         routes.append(changed)
     return {"blocks": blocks, "routes": routes}
+
+
+def _fresh(name: str, taken: Container[str]) -> str:
+    """A name that no table has."""
+    while name in taken:
+        name += "-kept"
+    return name
 
 
 # What a table says of each kind: flags, and lists of which some members are about it.

@@ -152,17 +152,17 @@ class Rewriting:
         try:
             if is_disabled():
                 return request
-            refused = without | self.left_out(request) if self._paused or without else without
-            if refused:
-                plan = self._plan(request, shape)
-                sent = request if plan is None else plan.without(refused).request
-                return request if sent is request else dict(sent)
             if (
                 shape == "responses"
                 and self._meets_bridged
                 and self.engine.route(request, shape=shape).bridged
             ):
                 return request  # it comes by as a chat request, whose instructions can be marked, too
+            refused = without | self.left_out(request) if self._paused or without else without
+            if refused:
+                plan = self._plan(request, shape)
+                sent = request if plan is None else plan.without(refused).request
+                return request if sent is request else dict(sent)
             return self.engine.rewrite(request, shape=shape)
         except Exception as error:  # noqa: BLE001, a router must never fail because of a policy
             self.fault(error)
@@ -179,14 +179,18 @@ class Rewriting:
 
         Nothing is left out yet: `convict` once what is sent in its place was taken. Never raises.
         """
-        if sent is request or not _ABOUT_MARKERS.search(str(error)):
+        try:
+            if sent is request or not _ABOUT_MARKERS.search(str(error)):
+                return None
+            plan = self._plan(request, shape)
+            if plan is None:
+                return None
+            marks = frozenset(plan.marks.values())
+            again = dict(plan.without(marks).request)
+            return None if again == sent else Refusal(_route(request), marks, again)
+        except Exception as fault:  # noqa: BLE001, it must not hide why the call failed
+            self.fault(fault, "a refusal was not noted")
             return None
-        plan = self._plan(request, shape)
-        if plan is None:
-            return None
-        marks = frozenset(plan.marks.values())
-        again = dict(plan.without(marks).request)
-        return None if again == sent else Refusal(_route(request), marks, again)
 
     def convict(self, refusal: Refusal) -> None:
         """Leave such markers out on the route for a while; said once for each route."""

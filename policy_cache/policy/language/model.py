@@ -101,6 +101,13 @@ class _Scalar:
 
 _Text = Annotated[str, Field(min_length=1)]
 _Value = Annotated[str, Field(min_length=1), _Scalar()]
+_HeaderText = Annotated[
+    str,
+    Field(
+        pattern=r"^[!-~]([ -~]*[!-~])?$",
+        json_schema_extra={"patternErrorMessage": "a header takes ASCII, and no space at either end"},
+    ),
+]
 
 Texts = Annotated[tuple[_Text, ...], Field(min_length=1), _OneOrMore()]
 """One text or a list of them; one is enough to match."""
@@ -396,7 +403,7 @@ class SetParameters(_Filled):
         description="Keeps the cache of vLLM apart by what it says. Takes what `prompt_cache_key` takes.",
         examples=["{metadata.tenant}"],
     )
-    headers: Annotated[dict[str, _Text], Field(min_length=1)] | None = Field(
+    headers: Annotated[dict[str, _HeaderText], Field(min_length=1)] | None = Field(
         default=None,
         title="Headers",
         description=(
