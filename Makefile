@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export LITELLM_LOCAL_MODEL_COST_MAP := True
 
-.PHONY: demo test test-all test-oldest test-proxy upstream test-ray load lint types imports pytest bench fuzz schema docs site editors studio build clean
+.PHONY: demo test test-all test-oldest test-proxy upstream matrix test-ray load lint types imports pytest bench fuzz schema docs site editors studio build clean
 
 demo: $(VENV)/.installed
 	$(BIN)/policy-cache demo
@@ -30,6 +30,10 @@ test-all:
 	    $(MAKE) --no-print-directory pytest PYTHON=python$$v VENV=.venv-$$v || exit 1; \
 	  else echo "python$$v: not on this machine, skipped"; fi; \
 	done
+
+# A client's marker in every dialect, on every block, on every route: a quarter of an hour on two cores.
+matrix: $(VENV)/.installed
+	$(BIN)/python -m tests.wire.clients_matrix
 
 # What touches the wire, with the oldest litellm that the extra allows.
 test-oldest:

@@ -218,13 +218,15 @@ def unmark(state: State, rule: CompiledRule) -> None:
         for source in [target.source for target in rule.targets] or [rule.source]:
             placements.append(Placement(source, None, None, None, "stood_down", detail))
         return
-    key = state.facts.route.key
+    route = state.facts.route
     # Beside a `cache_control`, OpenAI's marker sleeps, and would wake once that is gone.
     beside = {marker.holder for marker in state.client if marker.key == KEY}
     markers = [
         marker
         for marker in state.client
-        if marker.key == KEY or (marker.key != key and (marker.block is not None or marker.holder in beside))
+        if marker.key == KEY
+        or route.mechanism != "explicit"
+        or (marker.key != route.key and (marker.block is not None or marker.holder in beside))
     ]
     if not rule.targets:
         placements.append(_removed(state, rule.source, None, markers))
@@ -307,7 +309,7 @@ def set_parameters(state: State, rule: CompiledRule) -> None:
         state.placements.append(_header(state, rule.source, name, value))
 
 
-def _parameter(state: State, source: Origin, name: str, wanted: Template | Mapping[str, str]) -> Placement:
+def _parameter(state: State, source: Origin, name: str, wanted: Template | Mapping[str, object]) -> Placement:
     route = state.facts.route
     taken = route.parameters.get(name)
     if taken is None or taken.send == "header":

@@ -97,7 +97,7 @@ class Split:
 class SetParameters:
     """`set`: the parameters and their values, and the headers, in lower case, and theirs."""
 
-    values: tuple[tuple[str, Template | dict[str, str]], ...]
+    values: tuple[tuple[str, Template | dict[str, object]], ...]
     headers: tuple[tuple[str, Template], ...] = ()
 
 
@@ -259,7 +259,11 @@ def _rule(loaded: LoadedPolicy, rule: Rule, index: int) -> CompiledRule:
 
 def _target(target: Target, source: Origin, ttl: Ttl) -> CompiledTarget:
     return CompiledTarget(
-        source, target.ttl or ttl, compile_target(target.at), target.take, PLACES.get(target.at)
+        source,
+        target.ttl or ttl,
+        compile_target(target.at, target.boundary),
+        target.take,
+        PLACES.get(target.at),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple, TypeAlias
 
@@ -34,13 +34,15 @@ _new = tuple.__new__
 _SECTION, _ELEMENT, _BLOCK, _NEVER = 1, 2, 4, 5
 
 
-def compile_target(text: str) -> Finder:
-    """Compile a target: a named one, or a JSONPath.
+def compile_target(text: str, boundary: str | None = None) -> Finder:
+    """Compile a target: a named one, or a JSONPath; `boundary` is that of `system.stable`.
 
     Raises:
         PathError: The JSONPath cannot be used.
         KeyError: No such named target.
     """
+    if boundary is not None:
+        return partial(_system_stable, boundary)
     if not text.startswith("$"):
         return NAMED[text]
     path = compile_path(text)
@@ -174,6 +176,29 @@ def _last_tool_result(prompt: Prompt) -> list[Hit]:
     return []
 
 
+def _system_stable(boundary: str, prompt: Prompt) -> Sequence[Hit]:
+    """The last block before the first that holds the boundary; without one, the end of the system prompt."""
+    stable: list[Hit] = []
+    for at, content, place in _system_contents(prompt):
+        listed = isinstance(content, (list, tuple))
+        for number, part in enumerate(content if isinstance(content, (list, tuple)) else [content]):
+            text = part if isinstance(part, str) else (fields_of(part) or {}).get("text")
+            if isinstance(text, str) and boundary in text:
+                return stable
+            if text:
+                whole = (at, (SYSTEM, place, 0, END), _ELEMENT)
+                block = ((*at, number), (SYSTEM, place, 0, number), _BLOCK)
+                stable = [_new(Hit, block if listed else whole)]
+    return NAMED["system"](prompt)
+
+
+def _system_contents(prompt: Prompt) -> Iterator[tuple[Location, object, int]]:
+    """What the system prompt says, in the prefix's order, with the place of each in it."""
+    yield (prompt.system_name,), prompt.system, -1 if prompt.leading else 0
+    for index in range(prompt.leading):
+        yield prompt.content_at(index), prompt.messages[index].get("content"), index
+
+
 # What clients put beside a user's words and change with every request: Claude Code, Cline and Codex.
 _REMINDERS = ("<system-reminder>", "<environment_details>", "<environment_context>")
 
@@ -218,6 +243,7 @@ def _request(_: Prompt) -> list[Hit]:
 
 NAMED: dict[str, Finder] = {
     **{name: _at(find) for name, find in PLACES.items()},
+    "system.stable": _at(_system),  # up to a boundary
     "messages.stable": _stable,
     "messages.last_user": _last_user,
     "messages.last_tool_result": _last_tool_result,

@@ -58,6 +58,7 @@ NO_SYSTEM = {"model": ANTHROPIC, "messages": [user(BIG)]}
 IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "eA=="}}
 PARALLEL = chat([user(BIG), calling(0, 1), result(0), result(1)], tools=[tool()])
 NATIVE_PARALLEL = native([user("q"), using(0, 1), results(0, 1)], tools=[native_tool()])
+STABLE = "{at: system.stable, boundary: '## Today'}"
 LOOP = chat([S, user("q"), calling(0), result(0), calling(1, 2), result(1), result(2)], tools=[tool()])
 NATIVE_LOOP = native([user("q"), using(0), results(0), using(1, 2), results(1, 2)], tools=[native_tool()])
 ANSWERED = native([user("q"), using(0), results(0, then=["and now?"])], tools=[native_tool()])
@@ -222,6 +223,25 @@ ANSWERED = native([user("q"), using(0), results(0, then=["and now?"])], tools=[n
             "$['messages'][1]['content']",
         ),
         ("messages.stable", native([user("<system-reminder>now")]), None, None),
+        # system.stable
+        (
+            STABLE,
+            native(system=[text(BIG), text("b"), text("\n## Today"), text("c")]),
+            *["$['system'][1]"] * 2,
+        ),
+        (STABLE, native(system=[text(BIG), text("b")]), "$['system']", "$['system'][1]"),
+        (STABLE, native(system=f"{BIG} ## Today"), None, None),
+        (STABLE, native(system=[text("## Today"), text(BIG)]), None, None),
+        (
+            STABLE,
+            chat([S, {"role": "developer", "content": "## Today"}, user("q")]),
+            *["$['messages'][0]['content']"] * 2,
+        ),
+        (
+            STABLE,
+            chat([{"role": "system", "content": [text(BIG), text("x ## Today")]}, user("q")]),
+            *["$['messages'][0]['content'][0]"] * 2,
+        ),
         # request
         ("request", native(), "$", "$"),
         ("request", chat(), "$", "$"),

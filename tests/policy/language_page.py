@@ -16,7 +16,8 @@ SCHEMA = policy_schema()
 PARTS = SCHEMA["$defs"]
 ORDER = (
     *("Rule", "Match", "Range", "Sample", "Target", "Action", "AddCacheControl"),
-    *("RemoveCacheControl", "SetParameters", "PromptCacheOptions", "SplitText"),
+    *("RemoveCacheControl", "SetParameters", "PromptCacheOptions", "ProviderOptions", "GatewayOptions"),
+    "SplitText",
 )
 TITLES = {
     "Policy": "A policy",
@@ -25,6 +26,8 @@ TITLES = {
     "RemoveCacheControl": "`remove_cache_control`",
     "SetParameters": "`set`",
     "PromptCacheOptions": "`prompt_cache_options`",
+    "ProviderOptions": "`providerOptions`",
+    "GatewayOptions": "`gateway`",
     "SplitText": "`split_text`",
     "Rule": "A rule",
     "Match": "`match` and `except`",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -143,7 +144,7 @@ class Body:
     """What litellm sends for a request."""
 
     def __init__(self, sent: Wire) -> None:
-        self.sent = sent
+        self.sent = sent = _unwrapped(sent)
         self.url = sent.sent[-1].url.partition("?")[0]
         self.json: dict[str, Any] = sent.sent[-1].body
         self.tags = frozenset(tag for call in sent.sent for tag in tags(call.body))
@@ -213,7 +214,8 @@ class Body:
     @property
     def emulated(self) -> bool:
         """Whether it is judged as Anthropic's API is known to."""
-        return self.native and not any(host in self.url for host in ("databricks", "minimax"))
+        others = any(host in self.url for host in ("databricks", "githubcopilot", "minimax", "mistralai"))
+        return self.native and not others and "qwen" not in self.json.get("model", "")
 
     @property
     def conversation(self) -> object:
@@ -325,6 +327,28 @@ class Body:
             or (at[0] == "messages" and self.json["messages"][at[1]].get("clear_at") is not None)
         )
         return None if refused else outer
+
+
+def _unwrapped(sent: Wire) -> Wire:
+    """The same with SAP's template as the messages that it is made of."""
+    last = sent.sent[-1]
+    if "config" not in last.body:
+        return sent
+    prompt = last.body["config"]["modules"]["prompt_templating"]["prompt"]
+    body = {"messages" if name == "template" else name: value for name, value in prompt.items()}
+    outer = ("config", "modules", "prompt_templating", "prompt")
+    inner = [
+        marker._replace(location=marker.location[len(outer) :])
+        for marker in sent.markers
+        if marker.location[: len(outer)] == outer
+    ]
+    named = [
+        marker._replace(location=("messages", *marker.location[1:]))
+        if marker.location[:1] == ("template",)
+        else marker
+        for marker in inner
+    ]
+    return replace(sent, sent=(last._replace(body=body),), markers=tuple(named))
 
 
 def sent_as(route: Route) -> BlockRules:

@@ -145,7 +145,7 @@ def chat_requests(draw: st.DrawFn, without: frozenset[str] = frozenset()) -> Any
         request["tools"] = tools
     else:
         messages[0]["content"] = LONG
-    if draw(st.integers(0, 9)) == 0:
+    if "system parameter" not in without and draw(st.integers(0, 9)) == 0:
         request["system"] = draw(listed(text_blocks()))
     return finished(draw, request)
 

@@ -23,6 +23,7 @@ rules:
     targets: ["{target}"]
     action: {{add_cache_control: {{}}}}
 """
+DEFAULT = Engine.default()
 KINDS = {
     "tool": ("$.tools[0]", "look_up"),
     "system": ("system", "SYSTEM"),
@@ -111,14 +112,24 @@ def seen(one):
     return "✓" if one.named in block else "←"
 
 
+def by_default(case):
+    """How many markers of the packaged default policy reach the provider of an agent's request."""
+    return len(wire(DEFAULT.rewrite(request_of(case, "call"), shape=case.shape), shape=case.shape).markers)
+
+
 def table():
-    """The table of the documentation."""
+    """The table of the documentation, behind a line of what it comes to."""
     kinds = [kind for kind in KINDS if not kind.endswith("blocks")]
-    lines = [f"| route | {' | '.join(kinds)} |", f"|---|{'---|' * len(kinds)}"]
+    lines = [f"| route | {' | '.join(kinds)} | by default |", f"|---|{'---|' * (len(kinds) + 1)}"]
+    marked = default = 0
     for case in ROUTES:
         cells = [seen(cell(case, kind)) for kind in kinds]
-        lines.append(f"| {case.label} | {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+        number = by_default(case)
+        marked += set(cells) != {"-"}
+        default += number > 0
+        lines.append(f"| {case.label} | {' | '.join(cells)} | {number or '-'} |")
+    told = f"Of {len(ROUTES)} ways to a model, {marked} take markers, and the default policy marks {default}."
+    return "\n".join([told, "", *lines]) + "\n"
 
 
 if __name__ == "__main__":

@@ -83,6 +83,7 @@ ROUTES = [
     _chat("OpenRouter Gemini from 4 on", "openrouter-gemini-4", "openrouter/google/gemini-4-pro"),
     _chat("OpenRouter GLM", "openrouter-explicit", "openrouter/z-ai/glm-4.6"),
     _chat("OpenRouter MiniMax", "openrouter-explicit", "openrouter/minimax/minimax-m2"),
+    *_every("OpenRouter from GPT-5.6 on", "openrouter-breakpoints", "openrouter/openai/gpt-5.6"),
     _chat("OpenRouter Qwen", "openrouter-qwen", "openrouter/qwen/qwen3-max"),
     _chat("OpenRouter, other models", "openrouter-other", "openrouter/openai/gpt-4o"),
     *_both("Databricks Claude", "databricks-claude", "databricks/databricks-claude-sonnet-4-5"),
@@ -94,6 +95,10 @@ ROUTES = [
     *_every("GMI Claude", "gateway-claude", "gmi/anthropic/claude-sonnet-4.5"),
     *_every("AIHubMix Claude", "gateway-claude", "aihubmix/claude-sonnet-4-6"),
     *_both("OpenCode Claude", "opencode-claude", "opencode_go/claude-haiku-5-5"),
+    *_both("OpenCode Qwen", "opencode-qwen", "opencode_go/qwen3.8-max"),
+    _native("GitHub Copilot Claude, messages", "copilot-claude", "github_copilot/claude-sonnet-5.5"),
+    _chat("GitHub Copilot Claude, chat", "copilot-claude", "github_copilot/claude-sonnet-5.5"),
+    _chat("SAP Claude", "sap-claude", "sap/anthropic--claude-4.5-sonnet"),
     *_every("MiniMax", "minimax", "minimax/MiniMax-M2.5"),
     *_both("litellm proxy, Claude", "litellm-proxy-claude", "litellm_proxy/claude-sonnet-4-5"),
     _chat(

@@ -15,6 +15,7 @@ the HTTP body. On no route was anything else marked, passed on or moved, with te
 | ← | on the nearest block before it that can carry one |
 | run | on a run of messages, from the first one to the last turn of the user up to there |
 | - | no marker |
+| by default | how many markers the packaged default policy puts on an agent's request |
 
 """
 

@@ -95,6 +95,8 @@ REFUSED: dict[str, frozenset[str]] = {
     "OpenRouter Claude, messages": _DOCUMENTS | _OWN_TOOLS,
     "litellm proxy, Claude, messages": _DOCUMENTS | _OWN_TOOLS,
     "Snowflake Claude, messages": _DOCUMENTS,
+    # litellm sends either of two system prompts.
+    "OpenCode Qwen": frozenset({"system parameter"}),
     "GMI Claude, messages": _DOCUMENTS | _OWN_TOOLS,
     "AIHubMix Claude, messages": _DOCUMENTS | _OWN_TOOLS,
     "Bedrock Claude, Converse": _CONVERSE,
@@ -169,17 +171,26 @@ _RESHAPED_SPOTS = (
 MOVED: dict[str, frozenset[str]] = {
     "Bedrock Mantle Claude": _LATER,
     "Bedrock Claude, Mantle": _LATER,
-    "OpenCode Claude": _LATER
-    | {
-        "`system` block, beside a system message",
-        "`system` block, beside a system message ' '",
-        "`system` block, beside a system message [{'type': 'text', 'text': ' '}]",
-        "request behind system later, blank block",
-        "request behind system later, blank text",
-    },
+    **dict.fromkeys(
+        ["OpenCode Claude", "OpenCode Qwen"],
+        _LATER
+        | {
+            "`system` block, beside a system message",
+            "`system` block, beside a system message ' '",
+            "`system` block, beside a system message [{'type': 'text', 'text': ' '}]",
+            "request behind system later, blank block",
+            "request behind system later, blank text",
+        },
+    ),
     "GMI Claude, messages": _RESHAPED_SPOTS,
     "AIHubMix Claude, messages": _RESHAPED_SPOTS,
-    "OpenRouter Claude, messages": _RESHAPED_SPOTS,
+    "OpenRouter Claude, messages": _RESHAPED_SPOTS | {"in a document in a tool_result"},
+    # A result of nothing but a document has no text left.
+    "OpenAI from GPT-5.6 on, messages": frozenset(
+        {"in a tool_result, document", "in a document in a tool_result"}
+    ),
+    # An image in a result becomes one of the user's, as long as litellm does not know the model by its name.
+    "Azure OpenAI, a deployment": frozenset({"tool image_url"}),
     "litellm proxy, Claude, messages": _RESHAPED_SPOTS,
     "Bedrock Claude, Converse": _MOVED,
     "Bedrock Claude before 4.5, Converse": _MOVED,
@@ -259,10 +270,11 @@ def engine_of(targets, mode, ttls, shape="chat"):
     )
 
 
-NOTHING = Engine.from_text(
+NO_POLICY = (
     "version: 1\nname: nothing\nrules:\n"
     "  - {name: never, match: {alias: never}, targets: [system], action: {add_cache_control: {}}}\n"
 )
+NOTHING = Engine.from_text(NO_POLICY)
 
 
 def problems(engine, request, case):

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import httpx
 from litellm import anthropic_beta_headers_manager
 from litellm.llms.custom_httpx.aiohttp_transport import LiteLLMAiohttpTransport
+from litellm.llms.github_copilot.authenticator import Authenticator
+from litellm.llms.sap.chat.transformation import GenAIHubOrchestrationConfig
 from litellm.llms.vertex_ai.vertex_llm_base import VertexBase
 
 if TYPE_CHECKING:
@@ -69,7 +71,7 @@ def capture(call: Callable[[], object]) -> list[Sent]:
 
 @contextmanager
 def _transports() -> Iterator[None]:
-    """Put the catch before each transport that litellm sends through, and Google's token before it.
+    """Put the catch before each transport that litellm sends through, and a login before each provider's own.
 
     litellm fetches a list of beta headers once in a process, by a thread of its own: it finds the list of its
     package instead, and nothing in the end.
@@ -78,8 +80,14 @@ def _transports() -> Iterator[None]:
         (httpx.HTTPTransport, "handle_request", _catching),
         (httpx.AsyncHTTPTransport, "handle_async_request", _catching_async),
         (LiteLLMAiohttpTransport, "handle_async_request", _catching_async),
-        (VertexBase, "_ensure_access_token", _token),
+        (VertexBase, "_ensure_access_token", _instead(("none", "project"))),
         (VertexBase, "_ensure_access_token_async", _token_async),
+        (Authenticator, "_ensure_token_dir", _instead(None)),
+        (Authenticator, "get_api_key", _instead("none")),
+        (Authenticator, "get_api_base", _instead(None)),
+        (GenAIHubOrchestrationConfig, "run_env_setup", _instead(None)),
+        (GenAIHubOrchestrationConfig, "headers", _read_instead({})),
+        (GenAIHubOrchestrationConfig, "deployment_url", _read_instead("https://wire.invalid")),
         (anthropic_beta_headers_manager, "_BETA_HEADERS_CONFIG", _beta_headers),
     )
     originals = [(owner, name, getattr(owner, name)) for owner, name, _ in places]
@@ -127,11 +135,25 @@ def _take(caught: list[Sent], request: httpx.Request) -> httpx.Response:
     raise Caught
 
 
-def _token(original: Callable[..., Any]) -> Callable[..., Any]:
-    def token(self: object, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401, litellm's own signature
-        return original(self, *args, **kwargs) if _CATCH.get() is None else ("none", "project")
+def _instead(answer: object) -> Callable[..., Callable[..., Any]]:
+    """What a provider's login is replaced by while a request is caught."""
 
-    return token
+    def wrap(original: Callable[..., Any]) -> Callable[..., Any]:
+        def login(self: object, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401, litellm's own signature
+            return original(self, *args, **kwargs) if _CATCH.get() is None else answer
+
+        return login
+
+    return wrap
+
+
+def _read_instead(answer: object) -> Callable[..., property]:
+    """The same for a property of litellm's."""
+
+    def wrap(original: Any) -> property:  # noqa: ANN401, whichever kind of property
+        return property(lambda owner: original.__get__(owner) if _CATCH.get() is None else answer)
+
+    return wrap
 
 
 def _token_async(original: Callable[..., Any]) -> Callable[..., Any]:

@@ -159,7 +159,6 @@ def wire(request: Mapping[str, object], *, provider: str | None = None, shape: S
         )
         if provider is not None:
             given["custom_llm_provider"] = provider
-        given = {**_stand_ins(given), **given, "api_key": "none"}
         sent = capture(lambda: _call(given, shape or detect_shape(request)))
     except Exception as error:  # noqa: BLE001, whatever litellm raises before it sends
         raise WireError(f"litellm builds no body for this request: {_said(error)}") from None
@@ -255,6 +254,7 @@ def _stand_ins(given: Mapping[str, Any]) -> dict[str, str]:
 
 def _call(given: dict[str, Any], shape: Shape) -> None:
     """Call litellm; of some providers' streams it sends nothing before they are read."""
+    given = {**_stand_ins(given), **given, "api_key": "none"}
     if shape == "messages":
         given.setdefault("max_tokens", 1)
         asyncio.run(_read(litellm.anthropic_messages(**given)))

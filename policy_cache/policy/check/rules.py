@@ -33,17 +33,21 @@ class Place:
         text: The named target or JSONPath.
         ttl: Its lifetime; the action's, or five minutes, where it has none of its own.
         take: Which of its hits it takes.
+        boundary: Where a system prompt stops being stable, for `system.stable`.
     """
 
     path: Path
     text: str
     ttl: str
     take: str | int
+    boundary: str | None = None
 
     @property
     def key(self) -> str:
         """One text for all that name the same place."""
-        return _SAME_PLACE.get(self.text, self.text)
+        return (
+            _SAME_PLACE.get(self.text, self.text) if self.boundary is None else f"{self.text} {self.boundary}"
+        )
 
     @cached_property
     def bound(self) -> float:
@@ -130,7 +134,7 @@ class Rule:
             given = target if isinstance(target, dict) else {"at": target}
             ttl = given.get("ttl") or own.get("ttl") or "5m"
             path = (*self.path, "targets", index)
-            places.append(Place(path, given["at"], ttl, given.get("take", "all")))
+            places.append(Place(path, given["at"], ttl, given.get("take", "all"), given.get("boundary")))
         return tuple(places)
 
 

@@ -147,6 +147,7 @@ TABLE = {
     "PC328": Code("a path that no message or tool meets", "warning", valid=path.unmet_paths),
     "PC329": Code("what is new in each request", "warning", valid=change.fresh_prefixes),
     "PC330": Code("caching that no provider has", "warning", reach=routes.unreachable),
+    "PC331": Code("a boundary that is absent, or without effect", "error", meaning=rule.boundaries),
     "PC401": Code("names that differ in case alone", "warning", valid=rule.similar_names),
     "PC402": Code("a value that another one covers", "warning", valid=condition.covered_values),
     "PC403": Code("a `stop` that stops nothing", "warning", valid=order.idle_stops),

@@ -304,11 +304,25 @@ class Target(_Part):
         description="The lifetime here, in place of the action's own.",
         json_schema_extra=_explained(TTLS),
     )
+    boundary: str | None = Field(
+        default=None,
+        min_length=1,
+        title="Boundary",
+        description="For `system.stable`: a text with which the part begins that changes with every request.",
+        examples=["## Today"],
+    )
 
     @model_validator(mode="before")
     @classmethod
     def _from_text(cls, value: object) -> object:
         return {"at": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        if (self.at == "system.stable") is (self.boundary is None):
+            msg = "`system.stable`, and nothing else, takes a `boundary`"
+            raise ValueError(msg)
+        return self
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
@@ -360,6 +374,28 @@ class PromptCacheOptions(_Filled):
     )
 
 
+class GatewayOptions(_Filled):
+    """Options of Vercel's AI Gateway."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"caching": "auto"}]})
+
+    caching: Literal["auto"] | None = Field(
+        default=None,
+        title="Caching",
+        description="`auto`: for models that need a marker, the gateway sets one behind what stays the same.",
+    )
+
+
+class ProviderOptions(_Filled):
+    """What a gateway does for the providers behind it."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"gateway": {"caching": "auto"}}]})
+
+    gateway: GatewayOptions | None = Field(
+        default=None, title="Gateway", description="Options of Vercel's AI Gateway."
+    )
+
+
 class SetParameters(_Filled):
     """Set cache parameters of the request, on routes that take them."""
 
@@ -395,6 +431,12 @@ class SetParameters(_Filled):
         title="Session",
         description="Keeps a session with one provider on OpenRouter. Takes what `prompt_cache_key` takes.",
         examples=["{metadata.session_id}"],
+    )
+    providerOptions: ProviderOptions | None = Field(  # noqa: N815, Vercel's spelling
+        default=None,
+        title="Gateway's options",
+        description="Has Vercel's AI Gateway set the marker that litellm would take out on the way.",
+        examples=[{"gateway": {"caching": "auto"}}],
     )
     cache_salt: str | None = Field(
         default=None,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 TARGETS = {
     "system": "The end of the system prompt, in any shape.",
+    "system.stable": "The last block of the system prompt before the first with the target's `boundary`.",
     "tools": "The last tool that can carry a marker.",
     "messages.last": "The end of the conversation.",
     "messages.stable": "The end of the conversation before its volatile tail: system messages and reminders.",

@@ -115,6 +115,8 @@ def _pairs(own: tuple[Place, ...], others: list[Place]) -> Iterator[tuple[Place,
 def _precedes(place: Place, other: Place) -> bool:
     if other.key == "messages.last" and place.key in {"messages.previous_turn", "messages.stable"}:
         return True
+    if other.key == "system" and place.text == "system.stable":
+        return True
     return place.section[1] < other.section[0]
 
 

@@ -73,6 +73,38 @@ def action_targets(source: Source) -> Iterator[Finding]:
                 yield Finding("PC306", message, (*path, "targets"), "remove `targets`", key=True)
 
 
+def boundaries(source: Source) -> Iterator[Finding]:
+    """PC331: `system.stable` has no boundary, or another target has one.
+
+    What changes in a system prompt cannot be told from its text: the boundary says where it begins.
+
+    Bad:
+        - name: prefix
+          targets: [system.stable]
+          action: {add_cache_control: {}}
+    Good:
+        - name: prefix
+          targets: [{at: system.stable, boundary: "## Today"}]
+          action: {add_cache_control: {}}
+    """
+    for path, rule in rules(source):
+        targets = rule.get("targets")
+        for index, target in enumerate(targets if isinstance(targets, list) else ()):
+            given = target if isinstance(target, dict) else {"at": target}
+            at = (*path, "targets", index)
+            if given.get("at") == "system.stable" and "boundary" not in given:
+                help_ = 'write `{at: system.stable, boundary: "## Today"}`, with what begins the rest'
+                yield Finding("PC331", "`system.stable` needs a `boundary`", at, help_)
+            elif "boundary" in given and given.get("at") != "system.stable":
+                yield Finding(
+                    "PC331",
+                    "only `system.stable` takes a `boundary`",
+                    (*at, "boundary"),
+                    "remove it",
+                    key=True,
+                )
+
+
 def placeholders(source: Source) -> Iterator[Finding]:
     """PC308: a cache key, or what else `set` sets, holds an unknown placeholder.
 

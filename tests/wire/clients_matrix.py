@@ -1,0 +1,72 @@
+"""A client's marker in every dialect, on every block, on every route: alone, and under the default policy.
+
+`python -m tests.wire.clients_matrix [CATALOG]` prints, for the installed litellm, how many requests it sent,
+and exits with 1 where one is refused, or where the engine, the simulator and the emulator do not have the
+breakpoints that are on the wire. CATALOG is an overlay such as `policy-cache doctor --write-catalog` writes.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+from policy_cache import Engine
+from policy_cache.packaged import packaged
+from tests.wire.agreement import send, unmarked
+from tests.wire.spots import DIALECTS
+from tests.wire.test_agreement import CASES, MOVED, NO_POLICY, SPOTS, problems
+
+POLICIES = {"alone": NO_POLICY, "default": packaged("policies", "default.yaml").read_text(encoding="utf-8")}
+
+
+@cache
+def engine_of(name, catalog):
+    return Engine.from_text(POLICIES[name], catalog=Path(catalog) if catalog else None)
+
+
+def counts(number, catalog):
+    """What becomes of every marker on the route of that number."""
+    case = CASES[number]
+    told, wrong = Counter(), []
+    for spot in SPOTS[case.shape]:
+        if case.route == "gemini" or spot.name in MOVED.get(case.label, ()):
+            continue
+        for dialect in sorted(DIALECTS):
+            request = spot.marked(dialect)
+            bare = send(unmarked({**request, **case.request}), case).body
+            if bare is None or bare.refusal is not None:
+                told["refused without a marker"] += 1
+                continue
+            for name in POLICIES:
+                engine = engine_of(name, catalog)
+                found = problems(engine, request, case)
+                sent = send(engine.plan({**request, **case.request}, shape=case.shape).request, case).body
+                if name == "default" and (sent is None or sent.refusal is not None):
+                    found.append("refused")
+                told[f"{name}, {'wrong' if found else 'agreed'}"] += 1
+                wrong += [(case.label, spot.name, dialect, name, found)] if found else []
+    return told, wrong
+
+
+def main(catalog=""):
+    told = Counter()
+    wrong = []
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        for here, wrong_here in pool.map(counts, range(len(CASES)), [catalog] * len(CASES)):
+            told += here
+            wrong += wrong_here
+    print(f"litellm {version('litellm')}: {len(CASES)} routes and shapes")
+    for name in sorted(told):
+        print(f"{told[name]:>9,}  {name}")
+    for each in wrong:
+        print(*each)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
