@@ -545,12 +545,21 @@ def test_a_request_that_is_refused_without_our_markers_too_leaves_the_route_as_i
     assert calls.rewriting.rewrite(good) != good
 
 
+def test_a_refusal_in_one_shape_says_nothing_of_another():
+    rewriting = Rewriting(Engine.default())
+    chat = request("http://x.example")
+    rewriting.convict(rewriting.after(ValueError(REFUSALS[1]), chat, rewriting.rewrite(chat)))
+    assert rewriting.rewrite(chat) is chat
+    assert rewriting.left_out(chat)
+    assert not rewriting.left_out(chat, "messages")
+
+
 def test_a_bridged_request_is_left_to_the_bridge_while_markers_are_left_out():
     rewriting = Rewriting(Engine.default(), meets_bridged=True)
     chat = request("http://x.example")
     rewriting.convict(rewriting.after(ValueError(REFUSALS[1]), chat, rewriting.rewrite(chat)))
     bridged = {"model": chat["model"], "api_base": chat["api_base"], "instructions": LONG, "input": "q"}
-    assert rewriting.left_out(bridged)
+    assert rewriting.left_out(chat)
     assert rewriting.rewrite(bridged, "responses") is bridged
 
 

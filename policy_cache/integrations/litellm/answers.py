@@ -97,7 +97,7 @@ def expect(
     before = _awaited.get(name)
     if before is not None and before.rewriting is not rewriting:
         return
-    left_out |= rewriting.left_out(request)
+    left_out |= rewriting.left_out(request, shape)
     accounting, engine = rewriting.accounting, rewriting.engine
     _keep(
         _awaited,

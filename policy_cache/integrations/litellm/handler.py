@@ -101,7 +101,7 @@ class PolicyCacheHandler(AnswerCallback):
             if known is None or known.rewriting is not self.rewriting or not isinstance(exception, Exception):
                 return
             looked_at = known.left_out or is_remembered(kwargs)
-            if not looked_at and not self.rewriting.left_out(known.request):
+            if not looked_at and not self.rewriting.left_out(known.request, known.shape):
                 sent = known.engine.rewrite(known.request, shape=known.shape)
                 attempt = Attempt(self.rewriting, known.request, sent, known.shape)
                 attempt.failed(exception, finally_=True)

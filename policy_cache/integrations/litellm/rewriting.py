@@ -14,6 +14,7 @@ from policy_cache.engine.engine import is_disabled
 from policy_cache.errors import RequestError
 from policy_cache.integrations import difference
 from policy_cache.providers.catalog import packaged_catalog
+from policy_cache.request.prompt import detect_shape
 from policy_cache.usage.accounting import Accounting
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ _ABOUT_MARKERS = re.compile(
 _MOST_ROUTES = 1_024
 _LONGEST_PAUSE = 86_400.0
 
-_RouteKey: TypeAlias = tuple[str, str, str]
+_RouteKey: TypeAlias = tuple[str, str, str, str]
+"""Provider, model, address and shape: a refusal in one shape says nothing of another."""
 
 
 class _Pause(NamedTuple):
@@ -158,7 +160,7 @@ class Rewriting:
                 and self.engine.route(request, shape=shape).bridged
             ):
                 return request  # it comes by as a chat request, whose instructions can be marked, too
-            refused = without | self.left_out(request) if self._paused or without else without
+            refused = without | self.left_out(request, shape) if self._paused or without else without
             if refused:
                 plan = self._plan(request, shape)
                 sent = request if plan is None else plan.without(refused).request
@@ -187,7 +189,7 @@ class Rewriting:
                 return None
             marks = frozenset(plan.marks.values())
             again = dict(plan.without(marks).request)
-            return None if again == sent else Refusal(_route(request), marks, again)
+            return None if again == sent else Refusal(_route(request, shape), marks, again)
         except Exception as fault:  # noqa: BLE001, it must not hide why the call failed
             self.fault(fault, "a refusal was not noted")
             return None
@@ -216,9 +218,9 @@ class Rewriting:
             seconds,
         )
 
-    def left_out(self, request: dict[str, object]) -> frozenset[Mark]:
+    def left_out(self, request: dict[str, object], shape: Shape | None = None) -> frozenset[Mark]:
         """The markers that the route of a request refused a while ago, so that it gets none of them now."""
-        pauses = self._paused.get(_route(request)) if self._paused else None
+        pauses = self._paused.get(_route(request, shape)) if self._paused else None
         if not pauses:
             return frozenset()
         now = self._clock()
@@ -262,11 +264,11 @@ def _longer(before: _Pause | None, now: float, seconds: float) -> _Pause:
 
 
 def _name(key: _RouteKey) -> str:
-    provider, model, _ = key
+    provider, model, *_ = key
     return f"{provider}/{model.removeprefix(f'{provider}/')}" if provider else model
 
 
-def _route(request: dict[str, object]) -> _RouteKey:
+def _route(request: dict[str, object], shape: Shape | None) -> _RouteKey:
     given = (request.get(name) for name in ("custom_llm_provider", "model", "api_base"))
     provider, model, base = (value if isinstance(value, str) else "" for value in given)
-    return provider, model, base
+    return provider, model, base, shape or detect_shape(request)
