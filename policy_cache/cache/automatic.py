@@ -39,7 +39,7 @@ class AutomaticModel(EntryModel):
         rules = self._rules
         size = max(rules.minimum, 1)
         first = bisect_left(ends, -(-size // rules.step) * rules.step)
-        is_live = self._entries.is_live
+        is_live = self.is_live
         hit = len(digests) - 1
         while hit >= first and not is_live(digests[hit], now):
             hit -= 1

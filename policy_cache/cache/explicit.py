@@ -13,6 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from policy_cache.cache.entries import Entry
+
 if TYPE_CHECKING:
     from policy_cache.cache.prompt import CachedPrompt, Ttl
     from policy_cache.providers.cache_rules import ExplicitRules
@@ -86,24 +88,21 @@ class CachePlan:
         return max((read.index for read in self.reads), default=None)
 
 
-@dataclass(slots=True)
-class _Entry:
-    ttl: Ttl
-    available: float
-    expires: float
-
-
 class CacheModel:
-    """The entries of a provider's cache for models of the same rules. Not for several threads at once."""
+    """A provider's cache for models of the same rules. Not for several threads at once.
+
+    Attributes:
+        entries: Prefixes by their hash.
+    """
 
     def __init__(self, rules: ExplicitRules) -> None:
         """Begin with an empty cache."""
         self._rules = rules
-        self._entries: dict[bytes, _Entry] = {}
+        self.entries: dict[bytes, Entry] = {}
         self._purge_above = 1024
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self.entries)
 
     def plan(self, prompt: CachedPrompt, now: float) -> CachePlan:
         """Work out what a prompt would read and write if its request started now; change nothing."""
@@ -135,7 +134,7 @@ class CacheModel:
         self.refresh(plan)
         for write in plan.writes:
             self._keep(write, started=plan.started, available=available)
-        if len(self._entries) > self._purge_above:
+        if len(self.entries) > self._purge_above:
             self._purge(plan.started)
 
     def _look_back(
@@ -145,27 +144,28 @@ class CacheModel:
         for index in range(breakpoint_, -1, -1):
             if positions[breakpoint_] - positions[index] >= lookback:
                 return None
-            entry = self._entries.get(digests[index])
+            entry = self.entries.get(digests[index])
             if entry is not None and entry.available <= now < entry.expires:
                 return EntryRef(index, digests[index], entry.ttl)
         return None
 
     def _keep(self, ref: EntryRef, *, started: float, available: float) -> None:
-        entry = self._entries.get(ref.digest)
+        entry = self.entries.get(ref.digest)
         seconds = self._rules.seconds
         if entry is None or entry.expires <= started:
-            self._entries[ref.digest] = _Entry(ref.ttl, available, started + seconds(ref.ttl))
+            self.entries[ref.digest] = Entry(available, started + seconds(ref.ttl), ref.ttl)
             return
         # Two requests at once may write the same prefix: the first reply makes it readable, and
         # the longer lifetime was paid for.
-        entry.ttl = "1h" if "1h" in {entry.ttl, ref.ttl} else "5m"
-        entry.available = min(entry.available, available)
-        entry.expires = max(entry.expires, started + seconds(entry.ttl))
+        ttl: Ttl = "1h" if "1h" in {entry.ttl, ref.ttl} else "5m"
+        self.entries[ref.digest] = Entry(
+            min(entry.available, available), max(entry.expires, started + seconds(ttl)), ttl
+        )
 
     def _purge(self, now: float) -> None:
-        self._entries = {digest: entry for digest, entry in self._entries.items() if entry.expires > now}
+        self.entries = {digest: entry for digest, entry in self.entries.items() if entry.expires > now}
         # Doubling keeps the cost of purging constant per entry.
-        self._purge_above = max(1024, 2 * len(self._entries))
+        self._purge_above = max(1024, 2 * len(self.entries))
 
 
 def _outcome(

@@ -95,13 +95,13 @@ class OpenAIModel(EntryModel):
         marked = [index for index, block in enumerate(prompt.blocks) if block.ttl is not None]
         implicit = endings[-1:]
         own = sorted({*marked[len(implicit) - rules.writes :], *implicit})
-        live = {index for index in own if self._entries.is_live(digests[index], now)}
+        live = {index for index in own if self.is_live(digests[index], now)}
         sought = {
             *marked[-rules.lookback :],
             *endings[-1 - rules.messages :],
             *_system_ending(prompt, endings),
         }
-        hit = max((i for i in sought if self._entries.is_live(digests[i], now)), default=-1)
+        hit = max((i for i in sought if self.is_live(digests[i], now)), default=-1)
         writes = [index for index in own if index not in live and ends[index] >= rules.minimum]
         read = ends[hit] if hit >= 0 else 0
         written = max(0, ends[writes[-1]] - read) if writes else 0

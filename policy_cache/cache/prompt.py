@@ -88,7 +88,8 @@ class CachedPrompt:
     @property
     def tokens(self) -> int:
         """The size of the whole prompt."""
-        return sum(block.tokens for block in self.blocks) + self.tail
+        ends = self.prefix.ends
+        return (ends[-1] if ends else 0) + self.tail
 
     def mark(self, breakpoints: Mapping[int, Ttl]) -> CachedPrompt:
         """The same prompt with breakpoints on these blocks, by their index, beside those it has."""

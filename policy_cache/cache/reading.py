@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from policy_cache.cache.content import content_of, role_of
 from policy_cache.cache.prompt import CachedBlock, CachedPrompt, Level, Ttl, digest
 from policy_cache.providers.catalog import packaged_catalog
@@ -31,6 +33,7 @@ REPLY_OPENING = 3
 """Tokens after the last breakpoint in recorded usage: 3 on Claude Sonnet 4.5, 2 on Opus 4.8."""
 
 _TURNS_ON_SYSTEM = ("web_search_", "web_fetch_")
+_ENCODER = msgspec.json.Encoder(enc_hook=str)
 _IMAGES = ("image", "image_url")
 
 
@@ -79,15 +82,21 @@ def cached(prompt: Prompt, block: Block) -> CachedBlock | None:
         level = "system" if str(content.get("type", "")).startswith(_TURNS_ON_SYSTEM) else "tools"
     elif block.order[0] == SYSTEM:
         level = "system"
-    text = json.dumps([level, role_of(prompt, block), content], separators=(",", ":"), default=str)
     return CachedBlock(
         level=level,
         kind=block.kind if block.order[0] == TOOLS else str(content.get("type", "")),
-        content=digest(text.encode()),
+        content=digest(_encoded([level, role_of(prompt, block), content])),
         tokens=tokens(content),
         location=block.location,
         cacheable=block.effective,
     )
+
+
+def _encoded(value: object) -> bytes:
+    try:
+        return _ENCODER.encode(value)
+    except (TypeError, ValueError, OverflowError):  # half a character, or a number of a hundred digits
+        return json.dumps(value, separators=(",", ":"), default=str).encode()
 
 
 def marked(prompt: CachedPrompt, markers: Sequence[ClientMarker], route: Route) -> CachedPrompt:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from policy_cache.cache.memo import Memo
 from policy_cache.cache.reading import assembled, cached
 from policy_cache.cache.reading import marked as marked_by
-from policy_cache.forecast.scale import UNSCALED, Scale
+from policy_cache.cache.scale import UNSCALED, Scale
 from policy_cache.request.blocks import message_blocks, system_blocks, tool_block
 from policy_cache.request.location import elements_of
 from policy_cache.request.prompt import Prompt

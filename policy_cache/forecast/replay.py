@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from policy_cache.cache.automatic import AutomaticModel
-from policy_cache.cache.explicit import CacheModel, CacheOutcome
+from policy_cache.cache.explicit import CacheOutcome
 from policy_cache.cache.memo import Memo
-from policy_cache.cache.openai import OpenAIModel, openai_prompt
-from policy_cache.cache.reading import marked
+from policy_cache.cache.models import as_sent, caches, model_of, rules_for
 from policy_cache.errors import RequestError
 from policy_cache.forecast.caches import Caches
 from policy_cache.forecast.optimum import Optimum
 from policy_cache.forecast.reader import Readers
 from policy_cache.forecast.result import Column, Simulation, added
 from policy_cache.forecast.shares import shares
-from policy_cache.providers.cache_rules import AutomaticRules, BreakpointRules, ExplicitRules
+from policy_cache.providers.cache_rules import ExplicitRules
 from policy_cache.providers.price_map import prices_of
 from policy_cache.request.prompt import Prompt
 from policy_cache.usage.totals import Totals
@@ -23,25 +21,15 @@ from policy_cache.usage.totals import Totals
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from policy_cache.cache.explicit import CachePlan
+    from policy_cache.cache.models import Model
     from policy_cache.cache.prompt import CachedPrompt
-    from policy_cache.forecast.scale import Scale
+    from policy_cache.cache.scale import Scale
     from policy_cache.live.engine import Engine
     from policy_cache.providers.resolve import Route
     from policy_cache.request.markers import ClientMarker
     from policy_cache.trace.record import TraceRecord
 
 _MOST_SESSIONS = 200_000
-
-
-class Model(Protocol):
-    """A provider's cache."""
-
-    def plan(self, prompt: CachedPrompt, now: float) -> CachePlan:
-        """What a prompt would read and write."""
-
-    def commit(self, plan: CachePlan, available: float) -> None:
-        """It does, once the reply begins."""
 
 
 class _Cache:
@@ -51,27 +39,19 @@ class _Cache:
         self.models: list[Model] = []
         self.optimum: Optimum | None = None
         self.prices = prices_of(route.model, route.provider, writes=route.marked is not None)
-        rules = route.cache
-        if isinstance(rules, AutomaticRules):
-            rules = rules.chosen(request)
+        rules = rules_for(route, request)
         self._rules = rules
         self.approximate = None if rules is None else rules.approximate
-        match rules:
-            case ExplicitRules():
-                self.models = [CacheModel(rules) for _ in range(ways)]
-                self.optimum = Optimum(rules)
-            case BreakpointRules():
-                self.models = [OpenAIModel(rules) for _ in range(ways)]
-            case AutomaticRules():
-                self.models = [AutomaticModel(rules) for _ in range(ways)]
-            case None if route.mechanism != "none":
-                name = route.qualified
-                self.approximate = f"the cache of {name} is not modelled: everything is taken to be uncached"
+        if rules is not None:
+            self.models = [model_of(rules) for _ in range(ways)]
+            self.optimum = Optimum(rules) if isinstance(rules, ExplicitRules) else None
+        elif route.mechanism != "none":
+            name = route.qualified
+            self.approximate = f"the cache of {name} is not modelled: everything is taken to be uncached"
 
     def caches(self, request: Mapping[str, object]) -> bool:
         """Whether a request is cached at all."""
-        rules = self._rules
-        return rules is not None and (not isinstance(rules, AutomaticRules) or rules.caches(request))
+        return caches(self._rules, request)
 
     def prompt(
         self,
@@ -81,10 +61,7 @@ class _Cache:
         route: Route,
     ) -> CachedPrompt:
         """A prompt with the breakpoints that it has once a request with these markers was sent."""
-        found = marked(prompt, markers, route)
-        if not isinstance(self._rules, BreakpointRules):
-            return found
-        return openai_prompt(found, Prompt(sent, route.shape))
+        return as_sent(self._rules, prompt, sent, markers, route)
 
 
 class Replay:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from policy_cache.cache.prompt import CachedPrompt
-    from policy_cache.forecast.scale import Scale
+    from policy_cache.cache.scale import Scale
     from policy_cache.misses.difference import Cause
     from policy_cache.providers.prices import Prices
     from policy_cache.providers.resolve import Route

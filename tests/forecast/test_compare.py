@@ -9,10 +9,10 @@ from multiprocessing import active_children
 import pytest
 
 from policy_cache import Engine
+from policy_cache.cache.scale import UNSCALED
 from policy_cache.emulator import create_app, serve
 from policy_cache.forecast.compare import PolicyText, TraceOptions, calibrate, compare
 from policy_cache.forecast.replay import Replay
-from policy_cache.forecast.scale import UNSCALED
 from policy_cache.packaged import packaged
 from policy_cache.trace.record import TraceError, TraceRecord
 from tests.forecast.conversations import write

@@ -86,9 +86,9 @@ def cheapest(sent, prices=PLAIN, minimum=0):
         following = {}
         for (paid, entries), placed in product(found.values(), list(placements(plain))):
             cache = CacheModel(explicit_rules(minimum))
-            cache._entries = {digest: replace(entry) for digest, entry in entries.items()}
+            cache.entries = dict(entries)
             total = paid + paid_for(send(cache, placed, at), prices)
-            live = {digest: entry for digest, entry in cache._entries.items() if entry.expires > at}
+            live = {digest: entry for digest, entry in cache.entries.items() if entry.expires > at}
             state = frozenset((digest, entry.ttl, entry.expires) for digest, entry in live.items())
             if state not in following or total < following[state][0]:
                 following[state] = total, live

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from policy_cache.cache.explicit import CacheOutcome
     from policy_cache.cache.prompt import CachedBlock, CachedPrompt
-    from policy_cache.forecast.scale import Scale
+    from policy_cache.cache.scale import Scale
     from policy_cache.live.engine import Engine
     from policy_cache.report.page.dearest import Sum
     from policy_cache.trace.record import TraceRecord

@@ -9,8 +9,8 @@ from policy_cache.forecast.replay import Replay
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from policy_cache.cache.scale import Scale
     from policy_cache.forecast.result import Column, Simulation
-    from policy_cache.forecast.scale import Scale
     from policy_cache.live.engine import Engine
     from policy_cache.trace.record import TraceRecord
     from policy_cache.usage.totals import Totals
