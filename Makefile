@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export LITELLM_LOCAL_MODEL_COST_MAP := True
 
-.PHONY: demo test test-all test-oldest test-proxy upstream matrix test-ray load lint types imports pytest bench fuzz schema docs site editors studio build clean
+.PHONY: demo test test-all test-oldest test-proxy upstream matrix test-ray load lint types imports pytest redis-server bench fuzz schema docs site editors studio build clean
 
 demo: $(VENV)/.installed
 	$(BIN)/policy-cache demo
@@ -20,8 +20,14 @@ types: $(VENV)/.installed
 imports: $(VENV)/.installed
 	$(BIN)/lint-imports
 
-pytest: $(VENV)/.installed
+pytest: $(VENV)/.installed redis-server
 	$(BIN)/pytest --numprocesses auto
+
+# What processes share their warmth through; without it, the tests that need it are skipped.
+redis-server:
+	@command -v redis-server >/dev/null || \
+	  { apt-get update -qq && apt-get install -y -qq --no-install-recommends redis-server >/dev/null; } || \
+	  echo "no redis-server, and none could be installed"
 
 # Repeats pytest on every supported Python that runs here; says which were absent.
 test-all:

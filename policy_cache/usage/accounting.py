@@ -53,6 +53,12 @@ class Alarm(Protocol):
     def answered(self, plan: Plan, usage: CacheUsage) -> object: ...
 
 
+class Warm(Protocol):
+    """What learns which prefixes are cached, such as a `Warmth`."""
+
+    def answered(self, plan: Plan, usage: CacheUsage | None, *, at: float | None = None) -> None: ...
+
+
 class Told(TypedDict, total=False):
     """Who is told of answers; what a plug-in takes beside its engine.
 
@@ -61,12 +67,14 @@ class Told(TypedDict, total=False):
         metrics: Gets what was rewritten, answered, and went wrong.
         alarm: Warns when a session stops reading its cache.
         ledger: Adds up what the caches did.
+        warmth: Learns which prefixes are cached where.
     """
 
     recorder: Recorder | None
     metrics: Figures | None
     alarm: Alarm | None
     ledger: Ledger | None
+    warmth: Warm | None
 
 
 class Planner(Protocol):
@@ -90,6 +98,7 @@ class Accounting:
         metrics: Figures | None = None,
         alarm: Alarm | None = None,
         ledger: Ledger | None = None,
+        warmth: Warm | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Name who is told; see `Told`."""
@@ -98,9 +107,10 @@ class Accounting:
         self._metrics = metrics
         self._alarm = alarm
         self._ledger = ledger
+        self._warmth = warmth
         self._clock = clock
         self._sessions = Sessions()
-        self._always = any(told is not None for told in (recorder, metrics, alarm, ledger))
+        self._always = any(told is not None for told in (recorder, metrics, alarm, ledger, warmth))
 
     def answered(
         self,
@@ -134,6 +144,8 @@ class Accounting:
             plan = engine.plan(request, shape=shape).without(left_out)
             known = session_of(Prompt(plan.original, plan.route.shape), plan.route.model)
             session = known.hex()
+            if self._warmth is not None:
+                self._warmth.answered(plan, usage, at=at)
             if usage is not None:
                 start = self._sessions.start(known, self._clock(), usage, plan.route.cache)
                 account = account_of(plan, usage, start)

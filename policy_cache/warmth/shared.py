@@ -1,0 +1,123 @@
+"""Beliefs that processes share through Redis; needs the extra `redis`.
+
+A key is `policy-cache:warmth:1:<place>:<prefix>`, both hashes of 16 bytes in hex. Its value is four words:
+when the entry can be read, when it expires (both in seconds since the epoch), the lifetime that was asked for
+with its seconds (`5m:300`), and 1 where the provider reported it. Each expires with its entry, so nothing is
+ever cleared up.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from policy_cache.cache.entries import Entry
+from policy_cache.warmth.table import Belief
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+_PREFIX = b"policy-cache:warmth:1"
+_PATIENCE = 0.05
+_PAUSE = 1.0
+# Of two answers at once, the later expiry wins, and the earlier one made the entry readable.
+_CHANGE = """
+local kept = tonumber(ARGV[1])
+for i = kept + 1, #KEYS do redis.call('DEL', KEYS[i]) end
+for i = 1, kept do
+  local value, expires, lives = ARGV[3 * i - 1], tonumber(ARGV[3 * i]), ARGV[3 * i + 1]
+  local before = redis.call('GET', KEYS[i])
+  local until_ = before and tonumber(string.match(before, '^%S+ (%S+)')) or 0
+  if until_ <= expires then redis.call('SET', KEYS[i], value, 'PX', lives) end
+end
+"""
+
+
+class RedisTable:
+    """Beliefs in a Redis that any number of processes use.
+
+    A Redis that is away, or slow, costs its knowledge alone: whoever asks is told nothing, at once, and it is
+    asked again a second later.
+
+    Attributes:
+        faults: What went wrong with it, by kind of error.
+    """
+
+    def __init__(self, url: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+        """Use a server; it is not asked yet.
+
+        Args:
+            url: Such as `redis://localhost:6379/0`.
+            clock: The time in seconds, by which it is asked again.
+
+        Raises:
+            ValueError: It is no such address.
+        """
+        self._redis = redis.Redis.from_url(
+            url,
+            socket_timeout=_PATIENCE,
+            socket_connect_timeout=_PATIENCE,
+            retry=Retry(NoBackoff(), 0),
+        )
+        self._clock = clock
+        self._change = self._redis.register_script(_CHANGE)
+        self._away_until = -math.inf
+        self.faults: Counter[str] = Counter()
+
+    def look(self, place: bytes, digests: Sequence[bytes]) -> dict[bytes, Belief]:
+        """What is believed of these prefixes; nothing while Redis is away."""
+        if self._is_away() or not digests:
+            return {}
+        try:
+            values = self._redis.mget([_key(place, digest) for digest in digests])
+            found = {digest: _belief(value) for digest, value in zip(digests, values, strict=True) if value}
+        except (redis.RedisError, OSError, ValueError) as error:
+            self._failed(error)
+            return {}
+        return found
+
+    def change(self, place: bytes, kept: Mapping[bytes, Belief], gone: Collection[bytes], now: float) -> None:
+        """Believe some things and others no longer, in one step."""
+        if self._is_away() or not (kept or gone):
+            return
+        values: list[str | int] = [len(kept)]
+        for belief in kept.values():
+            entry = belief.entry
+            lives = max(1, round(1_000 * min(belief.seconds, entry.expires - now)))
+            values += [_value(belief), f"{entry.expires:.6f}", lives]
+        # What is lost and kept at once was lost before it was kept.
+        lost = [digest for digest in gone if digest not in kept]
+        try:
+            self._change([_key(place, digest) for digest in (*kept, *lost)], values)
+        except (redis.RedisError, OSError) as error:
+            self._failed(error)
+
+    def _is_away(self) -> bool:
+        return self._clock() < self._away_until
+
+    def _failed(self, error: Exception) -> None:
+        self.faults[type(error).__name__] += 1
+        self._away_until = self._clock() + _PAUSE
+
+
+def _key(place: bytes, digest: bytes) -> bytes:
+    return b":".join((_PREFIX, place.hex().encode(), digest.hex().encode()))
+
+
+def _value(belief: Belief) -> str:
+    available, expires, ttl = belief.entry
+    return f"{available:.6f} {expires:.6f} {ttl}:{belief.seconds:.6f} {int(belief.reported)}"
+
+
+def _belief(value: bytes | str) -> Belief:
+    text = value if isinstance(value, str) else value.decode()
+    available, expires, lives, reported = text.split()
+    ttl, _, seconds = lives.partition(":")
+    entry = Entry(float(available), float(expires), "1h" if ttl == "1h" else "5m")
+    return Belief(entry, float(seconds), reported == "1")

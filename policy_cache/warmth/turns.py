@@ -1,0 +1,78 @@
+"""How conversations go on, as far as it was seen: how often, after how long, and by how many tokens."""
+
+from __future__ import annotations
+
+import math
+import threading
+from typing import NamedTuple
+
+from policy_cache.cache.memo import Memo
+
+_MOST_SESSIONS = 10_000
+_STEP, _STEPS = 1.25, 64
+# What is reckoned with until something was seen: three more turns, a minute apart, of 500 tokens.
+_PRIOR, _PRIOR_TURNS, _PRIOR_PAUSE, _PRIOR_GROWTH = 4.0, 3.0, 60.0, 500.0
+# Older requests count for less: after a thousand others, for a third.
+_FADES = 1 - 1 / 1_000
+_MOST_TURNS = 20.0
+
+
+class Outlook(NamedTuple):
+    """What is expected of a conversation.
+
+    Attributes:
+        turns: How many more requests.
+        growth: By how many tokens each is larger than the one before.
+    """
+
+    turns: float
+    growth: float
+
+
+class _Seen(NamedTuple):
+    at: float
+    tokens: int
+
+
+class Turns:
+    """What was seen, and a prior worth four requests. Hashes and numbers alone; safe between threads."""
+
+    def __init__(self) -> None:
+        """Begin with the prior."""
+        self._lock = threading.Lock()
+        self._sessions: Memo[bytes, _Seen] = Memo(_MOST_SESSIONS)
+        self._pauses = [0.0] * _STEPS
+        self._pauses[_bucket(_PRIOR_PAUSE)] = _PRIOR
+        self._requests = _PRIOR * (1 + 1 / _PRIOR_TURNS)
+        self._later = _PRIOR
+        self._growth = _PRIOR * _PRIOR_GROWTH
+
+    def add(self, session: bytes, at: float, tokens: int) -> None:
+        """A request of a session was sent then, with a prompt of so many tokens."""
+        with self._lock:
+            before = self._sessions.get(session)
+            self._sessions.put(session, _Seen(at, tokens))
+            self._requests = self._requests * _FADES + 1
+            self._later *= _FADES
+            self._growth *= _FADES
+            if before is None or at < before.at:
+                return
+            self._later += 1
+            self._growth += max(0, tokens - before.tokens)
+            self._pauses = [count * _FADES for count in self._pauses]
+            self._pauses[_bucket(at - before.at)] += 1
+
+    @property
+    def outlook(self) -> Outlook:
+        """What is expected of any conversation: as many go on as did."""
+        ends = max(self._requests - self._later, self._requests / (1 + _MOST_TURNS))
+        return Outlook(min(self._later / ends, _MOST_TURNS), self._growth / self._later)
+
+    def within(self, seconds: float) -> float:
+        """The share of pauses that are shorter."""
+        pauses = self._pauses
+        return sum(pauses[: _bucket(seconds) + 1]) / sum(pauses)
+
+
+def _bucket(seconds: float) -> int:
+    return min(_STEPS - 1, int(math.log(max(seconds, 1.0), _STEP)))

@@ -1,0 +1,362 @@
+"""`Warmth`: what is warm now, and what a request would cost at each of several models."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from decimal import Decimal
+from hashlib import blake2b
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from policy_cache.cache.cost import cost
+from policy_cache.cache.entries import Entry
+from policy_cache.cache.explicit import CacheOutcome
+from policy_cache.cache.memo import Memo
+from policy_cache.cache.models import caches, model_of, rules_for
+from policy_cache.cache.scale import UNSCALED, Fit, Scale
+from policy_cache.errors import RequestError
+from policy_cache.providers.cache_rules import AutomaticRules
+from policy_cache.providers.price_map import prices_of
+from policy_cache.request.prompt import Prompt
+from policy_cache.usage.sessions import session_of
+from policy_cache.warmth.quote import Quote, unknown
+from policy_cache.warmth.reading import Reading, scaled
+from policy_cache.warmth.table import Belief, Beliefs, Table
+from policy_cache.warmth.turns import Turns
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Unpack
+
+    from policy_cache.cache.explicit import CachePlan
+    from policy_cache.cache.models import Model
+    from policy_cache.cache.prompt import CachedPrompt
+    from policy_cache.engine.match import Context
+    from policy_cache.engine.plan import Plan
+    from policy_cache.providers.cache_rules import CacheRules
+    from policy_cache.providers.prices import Prices
+    from policy_cache.providers.resolve import Route
+    from policy_cache.request.prompt import Shape
+    from policy_cache.usage.usage import CacheUsage
+
+# Whose account a request is billed to: a cache is never shared between two.
+_ACCOUNT = (
+    *("api_key", "api_base", "base_url", "organization", "vertex_project", "vertex_location"),
+    *("aws_access_key_id", "aws_region_name", "aws_profile_name", "aws_bedrock_runtime_endpoint"),
+)
+_MOST_PLACES = 2_048
+_MOST_ODD = 3
+# What tokens may differ by before an answer contradicts what was believed.
+_TOLERANCE, _LEAST_DIFFERENCE = 0.05, 64
+# From so many answers on, a model's own scale is known.
+_FITTED = 3
+
+
+class Rewriter(Protocol):
+    """What `Warmth` needs of an engine; `Engine` and `LiveEngine` have it."""
+
+    @property
+    def edits_text(self) -> bool: ...
+
+    def rewrite(self, request: dict[str, object], **context: Unpack[Context]) -> dict[str, object]: ...
+
+    def route(self, request: dict[str, object], **context: Unpack[Context]) -> Route: ...
+
+
+class _Believed(NamedTuple):
+    """A cache with what is believed of it, as far as a prompt could meet it."""
+
+    model: Model
+    beliefs: dict[bytes, Belief]
+
+
+class Warmth:
+    """Which prefixes are cached where, until when, as far as requests and their answers tell.
+
+    It learns from every answer that it is told of (`answered`), by the rules of the catalog, and is corrected
+    by what providers report. It keeps hashes and numbers, never a text. Safe between threads.
+
+    ```python
+    warmth = Warmth(engine)
+    calls = Calls(engine, warmth=warmth)
+    quotes = warmth.quote(request, ["anthropic/claude-haiku-4-5", "openai/gpt-5.6"])
+    ```
+
+    Attributes:
+        faults: What went wrong in it, by kind of error; never raised into a request.
+    """
+
+    def __init__(
+        self, engine: Rewriter, *, table: Beliefs | None = None, clock: Callable[[], float] = time.time
+    ) -> None:
+        """Begin with nothing known.
+
+        Args:
+            engine: The policy, by which each candidate's request is rewritten before it is quoted.
+            table: Where beliefs are kept; by default in this process.
+            clock: The time in seconds since the epoch.
+        """
+        self._engine = engine
+        self._table: Beliefs = Table() if table is None else table
+        self._clock = clock
+        self._turns = Turns()
+        self._fits: Memo[str, Fit] = Memo(_MOST_PLACES)
+        self._scales: Memo[str, Scale] = Memo(_MOST_PLACES)
+        self._odd: Memo[bytes, int] = Memo(_MOST_PLACES)
+        self._lock = threading.Lock()
+        self.faults: Counter[str] = Counter()
+
+    def quote(
+        self,
+        request: Mapping[str, object],
+        models: Sequence[str | Mapping[str, object]],
+        *,
+        shape: Shape | None = None,
+        reply: int = 0,
+    ) -> list[Quote]:
+        """What the request would cost at each candidate if it were sent now. Never raises.
+
+        Args:
+            request: The request as it would be given to litellm; its `model` does not count.
+            models: Names as litellm takes them, or deployments of a Router: `litellm_params`, `model_info`.
+            shape: The request's shape; by default told from it.
+            reply: The tokens of a reply to reckon with.
+        """
+        reading = Reading()
+        quotes = []
+        for candidate in models:
+            name, asked = _asked(request, candidate)
+            try:
+                quotes.append(self._quoted(reading, request, name, asked, shape, reply))
+            except RequestError as error:
+                quotes.append(unknown(name, str(error)))
+            except Exception as error:  # noqa: BLE001, a router must never fail because of a quote
+                self.faults[type(error).__name__] += 1
+                quotes.append(unknown(name, f"it could not be quoted: {type(error).__name__}"))
+        return quotes
+
+    def answered(self, plan: Plan, usage: CacheUsage | None, *, at: float | None = None) -> None:
+        """Learn from an answer.
+
+        Args:
+            plan: What was sent.
+            usage: What the answer reported; None where it said nothing.
+            at: When the request was sent, in seconds since the epoch; by default now.
+        """
+        now = self._clock()
+        at = now if at is None else at
+        sent, route = plan.request, plan.route
+        prompt = Reading().prompt(sent, sent, route, edited=False)
+        session = session_of(Prompt(sent, route.shape), "")
+        self._turns.add(session, at, prompt.tokens)
+        rules = rules_for(route, sent)
+        if rules is None or not caches(rules, sent):
+            return
+        place = _place(route, plan.original)
+        told = usage if usage is not None and usage.prompt and not usage.unreadable else None
+        if told is not None:
+            self._measure(route, prompt, told.prompt)
+        prompt = scaled(prompt, self._scale(route))
+        believed = self._believed(place, prompt, rules)
+        modelled = believed.model.plan(prompt, at)
+        gone: list[bytes] = []
+        if told is not None:
+            odd = self._correct(believed.model, prompt, modelled, told, rules, at, gone)
+            self._odd.put(place, (self._odd.get(place) or 0) + 1 if odd else 0)
+            modelled = believed.model.plan(prompt, at)
+        nothing = (
+            told is not None and not told.read and not told.written and not isinstance(rules, AutomaticRules)
+        )
+        if not nothing:
+            believed.model.commit(modelled, now)
+        kept = {
+            ref.digest: Belief(
+                believed.model.entries[ref.digest],
+                rules.seconds(believed.model.entries[ref.digest].ttl),
+                told is not None and bool(told.read or told.written),
+            )
+            for ref in (() if nothing else (*modelled.reads, *modelled.writes))
+            if ref.digest in believed.model.entries
+        }
+        self._table.change(place, kept, gone, now)
+
+    def _quoted(
+        self,
+        reading: Reading,
+        request: Mapping[str, object],
+        name: str,
+        asked: dict[str, object],
+        shape: Shape | None,
+        reply: int,
+    ) -> Quote:
+        route = self._engine.route(asked, shape=shape)
+        if not route.provider or not route.model:
+            return unknown(name, "no such model is known")
+        sent = self._engine.rewrite(asked, shape=shape)
+        edits = self._engine.edits_text
+        prompt = reading.prompt(asked if edits else request, sent, route, edited=edits)
+        prompt = scaled(prompt, self._scale(route))
+        rules = rules_for(route, sent)
+        model, size = route.qualified, CacheOutcome(uncached=prompt.tokens)
+        if rules is None and route.mechanism != "none":
+            return unknown(name, f"how {model} caches is not known", model=model, tokens=size)
+        prices = prices_of(route.model, route.provider, writes=route.marked is not None)
+        rates = None if prices is None else prices.for_prompt(prompt.tokens)
+        now = self._clock()
+        if rules is None or not caches(rules, sent):
+            why = f"{model} caches nothing" + (" without a `prompt_cache_key`" if rules else "")
+            quote = Quote(
+                name, model, size, None, None, None, in_conversation=False, sure="modelled", why=why
+            )
+            return self._priced(quote, rates, None, reply)
+        place = _place(route, asked)
+        believed = self._believed(place, prompt, rules)
+        plan = believed.model.plan(prompt, now)
+        if any(belief.entry.available > now + 1 for belief in believed.beliefs.values()):
+            return unknown(name, "the clock went back", model=model, tokens=plan.outcome)
+        if (self._odd.get(place) or 0) >= _MOST_ODD:
+            why = f"the last {_MOST_ODD} answers of {model} did not follow its cache's rules"
+            return unknown(name, why, model=model, tokens=plan.outcome)
+        hit = plan.hit
+        read = None if hit is None else believed.beliefs[prompt.prefix.digests[hit]]
+        quote = Quote(
+            candidate=name,
+            model=model,
+            tokens=plan.outcome,
+            cost=None,
+            ahead=None,
+            warm_until=None if read is None else read.entry.expires,
+            in_conversation=hit is not None and prompt.blocks[hit].level == "messages",
+            sure="reported" if read is not None and read.reported else "modelled",
+            why=_why(plan, read, now, known=bool(believed.beliefs)),
+        )
+        return self._priced(quote, rates, _lifetime(plan, rules), reply)
+
+    def _priced(self, quote: Quote, rates: Prices | None, lasts: float | None, reply: int) -> Quote:
+        paid = None if rates is None else cost(quote.tokens, rates, reply)
+        ahead = None if rates is None else self._ahead(quote.tokens, rates, lasts, reply)
+        if paid is None or ahead is None:
+            return replace(quote, sure="unknown", why=f"the prices of {quote.model} are not known")
+        return replace(quote, cost=paid, ahead=ahead)
+
+    def _ahead(self, tokens: CacheOutcome, rates: Prices, lasts: float | None, reply: int) -> Decimal | None:
+        """What the turns to come would cost: what is cached is read, or written again after a long pause."""
+        turns, growth = self._turns.outlook
+        grown = round(growth)
+        size = tokens.total + round(growth * (turns + 1) / 2)
+        kept = tokens.total - tokens.uncached
+        if lasts is None or not kept:
+            each = cost(CacheOutcome(uncached=size), rates, reply)
+            return None if each is None else each * _decimal(turns)
+        writes = tokens.write_5m + tokens.write_1h > 0 or tokens.read > 0
+        hour = tokens.write_1h > 0
+        rest = min(size, tokens.uncached)
+
+        def after(read: int) -> CacheOutcome:
+            new = max(0, size - rest - read)
+            if rates.write_5m is None or not writes:
+                return CacheOutcome(read=read, uncached=new + rest)
+            return CacheOutcome(
+                read=read, write_1h=new if hour else 0, write_5m=0 if hour else new, uncached=rest
+            )
+
+        warm = cost(after(max(0, size - rest - grown)), rates, reply)
+        cold = cost(after(0), rates, reply)
+        if warm is None or cold is None:
+            return None
+        alive = self._turns.within(lasts)
+        return (warm * _decimal(alive) + cold * _decimal(1 - alive)) * _decimal(turns)
+
+    def _believed(self, place: bytes, prompt: CachedPrompt, rules: CacheRules) -> _Believed:
+        beliefs = self._table.look(place, prompt.prefix.digests)
+        model = model_of(rules)
+        model.entries = {digest: belief.entry for digest, belief in beliefs.items()}
+        return _Believed(model, beliefs)
+
+    def _correct(
+        self,
+        model: Model,
+        prompt: CachedPrompt,
+        modelled: CachePlan,
+        told: CacheUsage,
+        rules: CacheRules,
+        at: float,
+        gone: list[bytes],
+    ) -> bool:
+        """Believe what was reported in place of what was modelled; whether the two contradict each other."""
+        digests, _, ends = prompt.prefix
+        believed = modelled.outcome.read
+        near = max(_LEAST_DIFFERENCE, _TOLERANCE * max(believed, told.read))
+        if abs(believed - told.read) <= near:
+            return False
+        # The last block that what was read can have reached.
+        reached = bisect_right(ends, told.read + near) - 1
+        if told.read < believed:
+            lost = [digest for digest in digests[reached + 1 :] if model.entries.pop(digest, None)]
+            gone.extend(lost)
+            return bool(lost)
+        if reached >= 0:
+            entry = Entry(at, at + rules.seconds("5m"))
+            model.entries.setdefault(digests[reached], entry)
+            if model.entries[digests[reached]].expires <= at:
+                model.entries[digests[reached]] = entry
+        return False
+
+    def _measure(self, route: Route, prompt: CachedPrompt, reported: int) -> None:
+        with self._lock:
+            name = route.qualified
+            fit = self._fits.get(name)
+            if fit is None:
+                fit = Fit()
+                self._fits.put(name, fit)
+            fit.add(prompt, reported)
+            if fit.requests >= _FITTED:
+                self._scales.put(name, fit.scale())
+
+    def _scale(self, route: Route) -> Scale:
+        return self._scales.get(route.qualified) or UNSCALED
+
+
+def _asked(
+    request: Mapping[str, object], candidate: str | Mapping[str, object]
+) -> tuple[str, dict[str, object]]:
+    """The name of a candidate, and the request to it."""
+    if isinstance(candidate, str):
+        return candidate, {**request, "model": candidate}
+    params, info = candidate.get("litellm_params"), candidate.get("model_info")
+    own = params if isinstance(params, Mapping) else {}
+    name = info.get("id") if isinstance(info, Mapping) else None
+    given = {**request, **own} | ({} if info is None else {"model_info": info})
+    return str(name or own.get("model") or ""), given
+
+
+def _place(route: Route, request: Mapping[str, object]) -> bytes:
+    """What stands for a scope and a model: whose account it is, and which model."""
+    account = [value if isinstance(value := request.get(name), str) else None for name in _ACCOUNT]
+    text = json.dumps([route.provider, route.deployment or route.model, account])
+    return blake2b(text.encode(), digest_size=16).digest()
+
+
+def _lifetime(plan: CachePlan, rules: CacheRules) -> float | None:
+    """How long what the request leaves lives: that of its longest prefix."""
+    refs = (*plan.reads, *plan.writes)
+    return rules.seconds(max(refs).ttl) if refs else None
+
+
+def _why(plan: CachePlan, read: Belief | None, now: float, *, known: bool) -> str:
+    if read is not None:
+        left = max(0, round(read.entry.expires - now))
+        who = "as its last answer reported" if read.reported else "by the rules of its cache"
+        return f"{plan.outcome.read:,} tokens are warm for {left:,} s more, {who}"
+    if known:
+        return "what was warm has expired, or is out of reach"
+    return "nothing of it was sent there" if plan.writes else "nothing of it can be cached"
+
+
+def _decimal(value: float) -> Decimal:
+    return Decimal(repr(value))
