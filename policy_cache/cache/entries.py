@@ -20,11 +20,13 @@ class Entry(NamedTuple):
         available: From when a request that starts can read it.
         expires: Until when.
         ttl: The lifetime that was asked for; `5m` where none is.
+        reported: Whether the provider said so, in the usage of an answer.
     """
 
     available: float
     expires: float
     ttl: Ttl = "5m"
+    reported: bool = False
 
 
 class EntryModel:
@@ -71,5 +73,5 @@ class EntryModel:
                 known[digest] = fresh
             else:
                 # Of two requests at once, the first reply makes it readable, and the later start prolongs it.
-                first, expires, _ = entry
+                first, expires = entry[:2]
                 known[digest] = Entry(min(first, available), max(expires, fresh[1]))

@@ -114,7 +114,7 @@ class CacheModel:
             # A prefix below the minimum is neither read nor written, and nothing says so.
             if block.ttl is None or ends[index] < minimum:
                 continue
-            found = self._look_back(index, digests, positions, now)
+            found = self._look_back(index, digests, positions, now) if self.entries else None
             if found is not None:
                 reads.append(found)
             if found is None or found.index < index:

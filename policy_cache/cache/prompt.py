@@ -102,6 +102,12 @@ class CachedPrompt:
         object.__setattr__(marked, "_prefix", self.prefix)
         return marked
 
+    def sized(self, chain: Chain) -> CachedPrompt:
+        """The same prompt with other sizes of its prefixes."""
+        prompt = replace(self)
+        object.__setattr__(prompt, "_prefix", chain)
+        return prompt
+
     def _digests(self) -> list[bytes]:
         # A level's parameters enter the chain where the level starts, even when it has no blocks, so
         # that they reach every later block and no earlier one.

@@ -22,7 +22,7 @@ from policy_cache.request.names import Names
 from policy_cache.request.prompt import Prompt, Shape, detect_shape
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Hashable, Mapping, Sequence
     from typing import Unpack
 
     from policy_cache.engine.match import Context
@@ -64,10 +64,11 @@ class _Left(NamedTuple):
 
 
 class _Program(NamedTuple):
-    """A route, and what it leaves of the policy."""
+    """A route, what it leaves of the policy, and what it shares with routes that the policy treats alike."""
 
     route: Route
     left: _Left
+    alike: Hashable
 
 
 _Key: TypeAlias = "tuple[str, str | None, str | None, str | None, Shape, str | None]"
@@ -191,6 +192,18 @@ class CompiledPolicy:
         """
         return self._enter(request, **context)[1].route
 
+    def alike(self, request: dict[str, object], **context: Unpack[Context]) -> tuple[Route, Hashable]:
+        """Where a request goes, and a value that is equal where its prompt would be rewritten alike.
+
+        Two requests that differ in where they are sent alone get the same markers at the same places if this
+        value is the same. Takes what `rewrite` takes.
+
+        Raises:
+            RequestError: It names no model.
+        """
+        program = self._enter(request, **context)[1]
+        return program.route, program.alike
+
     def facts(self, request: dict[str, object], **context: Unpack[Context]) -> Facts:
         """What conditions see of a request; takes what `rewrite` takes.
 
@@ -246,7 +259,8 @@ class CompiledPolicy:
             shape=shape,
             base_model=base_model,
         )
-        program = _Program(route, self._left(route, alias))
+        left = self._left(route, alias)
+        program = _Program(route, left, _alike(route, left))
         _remember(self._programs, key, program, self._most)
         return program
 
@@ -307,6 +321,22 @@ class CompiledPolicy:
             code = f" at {trace.tb_frame.f_code.co_name}:{trace.tb_lineno}" if trace else ""
             detail = f": {error}" if isinstance(error, RequestError) else code
             _log.warning("a request was passed on unchanged after %s%s (logged once)", kind, detail)
+
+
+def _alike(route: Route, left: _Left) -> Hashable:
+    return (
+        id(left),
+        route.shape,
+        route.breakpoints,
+        route.ttls,
+        route.minimum,
+        route.request_marker,
+        route.blocks,
+        route.key,
+        route.mechanism,
+        route.run,
+        type(route.cache),
+    )
 
 
 _K = TypeVar("_K")

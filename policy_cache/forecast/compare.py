@@ -12,9 +12,9 @@ from itertools import islice
 from multiprocessing import active_children, get_context
 from typing import TYPE_CHECKING, NamedTuple
 
+from policy_cache.cache.reader import Readers
 from policy_cache.cache.scale import Fit, Scale
 from policy_cache.errors import RequestError
-from policy_cache.forecast.reader import Readers
 from policy_cache.forecast.replay import Replay
 from policy_cache.live.engine import Engine
 from policy_cache.policy.load import loads

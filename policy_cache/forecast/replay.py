@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from policy_cache.cache.explicit import CacheOutcome
 from policy_cache.cache.memo import Memo
 from policy_cache.cache.models import as_sent, caches, model_of, rules_for
+from policy_cache.cache.reader import Readers
 from policy_cache.errors import RequestError
 from policy_cache.forecast.caches import Caches
 from policy_cache.forecast.optimum import Optimum
-from policy_cache.forecast.reader import Readers
 from policy_cache.forecast.result import Column, Simulation, added
 from policy_cache.forecast.shares import shares
 from policy_cache.providers.cache_rules import ExplicitRules

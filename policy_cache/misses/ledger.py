@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from policy_cache.cache.cost import cost
 from policy_cache.cache.explicit import CacheModel, CacheOutcome
 from policy_cache.cache.memo import Memo
+from policy_cache.cache.reader import Readers, marked
 from policy_cache.errors import RequestError
 from policy_cache.forecast.caches import Caches
-from policy_cache.forecast.reader import Readers, marked
 from policy_cache.forecast.result import added
 from policy_cache.live.engine import Engine
 from policy_cache.misses.causes import Request, Turn, losses

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 from fnmatch import fnmatchcase
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from policy_cache.packaged import packaged_data
@@ -42,6 +42,7 @@ class Prices:
         return self
 
 
+@lru_cache(maxsize=1_024)
 def list_prices(model: str) -> Prices | None:
     """The list prices of a model; None where they are unknown, never a guess."""
     name = claude_name(model)

@@ -23,25 +23,25 @@ class Quote:
         candidate: Its name, as it was asked for; of a deployment, its id.
         model: The model with its provider's prefix; empty where it cannot be told.
         tokens: The prompt's tokens, by what would happen to them; estimated, in the model's own scale.
+        sure: How that is known.
+        why: The reason, in a sentence.
         cost: What the prompt, and the reply that was reckoned with, would cost, in USD; None where a price or
             the cache is unknown.
         ahead: What the turns to come are expected to cost, in USD, if the conversation stays there.
         warm_until: When the entry that it would read expires, in seconds since the epoch; None where it
             reads nothing.
         in_conversation: Whether what it reads goes beyond tools and system prompt.
-        sure: How that is known.
-        why: The reason, in a sentence.
     """
 
     candidate: str
     model: str
     tokens: CacheOutcome
-    cost: Decimal | None
-    ahead: Decimal | None
-    warm_until: float | None
-    in_conversation: bool
     sure: Sure
     why: str
+    cost: Decimal | None = None
+    ahead: Decimal | None = None
+    warm_until: float | None = None
+    in_conversation: bool = False
 
     @property
     def is_warm(self) -> bool:
@@ -56,8 +56,7 @@ class Quote:
 
 def unknown(candidate: str, why: str, *, model: str = "", tokens: CacheOutcome | None = None) -> Quote:
     """A quote that promises nothing."""
-    found = tokens or CacheOutcome()
-    return Quote(candidate, model, found, None, None, None, in_conversation=False, sure="unknown", why=why)
+    return Quote(candidate, model, tokens or CacheOutcome(), "unknown", why)
 
 
 def prefer(quotes: Sequence[Quote], max_premium: float = 0.0) -> Quote | None:

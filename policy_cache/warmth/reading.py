@@ -3,69 +3,118 @@
 from __future__ import annotations
 
 from itertools import accumulate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
+
+import msgspec
 
 from policy_cache.cache.models import as_sent, rules_for
-from policy_cache.cache.prompt import CachedPrompt, Chain
-from policy_cache.cache.reading import assembled, cached
+from policy_cache.cache.prompt import Chain
+from policy_cache.cache.reader import PromptReader
 from policy_cache.cache.scale import UNSCALED, Scale
-from policy_cache.request.blocks import BlockRules, walk
 from policy_cache.request.prompt import Prompt
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Hashable, Mapping
 
-    from policy_cache.cache.prompt import CachedBlock
+    from policy_cache.cache.prompt import CachedPrompt
+    from policy_cache.live.engine import Engine
     from policy_cache.providers.resolve import Route
-    from policy_cache.request.location import Location
+    from policy_cache.request.blocks import BlockRules
+    from policy_cache.request.prompt import Shape
+
+_Sent: TypeAlias = "tuple[Mapping[str, object], CachedPrompt]"
+
+# For all texts of a request: their hash is Python's own, which nobody outside of the process can aim at.
+_encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
-class Reading:
-    """The contents of one request, read once for all candidates: the model stands in none of the hashes."""
+class Reader:
+    """The prompts of requests, of which no text is kept: equal tools and messages are read once.
+
+    The model stands in none of the hashes, so that candidates share them.
+    """
 
     def __init__(self) -> None:
         """Begin with nothing read."""
-        self._contents: dict[tuple[Location, str], CachedBlock | None] = {}
-        self._chains: dict[tuple[bytes, ...], Chain] = {}
-        self._prompts: dict[tuple[str, BlockRules], CachedPrompt] = {}
+        self._readers: dict[tuple[Shape, BlockRules], PromptReader] = {}
 
-    def prompt(
-        self, request: Mapping[str, object], sent: Mapping[str, object], route: Route, *, edited: bool
+    def prompt(self, sent: Mapping[str, object], route: Route) -> CachedPrompt:
+        """The prompt of a request as it is sent, with its breakpoints."""
+        markers = route.markers_of(Prompt(sent, route.shape))
+        return as_sent(rules_for(route, sent), self.plain(sent, route, _name), sent, markers, route)
+
+    def plain(
+        self, request: Mapping[str, object], route: Route, name: Callable[[object], Hashable]
     ) -> CachedPrompt:
-        """The prompt of what a policy made of the request for a route, with its breakpoints.
+        """The same without breakpoints."""
+        key = route.shape, route.blocks
+        reader = self._readers.get(key)
+        if reader is None:
+            reader = self._readers[key] = PromptReader(route.shape, route.blocks, named=True)
+        return reader.read(request, model="", name=name)
+
+    def reading(self, engine: Engine) -> Reading:
+        """For the candidates of one request, which is rewritten by a policy."""
+        return Reading(self, engine)
+
+
+class Reading:
+    """One request for several candidates: what is rewritten alike is rewritten once."""
+
+    def __init__(self, reader: Reader, engine: Engine) -> None:
+        self._reader = reader
+        self._engine = engine
+        self._names: dict[int, Hashable] = {}
+        self._chains: dict[tuple[bytes, ...], Chain] = {}
+        self._prompts: dict[tuple[Shape, BlockRules], CachedPrompt] = {}
+        self._sent: dict[Hashable, _Sent] = {}
+
+    def sent(
+        self, request: Mapping[str, object], asked: dict[str, object], shape: Shape | None
+    ) -> tuple[Route, Mapping[str, object], CachedPrompt]:
+        """Where a candidate's request goes, what is sent, and its prompt with its breakpoints.
 
         Args:
-            request: The request.
-            sent: What is sent in its place.
-            route: Where to.
-            edited: Whether its texts may differ, too.
+            request: The request, as all candidates share it.
+            asked: The same to the candidate.
+            shape: Its shape; by default told from it.
+
+        Raises:
+            RequestError: It is not a request that can be read.
         """
-        if edited and sent is not request:
-            return Reading().prompt(sent, sent, route, edited=False)
+        engine = self._engine
+        route, alike = engine.alike(asked, shape=shape)
+        known = self._sent.get(alike)
+        if known is None:
+            sent = engine.rewrite(asked, shape=shape)
+            if sent is not asked and engine.edits_text:
+                known = sent, self._reader.prompt(sent, route)
+            else:
+                markers = route.markers_of(Prompt(sent, route.shape))
+                plain = self._plain(request, route)
+                known = sent, as_sent(rules_for(route, sent), plain, sent, markers, route)
+            self._sent[alike] = known
+        return route, *known
+
+    def _plain(self, request: Mapping[str, object], route: Route) -> CachedPrompt:
         key = route.shape, route.blocks
         plain = self._prompts.get(key)
         if plain is None:
-            plain = self._prompts[key] = self._plain(request, route)
-        prompt = Prompt(sent, route.shape)
-        return as_sent(rules_for(route, sent), plain, sent, route.markers_of(prompt), route)
+            plain = self._prompts[key] = self._reader.plain(request, route, self._named)
+            alike = tuple([block.content for block in plain.blocks])
+            chain = self._chains.get(alike)
+            if chain is None:
+                self._chains[alike] = plain.prefix
+            else:
+                object.__setattr__(plain, "_prefix", chain)
+        return plain
 
-    def _plain(self, request: Mapping[str, object], route: Route) -> CachedPrompt:
-        prompt = Prompt(request, route.shape)
-        contents = self._contents
-        blocks: list[CachedBlock | None] = []
-        for block in walk(prompt, route.blocks):
-            key = block.location, block.kind
-            if key not in contents:
-                contents[key] = cached(prompt, block)
-            blocks.append(contents[key])
-        whole = assembled(prompt, blocks, model="", scope="")
-        alike = tuple(block.content for block in whole.blocks)
-        chain = self._chains.get(alike)
-        if chain is None:
-            self._chains[alike] = whole.prefix
-        else:
-            object.__setattr__(whole, "_prefix", chain)
-        return whole
+    def _named(self, element: object) -> Hashable:
+        """The name of an element, worked out once: the request holds it meanwhile."""
+        name = self._names.get(id(element))
+        if name is None:
+            name = self._names[id(element)] = _name(element)
+        return name
 
 
 def scaled(prompt: CachedPrompt, scale: Scale) -> CachedPrompt:
@@ -74,6 +123,13 @@ def scaled(prompt: CachedPrompt, scale: Scale) -> CachedPrompt:
         return prompt
     digests, positions, _ = prompt.prefix
     ends = list(accumulate(round(block.tokens * scale.of(block.level)) for block in prompt.blocks))
-    prompt = prompt.mark({})
-    object.__setattr__(prompt, "_prefix", Chain(digests, positions, ends))
-    return prompt
+    return prompt.sized(Chain(digests, positions, ends))
+
+
+def _name(element: object) -> Hashable:
+    """What tells an element from others; None for one that cannot be written down."""
+    try:
+        text = _encode(element)
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        return None
+    return hash(text), len(text)

@@ -1,9 +1,8 @@
 """Beliefs that processes share through Redis; needs the extra `redis`.
 
 A key is `policy-cache:warmth:1:<place>:<prefix>`, both hashes of 16 bytes in hex. Its value is four words:
-when the entry can be read, when it expires (both in seconds since the epoch), the lifetime that was asked for
-with its seconds (`5m:300`), and 1 where the provider reported it. Each expires with its entry, so nothing is
-ever cleared up.
+when the entry can be read, when it expires (both in seconds since the epoch), the lifetime that was asked
+for, and 1 where the provider reported it. Each expires with its entry, so nothing is ever cleared up.
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from policy_cache.cache.entries import Entry
-from policy_cache.warmth.table import Belief
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -70,27 +68,30 @@ class RedisTable:
         self._away_until = -math.inf
         self.faults: Counter[str] = Counter()
 
-    def look(self, place: bytes, digests: Sequence[bytes]) -> dict[bytes, Belief]:
+    def close(self) -> None:
+        """Let go of its connections; it opens others when it is asked again."""
+        self._redis.close()
+
+    def look(self, place: bytes, digests: Sequence[bytes]) -> dict[bytes, Entry]:
         """What is believed of these prefixes; nothing while Redis is away."""
         if self._is_away() or not digests:
             return {}
         try:
             values = self._redis.mget([_key(place, digest) for digest in digests])
-            found = {digest: _belief(value) for digest, value in zip(digests, values, strict=True) if value}
+            found = {digest: _entry(value) for digest, value in zip(digests, values, strict=True) if value}
         except (redis.RedisError, OSError, ValueError) as error:
             self._failed(error)
             return {}
         return found
 
-    def change(self, place: bytes, kept: Mapping[bytes, Belief], gone: Collection[bytes], now: float) -> None:
+    def change(self, place: bytes, kept: Mapping[bytes, Entry], gone: Collection[bytes], now: float) -> None:
         """Believe some things and others no longer, in one step."""
         if self._is_away() or not (kept or gone):
             return
         values: list[str | int] = [len(kept)]
-        for belief in kept.values():
-            entry = belief.entry
-            lives = max(1, round(1_000 * min(belief.seconds, entry.expires - now)))
-            values += [_value(belief), f"{entry.expires:.6f}", lives]
+        for entry in kept.values():
+            lives = max(1, round(1_000 * (entry.expires - now)))
+            values += [_value(entry), f"{entry.expires:.6f}", lives]
         # What is lost and kept at once was lost before it was kept.
         lost = [digest for digest in gone if digest not in kept]
         try:
@@ -110,14 +111,12 @@ def _key(place: bytes, digest: bytes) -> bytes:
     return b":".join((_PREFIX, place.hex().encode(), digest.hex().encode()))
 
 
-def _value(belief: Belief) -> str:
-    available, expires, ttl = belief.entry
-    return f"{available:.6f} {expires:.6f} {ttl}:{belief.seconds:.6f} {int(belief.reported)}"
+def _value(entry: Entry) -> str:
+    available, expires, ttl, reported = entry
+    return f"{available:.6f} {expires:.6f} {ttl} {int(reported)}"
 
 
-def _belief(value: bytes | str) -> Belief:
+def _entry(value: bytes | str) -> Entry:
     text = value if isinstance(value, str) else value.decode()
-    available, expires, lives, reported = text.split()
-    ttl, _, seconds = lives.partition(":")
-    entry = Entry(float(available), float(expires), "1h" if ttl == "1h" else "5m")
-    return Belief(entry, float(seconds), reported == "1")
+    available, expires, ttl, reported = text.split()
+    return Entry(float(available), float(expires), "1h" if ttl == "1h" else "5m", reported == "1")

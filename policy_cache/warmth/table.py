@@ -3,89 +3,73 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from policy_cache.cache.entries import Entry
 
-
-class Belief(NamedTuple):
-    """An entry that a provider's cache is believed to have.
-
-    Attributes:
-        entry: When it can be read, in seconds since the epoch, and the lifetime that was asked for.
-        seconds: How long it lives after it was last used.
-        reported: Whether the provider said so, in the usage of an answer.
-    """
-
-    entry: Entry
-    seconds: float
-    reported: bool
+_NOTHING: Mapping[bytes, Entry] = MappingProxyType({})
 
 
 class Beliefs(Protocol):
-    """Where beliefs are kept; `place` stands for a scope and a model. Safe between threads; never raises."""
+    """Where beliefs are kept; a place stands for a scope and a model. Safe between threads; never raises."""
 
-    def look(self, place: bytes, digests: Sequence[bytes]) -> dict[bytes, Belief]:
-        """What is believed of these prefixes, what has expired included."""
+    def look(self, place: bytes, digests: Sequence[bytes]) -> Mapping[bytes, Entry]:
+        """What is believed of these prefixes, and perhaps of others; what has expired included."""
 
-    def change(self, place: bytes, kept: Mapping[bytes, Belief], gone: Collection[bytes], now: float) -> None:
-        """Believe some things and others no longer."""
+    def change(self, place: bytes, kept: Mapping[bytes, Entry], gone: Collection[bytes], now: float) -> None:
+        """Believe some things and others no longer; times are in seconds since the epoch."""
 
 
 class Table:
     """Beliefs of one process.
 
-    An entry takes some 400 bytes. What has expired goes with the next change; beyond the bound, what
-    expires first.
+    An entry takes some 500 bytes. What has expired goes with the next change; beyond the bound, what was
+    changed longest ago.
     """
 
     def __init__(self, most: int = 50_000) -> None:
         """Keep at most so many entries."""
         self._most = most
         self._lock = threading.Lock()
-        # One table for each lifetime: in it, what was used last expires last.
-        self._kept: dict[float, dict[bytes, Belief]] = {}
+        self._places: dict[bytes, dict[bytes, Entry]] = {}
+        # What was used last expires last, among what lives equally long.
+        self._order: dict[str, dict[tuple[bytes, bytes], None]] = {"5m": {}, "1h": {}}
 
     def __len__(self) -> int:
         """How many entries it has."""
-        return sum(map(len, self._kept.values()))
+        return sum(map(len, self._order.values()))
 
-    def look(self, place: bytes, digests: Sequence[bytes]) -> dict[bytes, Belief]:
-        """What is believed of these prefixes; takes no lock."""
-        found: dict[bytes, Belief] = {}
-        for kept in tuple(self._kept.values()):
-            get = kept.get
-            for digest in digests:
-                belief = get(place + digest)
-                if belief is not None:
-                    found[digest] = belief
-        return found
+    def look(self, place: bytes, digests: Sequence[bytes]) -> Mapping[bytes, Entry]:  # noqa: ARG002
+        """What is believed of any prefix of a place; takes no lock."""
+        return self._places.get(place, _NOTHING)
 
-    def change(self, place: bytes, kept: Mapping[bytes, Belief], gone: Collection[bytes], now: float) -> None:
+    def change(self, place: bytes, kept: Mapping[bytes, Entry], gone: Collection[bytes], now: float) -> None:
         """Believe some things and others no longer."""
         with self._lock:
             for digest in gone:
-                self._pop(place + digest)
-            for digest, belief in kept.items():
+                self._pop(place, digest)
+            for digest, entry in kept.items():
                 # Two answers at once may each know only what was before the other.
-                before = self._pop(place + digest)
-                latest = before if before and before.entry.expires > belief.entry.expires else belief
-                self._kept.setdefault(latest.seconds, {})[place + digest] = latest
-            for table in self._kept.values():
-                while (first := next(iter(table), None)) and table[first].entry.expires <= now:
-                    del table[first]
+                before = self._pop(place, digest)
+                latest = before if before and before.expires > entry.expires else entry
+                self._places.setdefault(place, {})[digest] = latest
+                self._order[latest.ttl][place, digest] = None
+            for order in self._order.values():
+                while (first := next(iter(order), None)) and self._places[first[0]][first[1]].expires <= now:
+                    self._pop(*first)
             while len(self) > self._most:
-                self._drop()
+                longest = max(self._order, key=lambda ttl: len(self._order[ttl]))
+                self._pop(*next(iter(self._order[longest])))
 
-    def _pop(self, key: bytes) -> Belief | None:
-        found = [table.pop(key, None) for table in self._kept.values()]
-        return next(filter(None, found), None)
-
-    def _drop(self) -> None:
-        """Let go of what expires first."""
-        tables = [table for table in self._kept.values() if table]
-        soonest = min(tables, key=lambda table: table[next(iter(table))].entry.expires)
-        del soonest[next(iter(soonest))]
+    def _pop(self, place: bytes, digest: bytes) -> Entry | None:
+        entries = self._places.get(place)
+        entry = entries.pop(digest, None) if entries else None
+        if entries is not None and not entries:
+            del self._places[place]
+        if entry is not None:
+            del self._order[entry.ttl][place, digest]
+        return entry

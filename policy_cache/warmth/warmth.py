@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 from hashlib import blake2b
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING
 
 from policy_cache.cache.cost import cost
 from policy_cache.cache.entries import Entry
@@ -20,29 +20,30 @@ from policy_cache.cache.memo import Memo
 from policy_cache.cache.models import caches, model_of, rules_for
 from policy_cache.cache.scale import UNSCALED, Fit, Scale
 from policy_cache.errors import RequestError
+from policy_cache.live.engine import Engine
 from policy_cache.providers.cache_rules import AutomaticRules
 from policy_cache.providers.price_map import prices_of
 from policy_cache.request.prompt import Prompt
 from policy_cache.usage.sessions import session_of
 from policy_cache.warmth.quote import Quote, unknown
-from policy_cache.warmth.reading import Reading, scaled
-from policy_cache.warmth.table import Belief, Beliefs, Table
+from policy_cache.warmth.reading import Reader, scaled
+from policy_cache.warmth.table import Beliefs, Table
 from policy_cache.warmth.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import Unpack
 
     from policy_cache.cache.explicit import CachePlan
     from policy_cache.cache.models import Model
     from policy_cache.cache.prompt import CachedPrompt
-    from policy_cache.engine.match import Context
     from policy_cache.engine.plan import Plan
+    from policy_cache.live.engine import LiveEngine
     from policy_cache.providers.cache_rules import CacheRules
     from policy_cache.providers.prices import Prices
     from policy_cache.providers.resolve import Route
     from policy_cache.request.prompt import Shape
     from policy_cache.usage.usage import CacheUsage
+    from policy_cache.warmth.reading import Reading
 
 # Whose account a request is billed to: a cache is never shared between two.
 _ACCOUNT = (
@@ -55,24 +56,6 @@ _MOST_ODD = 3
 _TOLERANCE, _LEAST_DIFFERENCE = 0.05, 64
 # From so many answers on, a model's own scale is known.
 _FITTED = 3
-
-
-class Rewriter(Protocol):
-    """What `Warmth` needs of an engine; `Engine` and `LiveEngine` have it."""
-
-    @property
-    def edits_text(self) -> bool: ...
-
-    def rewrite(self, request: dict[str, object], **context: Unpack[Context]) -> dict[str, object]: ...
-
-    def route(self, request: dict[str, object], **context: Unpack[Context]) -> Route: ...
-
-
-class _Believed(NamedTuple):
-    """A cache with what is believed of it, as far as a prompt could meet it."""
-
-    model: Model
-    beliefs: dict[bytes, Belief]
 
 
 class Warmth:
@@ -92,7 +75,11 @@ class Warmth:
     """
 
     def __init__(
-        self, engine: Rewriter, *, table: Beliefs | None = None, clock: Callable[[], float] = time.time
+        self,
+        engine: Engine | LiveEngine,
+        *,
+        table: Beliefs | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         """Begin with nothing known.
 
@@ -104,6 +91,7 @@ class Warmth:
         self._engine = engine
         self._table: Beliefs = Table() if table is None else table
         self._clock = clock
+        self._reader = Reader()
         self._turns = Turns()
         self._fits: Memo[str, Fit] = Memo(_MOST_PLACES)
         self._scales: Memo[str, Scale] = Memo(_MOST_PLACES)
@@ -127,7 +115,8 @@ class Warmth:
             shape: The request's shape; by default told from it.
             reply: The tokens of a reply to reckon with.
         """
-        reading = Reading()
+        engine = self._engine if isinstance(self._engine, Engine) else self._engine.engine
+        reading = self._reader.reading(engine)
         quotes = []
         for candidate in models:
             name, asked = _asked(request, candidate)
@@ -151,39 +140,35 @@ class Warmth:
         now = self._clock()
         at = now if at is None else at
         sent, route = plan.request, plan.route
-        prompt = Reading().prompt(sent, sent, route, edited=False)
-        session = session_of(Prompt(sent, route.shape), "")
-        self._turns.add(session, at, prompt.tokens)
+        prompt = self._reader.prompt(sent, route)
+        self._turns.add(session_of(Prompt(sent, route.shape), ""), at, prompt.tokens)
         rules = rules_for(route, sent)
         if rules is None or not caches(rules, sent):
             return
-        place = _place(route, plan.original)
         told = usage if usage is not None and usage.prompt and not usage.unreadable else None
         if told is not None:
             self._measure(route, prompt, told.prompt)
         prompt = scaled(prompt, self._scale(route))
-        believed = self._believed(place, prompt, rules)
-        modelled = believed.model.plan(prompt, at)
-        gone: list[bytes] = []
+        place, digests = _place(route, plan.original), prompt.prefix.digests
+        known = self._table.look(place, digests)
+        model = model_of(rules)
+        model.entries = {digest: known[digest] for digest in digests if digest in known}
+        done = model.plan(prompt, at)
+        lost: list[bytes] = []
         if told is not None:
-            odd = self._correct(believed.model, prompt, modelled, told, rules, at, gone)
-            self._odd.put(place, (self._odd.get(place) or 0) + 1 if odd else 0)
-            modelled = believed.model.plan(prompt, at)
-        nothing = (
-            told is not None and not told.read and not told.written and not isinstance(rules, AutomaticRules)
-        )
-        if not nothing:
-            believed.model.commit(modelled, now)
-        kept = {
-            ref.digest: Belief(
-                believed.model.entries[ref.digest],
-                rules.seconds(believed.model.entries[ref.digest].ttl),
-                told is not None and bool(told.read or told.written),
-            )
-            for ref in (() if nothing else (*modelled.reads, *modelled.writes))
-            if ref.digest in believed.model.entries
-        }
-        self._table.change(place, kept, gone, now)
+            lost = _corrected(model, prompt, done.outcome.read, told.read, at, rules)
+            self._odd.put(place, (self._odd.get(place) or 0) + 1 if lost else 0)
+            done = model.plan(prompt, at)
+        reported = told is not None and bool(told.read or told.written)
+        kept: dict[bytes, Entry] = {}
+        # A provider that bills what it writes, and reports nothing, has kept nothing.
+        if told is None or reported or isinstance(rules, AutomaticRules):
+            model.commit(done, now)
+            for ref in (*done.reads, *done.writes):
+                entry = model.entries.get(ref.digest)
+                if entry is not None:
+                    kept[ref.digest] = entry._replace(reported=reported)
+        self._table.change(place, kept, lost, now)
 
     def _quoted(
         self,
@@ -194,46 +179,45 @@ class Warmth:
         shape: Shape | None,
         reply: int,
     ) -> Quote:
-        route = self._engine.route(asked, shape=shape)
+        route, sent, prompt = reading.sent(request, asked, shape)
         if not route.provider or not route.model:
             return unknown(name, "no such model is known")
-        sent = self._engine.rewrite(asked, shape=shape)
-        edits = self._engine.edits_text
-        prompt = reading.prompt(asked if edits else request, sent, route, edited=edits)
         prompt = scaled(prompt, self._scale(route))
         rules = rules_for(route, sent)
-        model, size = route.qualified, CacheOutcome(uncached=prompt.tokens)
+        model = route.qualified
         if rules is None and route.mechanism != "none":
+            size = CacheOutcome(uncached=prompt.tokens)
             return unknown(name, f"how {model} caches is not known", model=model, tokens=size)
         prices = prices_of(route.model, route.provider, writes=route.marked is not None)
         rates = None if prices is None else prices.for_prompt(prompt.tokens)
-        now = self._clock()
         if rules is None or not caches(rules, sent):
             why = f"{model} caches nothing" + (" without a `prompt_cache_key`" if rules else "")
-            quote = Quote(
-                name, model, size, None, None, None, in_conversation=False, sure="modelled", why=why
+            return self._priced(
+                Quote(name, model, CacheOutcome(uncached=prompt.tokens), sure="modelled", why=why),
+                rates,
+                None,
+                reply,
             )
-            return self._priced(quote, rates, None, reply)
-        place = _place(route, asked)
-        believed = self._believed(place, prompt, rules)
-        plan = believed.model.plan(prompt, now)
-        if any(belief.entry.available > now + 1 for belief in believed.beliefs.values()):
+        place, now, digests = _place(route, asked), self._clock(), prompt.prefix.digests
+        cache = model_of(rules)
+        # The table's own, which nothing here changes.
+        known = cache.entries = self._table.look(place, digests)  # type: ignore[assignment]
+        plan = cache.plan(prompt, now)
+        hit = plan.hit
+        if hit is None and any(d in known and known[d].available > now + 1 for d in digests):
             return unknown(name, "the clock went back", model=model, tokens=plan.outcome)
         if (self._odd.get(place) or 0) >= _MOST_ODD:
             why = f"the last {_MOST_ODD} answers of {model} did not follow its cache's rules"
             return unknown(name, why, model=model, tokens=plan.outcome)
-        hit = plan.hit
-        read = None if hit is None else believed.beliefs[prompt.prefix.digests[hit]]
+        read = None if hit is None else known[digests[hit]]
         quote = Quote(
             candidate=name,
             model=model,
             tokens=plan.outcome,
-            cost=None,
-            ahead=None,
-            warm_until=None if read is None else read.entry.expires,
+            warm_until=None if read is None else read.expires,
             in_conversation=hit is not None and prompt.blocks[hit].level == "messages",
             sure="reported" if read is not None and read.reported else "modelled",
-            why=_why(plan, read, now, known=bool(believed.beliefs)),
+            why=_why(plan, read, now),
         )
         return self._priced(quote, rates, _lifetime(plan, rules), reply)
 
@@ -247,65 +231,26 @@ class Warmth:
     def _ahead(self, tokens: CacheOutcome, rates: Prices, lasts: float | None, reply: int) -> Decimal | None:
         """What the turns to come would cost: what is cached is read, or written again after a long pause."""
         turns, growth = self._turns.outlook
-        grown = round(growth)
         size = tokens.total + round(growth * (turns + 1) / 2)
-        kept = tokens.total - tokens.uncached
-        if lasts is None or not kept:
+        if lasts is None:
             each = cost(CacheOutcome(uncached=size), rates, reply)
             return None if each is None else each * _decimal(turns)
-        writes = tokens.write_5m + tokens.write_1h > 0 or tokens.read > 0
-        hour = tokens.write_1h > 0
-        rest = min(size, tokens.uncached)
+        rest = min(size, tokens.uncached) if tokens.write_5m or tokens.write_1h else 0
 
-        def after(read: int) -> CacheOutcome:
-            new = max(0, size - rest - read)
-            if rates.write_5m is None or not writes:
+        def turn(read: int) -> CacheOutcome:
+            new = size - rest - read
+            if tokens.write_1h:
+                return CacheOutcome(read=read, write_1h=new, uncached=rest)
+            if rates.write_5m is None:
                 return CacheOutcome(read=read, uncached=new + rest)
-            return CacheOutcome(
-                read=read, write_1h=new if hour else 0, write_5m=0 if hour else new, uncached=rest
-            )
+            return CacheOutcome(read=read, write_5m=new, uncached=rest)
 
-        warm = cost(after(max(0, size - rest - grown)), rates, reply)
-        cold = cost(after(0), rates, reply)
+        warm = cost(turn(max(0, size - rest - round(growth))), rates, reply)
+        cold = cost(turn(0), rates, reply)
         if warm is None or cold is None:
             return None
-        alive = self._turns.within(lasts)
-        return (warm * _decimal(alive) + cold * _decimal(1 - alive)) * _decimal(turns)
-
-    def _believed(self, place: bytes, prompt: CachedPrompt, rules: CacheRules) -> _Believed:
-        beliefs = self._table.look(place, prompt.prefix.digests)
-        model = model_of(rules)
-        model.entries = {digest: belief.entry for digest, belief in beliefs.items()}
-        return _Believed(model, beliefs)
-
-    def _correct(
-        self,
-        model: Model,
-        prompt: CachedPrompt,
-        modelled: CachePlan,
-        told: CacheUsage,
-        rules: CacheRules,
-        at: float,
-        gone: list[bytes],
-    ) -> bool:
-        """Believe what was reported in place of what was modelled; whether the two contradict each other."""
-        digests, _, ends = prompt.prefix
-        believed = modelled.outcome.read
-        near = max(_LEAST_DIFFERENCE, _TOLERANCE * max(believed, told.read))
-        if abs(believed - told.read) <= near:
-            return False
-        # The last block that what was read can have reached.
-        reached = bisect_right(ends, told.read + near) - 1
-        if told.read < believed:
-            lost = [digest for digest in digests[reached + 1 :] if model.entries.pop(digest, None)]
-            gone.extend(lost)
-            return bool(lost)
-        if reached >= 0:
-            entry = Entry(at, at + rules.seconds("5m"))
-            model.entries.setdefault(digests[reached], entry)
-            if model.entries[digests[reached]].expires <= at:
-                model.entries[digests[reached]] = entry
-        return False
+        alive = _decimal(self._turns.within(lasts))
+        return (warm * alive + cold * (1 - alive)) * _decimal(turns)
 
     def _measure(self, route: Route, prompt: CachedPrompt, reported: int) -> None:
         with self._lock:
@@ -320,6 +265,36 @@ class Warmth:
 
     def _scale(self, route: Route) -> Scale:
         return self._scales.get(route.qualified) or UNSCALED
+
+
+def _corrected(
+    model: Model, prompt: CachedPrompt, believed: int, read: int, at: float, rules: CacheRules
+) -> list[bytes]:
+    """Believe what was reported in place of what was modelled; the prefixes that are lost.
+
+    Args:
+        model: What is believed.
+        prompt: What was sent.
+        believed: The tokens that it would have read.
+        read: Those that were reported.
+        at: When it was sent.
+        rules: The cache's rules.
+    """
+    digests, _, ends = prompt.prefix
+    near = max(_LEAST_DIFFERENCE, _TOLERANCE * max(believed, read))
+    if abs(believed - read) <= near:
+        return []
+    # The last block that what was read can have reached.
+    reached = bisect_right(ends, read + near) - 1
+    if read < believed:
+        return [digest for digest in digests[reached + 1 :] if model.entries.pop(digest, None)]
+    if reached >= 0 and not _is_live(model.entries.get(digests[reached]), at):
+        model.entries[digests[reached]] = Entry(at, at + rules.seconds("5m"))
+    return []
+
+
+def _is_live(entry: Entry | None, at: float) -> bool:
+    return entry is not None and entry.available <= at < entry.expires
 
 
 def _asked(
@@ -348,14 +323,12 @@ def _lifetime(plan: CachePlan, rules: CacheRules) -> float | None:
     return rules.seconds(max(refs).ttl) if refs else None
 
 
-def _why(plan: CachePlan, read: Belief | None, now: float, *, known: bool) -> str:
+def _why(plan: CachePlan, read: Entry | None, now: float) -> str:
     if read is not None:
-        left = max(0, round(read.entry.expires - now))
+        left = max(0, round(read.expires - now))
         who = "as its last answer reported" if read.reported else "by the rules of its cache"
         return f"{plan.outcome.read:,} tokens are warm for {left:,} s more, {who}"
-    if known:
-        return "what was warm has expired, or is out of reach"
-    return "nothing of it was sent there" if plan.writes else "nothing of it can be cached"
+    return "nothing of it is warm there" if plan.writes else "nothing of it can be cached"
 
 
 def _decimal(value: float) -> Decimal:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from policy_cache.cache.explicit import CacheOutcome
 from policy_cache.cache.openai import OpenAIModel, OpenAIPrompt, openai_prompt
-from policy_cache.forecast.reader import PromptReader
+from policy_cache.cache.reader import PromptReader
 from policy_cache.providers.cache_rules import BreakpointRules
 from policy_cache.providers.catalog import packaged_catalog
 from policy_cache.providers.resolve import resolve

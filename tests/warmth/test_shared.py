@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from policy_cache import Engine
 from policy_cache.cache.entries import Entry
 from policy_cache.usage.usage import CacheUsage
-from policy_cache.warmth import Belief, Warmth
+from policy_cache.warmth import Table, Warmth
 from policy_cache.warmth.shared import RedisTable
 from tests.emulator.bodies import LONG
 from tests.emulator.test_simulator import POLICIES
@@ -38,11 +38,20 @@ class Time:
         return self.now
 
 
+@pytest.fixture(scope="module")
+def tables(redis_server):
+    """Those of two processes."""
+    two = [RedisTable(redis_server.url) for _ in range(2)]
+    yield two
+    for table in two:
+        table.close()
+
+
 @pytest.mark.property
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
 @given(traffic(), st.sampled_from(POLICIES), st.data())
-def test_a_quote_is_the_usage_whoever_learned_of_it(client, clock, redis_server, sent, engine, data):
-    two = [Warmth(engine, table=RedisTable(redis_server.url), clock=clock) for _ in range(2)]
+def test_a_quote_is_the_usage_whoever_learned_of_it(client, clock, tables, sent, engine, data):
+    two = [Warmth(engine, table=table, clock=clock) for table in tables]
     number = next(KEYS)
     clock.now = 1_000.0
     for gap, scope, model, request in sent:
@@ -61,9 +70,10 @@ def answered(warmth, engine, client, key):
     return usage
 
 
-def test_a_redis_that_is_killed_costs_its_knowledge_alone(client, clock, redis_server):
+def test_a_redis_that_is_killed_costs_its_knowledge_alone(client, clock, redis_server, request):
     engine, time = Engine.default(), Time()
     table = RedisTable(redis_server.url, clock=time)
+    request.addfinalizer(table.close)
     warmth = Warmth(engine, table=table, clock=clock)
     asked = {**REQUEST, "api_key": "killed"}
 
@@ -91,19 +101,19 @@ def test_a_redis_that_is_killed_costs_its_knowledge_alone(client, clock, redis_s
     assert quote().tokens == usage.outcome
 
 
-def test_of_two_answers_at_once_the_later_expiry_stays(redis_server):
-    table = RedisTable(redis_server.url)
-    late, soon = (Belief(Entry(0.0, end, "5m"), 300.0, reported=True) for end in (9e9, 8e9))
-    for beliefs in ((late, soon), (soon, late)):
-        for belief in beliefs:
-            table.change(b"p" * 16, {b"d" * 16: belief}, (), 0.0)
-        assert table.look(b"p" * 16, [b"d" * 16]) == {b"d" * 16: late}
-        table.change(b"p" * 16, {}, [b"d" * 16], 0.0)
-        assert table.look(b"p" * 16, [b"d" * 16]) == {}
+def test_of_two_answers_at_once_the_later_expiry_stays(tables):
+    late, soon = Entry(0.0, 9e9, "1h", reported=True), Entry(0.0, 8e9)
+    for table in (tables[0], Table()):
+        for entries in ((late, soon), (soon, late)):
+            for entry in entries:
+                table.change(b"p" * 16, {b"d" * 16: entry}, (), 0.0)
+            assert table.look(b"p" * 16, [b"d" * 16]) == {b"d" * 16: late}
+            table.change(b"p" * 16, {}, [b"d" * 16], 0.0)
+            assert table.look(b"p" * 16, [b"d" * 16]) == {}
 
 
-def test_an_entry_expires_by_itself(redis_server):
-    table = RedisTable(redis_server.url)
-    table.change(b"e" * 16, {b"d" * 16: Belief(Entry(0.0, 300.0, "5m"), 300.0, reported=True)}, (), 0.0)
+def test_an_entry_expires_by_itself(tables):
+    table = tables[0]
+    table.change(b"e" * 16, {b"d" * 16: Entry(0.0, 300.0)}, (), 0.0)
     [key] = table._redis.keys(b"policy-cache:warmth:1:" + (b"e" * 16).hex().encode() + b"*")
     assert 299_000 < table._redis.pttl(key) <= 300_000

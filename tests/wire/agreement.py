@@ -8,11 +8,11 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from policy_cache.cache.reader import Readers, marked
 from policy_cache.cache.reading import messages_prompt
 from policy_cache.emulator.errors import ApiError
 from policy_cache.emulator.markers import check_markers
 from policy_cache.emulator.schema import check_shape
-from policy_cache.forecast.reader import Readers, marked
 from policy_cache.integrations.litellm import WireError, wire
 from policy_cache.providers.catalog import packaged_catalog
 from policy_cache.request.location import fields_of

@@ -189,8 +189,8 @@ MOVED: dict[str, frozenset[str]] = {
     "OpenAI from GPT-5.6 on, messages": frozenset(
         {"in a tool_result, document", "in a document in a tool_result"}
     ),
-    # An image in a result becomes one of the user's, as long as litellm does not know the model by its name.
-    "Azure OpenAI, a deployment": frozenset({"tool image_url"}),
+    # What is no text in a result goes elsewhere, as long as litellm does not know the model by its name.
+    "Azure OpenAI, a deployment": frozenset({"tool image_url", "tool document", "tool search_result"}),
     "litellm proxy, Claude, messages": _RESHAPED_SPOTS,
     "Bedrock Claude, Converse": _MOVED,
     "Bedrock Claude before 4.5, Converse": _MOVED,

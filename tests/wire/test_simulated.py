@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policy_cache import Engine
+from policy_cache.cache.reader import PromptReader, marked
 from policy_cache.cache.reading import messages_prompt
-from policy_cache.forecast.reader import PromptReader, marked
 from policy_cache.integrations.litellm import wire
 
 MODEL = "anthropic/claude-sonnet-4-5"

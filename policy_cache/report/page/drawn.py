@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from policy_cache.cache.prompt import digest
-from policy_cache.forecast.reader import Readers, marked
+from policy_cache.cache.reader import Readers, marked
 from policy_cache.misses.difference import common_blocks
 from policy_cache.report.page.values import DrawnBlock, DrawnSession, DrawnTurn, Treated
 from policy_cache.request.location import place, value_at

@@ -14,7 +14,7 @@ from policy_cache.request.location import elements_of
 from policy_cache.request.prompt import Prompt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 
     from policy_cache.cache.prompt import CachedBlock, CachedPrompt
     from policy_cache.live.engine import Engine
@@ -33,51 +33,71 @@ class PromptReader:
     read once; they must not change meanwhile.
     """
 
-    def __init__(self, shape: Shape, rules: BlockRules, *, scale: Scale = UNSCALED) -> None:
+    def __init__(
+        self,
+        shape: Shape,
+        rules: BlockRules,
+        *,
+        scale: Scale = UNSCALED,
+        named: bool = False,
+    ) -> None:
         """Read prompts.
 
         Args:
             shape: `chat` or `messages`.
             rules: Which blocks take a marker.
             scale: The model's tokens for each estimated one.
+            named: Whether `read` is given names of what it reads; then equal things are read once, none held.
         """
+        self._named = named
         self._shape: Shape = shape
         self._rules = rules
         self._scale = scale
         # With each element, lest another one takes its id.
-        self._known: Memo[tuple[int, int, bool], _Read] = Memo(_MOST_ELEMENTS)
+        self._known: Memo[tuple[Hashable, int, bool], _Read] = Memo(_MOST_ELEMENTS)
 
-    def read(self, request: Mapping[str, Any], *, model: str, scope: str = "") -> CachedPrompt:
+    def read(
+        self,
+        request: Mapping[str, Any],
+        *,
+        model: str,
+        scope: str = "",
+        name: Callable[[object], Hashable] = id,
+    ) -> CachedPrompt:
         """The prompt of a request, without breakpoints.
 
         Args:
             request: The request.
             model: The model; every model has its own cache.
             scope: What shares a cache: a workspace, an organization.
+            name: What tells tools and messages from others, such as a hash; None for what has no name.
         """
         prompt = Prompt(request, self._shape)
-        return assembled(prompt, self._blocks(prompt), model=model, scope=scope)
+        return assembled(prompt, self._blocks(prompt, name), model=model, scope=scope)
 
-    def _blocks(self, prompt: Prompt) -> Iterator[CachedBlock | None]:
+    def _blocks(self, prompt: Prompt, name: Callable[[object], Hashable]) -> Iterator[CachedBlock | None]:
         rules = self._rules
         tools = [tool_block(prompt, rules, index) for index in range(len(prompt.tools))]
-        yield from self._contents(prompt, prompt.tools, -1, tools)
+        yield from self._contents(prompt, name(prompt.tools), prompt.tools, -1, tools)
         for block in system_blocks(prompt, rules):
             yield self._sized(cached(prompt, block))
         # As the trace has them, so that what requests share is read once.
         elements = elements_of(prompt.request.get(prompt.area)) or prompt.messages
         for index, element in enumerate(elements):
-            yield from self._contents(prompt, element, index, message_blocks(prompt, rules, index))
+            blocks = message_blocks(prompt, rules, index)
+            yield from self._contents(prompt, name(element), element, index, blocks)
 
     def _contents(
-        self, prompt: Prompt, element: object, index: int, blocks: Sequence[Block]
+        self, prompt: Prompt, name: Hashable, element: object, index: int, blocks: Sequence[Block]
     ) -> Iterator[CachedBlock | None]:
         """The blocks of an element: their contents as first read, and whether a marker takes effect now."""
-        key = (id(element), index, index < prompt.leading)
-        known = self._known.get(key)
+        key = (name, index, index < prompt.leading)
+        known = None if name is None else self._known.get(key)
         if known is None or len(known[1]) != len(blocks):
-            known = element, tuple(self._sized(cached(prompt, block)) for block in blocks)
-            self._known.put(key, known)
+            held = None if self._named else element
+            known = held, tuple([self._sized(cached(prompt, block)) for block in blocks])
+            if name is not None:
+                self._known.put(key, known)
         for block, content in zip(blocks, known[1], strict=True):
             if content is None or content.cacheable == block.effective:
                 yield content
