@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from typing import TYPE_CHECKING, NamedTuple, NoReturn, cast
 
@@ -81,6 +82,27 @@ class OptionBlock:
         """A block in this one."""
         value = self._given.get(member)
         return None if value is None else OptionBlock(f"{self.name}.{member}", value, members)
+
+    def block_or_flag(self, member: str, members: Sequence[str]) -> OptionBlock | None:
+        """A block in this one; `true` is an empty one, and `false` none."""
+        value = self._given.get(member)
+        if isinstance(value, bool):
+            return OptionBlock(f"{self.name}.{member}", {}, members) if value else None
+        return self.block(member, members)
+
+    def text(self, member: str) -> str | None:
+        """A text."""
+        value = self._given.get(member)
+        return value if value is None or isinstance(value, str) else self._wrong(member, "a text")
+
+    def number(self, member: str, *, default: float) -> float:
+        """A number that is not negative."""
+        value = self._given.get(member, default)
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return self._wrong(member, "a number")
+        if not 0 <= value < math.inf:
+            self._refuse("PC125", f"`{member}` in `{self.name}` is {value}, and must not be negative")
+        return float(value)
 
     def missing(self, member: str) -> NoReturn:
         """Refuse the block, which must have a member that it has not.

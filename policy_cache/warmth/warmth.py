@@ -99,6 +99,11 @@ class Warmth:
         self._lock = threading.Lock()
         self.faults: Counter[str] = Counter()
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes share what is known, so that a quote asks another machine."""
+        return not isinstance(self._table, Table)
+
     def quote(
         self,
         request: Mapping[str, object],
@@ -119,8 +124,9 @@ class Warmth:
         reading = self._reader.reading(engine)
         quotes = []
         for candidate in models:
-            name, asked = _asked(request, candidate)
+            name = ""
             try:
+                name, asked = _asked(request, candidate)
                 quotes.append(self._quoted(reading, request, name, asked, shape, reply))
             except RequestError as error:
                 quotes.append(unknown(name, str(error)))

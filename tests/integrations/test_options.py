@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 from types import SimpleNamespace
 
+import litellm
 import pytest
 
 from policy_cache import Engine, PolicyError
-from policy_cache.integrations.litellm.proxy import BLOCK, Record, proxy_handler, read_options
+from policy_cache.integrations.litellm.proxy import BLOCK, Record, Routing, proxy_handler, read_options
+from policy_cache.integrations.litellm.routing import PreferWarm
 from policy_cache.live.engine import LiveEngine
 from policy_cache.live.options import Caching
 
@@ -36,7 +38,7 @@ def configured(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("block", [None, {}])
 def test_nothing_is_said(block):
-    assert read_options(block, {}) == (Caching(watch=True), None, None, False)
+    assert read_options(block, {}) == (Caching(watch=True), None, None, False, None)
 
 
 def test_all_that_a_block_may_say():
@@ -49,6 +51,7 @@ def test_all_that_a_block_may_say():
         "record": {"path": "trace.jsonl", "text": "hashed", "metadata": ["tenant"]},
         "metrics": "prometheus",
         "alarm": True,
+        "warmth": {"redis": "redis://localhost", "max_premium": 0},
     }
     caching = Caching(
         enabled=False,
@@ -58,7 +61,7 @@ def test_all_that_a_block_may_say():
         watch=False,
     )
     record = Record("trace.jsonl", "hashed", ("tenant",))
-    assert read_options(block, {}) == (caching, record, "prometheus", True)
+    assert read_options(block, {}) == (caching, record, "prometheus", True, Routing("redis://localhost", 0.0))
 
 
 def test_the_environment_has_the_last_word():
@@ -79,7 +82,7 @@ def test_the_environment_has_the_last_word():
     }
     caching = Caching(policy="variable.yaml", providers=("anthropic",), catalog="catalog.yaml", watch=True)
     record = Record("variable.jsonl", "plain", ("tenant",))
-    assert read_options(block, environment) == (caching, record, "opentelemetry", False)
+    assert read_options(block, environment) == (caching, record, "opentelemetry", False, None)
     assert read_options(None, environment).record == Record("variable.jsonl")
     assert read_options(block, dict.fromkeys(environment, "")) == read_options(block, {})
 
@@ -87,6 +90,20 @@ def test_the_environment_has_the_last_word():
 @pytest.mark.parametrize(
     ("block", "environment", "where", "said", "help_"),
     [
+        (
+            {"warmth": {"max_premium": -1}},
+            {},
+            f"{BLOCK}.warmth",
+            "[PC125]: `max_premium` in `{}` is -1, and must not be negative",
+            None,
+        ),
+        (
+            {"warmth": {"max_premium": "dear"}},
+            {},
+            f"{BLOCK}.warmth",
+            "[PC122]: expected a number for `max_premium` in `{}`, found a text",
+            None,
+        ),
         ({"alrm": True}, {}, BLOCK, "[PC120]: unknown field `alrm` in `{}`", "did you mean `alarm`?"),
         (
             {"record": {"file": "trace.jsonl"}},
@@ -188,3 +205,21 @@ def test_figures_whose_package_is_absent(configured, monkeypatch):
         f"{BLOCK}: error[PC129]: `metrics: prometheus` needs prometheus_client, which is not installed"
     )
     assert caught.value.diagnostics[0].help == "pip install 'policy-cache[metrics]'"
+
+
+@pytest.mark.parametrize("warmth", [True, {}, {"max_premium": 0.5}])
+def test_warmth_is_learned_and_kept_to(configured, monkeypatch, warmth):
+    monkeypatch.setattr(litellm, "callbacks", [])
+    configured({"policy_cache": {"warmth": warmth}})
+    handler = proxy_handler()
+    [check] = litellm.callbacks
+    assert isinstance(check, PreferWarm)
+    assert handler.rewriting.accounting._warmth is check._warmth
+
+
+def test_an_address_that_is_none_keeps_the_proxy_from_starting(configured, monkeypatch):
+    monkeypatch.setattr(litellm, "callbacks", [])
+    configured({"policy_cache": {"warmth": {"redis": "localhost:6379"}}})
+    with pytest.raises(PolicyError, match="not the address of a Redis"):
+        proxy_handler()
+    assert litellm.callbacks == []

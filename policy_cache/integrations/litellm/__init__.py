@@ -6,6 +6,7 @@ from importlib import import_module
 
 from policy_cache.integrations.litellm.calls import Calls, install, uninstall
 from policy_cache.integrations.litellm.handler import PolicyCacheHandler
+from policy_cache.integrations.litellm.routing import PreferWarm
 from policy_cache.integrations.litellm.wire import Check, Fate, Wire, WireError, WireMarker, check, wire
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Check",
     "Fate",
     "PolicyCacheHandler",
+    "PreferWarm",
     "Wire",
     "WireError",
     "WireMarker",

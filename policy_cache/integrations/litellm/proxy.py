@@ -9,24 +9,30 @@ import os
 import sys
 from typing import TYPE_CHECKING, NamedTuple, cast, get_args
 
+import litellm
+
 from policy_cache.diagnostics import Diagnostic
 from policy_cache.engine.engine import ON
 from policy_cache.errors import PolicyError
 from policy_cache.integrations.collapse import CollapseAlarm
 from policy_cache.integrations.litellm.handler import PolicyCacheHandler
+from policy_cache.integrations.litellm.routing import PreferWarm
 from policy_cache.integrations.metrics import Metrics, OpenTelemetry, Prometheus
 from policy_cache.live.engine import Engine
 from policy_cache.live.options import Caching, OptionBlock
 from policy_cache.trace.recorder import Text, TraceRecorder
+from policy_cache.warmth import Warmth
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from policy_cache.integrations.metrics import Sink
     from policy_cache.usage.accounting import Told
+    from policy_cache.warmth import Beliefs
 
 BLOCK = "litellm_settings.policy_cache"
-_OWN = ("record", "metrics", "alarm")
+_OWN = ("record", "metrics", "alarm", "warmth")
+_WARMTH = ("redis", "max_premium")
 _RECORD = ("path", "text", "metadata")
 _OFF = frozenset({"0", "false", "no", "off"})
 _VARIABLES = tuple(
@@ -46,7 +52,30 @@ def proxy_handler() -> PolicyCacheHandler:
         PolicyError: An option, the policy or the catalog is not valid; the proxy then does not start.
     """
     options = read_options(settings(), os.environ)
-    return PolicyCacheHandler(Engine.from_config(options.caching._asdict()), **_told(options))
+    engine = Engine.from_config(options.caching._asdict())
+    told = _told(options)
+    if options.warmth is not None:
+        warmth = Warmth(engine, table=_table(options.warmth.redis))
+        told["warmth"] = warmth
+        litellm.callbacks.append(PreferWarm(warmth, max_premium=options.warmth.max_premium))
+    return PolicyCacheHandler(engine, **told)
+
+
+def _table(url: str | None) -> Beliefs | None:
+    """Where what is warm is kept: in a Redis, or, where None is named, in this process."""
+    if url is None:
+        return None
+    try:
+        from policy_cache.warmth.shared import RedisTable  # noqa: PLC0415, an extra
+
+        return RedisTable(url)
+    except ModuleNotFoundError:
+        message = "`warmth.redis` needs redis, which is not installed"
+        fix = "pip install 'policy-cache[redis]'"
+    except ValueError:
+        message = "`warmth.redis` is not the address of a Redis"
+        fix = "write it as `redis://localhost:6379/0`"
+    raise PolicyError([Diagnostic("PC129", "error", message, help=fix, file=BLOCK)])
 
 
 def _told(options: Options) -> Told:
@@ -84,6 +113,18 @@ class Record(NamedTuple):
     metadata: tuple[str, ...] = ()
 
 
+class Routing(NamedTuple):
+    """How conversations are kept where they are warm.
+
+    Attributes:
+        redis: Where processes share what is warm; None where each knows its own.
+        max_premium: What a warm deployment may cost above the cheapest one: 0.1 for a tenth.
+    """
+
+    redis: str | None = None
+    max_premium: float = 0.1
+
+
 class Options(NamedTuple):
     """What the handler of a proxy does.
 
@@ -92,12 +133,14 @@ class Options(NamedTuple):
         record: What is recorded; None for nothing.
         metrics: Where figures go: `prometheus` or `opentelemetry`; None for nowhere.
         alarm: Whether a session that stops reading its cache is warned of.
+        warmth: How conversations are kept where they are warm; None where they are not.
     """
 
     caching: Caching
     record: Record | None
     metrics: str | None
     alarm: bool
+    warmth: Routing | None = None
 
 
 def read_options(block: object, environment: Mapping[str, str]) -> Options:
@@ -105,8 +148,8 @@ def read_options(block: object, environment: Mapping[str, str]) -> Options:
 
     Args:
         block: `litellm_settings.policy_cache`: what a `caching:` block takes, with `watch` true if left out,
-            and `record: {path:, text: plain | hashed, metadata: []}`, `metrics: prometheus | opentelemetry`
-            and `alarm: true | false`. None where there is none.
+            and `record: {path:, text: plain | hashed, metadata: []}`, `metrics: prometheus | opentelemetry`,
+            `alarm: true | false` and `warmth: true | {redis:, max_premium:}`. None where there is none.
         environment: `POLICY_CACHE_POLICY`, `_CATALOG`, `_RECORD` (a path), `_RECORD_TEXT`, `_METRICS` and
             `_ALARM`.
 
@@ -124,6 +167,7 @@ def read_options(block: object, environment: Mapping[str, str]) -> Options:
         _record(given.block("record", _RECORD), over),
         over.choice("POLICY_CACHE_METRICS", tuple(_SINKS)) or given.choice("metrics", tuple(_SINKS)),
         over.flag("POLICY_CACHE_ALARM", default=given.flag("alarm", default=False)),
+        _warmth(given.block_or_flag("warmth", _WARMTH)),
     )
 
 
@@ -149,6 +193,12 @@ def _record(given: OptionBlock | None, over: OptionBlock) -> Record | None:
         text = text or given.choice("text", get_args(Text))
         metadata = given.names("metadata")
     return None if path is None else Record(path, cast("Text", text or "plain"), metadata)
+
+
+def _warmth(given: OptionBlock | None) -> Routing | None:
+    if given is None:
+        return None
+    return Routing(given.text("redis"), given.number("max_premium", default=Routing().max_premium))
 
 
 def _of_environment(environment: Mapping[str, str]) -> dict[str, object]:

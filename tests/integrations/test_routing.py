@@ -1,0 +1,101 @@
+"""A Router keeps conversations where they are warm, and loses no request for it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import litellm
+import pytest
+
+from benchmarks.routing import run
+from policy_cache import Engine
+from policy_cache.integrations.litellm import PreferWarm
+from policy_cache.usage.usage import CacheUsage
+from policy_cache.warmth import Warmth
+
+LONG = "word " * 3_000
+CONVERSATION = {
+    "messages": [
+        {"role": "system", "content": LONG},
+        {"role": "user", "content": LONG},
+        {"role": "assistant", "content": "yes"},
+        {"role": "user", "content": "and?"},
+    ]
+}
+
+
+@pytest.fixture(autouse=True)
+def quiet(monkeypatch):
+    monkeypatch.setattr(litellm, "suppress_debug_info", True)
+
+
+def test_conversations_stay_where_they_are_warm():
+    conversations = 20
+    without, kept = (run(conversations, keeps=keeps) for keeps in (False, True))
+    assert (without.lost, kept.lost) == (0, 0)
+    assert without.later == kept.later
+    # What moves away from a deployment that fails, and back, is cold once.
+    assert kept.warm >= 0.9 * kept.later > without.warm
+    assert min(kept.load) > 0
+
+
+def deployments(*names, **more):
+    model = {"model": "anthropic/claude-sonnet-4-5", **more}
+    return [{"litellm_params": {**model, "api_key": name}, "model_info": {"id": name}} for name in names]
+
+
+def left(found, given):
+    return [next(n for n, other in enumerate(given) if other is one) for one in found]
+
+
+@pytest.fixture
+def engine():
+    return Engine.default()
+
+
+@pytest.fixture
+def warmth(engine):
+    warmth = Warmth(engine)
+    plan = engine.plan({**CONVERSATION, "model": "anthropic/claude-sonnet-4-5", "api_key": "b"})
+    warmth.answered(plan, CacheUsage(write_5m=8_578, uncached=3))
+    return warmth
+
+
+def filtered(check, given, request=CONVERSATION):
+    found = asyncio.run(check.async_filter_deployments("claude", given, request["messages"], {}))
+    return left(found, given)
+
+
+def test_the_warm_one_is_left(warmth):
+    assert filtered(PreferWarm(warmth), deployments("a", "b", "c")) == [1]
+
+
+def test_a_conversation_that_begins_goes_anywhere(warmth):
+    first = {"messages": CONVERSATION["messages"][:2]}
+    assert filtered(PreferWarm(warmth), deployments("a", "b", "c"), first) == [0, 1, 2]
+
+
+def test_where_it_failed_a_moment_ago_nothing_is_kept(warmth):
+    now = [0.0]
+    check = PreferWarm(warmth, clock=lambda: now[0])
+    failed = {"litellm_params": {"model_info": {"id": "b"}}}
+    asyncio.run(check.async_log_failure_event(failed, None, None, None))
+    assert filtered(check, deployments("a", "b", "c")) == [0, 1, 2]
+    now[0] = 30.0
+    assert filtered(check, deployments("a", "b", "c")) == [1]
+
+
+def test_a_warm_one_that_costs_too_much_is_left_alone(engine, warmth):
+    dear = "anthropic/claude-opus-4-8"
+    warmth.answered(engine.plan({**CONVERSATION, "model": dear}), CacheUsage(write_5m=8_578, uncached=3))
+    given = [
+        {"litellm_params": {"model": model}, "model_info": {"id": model}}
+        for model in (dear, "gemini/gemini-2.5-flash-lite")
+    ]
+    assert filtered(PreferWarm(warmth), given) == [0, 1]
+    assert filtered(PreferWarm(warmth, max_premium=1_000), given) == [0]
+
+
+@pytest.mark.parametrize("given", [[], [{}], [{}, {}], [{"litellm_params": None}, 5], deployments("a")])
+def test_what_cannot_be_quoted_is_left(warmth, given):
+    assert filtered(PreferWarm(warmth), given) == list(range(len(given)))
