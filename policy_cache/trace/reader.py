@@ -16,6 +16,7 @@ from policy_cache.request.prompt import AREAS, SYSTEM_ROLES, detect_shape, role_
 from policy_cache.trace.formats import FormatError, parts
 from policy_cache.trace.hashed import is_hashed, restored
 from policy_cache.trace.record import TraceError, TraceRecord
+from policy_cache.trace.sized import expanded
 from policy_cache.usage.usage import CacheUsage
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class Trace:
             only: `(i, n)`: of n parts of the trace, part i; what shares a cache is in one part.
         """
         self.summary = TraceSummary()
-        self._lines = lines
+        self._lines = expanded(lines)
         self._gap = gap
         self._broken = broken
         self._model = model

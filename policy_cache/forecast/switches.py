@@ -1,0 +1,212 @@
+"""What changes of model cost in a trace, and what other routers would have paid for the same requests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+
+from policy_cache.cache.memo import Memo
+from policy_cache.errors import RequestError
+from policy_cache.providers.price_map import prices_of
+from policy_cache.warmth import Warmth, prefer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from policy_cache.live.engine import Engine
+    from policy_cache.trace.record import TraceRecord
+    from policy_cache.warmth import Quote
+
+RouterName: TypeAlias = Literal["recorded", "sticky", "cheapest", "quotes"]
+ROUTERS: tuple[RouterName, ...] = ("recorded", "sticky", "cheapest", "quotes")
+"""`sticky` stays with a session's first model, `cheapest` takes the lowest list price of a token."""
+
+_MOST_SESSIONS = 200_000
+_MOST_KEPT = 10_000
+
+
+class Switch(NamedTuple):
+    """A request whose session went on with another model.
+
+    Attributes:
+        where: The request's file and line.
+        at: When it started, in seconds.
+        session: The session.
+        source: The model before, with its provider's prefix.
+        target: The model now.
+        paid: What the request cost there, in USD, its reply included; None where a price is unknown.
+        stayed: What it would have cost at the model before.
+    """
+
+    where: str
+    at: float
+    session: str
+    source: str
+    target: str
+    paid: Decimal | None
+    stayed: Decimal | None
+
+    @property
+    def cost(self) -> Decimal | None:
+        """What the switch cost against staying; negative where it saved."""
+        return None if self.paid is None or self.stayed is None else self.paid - self.stayed
+
+
+@dataclass(slots=True)
+class Pair:
+    """The switches from one model to another.
+
+    Attributes:
+        count: How many they are.
+        cost: What they cost against staying, in USD, of those whose prices are known.
+        unknown: How many have a price that is not known.
+    """
+
+    count: int = 0
+    cost: Decimal = Decimal(0)
+    unknown: int = 0
+
+
+@dataclass(slots=True)
+class Paid:
+    """What a router paid for all requests whose price is known at every model.
+
+    Attributes:
+        cost: In USD, replies included where the trace has them.
+        read: Tokens read from caches.
+        switches: How often a session changed its model.
+    """
+
+    cost: Decimal = Decimal(0)
+    read: int = 0
+    switches: int = 0
+
+
+class _Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class _Router:
+    """One way to choose among models, with the caches that follow from its choices."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.clock = _Clock()
+        self.warmth = Warmth(engine, clock=self.clock)
+        self.paid = Paid()
+        self.last: Memo[tuple[str, str], str] = Memo(_MOST_SESSIONS)
+
+
+@dataclass(slots=True)
+class Switches:
+    """The switches of a trace, and what each router paid.
+
+    Attributes:
+        engine: The policy by which every request is rewritten.
+        models: What the routers may choose among: names as litellm takes them.
+        max_premium: What the quote-following router lets a warm model cost above the cheapest.
+        requests: How many requests were looked at.
+        compared: Those whose price is known at every model: the routers' bills are of these.
+        unread: Requests that could not be read, by why.
+        found: The switches, in order; the first ten thousand.
+        pairs: All of them, by source and target.
+        bills: What each router paid.
+    """
+
+    engine: Engine
+    models: Sequence[str]
+    max_premium: float = 0.0
+    requests: int = 0
+    compared: int = 0
+    unread: dict[str, int] = field(default_factory=dict)
+    found: list[Switch] = field(default_factory=list)
+    pairs: dict[tuple[str, str], Pair] = field(default_factory=dict)
+    _routers: dict[RouterName, _Router] = field(init=False)
+    _cheapest: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin with empty caches."""
+        self._routers = {name: _Router(self.engine) for name in ROUTERS}
+        self._cheapest = min(self.models, key=self._price)
+
+    @property
+    def bills(self) -> dict[RouterName, Paid]:
+        """What each router paid."""
+        return {name: router.paid for name, router in self._routers.items()}
+
+    def add(self, record: TraceRecord) -> None:
+        """Look at a request; they come in the order of their start."""
+        own = str(record.request.get("model", ""))
+        request = {**record.request, "api_key": record.scope}
+        try:
+            self.engine.route(request)
+        except RequestError as error:
+            self.unread[str(error)] = self.unread.get(str(error), 0) + 1
+            return
+        self.requests += 1
+        reply = record.usage.output if record.usage is not None else 0
+        key = (record.scope, record.session)
+        names = list(dict.fromkeys([own, *self.models]))
+        quotes: dict[RouterName, dict[str, Quote]] = {}
+        for name, router in self._routers.items():
+            router.clock.now = record.at
+            asked = router.warmth.quote(request, names, reply=reply)
+            quotes[name] = {quote.candidate: quote for quote in asked}
+        self._look(record, key, own, quotes["recorded"])
+        counts = all(quote.cost is not None for quote in quotes["recorded"].values())
+        self.compared += counts
+        for name, router in self._routers.items():
+            before = router.last.get(key)
+            chosen = self._choice(name, own, before, quotes[name])
+            quote = quotes[name][chosen]
+            if counts and quote.cost is not None:
+                router.paid.cost += quote.cost
+                router.paid.read += quote.tokens.read
+                router.paid.switches += before is not None and before != chosen
+            router.last.put(key, chosen)
+            router.clock.now = record.at + record.waited
+            told = record.usage if name == "recorded" else None
+            router.warmth.answered(self.engine.plan({**request, "model": chosen}), told, at=record.at)
+
+    def _look(self, record: TraceRecord, key: tuple[str, str], own: str, quotes: dict[str, Quote]) -> None:
+        router = self._routers["recorded"]
+        before = router.last.get(key)
+        if before is None or before == own:
+            return
+        here, there = quotes[own], quotes.get(before)
+        if there is None:  # a model that the routers may not choose
+            request = {**record.request, "api_key": record.scope}
+            reply = record.usage.output if record.usage is not None else 0
+            [there] = router.warmth.quote(request, [before], reply=reply)
+        switch = Switch(
+            record.where, record.at, record.session, there.model, here.model, here.cost, there.cost
+        )
+        if len(self.found) < _MOST_KEPT:
+            self.found.append(switch)
+        pair = self.pairs.setdefault((switch.source, switch.target), Pair())
+        pair.count += 1
+        if switch.cost is None:
+            pair.unknown += 1
+        else:
+            pair.cost += switch.cost
+
+    def _choice(self, name: RouterName, own: str, before: str | None, quotes: dict[str, Quote]) -> str:
+        match name:
+            case "recorded":
+                return own
+            case "sticky":
+                return before or own
+            case "cheapest":
+                return self._cheapest
+            case "quotes":
+                best = prefer([quotes[model] for model in self.models], self.max_premium)
+                return own if best is None else best.candidate
+
+    def _price(self, model: str) -> Decimal:
+        """What a million tokens of the prompt cost by the list; a model without a price comes last."""
+        route = self.engine.route({"model": model, "messages": []})
+        prices = prices_of(route.model, route.provider)
+        return Decimal("Infinity") if prices is None or prices.input is None else prices.input

@@ -1,0 +1,148 @@
+"""What changes of model cost, and what other routers would have paid."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+
+import pytest
+
+from policy_cache import Engine
+from policy_cache.cache.cost import cost
+from policy_cache.cache.explicit import CacheOutcome
+from policy_cache.forecast.switches import Switches
+from policy_cache.providers.prices import list_prices
+from policy_cache.trace.reader import Trace
+from policy_cache.trace.record import TraceRecord
+from policy_cache.usage.usage import CacheUsage
+
+SONNET, HAIKU = "anthropic/claude-sonnet-4-5", "anthropic/claude-haiku-4-5"
+LONG = "word " * 5_000
+
+
+def conversation(*models, reply=100, pause=10.0):
+    messages = [{"role": "user", "content": LONG}]
+    for number, model in enumerate(models):
+        messages = [
+            *messages,
+            {"role": "assistant", "content": "yes"},
+            {"role": "user", "content": f"{number}"},
+        ]
+        usage = CacheUsage(output=reply)
+        request = {"model": model, "messages": messages}
+        yield TraceRecord(f"t:{number}", number * pause, request, usage, 1.0, "scope", "s")
+
+
+def switches_of(records, models=(SONNET, HAIKU)):
+    found = Switches(Engine.default(), models)
+    for record in records:
+        found.add(record)
+    return found
+
+
+def test_a_change_is_held_against_staying():
+    found = switches_of(conversation(SONNET, SONNET, HAIKU, SONNET))
+    there, back = found.found
+    assert (there.source, there.target, there.where) == (SONNET, HAIKU, "t:2")
+    # Haiku writes anew what Sonnet would have read.
+    size = there.paid * 1_000_000
+    assert there.stayed < there.paid
+    assert there.cost == there.paid - there.stayed
+    assert size > 7_000
+    # Its entry at Sonnet is still alive.
+    assert back.cost > 0
+    assert found.pairs[SONNET, HAIKU].count == 1
+    assert found.pairs[SONNET, HAIKU].cost == there.cost
+
+
+def test_costs_are_those_of_the_tokens():
+    found = switches_of(conversation(SONNET, reply=1_000))
+    [paid] = {paid.cost for name, paid in found.bills.items() if name in {"recorded", "sticky"}}
+    prices = list_prices("claude-sonnet-4-5")
+    written = cost(CacheOutcome(write_5m=10_000), prices)
+    assert paid == pytest.approx(written + cost(CacheOutcome(), prices, 1_000), rel=Decimal("0.4"))
+
+
+def test_who_follows_quotes_pays_no_more_than_who_stays_or_goes_by_the_token():
+    found = switches_of(conversation(SONNET, HAIKU, SONNET, HAIKU, SONNET))
+    bills = found.bills
+    assert found.compared == found.requests == 5
+    assert bills["quotes"].cost <= min(bills["sticky"].cost, bills["cheapest"].cost) < bills["recorded"].cost
+    assert bills["recorded"].switches == 4
+    assert bills["quotes"].switches == 0
+
+
+def test_what_has_no_price_is_left_out_and_said():
+    found = switches_of(conversation(SONNET, "mystery/model", SONNET), (SONNET, "mystery/model"))
+    assert (found.requests, found.compared) == (3, 0)
+    assert {pair.unknown for pair in found.pairs.values()} == {1}
+    assert [switch.cost for switch in found.found] == [None, None]
+
+
+def test_what_cannot_be_read_is_counted():
+    found = switches_of([TraceRecord("t:1", 0.0, {"messages": []}, None, 0.0, "", "")])
+    assert found.requests == 0
+    assert sum(found.unread.values()) == 1
+
+
+SESSION = {
+    "id": "trace_1",
+    "block_size": 64,
+    "hash_id_scope": "local",
+    "tool_tokens": 1_280,
+    "system_tokens": 640,
+    "requests": [
+        {
+            "t": 0.0,
+            "type": "n",
+            "model": "claude-sonnet-4-5",
+            "in": 2_560,
+            "out": 9,
+            "hash_ids": [*range(40)],
+        },
+        {
+            "type": "subagent",
+            "tool_tokens": 640,
+            "system_tokens": 0,
+            "requests": [
+                {"t": 3.0, "type": "s", "model": "claude-haiku-4-5", "out": 1, "hash_ids": [*range(90, 110)]}
+            ],
+        },
+        {
+            "t": 5.0,
+            "type": "s",
+            "model": "claude-sonnet-4-5",
+            "in": 2_880,
+            "out": 7,
+            "hash_ids": [*range(45)],
+        },
+    ],
+}
+
+
+def test_a_session_of_sizes_and_hashes_is_read():
+    lines = [("t:1", json.dumps(SESSION).encode()), ("t:2", json.dumps(SESSION | {"id": "other"}).encode())]
+    trace = Trace(lines)
+    first, inner, second, *later = list(trace)
+    assert trace.summary.used == 6
+    assert [record.where for record in (first, inner, second)] == ["t:1#1", "t:1#2", "t:1#3"]
+    assert [record.at for record in (first, inner, second, *later)] == [0, 3, 5, 6, 9, 11]
+    assert (first.session, inner.session, second.session) == ("trace_1", "trace_1.1", "trace_1")
+    assert (first.scope, later[0].scope) == ("trace_1", "other")
+    assert (first.usage.output, first.usage.prompt) == (9, 0)
+    assert [m["role"] for m in second.request["messages"]] == ["user", "assistant", "user"]
+    # The second prompt begins as the first one does, and the rest is new.
+    assert second.request["messages"][0] == first.request["messages"][0]
+    assert second.request["tools"] == first.request["tools"]
+    assert len(first.request["system"]) == 640 * 3.5
+    engine = Engine.default()
+    assert engine.plan(second.request).changed
+
+
+@pytest.mark.parametrize(
+    "broken", [b'{"hash_id_scope":"local"}', b'{"hash_id_scope":"local","requests":3,"id":"x"}']
+)
+def test_a_session_that_is_none_is_a_broken_line(more):
+    trace = Trace([("t:1", b'{"hash_id_scope":"local"%b}' % more)])
+    assert list(trace) == []
+    assert trace.summary.broken == 1
