@@ -27,7 +27,7 @@ class Quote:
         why: The reason, in a sentence.
         cost: What the prompt, and the reply that was reckoned with, would cost, in USD; None where a price or
             the cache is unknown.
-        ahead: What the turns to come are expected to cost, in USD, if the conversation stays there.
+        ahead: What the turns are expected to cost, in USD, for which the conversation stays there.
         warm_until: When the entry that it would read expires, in seconds since the epoch; None where it
             reads nothing.
         in_conversation: Whether what it reads goes beyond tools and system prompt.

@@ -21,7 +21,7 @@ class Outlook(NamedTuple):
     """What is expected of a conversation.
 
     Attributes:
-        turns: How many more requests.
+        turns: How many more requests, until it ends or goes on elsewhere.
         growth: By how many tokens each is larger than the one before.
     """
 
@@ -32,6 +32,7 @@ class Outlook(NamedTuple):
 class _Seen(NamedTuple):
     at: float
     tokens: int
+    model: str
 
 
 class Turns:
@@ -44,29 +45,29 @@ class Turns:
         self._pauses = [0.0] * _STEPS
         self._pauses[_bucket(_PRIOR_PAUSE)] = _PRIOR
         self._requests = _PRIOR * (1 + 1 / _PRIOR_TURNS)
-        self._later = _PRIOR
+        self._stayed = self._later = _PRIOR
         self._growth = _PRIOR * _PRIOR_GROWTH
 
-    def add(self, session: bytes, at: float, tokens: int) -> None:
-        """A request of a session was sent then, with a prompt of so many tokens."""
+    def add(self, session: bytes, at: float, tokens: int, model: str) -> None:
+        """A request of a session was sent to a model then, with a prompt of so many tokens."""
         with self._lock:
             before = self._sessions.get(session)
-            self._sessions.put(session, _Seen(at, tokens))
+            self._sessions.put(session, _Seen(at, tokens, model))
             self._requests = self._requests * _FADES + 1
-            self._later *= _FADES
-            self._growth *= _FADES
+            self._stayed *= _FADES
             if before is None or at < before.at:
                 return
-            self._later += 1
-            self._growth += max(0, tokens - before.tokens)
+            self._stayed += before.model == model
+            self._later = self._later * _FADES + 1
+            self._growth = self._growth * _FADES + max(0, tokens - before.tokens)
             self._pauses = [count * _FADES for count in self._pauses]
             self._pauses[_bucket(at - before.at)] += 1
 
     @property
     def outlook(self) -> Outlook:
-        """What is expected of any conversation: as many go on as did."""
-        ends = max(self._requests - self._later, self._requests / (1 + _MOST_TURNS))
-        return Outlook(min(self._later / ends, _MOST_TURNS), self._growth / self._later)
+        """What is expected of any conversation: as many go on, and stay, as did."""
+        ends = max(self._requests - self._stayed, self._requests / (1 + _MOST_TURNS))
+        return Outlook(min(self._stayed / ends, _MOST_TURNS), self._growth / self._later)
 
     def within(self, seconds: float) -> float:
         """The share of pauses that are shorter."""

@@ -147,7 +147,8 @@ class Warmth:
         at = now if at is None else at
         sent, route = plan.request, plan.route
         prompt = self._reader.prompt(sent, route)
-        self._turns.add(session_of(Prompt(sent, route.shape), ""), at, prompt.tokens)
+        session = session_of(Prompt(sent, route.shape), "")
+        self._turns.add(session, at, prompt.tokens, route.qualified)
         rules = rules_for(route, sent)
         if rules is None or not caches(rules, sent):
             return
