@@ -2,9 +2,9 @@
 
 Conversations of one agent, with tools and a system prompt of some 6,000 tokens, go on by turns: within one,
 tool results come after 3 to 20 seconds; between two, a person thinks for a time that is log-normal, with a
-sigma of 1.5. Each turn is of a difficulty that no router knows before it comes, and takes a model that is
-good enough: any of the three in 6 of 10, one of the two better in 3, the best in 1. Prices are those of litellm's
-map. Replies have 300 tokens. Seeded: two runs print the same.
+sigma of 1.5. Each turn has a difficulty that no router knows before it comes, and takes a model that is
+good enough: any of the three in 6 of 10, one of the two better in 3, the best in 1. Prices are those of
+litellm's map. Replies have 300 tokens. Seeded: two runs print the same.
 
 The optimum knows all turns to come. It is a bound from below: it takes tools and system prompt to be warm
 everywhere, and breakpoints to be found however far they are behind.
@@ -191,7 +191,7 @@ def main() -> None:
     for name, mean in MEANS.items():
         bills = run(mean)
         regret = bills[NAMES[0]] / bills["optimum"] - 1
-        cells = [f"${bills[router]:,.2f}" for router in (*NAMES, "optimum")]
+        cells = [f"${bills[router]:,.3f}" for router in (*NAMES, "optimum")]
         print(f"| {name} | {' | '.join(cells)} | {regret:.0%} |", flush=True)
 
 

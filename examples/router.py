@@ -1,4 +1,4 @@
-"""A small router: two aliases, a fallback, and prompt caching decided by a policy.
+"""A small router: a choice among deployments that knows where a conversation is warm, and a fallback.
 
 It runs as it is, without a key: `python examples/router.py` sends everything to an emulator on
 loopback. To reach real providers, take `api_base`, `api_key` and `mock_response` out of DEPLOYMENTS.
@@ -16,20 +16,33 @@ import litellm
 
 from policy_cache import Engine
 from policy_cache.emulator import create_app, serve
+from policy_cache.usage.usage import CacheUsage
+from policy_cache.warmth import Warmth, prefer
 
 DEPLOYMENTS: dict[str, dict[str, Any]] = {
-    "smart": {"model": "anthropic/claude-sonnet-4-5", "api_key": "any"},
+    "sonnet": {"model": "anthropic/claude-sonnet-4-5", "api_key": "any"},
+    "haiku": {"model": "anthropic/claude-haiku-4-5", "api_key": "any"},
     "cheap": {"model": "openai/gpt-4.1-mini", "mock_response": "The cheap model takes over."},
 }
-FALLBACKS = {"smart": ["cheap"]}
+# What is good enough, best first: the router's own choice.
+CHOICES = {"smart": ["sonnet", "cheap"], "any": ["haiku", "sonnet", "cheap"]}
 
 engine = Engine.default()
+warmth = Warmth(engine)
 
 
-async def complete(alias: str, request: dict[str, Any]) -> litellm.ModelResponse:
+def ordered(alias: str, request: dict[str, Any]) -> list[str]:
+    """The deployments to try in turn: first the cheapest for this request, now, and the turns to come."""
+    names = CHOICES[alias]
+    quotes = warmth.quote(request, [{"litellm_params": DEPLOYMENTS[name]} for name in names[:-1]])
+    best = prefer(quotes, max_premium=0.1)
+    return names if best is None else sorted(names, key=lambda name: name != names[quotes.index(best)])
+
+
+async def complete(alias: str, request: dict[str, Any]) -> tuple[str, litellm.ModelResponse]:
     """Ask a deployment, and the ones behind it while the provider fails."""
     failure: Exception | None = None
-    for name in (alias, *FALLBACKS.get(alias, ())):
+    for name in ordered(alias, request):
         # Rewritten for each attempt: what one provider caches, the next may refuse.
         params = {**request, **DEPLOYMENTS[name]}
         try:
@@ -37,7 +50,8 @@ async def complete(alias: str, request: dict[str, Any]) -> litellm.ModelResponse
         except (litellm.APIConnectionError, litellm.InternalServerError, litellm.RateLimitError) as error:
             failure = error
         else:
-            return response
+            warmth.answered(engine.plan(params), CacheUsage.from_response(response))
+            return name, response
     assert failure is not None
     raise failure
 
@@ -45,13 +59,13 @@ async def complete(alias: str, request: dict[str, Any]) -> litellm.ModelResponse
 async def main() -> None:
     request = json.loads((Path(__file__).parent / "requests" / "agent.json").read_text("utf-8"))
     with serve(create_app()) as address:
-        DEPLOYMENTS["smart"]["api_base"] = address
-        for turn in range(1, 4):
-            response = await complete("smart", request)
+        DEPLOYMENTS["sonnet"]["api_base"] = DEPLOYMENTS["haiku"]["api_base"] = address
+        for turn, alias in enumerate(("smart", "smart", "any"), 1):
+            name, response = await complete(alias, request)
             request["messages"] += [response.choices[0].message, {"role": "user", "content": "Go on."}]
             usage = response.usage
             read, total = usage.prompt_tokens_details.cached_tokens, usage.prompt_tokens
-            print(f"turn {turn}: {total:,} tokens, {read:,} read from the cache")
+            print(f"turn {turn}, {alias}: {name} took {total:,} tokens, {read:,} read from the cache")
         await litellm.close_litellm_async_clients()
 
 
