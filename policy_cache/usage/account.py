@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from policy_cache.cache.cost import Saving, saving
 from policy_cache.engine.reasons import ACTED
@@ -41,6 +41,19 @@ def rates_of(model: str, usage: CacheUsage) -> Prices | None:
     return None if prices is None else prices.for_prompt(usage.prompt)
 
 
+class Change(NamedTuple):
+    """A request whose session went on with another model.
+
+    Attributes:
+        source: The model before, with its provider's prefix.
+        cost: What that cost against staying there, in USD, its reply included; negative where it saved,
+            None where a price or a cache is unknown.
+    """
+
+    source: str
+    cost: Decimal | None
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """What one request did.
@@ -54,6 +67,8 @@ class Account:
         rates: The prices that apply to a prompt of its size; None where they are unknown.
         shares: Who caused what was read and written; they add up to `usage` and to `saved`.
         start: How it found its session.
+        change: What it cost that its session went on with another model; None where it did not, or where
+            no `Warmth` is told of answers.
     """
 
     model: str
@@ -64,6 +79,7 @@ class Account:
     rates: Prices | None
     shares: tuple[Share, ...]
     start: Start
+    change: Change | None = None
 
     @property
     def saved(self) -> Decimal | None:
@@ -72,7 +88,14 @@ class Account:
 
     def line(self) -> dict[str, object]:
         """What a recorded line says of the policy, in JSON's types; figures that are 0 are left out."""
-        return {
+        changed: dict[str, object] = {}
+        if self.change is not None:
+            cost = self.change.cost
+            changed["change"] = {
+                "from": self.change.source,
+                "cost_usd": None if cost is None else float(cost),
+            }
+        return changed | {
             "revision": self.revision,
             "route": self.route,
             "rules": list(self.rules),
@@ -89,7 +112,7 @@ class Account:
         }
 
 
-def account_of(plan: Plan, usage: CacheUsage, start: Start) -> Account:
+def account_of(plan: Plan, usage: CacheUsage, start: Start, change: Change | None = None) -> Account:
     """The account of a request that was planned, sent and answered.
 
     Sizes are only estimated where something was read or written.
@@ -98,6 +121,7 @@ def account_of(plan: Plan, usage: CacheUsage, start: Start) -> Account:
         plan: What was decided for it.
         usage: What the answer reported.
         start: How it found its session.
+        change: What it cost that its session went on with another model.
     """
     model = plan.route.qualified
     rates = rates_of(model, usage)
@@ -115,6 +139,7 @@ def account_of(plan: Plan, usage: CacheUsage, start: Start) -> Account:
         rates=rates,
         shares=priced(shares, rates),
         start=start,
+        change=change,
     )
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from policy_cache.engine.plan import Mark, Plan
     from policy_cache.request.prompt import Shape
-    from policy_cache.usage.account import Account
+    from policy_cache.usage.account import Account, Change
     from policy_cache.usage.ledger import Ledger
 
 _log = logging.getLogger("policy_cache")
@@ -56,7 +56,7 @@ class Alarm(Protocol):
 class Warm(Protocol):
     """What learns which prefixes are cached, such as a `Warmth`."""
 
-    def answered(self, plan: Plan, usage: CacheUsage | None, *, at: float | None = None) -> None: ...
+    def answered(self, plan: Plan, usage: CacheUsage | None, *, at: float | None = None) -> Change | None: ...
 
 
 class Told(TypedDict, total=False):
@@ -144,11 +144,10 @@ class Accounting:
             plan = engine.plan(request, shape=shape).without(left_out)
             known = session_of(Prompt(plan.original, plan.route.shape), plan.route.model)
             session = known.hex()
-            if self._warmth is not None:
-                self._warmth.answered(plan, usage, at=at)
+            change = None if self._warmth is None else self._warmth.answered(plan, usage, at=at)
             if usage is not None:
                 start = self._sessions.start(known, self._clock(), usage, plan.route.cache)
-                account = account_of(plan, usage, start)
+                account = account_of(plan, usage, start, change)
         finally:
             if self._recorder is not None:
                 policy = None if account is None else account.line()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from policy_cache.errors import RequestError
@@ -33,11 +35,15 @@ class Stats:
     Attributes:
         ledger: The totals.
         without_usage: How many requests came without usage.
+        changes: How many requests went on with another model than their session's last.
+        change_cost: What those cost against staying, in USD, as far as it was recorded.
         broken: The numbers of the lines that are no record, from 1.
     """
 
     ledger: Ledger
     without_usage: int = 0
+    changes: int = 0
+    change_cost: Decimal = Decimal(0)
     broken: list[int] = field(default_factory=list)
 
 
@@ -85,6 +91,12 @@ def stats(lines: Iterable[bytes], ledger: Ledger | None = None, *, catalog: Cata
             start=start,
         )
         totals.ledger.add(account)
+        change = policy.get("change")
+        if isinstance(change, dict):
+            totals.changes += 1
+            cost = change.get("cost_usd")
+            if isinstance(cost, int | float) and math.isfinite(cost):
+                totals.change_cost += Decimal(repr(cost))
     return totals
 
 

@@ -29,10 +29,13 @@ class Outlook(NamedTuple):
     growth: float
 
 
-class _Seen(NamedTuple):
+class Seen(NamedTuple):
+    """A session's last request: when it was sent, how large it was, and where to."""
+
     at: float
     tokens: int
     model: str
+    place: bytes
 
 
 class Turns:
@@ -41,27 +44,32 @@ class Turns:
     def __init__(self) -> None:
         """Begin with the prior."""
         self._lock = threading.Lock()
-        self._sessions: Memo[bytes, _Seen] = Memo(_MOST_SESSIONS)
+        self._sessions: Memo[bytes, Seen] = Memo(_MOST_SESSIONS)
         self._pauses = [0.0] * _STEPS
         self._pauses[_bucket(_PRIOR_PAUSE)] = _PRIOR
         self._requests = _PRIOR * (1 + 1 / _PRIOR_TURNS)
         self._stayed = self._later = _PRIOR
         self._growth = _PRIOR * _PRIOR_GROWTH
 
-    def add(self, session: bytes, at: float, tokens: int, model: str) -> None:
-        """A request of a session was sent to a model then, with a prompt of so many tokens."""
+    def add(self, session: bytes, at: float, tokens: int, model: str, place: bytes) -> Seen | None:
+        """A request of a session was sent to a model then, with a prompt of so many tokens.
+
+        Returns:
+            Its last request before; None where this is the first.
+        """
         with self._lock:
             before = self._sessions.get(session)
-            self._sessions.put(session, _Seen(at, tokens, model))
+            self._sessions.put(session, Seen(at, tokens, model, place))
             self._requests = self._requests * _FADES + 1
             self._stayed *= _FADES
             if before is None or at < before.at:
-                return
+                return before
             self._stayed += before.model == model
             self._later = self._later * _FADES + 1
             self._growth = self._growth * _FADES + max(0, tokens - before.tokens)
             self._pauses = [count * _FADES for count in self._pauses]
             self._pauses[_bucket(at - before.at)] += 1
+        return before
 
     @property
     def outlook(self) -> Outlook:

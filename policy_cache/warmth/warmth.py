@@ -24,6 +24,7 @@ from policy_cache.live.engine import Engine
 from policy_cache.providers.cache_rules import AutomaticRules
 from policy_cache.providers.price_map import prices_of
 from policy_cache.request.prompt import Prompt
+from policy_cache.usage.account import Change
 from policy_cache.usage.sessions import session_of
 from policy_cache.warmth.quote import Quote, unknown
 from policy_cache.warmth.reading import Reader, scaled
@@ -44,12 +45,15 @@ if TYPE_CHECKING:
     from policy_cache.request.prompt import Shape
     from policy_cache.usage.usage import CacheUsage
     from policy_cache.warmth.reading import Reading
+    from policy_cache.warmth.turns import Seen
 
 # Whose account a request is billed to: a cache is never shared between two.
 _ACCOUNT = (
     *("api_key", "api_base", "base_url", "organization", "vertex_project", "vertex_location"),
     *("aws_access_key_id", "aws_region_name", "aws_profile_name", "aws_bedrock_runtime_endpoint"),
 )
+# What says that a request goes elsewhere than its model's name does.
+_ELSEWHERE = frozenset({*_ACCOUNT, "custom_llm_provider", "base_model", "model_info"})
 _MOST_PLACES = 2_048
 _MOST_ODD = 3
 # What tokens may differ by before an answer contradicts what was believed.
@@ -135,28 +139,50 @@ class Warmth:
                 quotes.append(unknown(name, f"it could not be quoted: {type(error).__name__}"))
         return quotes
 
-    def answered(self, plan: Plan, usage: CacheUsage | None, *, at: float | None = None) -> None:
+    def answered(self, plan: Plan, usage: CacheUsage | None, *, at: float | None = None) -> Change | None:
         """Learn from an answer.
 
         Args:
             plan: What was sent.
             usage: What the answer reported; None where it said nothing.
             at: When the request was sent, in seconds since the epoch; by default now.
+
+        Returns:
+            What it cost that the session went on with another model; None where it did not.
         """
         now = self._clock()
         at = now if at is None else at
         sent, route = plan.request, plan.route
         prompt = self._reader.prompt(sent, route)
-        session = session_of(Prompt(sent, route.shape), "")
-        self._turns.add(session, at, prompt.tokens, route.qualified)
-        rules = rules_for(route, sent)
-        if rules is None or not caches(rules, sent):
-            return
+        place = _place(route, plan.original)
+        session = session_of(Prompt(plan.original, route.shape), "")
+        before = self._turns.add(session, at, prompt.tokens, route.qualified, place)
         told = usage if usage is not None and usage.prompt and not usage.unreadable else None
         if told is not None:
             self._measure(route, prompt, told.prompt)
         prompt = scaled(prompt, self._scale(route))
-        place, digests = _place(route, plan.original), prompt.prefix.digests
+        outcome = self._learned(place, prompt, route, sent, told, at, now)
+        if before is None or before.model == route.qualified:
+            return None
+        paid = _cost(route, outcome if told is None else told.outcome, usage)
+        stayed = self._stayed(plan, before, usage, at)
+        return Change(before.model, None if paid is None or stayed is None else paid - stayed)
+
+    def _learned(
+        self,
+        place: bytes,
+        prompt: CachedPrompt,
+        route: Route,
+        sent: Mapping[str, object],
+        told: CacheUsage | None,
+        at: float,
+        now: float,
+    ) -> CacheOutcome:
+        """Believe what was sent and reported; what the rules of the cache make of it."""
+        rules = rules_for(route, sent)
+        if rules is None or not caches(rules, sent):
+            return CacheOutcome(uncached=prompt.tokens)
+        digests = prompt.prefix.digests
         known = self._table.look(place, digests)
         model = model_of(rules)
         model.entries = {digest: known[digest] for digest in digests if digest in known}
@@ -176,6 +202,22 @@ class Warmth:
                 if entry is not None:
                     kept[ref.digest] = entry._replace(reported=reported)
         self._table.change(place, kept, lost, now)
+        return done.outcome
+
+    def _stayed(self, plan: Plan, before: Seen, usage: CacheUsage | None, at: float) -> Decimal | None:
+        """What the request would have cost where its session was before."""
+        asked = {name: value for name, value in plan.original.items() if name not in _ELSEWHERE}
+        asked["model"] = before.model
+        engine = self._engine if isinstance(self._engine, Engine) else self._engine.engine
+        route, sent, prompt = self._reader.reading(engine).sent(asked, asked, plan.route.shape)
+        prompt = scaled(prompt, self._scale(route))
+        rules = rules_for(route, sent)
+        if rules is None or not caches(rules, sent):
+            known = route.mechanism == "none" or rules is not None
+            return _cost(route, CacheOutcome(uncached=prompt.tokens), usage) if known else None
+        cache = model_of(rules)
+        cache.entries = self._table.look(before.place, prompt.prefix.digests)  # type: ignore[assignment]
+        return _cost(route, cache.plan(prompt, at).outcome, usage)
 
     def _quoted(
         self,
@@ -315,6 +357,12 @@ def _asked(
     name = info.get("id") if isinstance(info, Mapping) else None
     given = {**request, **own} | ({} if info is None else {"model_info": info})
     return str(name or own.get("model") or ""), given
+
+
+def _cost(route: Route, tokens: CacheOutcome, usage: CacheUsage | None) -> Decimal | None:
+    prices = prices_of(route.model, route.provider, writes=route.marked is not None)
+    reply = 0 if usage is None else usage.output
+    return None if prices is None else cost(tokens, prices.for_prompt(tokens.total), reply)
 
 
 def _place(route: Route, request: Mapping[str, object]) -> bytes:
