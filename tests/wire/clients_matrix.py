@@ -1,6 +1,6 @@
 """A client's marker in every dialect, on every block, on every route: alone, and under the default policy.
 
-`python -m tests.wire.clients_matrix [CATALOG]` prints, for the installed litellm, how many requests it sent,
+`python -m tests.wire.clients_matrix [CATALOG [DIALECT …]]` prints, for the installed litellm, how many requests it sent,
 and exits with 1 where one is refused, or where the engine, the simulator and the emulator do not have the
 breakpoints that are on the wire. CATALOG is an overlay such as `policy-cache doctor --write-catalog` writes.
 """
@@ -13,6 +13,7 @@ from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from importlib.metadata import version
+from itertools import repeat
 from pathlib import Path
 
 from policy_cache import Engine
@@ -29,14 +30,14 @@ def engine_of(name, catalog):
     return Engine.from_text(POLICIES[name], catalog=Path(catalog) if catalog else None)
 
 
-def counts(number, catalog):
+def counts(number, catalog, dialects):
     """What becomes of every marker on the route of that number."""
     case = CASES[number]
     told, wrong = Counter(), []
     for spot in SPOTS[case.shape]:
         if case.route == "gemini" or spot.name in MOVED.get(case.label, ()):
             continue
-        for dialect in sorted(DIALECTS):
+        for dialect in dialects:
             request = spot.marked(dialect)
             bare = send(unmarked({**request, **case.request}), case).body
             if bare is None or bare.refusal is not None:
@@ -53,11 +54,13 @@ def counts(number, catalog):
     return told, wrong
 
 
-def main(catalog=""):
+def main(catalog="", *dialects):
     told = Counter()
     wrong = []
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        for here, wrong_here in pool.map(counts, range(len(CASES)), [catalog] * len(CASES)):
+        for here, wrong_here in pool.map(
+            counts, range(len(CASES)), repeat(catalog), repeat(dialects or sorted(DIALECTS))
+        ):
             told += here
             wrong += wrong_here
     print(f"litellm {version('litellm')}: {len(CASES)} routes and shapes")

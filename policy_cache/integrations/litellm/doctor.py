@@ -21,6 +21,7 @@ from policy_cache.live.engine import Engine
 from policy_cache.policy.load import loads
 from policy_cache.providers.resolve import resolve
 from policy_cache.request.location import value_at
+from policy_cache.request.markers import FOREIGN, KEY
 from policy_cache.request.prompt import AREAS
 from policy_cache.text.words import quoted
 
@@ -33,10 +34,12 @@ if TYPE_CHECKING:
     from policy_cache.request.location import Location
     from policy_cache.request.prompt import Shape
 
-Kind: TypeAlias = Literal["tool", "system", "user", "assistant", "call", "result", "request"]
+Kind: TypeAlias = Literal["tool", "system", "user", "assistant", "call", "result", "request", "translated"]
 Outcome: TypeAlias = Literal["kept", "moved", "lost", "refused", "unmarked", "unsent"]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
+"""What is marked; `translated`: a user's text, by the client, with the marker of the other dialect."""
+
 BAD: frozenset[Outcome] = frozenset({"lost", "refused"})
 _MARKED = BAD | {"kept", "moved"}
 
@@ -79,19 +82,23 @@ class Finding(NamedTuple):
 
 def examine(catalog: Catalog) -> Iterator[Finding]:
     """Have the installed litellm build the body of a marked request for each, with no network and no key."""
-    engines = {
+    engines: dict[tuple[Shape, Kind], Engine] = {
         (shape, kind): Engine(loads(_policy(shape, kind), "<doctor>"), catalog)
         for shape in AREAS
         for kind in KINDS
+        if kind != "translated"
     }
+    passing = Engine.passing(catalog)
     for entry in catalog.routes:
         if entry.mechanism != "explicit" or entry.example is None or _way(catalog, entry) != entry.name:
             continue
         for shape in entry.blocks:
             given = request(shape, entry.example, elsewhere=entry.custom_host)
-            for kind in KINDS:
+            for kind in KINDS[:-1]:
                 plan = engines[shape, kind].plan(given, shape=shape)
                 yield Finding(entry.name, shape, kind, _outcome(plan))
+            given = request(shape, entry.example, elsewhere=entry.custom_host, blocks="user")
+            yield Finding(entry.name, shape, "translated", _translation(passing, given, shape))
 
 
 def left_out(catalog: Catalog) -> Iterator[str]:
@@ -124,6 +131,23 @@ def _outcome(plan: Plan) -> Outcome:
     if plan.route.run:
         return "kept"
     return "kept" if all(_stands(plan, checked, number) for number in range(len(checked.fates))) else "moved"
+
+
+def _translation(passing: Engine, given: dict[str, Any], shape: Shape) -> Outcome:
+    """What becomes of the other dialect's marker, where litellm is said to make the route's own of it."""
+    area = AREAS[shape]
+    first = 0 if shape == "messages" else 1
+    short = {name: value for name, value in given.items() if name != "tools"}
+    short[area] = [*given[area][: first + 2], given[area][-1]]
+    [block] = short[area][first]["content"]
+    foreign = passing.route(short, shape=shape).key == KEY
+    block |= {FOREIGN: {"mode": "explicit"}} if foreign else {KEY: {"type": "ephemeral"}}
+    if all(point.slot is None for point in passing.plan(short, shape=shape).breakpoints):
+        return "unmarked"
+    try:
+        return "kept" if wire(short, shape=shape).markers else "lost"
+    except WireError:
+        return "unsent"
 
 
 def _is_sent(plan: Plan) -> bool:
@@ -302,7 +326,11 @@ def _fresh(name: str, taken: Container[str]) -> str:
 
 
 # What a table says of each kind: flags, and lists of which some members are about it.
-_FLAGS: Mapping[Kind, tuple[str, ...]] = {"tool": ("tools",), "call": ("tool_calls",)}
+_FLAGS: Mapping[Kind, tuple[str, ...]] = {
+    "tool": ("tools",),
+    "call": ("tool_calls",),
+    "translated": ("translated", "translates_messages", "translates_system"),
+}
 _MEMBERS: Mapping[Kind, Mapping[str, frozenset[str]]] = {
     "system": {"system": frozenset({"text"})},
     "user": {"user": frozenset({"text"})},
