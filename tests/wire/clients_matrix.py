@@ -1,6 +1,6 @@
 """A client's marker in every dialect, on every block, on every route: alone, and under the default policy.
 
-`python -m tests.wire.clients_matrix [CATALOG [DIALECT …]]` prints, for the installed litellm, how many requests it sent,
+`python -m tests.wire.clients_matrix [CATALOG [DIALECT …]]` prints, for the installed litellm, what it sent,
 and exits with 1 where one is refused, or where the engine, the simulator and the emulator do not have the
 breakpoints that are on the wire. CATALOG is an overlay such as `policy-cache doctor --write-catalog` writes.
 """
