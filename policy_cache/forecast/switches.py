@@ -24,6 +24,7 @@ ROUTERS: tuple[RouterName, ...] = ("recorded", "sticky", "cheapest", "quotes")
 
 _MOST_SESSIONS = 200_000
 _MOST_KEPT = 10_000
+_MOST_RUNS = 200
 
 
 class Switch(NamedTuple):
@@ -51,6 +52,20 @@ class Switch(NamedTuple):
     def cost(self) -> Decimal | None:
         """What the switch cost against staying; negative where it saved."""
         return None if self.paid is None or self.stayed is None else self.paid - self.stayed
+
+
+class Run(NamedTuple):
+    """Requests of a session in a row that went to one model.
+
+    Attributes:
+        model: The model, with its provider's prefix.
+        requests: How many they are.
+        switch: How they began, where another model was before; None where the session did.
+    """
+
+    model: str
+    requests: int
+    switch: Switch | None
 
 
 @dataclass(slots=True)
@@ -107,12 +122,15 @@ class Switches:
     Attributes:
         engine: The policy by which every request is rewritten.
         models: What the routers may choose among: names as litellm takes them.
+        routers: The routers that are given the requests; `recorded` must be one of them.
         max_premium: What the quote-following router lets a warm model cost above the cheapest.
         requests: How many requests were looked at.
         compared: Those whose price is known at every model: the routers' bills are of these.
         unread: Requests that could not be read, by why.
         found: The switches, in order; the first ten thousand.
         pairs: All of them, by source and target.
+        runs: The sessions that changed their model, as the first two hundred runs of each; the first ten
+            thousand sessions are followed.
         bills: What each router paid.
     """
 
@@ -124,13 +142,20 @@ class Switches:
     unread: dict[str, int] = field(default_factory=dict)
     found: list[Switch] = field(default_factory=list)
     pairs: dict[tuple[str, str], Pair] = field(default_factory=dict)
+    routers: Sequence[RouterName] = ROUTERS
+    _runs: dict[tuple[str, str], list[Run]] = field(default_factory=dict)
     _routers: dict[RouterName, _Router] = field(init=False)
     _cheapest: str = field(init=False)
 
     def __post_init__(self) -> None:
         """Begin with empty caches."""
-        self._routers = {name: _Router(self.engine) for name in ROUTERS}
+        self._routers = {name: _Router(self.engine) for name in self.routers}
         self._cheapest = min(self.models, key=self._price)
+
+    @property
+    def runs(self) -> dict[tuple[str, str], list[Run]]:
+        """The sessions that changed their model, by scope and session."""
+        return {key: runs for key, runs in self._runs.items() if len(runs) > 1}
 
     @property
     def bills(self) -> dict[RouterName, Paid]:
@@ -155,7 +180,8 @@ class Switches:
             router.clock.now = record.at
             asked = router.warmth.quote(request, names, reply=reply)
             quotes[name] = {quote.candidate: quote for quote in asked}
-        self._look(record, key, own, quotes["recorded"])
+        switch = self._look(record, key, own, quotes["recorded"])
+        self._follow(key, quotes["recorded"][own].model, switch)
         counts = all(quote.cost is not None for quote in quotes["recorded"].values())
         self.compared += counts
         for name, router in self._routers.items():
@@ -171,11 +197,13 @@ class Switches:
             told = record.usage if name == "recorded" else None
             router.warmth.answered(self.engine.plan({**request, "model": chosen}), told, at=record.at)
 
-    def _look(self, record: TraceRecord, key: tuple[str, str], own: str, quotes: dict[str, Quote]) -> None:
+    def _look(
+        self, record: TraceRecord, key: tuple[str, str], own: str, quotes: dict[str, Quote]
+    ) -> Switch | None:
         router = self._routers["recorded"]
         before = router.last.get(key)
         if before is None or before == own:
-            return
+            return None
         here, there = quotes[own], quotes.get(before)
         if there is None:  # a model that the routers may not choose
             request = {**record.request, "api_key": record.scope}
@@ -192,6 +220,18 @@ class Switches:
             pair.unknown += 1
         else:
             pair.cost += switch.cost
+        return switch
+
+    def _follow(self, key: tuple[str, str], model: str, switch: Switch | None) -> None:
+        """Add a request to its session's runs."""
+        runs = self._runs.get(key)
+        if runs is None:
+            if len(self._runs) < _MOST_KEPT:
+                self._runs[key] = [Run(model, 1, None)]
+        elif switch is None and runs[-1].model == model:
+            runs[-1] = runs[-1]._replace(requests=runs[-1].requests + 1)
+        elif len(runs) < _MOST_RUNS:
+            runs.append(Run(model, 1, switch))
 
     def _choice(self, name: RouterName, own: str, before: str | None, quotes: dict[str, Quote]) -> str:
         match name:

@@ -12,6 +12,8 @@ from policy_cache.cache.cost import cost
 from policy_cache.cache.explicit import CacheOutcome
 from policy_cache.forecast.switches import Switches
 from policy_cache.providers.prices import list_prices
+from policy_cache.report.page.changes import picture
+from policy_cache.text.amounts import usd
 from policy_cache.trace.reader import Trace
 from policy_cache.trace.record import TraceRecord
 from policy_cache.usage.usage import CacheUsage
@@ -144,3 +146,18 @@ def test_a_session_that_is_none_is_a_broken_line(more):
     trace = Trace([("t:1", b'{"hash_id_scope":"local"%b}' % more)])
     assert list(trace) == []
     assert trace.summary.broken == 1
+
+
+def test_a_session_that_changed_its_model_is_a_line():
+    records = [record._replace(session="<s>") for record in conversation(SONNET, SONNET, HAIKU, SONNET)]
+    found = switches_of([*records, *conversation(SONNET, SONNET)])
+    assert [(key[1], [(run.model, run.requests) for run in runs]) for key, runs in found.runs.items()] == [
+        ("<s>", [(SONNET, 2), (HAIKU, 1), (SONNET, 1)])
+    ]
+    drawn = picture(found)
+    assert drawn.count("<rect") == 3
+    assert drawn.count("<circle") == 2
+    assert "&lt;s&gt;" in drawn
+    assert "<s>" not in drawn
+    assert all(usd(switch.cost, cents=True) in drawn for switch in found.found)
+    assert picture(switches_of(conversation(SONNET, SONNET))) == ""

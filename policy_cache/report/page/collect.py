@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from policy_cache.forecast.compare import calibrate
+from policy_cache.forecast.switches import Switches
 from policy_cache.misses.ledger import Misses
 from policy_cache.report.forecast import rows
 from policy_cache.report.page.dearest import Dearest
@@ -63,7 +64,11 @@ def collect(
     ways = _ways(simulation, names)
     drawn = {key: Drawn(engines, scales, text=text) for key in dearest.sums}
     observed = Observed(engines, scales)
-    for record in options.read(progress=progress) if drawn else ():
+    switches = Switches(engines[0], _models(simulation), routers=("recorded",))
+    for record in options.read(progress=progress):
+        switches.add(record)
+        if not drawn:
+            continue
         _, *columns = observed.add(record) or (None,)
         session = drawn.get((record.scope, record.session))
         if session is not None and columns:
@@ -76,7 +81,13 @@ def collect(
         misses,
         tuple(way for way, _ in ways),
         tuple(drawn[key].session(total) for key, total in dearest.sums.items()),
+        switches,
     )
+
+
+def _models(simulation: Simulation) -> tuple[str, ...]:
+    """The models that were asked for; a request to any other is quoted for itself."""
+    return tuple(name for name, _ in simulation.models.most_common(1)) or ("",)
 
 
 def _ways(simulation: Simulation, names: Sequence[str]) -> list[tuple[str, int]]:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from policy_cache.cache.explicit import CacheOutcome
     from policy_cache.cache.prompt import Ttl
     from policy_cache.forecast.result import Simulation
+    from policy_cache.forecast.switches import Switches
     from policy_cache.misses.ledger import Misses
     from policy_cache.trace.reader import TraceSummary
 
@@ -93,6 +94,7 @@ class Page(NamedTuple):
         misses: What each policy leaves unread.
         ways: The ways of marking that sessions are shown in: the policies, then what was sent and recorded.
         sessions: The dearest sessions.
+        switches: Where sessions changed their model, and what that cost under the first policy.
     """
 
     name: str
@@ -102,3 +104,4 @@ class Page(NamedTuple):
     misses: tuple[Misses, ...]
     ways: tuple[str, ...]
     sessions: tuple[DrawnSession, ...]
+    switches: Switches
