@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
+from policy_cache.cache.cost import cost
 from policy_cache.cache.memo import Memo
 from policy_cache.errors import RequestError
 from policy_cache.providers.price_map import prices_of
@@ -174,7 +175,8 @@ class Switches:
         self.requests += 1
         reply = record.usage.output if record.usage is not None else 0
         key = (record.scope, record.session)
-        names = list(dict.fromkeys([own, *self.models]))
+        stayed = (router.last.get(key) for router in self._routers.values())
+        names = list(dict.fromkeys([own, *filter(None, stayed), *self.models]))
         quotes: dict[RouterName, dict[str, Quote]] = {}
         for name, router in self._routers.items():
             router.clock.now = record.at
@@ -189,8 +191,10 @@ class Switches:
             chosen = self._choice(name, own, before, quotes[name])
             quote = quotes[name][chosen]
             if counts and quote.cost is not None:
-                router.paid.cost += quote.cost
-                router.paid.read += quote.tokens.read
+                told = record.usage if name == "recorded" else None
+                paid = self._paid(record, quote) if told is not None else quote.cost
+                router.paid.cost += quote.cost if paid is None else paid
+                router.paid.read += told.read if told is not None and told.prompt else quote.tokens.read
                 router.paid.switches += before is not None and before != chosen
             router.last.put(key, chosen)
             router.clock.now = record.at + record.waited
@@ -204,13 +208,15 @@ class Switches:
         before = router.last.get(key)
         if before is None or before == own:
             return None
-        here, there = quotes[own], quotes.get(before)
-        if there is None:  # a model that the routers may not choose
-            request = {**record.request, "api_key": record.scope}
-            reply = record.usage.output if record.usage is not None else 0
-            [there] = router.warmth.quote(request, [before], reply=reply)
+        here, there = quotes[own], quotes[before]
         switch = Switch(
-            record.where, record.at, record.session, there.model, here.model, here.cost, there.cost
+            record.where,
+            record.at,
+            record.session,
+            there.model or before,
+            here.model or own,
+            self._paid(record, here),
+            there.cost,
         )
         if len(self.found) < _MOST_KEPT:
             self.found.append(switch)
@@ -232,6 +238,15 @@ class Switches:
             runs[-1] = runs[-1]._replace(requests=runs[-1].requests + 1)
         elif len(runs) < _MOST_RUNS:
             runs.append(Run(model, 1, switch))
+
+    def _paid(self, record: TraceRecord, quote: Quote) -> Decimal | None:
+        """What a request cost where it went: by its usage, where the trace has that of the prompt."""
+        usage = record.usage
+        if usage is None or not usage.prompt:
+            return quote.cost
+        route = self.engine.route(record.request)
+        prices = prices_of(route.model, route.provider, writes=route.marked is not None)
+        return None if prices is None else cost(usage.outcome, prices.for_prompt(usage.prompt), usage.output)
 
     def _choice(self, name: RouterName, own: str, before: str | None, quotes: dict[str, Quote]) -> str:
         match name:

@@ -26,8 +26,8 @@ NAMES: Mapping[RouterName, str] = {
 """What each router is called."""
 
 MODELLED = (
-    "Costs are modelled by the rules of each cache, replies included where the trace has them; "
-    "every model is taken to answer alike."
+    "Costs are modelled by the rules of each cache, or, as recorded, those of the usage that the trace has; "
+    "replies are included where it has them, and every model is taken to answer alike."
 )
 
 
@@ -50,7 +50,9 @@ def full(switches: Switches, shown: Sequence[Switch], summary: TraceSummary, nam
         yield from line(switch)
     if len(shown) < number:
         yield Span(f"and {number - len(shown):,} more; --limit shows them\n", "dim")
-    if len(switches.models) > 1 and switches.compared:
+    if len(switches.models) < 2:
+        yield Span("one model alone: no other router has a choice\n", "dim")
+    elif switches.compared:
         yield Span("\n")
         bills = [
             (NAMES[name], usd(paid.cost), f"{paid.read:,}", f"{paid.switches:,}")
@@ -63,11 +65,11 @@ def full(switches: Switches, shown: Sequence[Switch], summary: TraceSummary, nam
 def line(switch: Switch) -> Iterator[Span]:
     """A switch on one line."""
     yield Span(visible(switch.where), "location")
-    against = "unknown" if switch.cost is None else usd(switch.cost)
+    against = "against staying: unknown" if switch.cost is None else f"{usd(switch.cost)} against staying"
     session = f", session {word(switch.session)}" if switch.session else ""
     yield Span(
         f": {visible(switch.source)} to {visible(switch.target)}: paid {usd(switch.paid)}, "
-        f"{usd(switch.stayed)} to stay ({against}{session})\n"
+        f"{against}{session}\n"
     )
 
 
@@ -104,7 +106,7 @@ def as_json(switches: Switches, shown: Sequence[Switch], summary: TraceSummary) 
                 "source": source,
                 "target": target,
                 "switches": pair.count,
-                "cost_usd": float(pair.cost),
+                "cost_usd": None if pair.unknown == pair.count else float(pair.cost),
                 "unknown": pair.unknown,
             }
             for (source, target), pair in ordered(switches)

@@ -11,7 +11,7 @@ from policy_cache.cache.models import as_sent, rules_for
 from policy_cache.cache.prompt import Chain
 from policy_cache.cache.reader import PromptReader
 from policy_cache.cache.scale import UNSCALED, Scale
-from policy_cache.request.prompt import Prompt
+from policy_cache.request.prompt import PROMPT_MEMBERS, Prompt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping
@@ -84,6 +84,9 @@ class Reading:
         """
         engine = self._engine
         route, alike = engine.alike(asked, shape=shape)
+        if any(asked.get(name) is not request.get(name) for name in PROMPT_MEMBERS):  # a prompt of its own
+            sent = engine.rewrite(asked, shape=shape)
+            return route, sent, self._reader.prompt(sent, route)
         known = self._sent.get(alike)
         if known is None:
             sent = engine.rewrite(asked, shape=shape)

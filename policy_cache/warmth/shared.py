@@ -58,7 +58,7 @@ class RedisTable:
             ValueError: It is no such address.
         """
         self._redis = redis.Redis.from_url(
-            url,
+            str(url),
             socket_timeout=_PATIENCE,
             socket_connect_timeout=_PATIENCE,
             retry=Retry(NoBackoff(), 0),
@@ -79,7 +79,7 @@ class RedisTable:
         try:
             values = self._redis.mget([_key(place, digest) for digest in digests])
             found = {digest: _entry(value) for digest, value in zip(digests, values, strict=True) if value}
-        except (redis.RedisError, OSError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001, whatever answers there, no request is to fail for it
             self._failed(error)
             return {}
         return found
@@ -88,15 +88,15 @@ class RedisTable:
         """Believe some things and others no longer, in one step."""
         if self._is_away() or not (kept or gone):
             return
-        values: list[str | int] = [len(kept)]
-        for entry in kept.values():
-            lives = max(1, round(1_000 * (entry.expires - now)))
-            values += [_value(entry), f"{entry.expires:.6f}", lives]
         # What is lost and kept at once was lost before it was kept.
         lost = [digest for digest in gone if digest not in kept]
         try:
+            values: list[str | int] = [len(kept)]
+            for entry in kept.values():
+                lives = max(1, round(1_000 * (entry.expires - now)))
+                values += [_value(entry), f"{entry.expires:.6f}", lives]
             self._change([_key(place, digest) for digest in (*kept, *lost)], values)
-        except (redis.RedisError, OSError) as error:
+        except Exception as error:  # noqa: BLE001, whatever answers there, no request is to fail for it
             self._failed(error)
 
     def _is_away(self) -> bool:

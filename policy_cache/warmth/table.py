@@ -54,9 +54,13 @@ class Table:
                 self._pop(place, digest)
             for digest, entry in kept.items():
                 # Two answers at once may each know only what was before the other.
-                before = self._pop(place, digest)
+                entries = self._places.setdefault(place, {})
+                before = entries.get(digest)
                 latest = before if before and before.expires > entry.expires else entry
-                self._places.setdefault(place, {})[digest] = latest
+                if before:
+                    del self._order[before.ttl][place, digest]
+                # In one step, for whoever looks meanwhile.
+                entries[digest] = latest
                 self._order[latest.ttl][place, digest] = None
             for order in self._order.values():
                 while (first := next(iter(order), None)) and self._places[first[0]][first[1]].expires <= now:

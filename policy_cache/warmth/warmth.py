@@ -56,6 +56,8 @@ _ACCOUNT = (
 _ELSEWHERE = frozenset({*_ACCOUNT, "custom_llm_provider", "base_model", "model_info"})
 _MOST_PLACES = 2_048
 _MOST_ODD = 3
+# Thousands of years from now; and what a small prompt may be off by, in tokens.
+_LATEST, _SLACK = 1e11, 2_000
 # What tokens may differ by before an answer contradicts what was believed.
 _TOLERANCE, _LEAST_DIFFERENCE = 0.05, 64
 # From so many answers on, a model's own scale is known.
@@ -127,11 +129,11 @@ class Warmth:
         engine = self._engine if isinstance(self._engine, Engine) else self._engine.engine
         reading = self._reader.reading(engine)
         quotes = []
-        for candidate in models:
+        for candidate in (models,) if isinstance(models, (str, Mapping)) else models or ():
             name = ""
             try:
                 name, asked = _asked(request, candidate)
-                quotes.append(self._quoted(reading, request, name, asked, shape, reply))
+                quotes.append(self._quoted(reading, request, name, asked, shape, max(0, reply)))
             except RequestError as error:
                 quotes.append(unknown(name, str(error)))
             except Exception as error:  # noqa: BLE001, a router must never fail because of a quote
@@ -150,14 +152,26 @@ class Warmth:
         Returns:
             What it cost that the session went on with another model; None where it did not.
         """
+        try:
+            return self._answered(plan, usage, at)
+        except Exception as error:  # noqa: BLE001, what cannot be learned must not cost an account
+            self.faults[type(error).__name__] += 1
+            return None
+
+    def _answered(self, plan: Plan, usage: CacheUsage | None, at: float | None) -> Change | None:
         now = self._clock()
         at = now if at is None else at
+        if not (_is_time(now) and _is_time(at)):
+            return None
         sent, route = plan.request, plan.route
         prompt = self._reader.prompt(sent, route)
         place = _place(route, plan.original)
         session = session_of(Prompt(plan.original, route.shape), "")
         before = self._turns.add(session, at, prompt.tokens, route.qualified, place)
         told = usage if usage is not None and usage.prompt and not usage.unreadable else None
+        if told is not None and not _is_likely(told.prompt, prompt.tokens):
+            self._odd.put(place, (self._odd.get(place) or 0) + 1)
+            told = None
         if told is not None:
             self._measure(route, prompt, told.prompt)
         prompt = scaled(prompt, self._scale(route))
@@ -185,7 +199,7 @@ class Warmth:
         digests = prompt.prefix.digests
         known = self._table.look(place, digests)
         model = model_of(rules)
-        model.entries = {digest: known[digest] for digest in digests if digest in known}
+        model.entries = {digest: entry for digest in digests if (entry := known.get(digest))}
         done = model.plan(prompt, at)
         lost: list[bytes] = []
         if told is not None:
@@ -248,17 +262,19 @@ class Warmth:
                 reply,
             )
         place, now, digests = _place(route, asked), self._clock(), prompt.prefix.digests
+        if not _is_time(now):
+            return unknown(name, "the clock is not right", model=model)
         cache = model_of(rules)
         # The table's own, which nothing here changes.
         known = cache.entries = self._table.look(place, digests)  # type: ignore[assignment]
         plan = cache.plan(prompt, now)
         hit = plan.hit
-        if hit is None and any(d in known and known[d].available > now + 1 for d in digests):
+        if hit is None and any((e := known.get(d)) and e.available > now + 1 for d in digests):
             return unknown(name, "the clock went back", model=model, tokens=plan.outcome)
         if (self._odd.get(place) or 0) >= _MOST_ODD:
             why = f"the last {_MOST_ODD} answers of {model} did not follow its cache's rules"
             return unknown(name, why, model=model, tokens=plan.outcome)
-        read = None if hit is None else known[digests[hit]]
+        read = None if hit is None else known.get(digests[hit])
         quote = Quote(
             candidate=name,
             model=model,
@@ -340,6 +356,16 @@ def _corrected(
     if reached >= 0 and not _is_live(model.entries.get(digests[reached]), at):
         model.entries[digests[reached]] = Entry(at, at + rules.seconds("5m"))
     return []
+
+
+def _is_time(seconds: float) -> bool:
+    """Whether it can be a time, in seconds since the epoch."""
+    return -_LATEST < seconds < _LATEST
+
+
+def _is_likely(reported: int, estimated: int) -> bool:
+    """Whether a prompt can have so many tokens."""
+    return reported < 5 * estimated + _SLACK and estimated < 5 * reported + _SLACK
 
 
 def _is_live(entry: Entry | None, at: float) -> bool:

@@ -74,6 +74,21 @@ def test_who_follows_quotes_pays_no_more_than_who_stays_or_goes_by_the_token():
     assert bills["quotes"].switches == 0
 
 
+def test_routers_may_choose_among_others_than_the_traces_models():
+    found = switches_of(conversation(SONNET, HAIKU, SONNET), ("openai/gpt-5.6", HAIKU))
+    assert found.bills["sticky"].switches == 0
+    assert found.bills["recorded"].switches == 2
+
+
+def test_a_request_as_recorded_costs_what_its_usage_says():
+    [record] = conversation(SONNET)
+    usage = CacheUsage(read=1_000, write_5m=2_000, uncached=3_000, output=50)
+    found = switches_of([record._replace(usage=usage)])
+    prices = list_prices("claude-sonnet-4-5")
+    assert found.bills["recorded"].cost == cost(usage.outcome, prices, 50)
+    assert found.bills["recorded"].read == 1_000
+
+
 def test_what_has_no_price_is_left_out_and_said():
     found = switches_of(conversation(SONNET, "mystery/model", SONNET), (SONNET, "mystery/model"))
     assert (found.requests, found.compared) == (3, 0)

@@ -96,6 +96,12 @@ def test_a_warm_one_that_costs_too_much_is_left_alone(engine, warmth):
     assert filtered(PreferWarm(warmth, max_premium=1_000), given) == [0]
 
 
+@pytest.mark.parametrize("premium", [-0.1, float("nan"), float("inf")])
+def test_a_premium_that_is_none_is_refused(warmth, premium):
+    with pytest.raises(ValueError, match="max_premium"):
+        PreferWarm(warmth, max_premium=premium)
+
+
 @pytest.mark.parametrize("given", [[], [{}], [{}, {}], [{"litellm_params": None}, 5], deployments("a")])
 def test_what_cannot_be_quoted_is_left(warmth, given):
     assert filtered(PreferWarm(warmth), given) == list(range(len(given)))

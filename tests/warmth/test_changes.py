@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import pytest
@@ -103,6 +105,63 @@ def test_a_request_that_is_none_is_quoted_by_nobody(warmth, request_):
     [found] = warmth.quote(request_, [SONNET])
     assert found.sure in {"unknown", "modelled"}
     assert not found.is_warm
+
+
+@pytest.mark.parametrize("now", [float("nan"), float("inf"), -float("inf"), 1e308])
+def test_a_clock_that_shows_no_time(tell, quote, clock, now):
+    tell()
+    clock.now = now
+    assert (quote().sure, quote().why) == ("unknown", "the clock is not right")
+    assert tell() is None
+
+
+def test_a_prompt_that_cannot_be_read_is_counted_and_raises_nothing(engine, warmth, monkeypatch):
+    plan = engine.plan({**REQUEST, "model": SONNET})
+    monkeypatch.setattr(warmth._reader, "prompt", lambda *_: 1 / 0)
+    assert warmth.answered(plan, None) is None
+    assert warmth.faults == {"ZeroDivisionError": 1}
+
+
+def test_usage_of_another_size_is_not_believed(tell, quote):
+    before = quote().tokens
+    for _ in range(3):
+        tell(usage=CacheUsage(read=10**9 - 1))
+    assert (quote().sure, quote().tokens.total) == ("unknown", before.total)
+
+
+def test_a_deployment_with_tools_of_its_own_is_quoted_with_them(warmth):
+    tool = {"type": "function", "function": {"name": "f", "description": LONG, "parameters": {}}}
+    bare = {"litellm_params": {"model": SONNET}}
+    own = {"litellm_params": {"model": SONNET, "tools": [tool]}}
+    first, second = warmth.quote(REQUEST, [bare, own])
+    assert second.tokens.total > first.tokens.total + 7_000
+    assert warmth.quote(REQUEST, [own, bare]) == [second, first]
+    assert warmth.faults == {}
+
+
+@pytest.mark.parametrize(("models", "number"), [(None, 0), (SONNET, 1), ({"litellm_params": {}}, 1)])
+def test_one_candidate_is_one_quote(warmth, models, number):
+    assert len(warmth.quote(REQUEST, models)) == number
+
+
+def test_a_reply_of_less_than_nothing_is_none(warmth):
+    [less] = warmth.quote(REQUEST, [SONNET], reply=-1_000)
+    assert less == warmth.quote(REQUEST, [SONNET])[0]
+
+
+def test_threads_meet_no_half_written_table(engine, warmth):
+    plan = engine.plan({**REQUEST, "model": SONNET})
+    usages = [None, CacheUsage(uncached=8_581), CacheUsage(write_5m=8_578, uncached=3)]
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            done = [pool.submit(warmth.answered, plan, usages[n % 3]) for n in range(150)]
+            done += [pool.submit(warmth.quote, REQUEST, [SONNET]) for _ in range(150)]
+            assert all(future.exception() is None for future in done)
+    finally:
+        sys.setswitchinterval(before)
+    assert warmth.faults == {}
 
 
 def test_two_scopes_with_one_prefix_share_nothing(tell, quote):

@@ -61,6 +61,9 @@ def command(
     if not models:
         asked = Counter(str(record.request.get("model", "")) for record in options.read())
         models = tuple(model for model, _ in asked.most_common(_MOST_MODELS) if model)
+    for model in among:
+        if not engine.route({"model": model, "messages": []}).provider:
+            raise click.UsageError(f"--among: whose model is {model!r}? Write it as litellm does")
     switches = Switches(engine, models or ("",), max_premium)
     with progress(options.paths) as advance:
         trace = options.read(progress=advance)

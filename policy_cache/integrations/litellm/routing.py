@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -57,8 +58,14 @@ class PreferWarm(CustomLogger):  # type: ignore[misc]  # litellm's own class
                 to come: 0.1 for a tenth.
             avoid_for: For how many seconds no request is kept at a deployment that failed.
             clock: The time in seconds.
+
+        Raises:
+            ValueError: `max_premium` is negative, or no number.
         """
         super().__init__()
+        if not 0 <= max_premium < math.inf:
+            msg = f"`max_premium` is {max_premium}, and must be a number that is not negative"
+            raise ValueError(msg)
         self._warmth = warmth
         self._max_premium = max_premium
         self._avoid_for = avoid_for
@@ -100,7 +107,7 @@ class PreferWarm(CustomLogger):  # type: ignore[misc]  # litellm's own class
 
     async def async_log_failure_event(self, kwargs: dict[str, Any], *_: object, **__: object) -> None:
         """A deployment failed: nothing is kept there for a while."""
-        params = kwargs.get("litellm_params")
+        params = kwargs.get("litellm_params") if isinstance(kwargs, dict) else None
         info = params.get("model_info") if isinstance(params, dict) else None
         name = info.get("id") if isinstance(info, dict) else None
         if isinstance(name, str):
@@ -109,12 +116,8 @@ class PreferWarm(CustomLogger):  # type: ignore[misc]  # litellm's own class
     def _chosen(self, quotes: list[Quote]) -> list[int]:
         """Where the request is kept; empty where the Router may send it anywhere."""
         now = self._clock()
-        open_ = [quote for quote in quotes if now >= (self._avoided.get(quote.candidate) or now)]
-        best = prefer(open_, self._max_premium)
+        open_ = [n for n, quote in enumerate(quotes) if now >= (self._avoided.get(quote.candidate) or now)]
+        best = prefer([quotes[number] for number in open_], self._max_premium)
         if best is None or not best.in_conversation:
             return []
-        return [
-            index
-            for index, quote in enumerate(quotes)
-            if quote in open_ and quote.in_conversation and quote.total == best.total
-        ]
+        return [n for n in open_ if quotes[n].in_conversation and quotes[n].total == best.total]

@@ -90,7 +90,7 @@ _QUOTING = ".[]'\""
 _NAMED = {
     "tools": "the request has no tools",
     "system": "the request has no system prompt",
-    "system.stable": "no block of the system prompt stands before the boundary: `split_text` divides a text",
+    "system.stable": "no block of the system prompt ends before the boundary: `split_text` can divide one",
     "messages.last": "no message follows the system prompt",
     "messages.stable": "the conversation is nothing but system messages and reminders",
     "messages.last_user": "no user turn that is more than tool results",

@@ -1,0 +1,93 @@
+"""`policy-cache switches`: what it prints, and how it exits."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+SECRET = "xyzzy"
+SONNET, HAIKU = "anthropic/claude-sonnet-4-5", "anthropic/claude-haiku-4-5"
+
+
+def trace(*models, usage=None):
+    messages = [
+        {"role": "system", "content": f"{SECRET} " + "word " * 3_000},
+        {"role": "user", "content": "q"},
+    ]
+    for number, model in enumerate(models):
+        messages = [*messages, {"role": "assistant", "content": "a"}, {"role": "user", "content": "r"}]
+        request = {"model": model, "messages": messages}
+        line = {"ts": 10.0 * number, "session": "s", "request": request}
+        yield json.dumps(line | ({"usage": usage} if usage else {})) + "\n"
+
+
+FULL = """\
+trace.jsonl: 1 change of model in 3 requests
+
+change                                                     number  cost against staying
+anthropic/claude-sonnet-4-5 to anthropic/claude-haiku-4-5       1               $0.0041
+
+trace.jsonl:3: anthropic/claude-sonnet-4-5 to anthropic/claude-haiku-4-5: paid $0.0054, $0.0041 \
+against staying, session s
+
+router                                      cost  tokens read  changes
+as recorded                              $0.0229        4,303        1
+each session stays with its first model  $0.0188        8,614        0
+always the cheapest by the token         $0.0063        8,614        0
+follows the quotes                       $0.0063        8,614        0
+Costs are modelled by the rules of each cache, or, as recorded, those of the usage that the trace has; \
+replies are included where it has them, and every model is taken to answer alike.
+"""
+
+
+@pytest.fixture
+def switched(run, save):
+    """A run of the command on a conversation that changes its model."""
+    save("trace.jsonl", "".join(trace(SONNET, SONNET, HAIKU)))
+    return lambda *options: run("switches", "trace.jsonl", *options)
+
+
+def test_everything_for_a_person(switched):
+    ran = switched()
+    assert (ran.code, ran.out, ran.err) == (0, FULL, "")
+
+
+def test_everything_for_a_program(switched):
+    ran = switched("--output-format", "json", "--limit", "0")
+    found = json.loads(ran.out)
+    assert (found["requests"], found["compared_requests"], found["switches"]) == (3, 3, [])
+    [pair] = found["pairs"]
+    assert (pair["source"], pair["target"], pair["switches"], pair["unknown"]) == (SONNET, HAIKU, 1, 0)
+    assert [router["switches"] for router in found["routers"].values()] == [1, 0, 0, 0]
+    assert SECRET not in ran.out
+
+
+def test_one_model_leaves_no_choice(run, save):
+    save("trace.jsonl", "".join(trace(SONNET, SONNET)))
+    ran = run("switches", "trace.jsonl")
+    assert ran.out == (
+        "trace.jsonl: 0 changes of model in 2 requests\none model alone: no other router has a choice\n"
+    )
+
+
+@pytest.mark.parametrize("among", ["", "nope"])
+def test_a_model_of_nobody_is_refused(switched, among):
+    ran = switched("--among", among)
+    assert ran.code == 2
+    assert f"--among: whose model is {among!r}?" in ran.err
+
+
+def test_nothing_to_evaluate(run, save):
+    save("trace.jsonl", "")
+    assert run("switches", "trace.jsonl").code == 2
+
+
+def test_stats_counts_recorded_changes(run, save):
+    usage = {"prompt_tokens": 10}
+    lines = [json.loads(line) for line in trace(SONNET, HAIKU, usage=usage)]
+    lines[1]["policy"] = {"change": {"from": SONNET, "cost_usd": 0.25}}
+    save("trace.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
+    assert "1 change of model cost $0.2500 against staying\n" in run("stats", "trace.jsonl").out
+    found = json.loads(run("stats", "trace.jsonl", "--output-format", "json").out)
+    assert (found["model_changes"], found["model_change_cost_usd"]) == (1, 0.25)
