@@ -45,9 +45,10 @@ def test_the_router_reads_more_from_the_cache_with_each_turn():
 
 def test_the_router_falls_back():
     router = runpy.run_path(str(EXAMPLES / "router.py"))
-    router["DEPLOYMENTS"]["smart"]["api_base"] = "http://127.0.0.1:1"
+    router["DEPLOYMENTS"]["sonnet"]["api_base"] = "http://127.0.0.1:1"
     request = {"messages": [{"role": "user", "content": "Hello?"}], "num_retries": 0}
-    response = asyncio.run(ask(router["complete"], request))
+    name, response = asyncio.run(ask(router["complete"], request))
+    assert name == "cheap"
     assert response.choices[0].message.content == "The cheap model takes over."
 
 
