@@ -38,7 +38,7 @@ def test_every_way_has_a_line(run):
         "request",
         "translated",
     ]
-    assert lines[head + 1].split() == ["anthropic", "chat", *["kept"] * 7]
+    assert lines[head + 1].split() == ["anthropic", "chat", *["kept"] * 8]
     assert " 0 moved, 0 lost, 0 refused; " in lines[-1]
 
 
