@@ -81,8 +81,8 @@ def order(conversations: int, seed: int) -> Iterator[int]:
         yield number
 
 
-def run(conversations: int = 200, *, keeps: bool, seed: int = 1) -> Outcome:
-    """Send the traffic, with the handler alone or with `PreferWarm` beside it."""
+def run(conversations: int = 200, *, keeps: bool, fails: bool = True, seed: int = 1) -> Outcome:
+    """Send the traffic; `keeps`: with `PreferWarm` beside the handler; `fails`: the third deployment does."""
     engine = Engine.default()
     warmth = Warmth(engine)
     litellm.callbacks = [PolicyCacheHandler(engine, warmth=warmth), *([PreferWarm(warmth)] if keeps else [])]
@@ -107,14 +107,18 @@ def run(conversations: int = 200, *, keeps: bool, seed: int = 1) -> Outcome:
             retry_after=0,
             cooldown_time=1,
         )
-        return asyncio.run(_send(router, deployments, list(order(conversations, seed))))
+        speakers = list(order(conversations, seed))
+        away = range(len(speakers) // 3, 2 * len(speakers) // 3) if fails else range(0)
+        return asyncio.run(_send(router, deployments, speakers, away))
 
 
-async def _send(router: litellm.Router, deployments: list[Deployment], speakers: list[int]) -> Outcome:
+async def _send(
+    router: litellm.Router, deployments: list[Deployment], speakers: list[int], away: range
+) -> Outcome:
     told: dict[int, list[dict[str, object]]] = {}
     later = warm = lost = read = size = 0
     for number, speaker in enumerate(speakers):
-        deployments[2].away = len(speakers) <= 3 * number < 2 * len(speakers)
+        deployments[2].away = number in away
         messages = told.setdefault(speaker, [{"role": "system", "content": SYSTEM}])
         messages.append({"role": "user", "content": f"Question {number} of customer {speaker}. " * 60})
         goes_on = len(messages) > 4

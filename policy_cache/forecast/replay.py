@@ -14,7 +14,7 @@ from policy_cache.forecast.optimum import Optimum
 from policy_cache.forecast.result import Column, Simulation, added
 from policy_cache.forecast.shares import shares
 from policy_cache.providers.cache_rules import ExplicitRules
-from policy_cache.providers.price_map import prices_of
+from policy_cache.providers.price_map import route_prices
 from policy_cache.request.prompt import Prompt
 from policy_cache.usage.totals import Totals
 
@@ -38,7 +38,7 @@ class _Cache:
     def __init__(self, route: Route, request: Mapping[str, object], ways: int) -> None:
         self.models: list[Model] = []
         self.optimum: Optimum | None = None
-        self.prices = prices_of(route.model, route.provider, writes=route.marked is not None)
+        self.prices = route_prices(route)
         rules = rules_for(route, request)
         self._rules = rules
         self.approximate = None if rules is None else rules.approximate

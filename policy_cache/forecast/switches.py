@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 from policy_cache.cache.cost import cost
 from policy_cache.cache.memo import Memo
 from policy_cache.errors import RequestError
-from policy_cache.providers.price_map import prices_of
+from policy_cache.providers.price_map import prices_of, route_prices
 from policy_cache.warmth import Warmth, prefer
 
 if TYPE_CHECKING:
@@ -190,15 +190,14 @@ class Switches:
             before = router.last.get(key)
             chosen = self._choice(name, own, before, quotes[name])
             quote = quotes[name][chosen]
+            told = record.usage if name == "recorded" else None
             if counts and quote.cost is not None:
-                told = record.usage if name == "recorded" else None
-                paid = self._paid(record, quote) if told is not None else quote.cost
+                paid = quote.cost if told is None else self._paid(record, quote)
                 router.paid.cost += quote.cost if paid is None else paid
                 router.paid.read += told.read if told is not None and told.prompt else quote.tokens.read
                 router.paid.switches += before is not None and before != chosen
             router.last.put(key, chosen)
             router.clock.now = record.at + record.waited
-            told = record.usage if name == "recorded" else None
             router.warmth.answered(self.engine.plan({**request, "model": chosen}), told, at=record.at)
 
     def _look(
@@ -245,7 +244,7 @@ class Switches:
         if usage is None or not usage.prompt:
             return quote.cost
         route = self.engine.route(record.request)
-        prices = prices_of(route.model, route.provider, writes=route.marked is not None)
+        prices = route_prices(route)
         return None if prices is None else cost(usage.outcome, prices.for_prompt(usage.prompt), usage.output)
 
     def _choice(self, name: RouterName, own: str, before: str | None, quotes: dict[str, Quote]) -> str:

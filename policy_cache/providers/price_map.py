@@ -13,12 +13,15 @@ from decimal import Decimal
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
 from policy_cache.providers.prices import Prices, claude_prices, list_prices
 from policy_cache.providers.resolve import qualified
+
+if TYPE_CHECKING:
+    from policy_cache.providers.resolve import Route
 
 PriceMap: TypeAlias = Mapping[str, object]
 """Models, and what the map says of each: a mapping, or its JSON."""
@@ -47,6 +50,11 @@ def prices_of(model: str, provider: str, *, writes: bool = False) -> Prices | No
     imported = imported_map()
     prices = prices_in(entry_of(name, installed_map() if imported is None else imported))
     return None if prices is None else _completed(prices, writes=writes)
+
+
+def route_prices(route: Route) -> Prices | None:
+    """All the prices of a route's model; see `prices_of`."""
+    return prices_of(route.model, route.provider, writes=route.marked is not None)
 
 
 def known_prices(name: str) -> Prices | None:

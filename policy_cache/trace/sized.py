@@ -27,7 +27,6 @@ class _Request(msgspec.Struct):
     type: str = ""
     model: str = ""
     out: int = 0
-    api_time: float = 0.0
     hash_ids: list[int] = []
     requests: list[_Request] = []
     tool_tokens: int = 0

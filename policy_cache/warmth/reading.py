@@ -103,13 +103,14 @@ class Reading:
         key = route.shape, route.blocks
         plain = self._prompts.get(key)
         if plain is None:
-            plain = self._prompts[key] = self._reader.plain(request, route, self._named)
+            plain = self._reader.plain(request, route, self._named)
+            # Routes that read the same blocks share their hashes.
             alike = tuple([block.content for block in plain.blocks])
             chain = self._chains.get(alike)
-            if chain is None:
-                self._chains[alike] = plain.prefix
-            else:
-                object.__setattr__(plain, "_prefix", chain)
+            if chain is not None:
+                plain = plain.sized(chain)
+            self._chains[alike] = plain.prefix
+            self._prompts[key] = plain
         return plain
 
     def _named(self, element: object) -> Hashable:

@@ -7,6 +7,7 @@ for, and 1 where the provider reported it. Each expires with its entry, so nothi
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections import Counter
@@ -21,10 +22,12 @@ from policy_cache.cache.entries import Entry
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
+_log = logging.getLogger("policy_cache")
+
 _PREFIX = b"policy-cache:warmth:1"
 _PATIENCE = 0.05
 _PAUSE = 1.0
-# Of two answers at once, the later expiry wins, and the earlier one made the entry readable.
+# Of two answers at once, the later expiry wins.
 _CHANGE = """
 local kept = tonumber(ARGV[1])
 for i = kept + 1, #KEYS do redis.call('DEL', KEYS[i]) end
@@ -103,7 +106,10 @@ class RedisTable:
         return self._clock() < self._away_until
 
     def _failed(self, error: Exception) -> None:
-        self.faults[type(error).__name__] += 1
+        kind = type(error).__name__
+        self.faults[kind] += 1
+        if self.faults[kind] == 1:
+            _log.warning("what is warm is not shared after %s of Redis (logged once)", kind)
         self._away_until = self._clock() + _PAUSE
 
 

@@ -69,11 +69,10 @@ class Table:
                 longest = max(self._order, key=lambda ttl: len(self._order[ttl]))
                 self._pop(*next(iter(self._order[longest])))
 
-    def _pop(self, place: bytes, digest: bytes) -> Entry | None:
+    def _pop(self, place: bytes, digest: bytes) -> None:
         entries = self._places.get(place)
         entry = entries.pop(digest, None) if entries else None
         if entries is not None and not entries:
             del self._places[place]
         if entry is not None:
             del self._order[entry.ttl][place, digest]
-        return entry

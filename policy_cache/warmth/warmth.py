@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 import time
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
-from decimal import Decimal
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
@@ -22,10 +22,11 @@ from policy_cache.cache.scale import UNSCALED, Fit, Scale
 from policy_cache.errors import RequestError
 from policy_cache.live.engine import Engine
 from policy_cache.providers.cache_rules import AutomaticRules
-from policy_cache.providers.price_map import prices_of
+from policy_cache.providers.price_map import route_prices
 from policy_cache.request.prompt import Prompt
 from policy_cache.usage.account import Change
 from policy_cache.usage.sessions import session_of
+from policy_cache.warmth.ahead import ahead
 from policy_cache.warmth.quote import Quote, unknown
 from policy_cache.warmth.reading import Reader, scaled
 from policy_cache.warmth.table import Beliefs, Table
@@ -33,6 +34,7 @@ from policy_cache.warmth.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from decimal import Decimal
 
     from policy_cache.cache.explicit import CachePlan
     from policy_cache.cache.models import Model
@@ -46,6 +48,8 @@ if TYPE_CHECKING:
     from policy_cache.usage.usage import CacheUsage
     from policy_cache.warmth.reading import Reading
     from policy_cache.warmth.turns import Seen
+
+_log = logging.getLogger("policy_cache")
 
 # Whose account a request is billed to: a cache is never shared between two.
 _ACCOUNT = (
@@ -126,8 +130,7 @@ class Warmth:
             shape: The request's shape; by default told from it.
             reply: The tokens of a reply to reckon with.
         """
-        engine = self._engine if isinstance(self._engine, Engine) else self._engine.engine
-        reading = self._reader.reading(engine)
+        reading = self._reading()
         quotes = []
         for candidate in (models,) if isinstance(models, (str, Mapping)) else models or ():
             name = ""
@@ -137,7 +140,7 @@ class Warmth:
             except RequestError as error:
                 quotes.append(unknown(name, str(error)))
             except Exception as error:  # noqa: BLE001, a router must never fail because of a quote
-                self.faults[type(error).__name__] += 1
+                self._fault(error, "a request was not quoted")
                 quotes.append(unknown(name, f"it could not be quoted: {type(error).__name__}"))
         return quotes
 
@@ -155,7 +158,7 @@ class Warmth:
         try:
             return self._answered(plan, usage, at)
         except Exception as error:  # noqa: BLE001, what cannot be learned must not cost an account
-            self.faults[type(error).__name__] += 1
+            self._fault(error, "an answer taught nothing")
             return None
 
     def _answered(self, plan: Plan, usage: CacheUsage | None, at: float | None) -> Change | None:
@@ -222,8 +225,7 @@ class Warmth:
         """What the request would have cost where its session was before."""
         asked = {name: value for name, value in plan.original.items() if name not in _ELSEWHERE}
         asked["model"] = before.model
-        engine = self._engine if isinstance(self._engine, Engine) else self._engine.engine
-        route, sent, prompt = self._reader.reading(engine).sent(asked, asked, plan.route.shape)
+        route, sent, prompt = self._reading().sent(asked, asked, plan.route.shape)
         prompt = scaled(prompt, self._scale(route))
         rules = rules_for(route, sent)
         if rules is None or not caches(rules, sent):
@@ -251,7 +253,7 @@ class Warmth:
         if rules is None and route.mechanism != "none":
             size = CacheOutcome(uncached=prompt.tokens)
             return unknown(name, f"how {model} caches is not known", model=model, tokens=size)
-        prices = prices_of(route.model, route.provider, writes=route.marked is not None)
+        prices = route_prices(route)
         rates = None if prices is None else prices.for_prompt(prompt.tokens)
         if rules is None or not caches(rules, sent):
             why = f"{model} caches nothing" + (" without a `prompt_cache_key`" if rules else "")
@@ -288,34 +290,21 @@ class Warmth:
 
     def _priced(self, quote: Quote, rates: Prices | None, lasts: float | None, reply: int) -> Quote:
         paid = None if rates is None else cost(quote.tokens, rates, reply)
-        ahead = None if rates is None else self._ahead(quote.tokens, rates, lasts, reply)
-        if paid is None or ahead is None:
+        stays = None if rates is None else ahead(quote.tokens, rates, self._turns, lasts, reply)
+        if paid is None or stays is None:
             return replace(quote, sure="unknown", why=f"the prices of {quote.model} are not known")
-        return replace(quote, cost=paid, ahead=ahead)
+        return replace(quote, cost=paid, ahead=stays)
 
-    def _ahead(self, tokens: CacheOutcome, rates: Prices, lasts: float | None, reply: int) -> Decimal | None:
-        """What the turns to come would cost: what is cached is read, or written again after a long pause."""
-        turns, growth = self._turns.outlook
-        size = tokens.total + round(growth * (turns + 1) / 2)
-        if lasts is None:
-            each = cost(CacheOutcome(uncached=size), rates, reply)
-            return None if each is None else each * _decimal(turns)
-        rest = min(size, tokens.uncached) if tokens.write_5m or tokens.write_1h else 0
+    def _reading(self) -> Reading:
+        """For the candidates of one request, under the policy in force."""
+        return self._reader.reading(self._engine if isinstance(self._engine, Engine) else self._engine.engine)
 
-        def turn(read: int) -> CacheOutcome:
-            new = size - rest - read
-            if tokens.write_1h:
-                return CacheOutcome(read=read, write_1h=new, uncached=rest)
-            if rates.write_5m is None:
-                return CacheOutcome(read=read, uncached=new + rest)
-            return CacheOutcome(read=read, write_5m=new, uncached=rest)
-
-        warm = cost(turn(max(0, size - rest - round(growth))), rates, reply)
-        cold = cost(turn(0), rates, reply)
-        if warm is None or cold is None:
-            return None
-        alive = _decimal(self._turns.within(lasts))
-        return (warm * alive + cold * (1 - alive)) * _decimal(turns)
+    def _fault(self, error: Exception, what: str) -> None:
+        """Count something that went wrong, and log its kind once."""
+        kind = type(error).__name__
+        self.faults[kind] += 1
+        if self.faults[kind] == 1:
+            _log.warning("%s after %s (logged once)", what, kind)
 
     def _measure(self, route: Route, prompt: CachedPrompt, reported: int) -> None:
         with self._lock:
@@ -386,7 +375,7 @@ def _asked(
 
 
 def _cost(route: Route, tokens: CacheOutcome, usage: CacheUsage | None) -> Decimal | None:
-    prices = prices_of(route.model, route.provider, writes=route.marked is not None)
+    prices = route_prices(route)
     reply = 0 if usage is None else usage.output
     return None if prices is None else cost(tokens, prices.for_prompt(tokens.total), reply)
 
@@ -410,7 +399,3 @@ def _why(plan: CachePlan, read: Entry | None, now: float) -> str:
         who = "as its last answer reported" if read.reported else "by the rules of its cache"
         return f"{plan.outcome.read:,} tokens are warm for {left:,} s more, {who}"
     return "nothing of it is warm there" if plan.writes else "nothing of it can be cached"
-
-
-def _decimal(value: float) -> Decimal:
-    return Decimal(repr(value))

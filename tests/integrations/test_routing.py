@@ -31,12 +31,10 @@ def quiet(monkeypatch):
 
 def test_conversations_stay_where_they_are_warm():
     conversations = 20
-    without, kept = (run(conversations, keeps=keeps) for keeps in (False, True))
+    without, kept = (run(conversations, keeps=keeps, fails=False) for keeps in (False, True))
     assert (without.lost, kept.lost) == (0, 0)
-    assert without.later == kept.later
-    # What moves away from a deployment that fails, and back, is cold once.
-    assert kept.warm >= 0.9 * kept.later > without.warm
-    assert min(kept.load) > 0
+    # Where a conversation begins is the Router's own choice, at random.
+    assert kept.warm == kept.later == without.later > without.warm
 
 
 def deployments(*names, **more):

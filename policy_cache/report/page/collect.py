@@ -65,8 +65,10 @@ def collect(
     drawn = {key: Drawn(engines, scales, text=text) for key in dearest.sums}
     observed = Observed(engines, scales)
     switches = Switches(engines[0], _models(simulation), routers=("recorded",))
-    for record in options.read(progress=progress):
-        switches.add(record)
+    several = len(simulation.models) > 1
+    for record in options.read(progress=progress) if drawn or several else ():
+        if several:
+            switches.add(record)
         if not drawn:
             continue
         _, *columns = observed.add(record) or (None,)

@@ -1,0 +1,55 @@
+"""What the turns to come would cost, if a conversation stays where it is."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from policy_cache.cache.cost import cost
+from policy_cache.cache.explicit import CacheOutcome
+
+if TYPE_CHECKING:
+    from policy_cache.providers.prices import Prices
+    from policy_cache.warmth.turns import Turns
+
+
+def ahead(
+    tokens: CacheOutcome, rates: Prices, expected: Turns, lasts: float | None, reply: int
+) -> Decimal | None:
+    """USD for them: what is cached is read, or written again after a long pause.
+
+    Args:
+        tokens: What becomes of the prompt now.
+        rates: The model's prices.
+        expected: How conversations went on.
+        lasts: The seconds that what the request leaves in the cache lives; None where it leaves nothing.
+        reply: The tokens of each reply.
+
+    Returns:
+        None where a price is unknown.
+    """
+    turns, growth = expected.outlook
+    size = tokens.total + round(growth * (turns + 1) / 2)
+    if lasts is None:
+        each = cost(CacheOutcome(uncached=size), rates, reply)
+        return None if each is None else each * _decimal(turns)
+    rest = min(size, tokens.uncached) if tokens.write_5m or tokens.write_1h else 0
+
+    def turn(read: int) -> CacheOutcome:
+        new = size - rest - read
+        if tokens.write_1h:
+            return CacheOutcome(read=read, write_1h=new, uncached=rest)
+        if rates.write_5m is None:
+            return CacheOutcome(read=read, uncached=new + rest)
+        return CacheOutcome(read=read, write_5m=new, uncached=rest)
+
+    warm = cost(turn(max(0, size - rest - round(growth))), rates, reply)
+    cold = cost(turn(0), rates, reply)
+    if warm is None or cold is None:
+        return None
+    alive = _decimal(expected.within(lasts))
+    return (warm * alive + cold * (1 - alive)) * _decimal(turns)
+
+
+def _decimal(value: float) -> Decimal:
+    return Decimal(repr(value))
