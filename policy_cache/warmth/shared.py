@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger("policy_cache")
 
 _PREFIX = b"policy-cache:warmth:1"
-_PATIENCE = 0.05
 _PAUSE = 1.0
 # Of two answers at once, the later expiry wins.
 _CHANGE = """
@@ -50,11 +49,14 @@ class RedisTable:
         faults: What went wrong with it, by kind of error.
     """
 
-    def __init__(self, url: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, url: str, *, patience: float = 0.05, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         """Use a server; it is not asked yet.
 
         Args:
             url: Such as `redis://localhost:6379/0`.
+            patience: For how many seconds it may be silent.
             clock: The time in seconds, by which it is asked again.
 
         Raises:
@@ -62,8 +64,8 @@ class RedisTable:
         """
         self._redis = redis.Redis.from_url(
             str(url),
-            socket_timeout=_PATIENCE,
-            socket_connect_timeout=_PATIENCE,
+            socket_timeout=patience,
+            socket_connect_timeout=patience,
             retry=Retry(NoBackoff(), 0),
         )
         self._clock = clock

@@ -41,7 +41,7 @@ class Time:
 @pytest.fixture(scope="module")
 def tables(redis_server):
     """Those of two processes."""
-    two = [RedisTable(redis_server.url) for _ in range(2)]
+    two = [RedisTable(redis_server.url, patience=30.0) for _ in range(2)]
     yield two
     for table in two:
         table.close()
@@ -72,7 +72,7 @@ def answered(warmth, engine, client, key):
 
 def test_a_redis_that_is_killed_costs_its_knowledge_alone(client, clock, redis_server, request):
     engine, time = Engine.default(), Time()
-    table = RedisTable(redis_server.url, clock=time)
+    table = RedisTable(redis_server.url, patience=30.0, clock=time)
     request.addfinalizer(table.close)
     warmth = Warmth(engine, table=table, clock=clock)
     asked = {**REQUEST, "api_key": "killed"}
