@@ -33,7 +33,7 @@ BLOCK_TARGETS = [
     "$.input[-2:].content",
     "$.input[*].output[0]",
 ]
-TTL = st.sampled_from([None, "5m", "1h"])
+TTL = st.sampled_from([None, "5m", "1h", "auto"])
 
 
 @st.composite

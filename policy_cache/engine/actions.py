@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from policy_cache.engine.compile import CompiledRule
     from policy_cache.engine.match import Facts
     from policy_cache.engine.reasons import Reason
+    from policy_cache.lifetimes import Choice, Lifetimes
     from policy_cache.policy.language.model import Policy
     from policy_cache.request.targets import Hit
 
@@ -83,6 +84,8 @@ class State:
     """
 
     __slots__ = (
+        "_choice",
+        "_lifetimes",
         "arbiter",
         "client",
         "conduct",
@@ -101,7 +104,7 @@ class State:
         "taken",
     )
 
-    def __init__(self, facts: Facts, conduct: Conduct, *, recorded: bool) -> None:
+    def __init__(self, facts: Facts, conduct: Conduct, lifetimes: Lifetimes, *, recorded: bool) -> None:
         """Begin with nothing decided."""
         prompt, route = facts.prompt, facts.route
         self.facts = facts
@@ -124,6 +127,15 @@ class State:
         self.parameters: list[Edit] = []
         self.taken: set[str] = set()
         self.arbiter: Arbiter | None = None
+        self._lifetimes = lifetimes
+        self._choice: Choice | None = None
+
+    @property
+    def choice(self) -> Choice:
+        """What `ttl: auto` means here."""
+        if self._choice is None:
+            self._choice = self._lifetimes.choose(self.prompt, self.facts.route)
+        return self._choice
 
     def arbitration(self) -> Arbiter:
         """The arbiter, who counts what the client marked as far as it stays."""
@@ -134,7 +146,13 @@ class State:
             if self.mended:
                 staying = [self._as_mended(marker) for marker in staying]
             self.arbiter = Arbiter(
-                self.facts.route, self.prefix, staying, self.placements, self.halved, self.cuts
+                self.facts.route,
+                self.prefix,
+                staying,
+                self.placements,
+                self.halved,
+                self.cuts,
+                recorded=self.recorded,
             )
         return self.arbiter
 
@@ -431,7 +449,7 @@ def mark(state: State, rule: CompiledRule) -> None:
             state.placements.append(Placement(target.source, None, None, target.ttl, "no_target"))
         for hit in hits if len(hits) < 2 else target.select(hits):
             if state.recorded or not arbiter.is_vain(hit):
-                arbiter.want(target.source, hit, target.ttl)
+                arbiter.want(target.source, hit, state.choice if target.ttl == "auto" else target.ttl)
             elif arbiter.is_full:
                 return
 

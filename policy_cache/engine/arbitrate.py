@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from policy_cache.engine.changes import Origin, Placement
+from policy_cache.lifetimes import Choice
 from policy_cache.request.blocks import REQUEST, Block, Order
 from policy_cache.request.location import Location, normalized
 from policy_cache.request.markers import KEY
@@ -72,6 +73,7 @@ class Arbiter:
         "_ends",
         "_halved",
         "_prefix",
+        "_recorded",
         "_route",
         "_used",
         "accepted",
@@ -86,7 +88,10 @@ class Arbiter:
         placements: list[Placement],
         halved: Mapping[Location, Block],
         cuts: Container[Location],
+        *,
+        recorded: bool,
     ) -> None:
+        self._recorded = recorded
         self._route = route
         self._cuts = cuts
         self._prefix = prefix
@@ -119,10 +124,12 @@ class Arbiter:
         """Whether a wish is known to win nothing before its block is looked for."""
         return self.is_full or (hit.order is not None and self._prefix.is_small(hit.order))
 
-    def want(self, source: Origin, hit: Hit, ttl: Ttl) -> None:
+    def want(self, source: Origin, hit: Hit, lifetime: Ttl | Choice) -> None:
         """Consider one marker, and record what becomes of it."""
         named, wanted, depth = hit
         route = self._route
+        choice = lifetime if isinstance(lifetime, Choice) else None
+        ttl = lifetime if not isinstance(lifetime, Choice) else lifetime.ttl(wanted)
         if wanted is None:
             return self._refuse(source, named, ttl, "not_markable", "outside tools, system and messages")
         if wanted[0] == REQUEST:
@@ -160,6 +167,8 @@ class Arbiter:
             in_place = False
         reason: Reason = "applied" if in_place else "moved"
         detail = ""
+        if choice is not None:
+            ttl, detail = self._chosen(choice, ttl, order)
         if ttl not in route.ttls:
             reason, detail, ttl = "ttl_unsupported", f"{route.model} takes no {ttl} on this route", "5m"
         long = self._client_long
@@ -175,6 +184,13 @@ class Arbiter:
         self.accepted.append(_new(Accepted, (order, location, ttl, len(placements))))
         placements.append(_new(Placement, (source, named, location, ttl, reason, detail, location)))
         return None
+
+    def _chosen(self, choice: Choice, ttl: Ttl, order: Order) -> tuple[Ttl, str]:
+        """The lifetime of a marker there that may have either, and why."""
+        long = self._client_long
+        if ttl == "5m" and long is not None and long.order >= order and "1h" in self._route.ttls:
+            return "1h", f"the client's 1h marker at {normalized(long.holder)} comes after it"
+        return ttl, choice.why(ttl) if self._recorded else ""
 
     def _behind(self, location: Location) -> Location:
         """Where a marker that ends a block will stand: of a text that is split, on the second half."""

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from policy_cache.engine.reasons import Reason
-    from policy_cache.providers.catalog import Ttl
+    from policy_cache.policy.language.model import Ttl
     from policy_cache.request.edit import Operation
 
 
@@ -44,7 +44,8 @@ class Placement(NamedTuple):
         source: Who wanted it.
         location: What the target named; None when it named nothing in this request.
         at: Where it was done, in the request as it was; None when it was not.
-        ttl: The TTL that the marker has, or would have had; None when it is no marker.
+        ttl: The TTL that the marker has, or would have had: `auto` where none was chosen; None when it is no
+            marker.
         reason: How it ended.
         detail: More, for a person; never prompt text.
         wanted: The block that was to carry the marker, in the request as it was; None where none could.

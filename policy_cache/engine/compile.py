@@ -13,9 +13,8 @@ from policy_cache.request.targets import PLACES, Finder, Hit, compile_target
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from policy_cache.policy.language.model import Rule, Target
+    from policy_cache.policy.language.model import Rule, Target, Ttl
     from policy_cache.policy.load import LoadedPolicy
-    from policy_cache.providers.catalog import Ttl
     from policy_cache.providers.resolve import Route
     from policy_cache.request.prompt import Prompt
     from policy_cache.request.targets import Place
@@ -29,7 +28,7 @@ class CompiledTarget:
 
     Attributes:
         source: The rule, the target as written, and its line in the policy file.
-        ttl: The TTL that markers there shall have.
+        ttl: The TTL that markers there shall have; `auto` is chosen for each request.
         find: Locates it in a prompt.
         take: Which of its hits to use; a number means that many, counted from the end.
         place: Locates the element whose end a named target means, at once; None for other targets.

@@ -20,13 +20,20 @@ if TYPE_CHECKING:
     from policy_cache.engine.actions import Conduct, Stage
     from policy_cache.engine.compile import CompiledRule
     from policy_cache.engine.match import Facts
+    from policy_cache.lifetimes import Lifetimes
 
 
 def decide(
-    rules: Sequence[CompiledRule], facts: Facts, conduct: Conduct, *, repairs: bool, recorded: bool
+    rules: Sequence[CompiledRule],
+    facts: Facts,
+    conduct: Conduct,
+    lifetimes: Lifetimes,
+    *,
+    repairs: bool,
+    recorded: bool,
 ) -> Decision:
     """Decide one request under the rules that matched it; only what is recorded can become a plan."""
-    state = State(facts, conduct, recorded=recorded)
+    state = State(facts, conduct, lifetimes, recorded=recorded)
     removing, *adding = ORDER
     _act(state, rules, removing)
     if repairs:

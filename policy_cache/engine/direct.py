@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from policy_cache.engine.injection import POINTS
-from policy_cache.request.blocks import TOOLS, message_blocks, system_blocks, tool_block
+from policy_cache.request.blocks import SYSTEM, TOOLS, message_blocks, system_blocks, tool_block
 from policy_cache.request.edit import marked
 from policy_cache.request.markers import KEY, may_hold_markers
 from policy_cache.request.prefix import EVERYTHING, described, threshold
@@ -19,13 +19,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from policy_cache.engine.compile import CompiledRule
+    from policy_cache.lifetimes import Choice, Lifetimes
     from policy_cache.providers.resolve import Route
     from policy_cache.request.blocks import Order
     from policy_cache.request.location import Location
     from policy_cache.request.prompt import Prompt
 
 
-def direct(rules: Sequence[CompiledRule], prompt: Prompt, route: Route) -> dict[str, Any] | None:
+def direct(
+    rules: Sequence[CompiledRule], prompt: Prompt, route: Route, lifetimes: Lifetimes
+) -> dict[str, Any] | None:
     """The request to send, or None where it takes `decide` to tell."""
     if may_hold_markers(prompt) or POINTS in prompt.request:
         return None
@@ -35,13 +38,20 @@ def direct(rules: Sequence[CompiledRule], prompt: Prompt, route: Route) -> dict[
     last_long: Order | tuple[()] = ()
     first_short: Order = EVERYTHING
     wanted = 0
+    choice: Choice | None = None
     for rule in rules:
         for target in rule.targets:
             find, ttl = target.place, target.ttl
             place = None if find is None else find(prompt)
-            if place is None or ttl not in markers:
+            if place is None:
                 return None
             section, index = place
+            if ttl == "auto":
+                if choice is None:
+                    choice = lifetimes.choose(prompt, route)
+                ttl = choice.conversation if section > SYSTEM else choice.prefix
+            if ttl not in markers:
+                return None
             if section == TOOLS:
                 block = tool_block(prompt, carriers, index)
             else:

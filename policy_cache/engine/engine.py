@@ -6,24 +6,27 @@ import logging
 import os
 from collections import Counter
 from contextlib import suppress
+from copy import copy
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
 from policy_cache.engine.actions import Conduct
 from policy_cache.engine.compile import Candidate, CompiledRule, Index, Split, compile_policy
 from policy_cache.engine.decide import decide
 from policy_cache.engine.direct import direct
-from policy_cache.engine.match import Facts, base_model_of, carried_metadata
+from policy_cache.engine.match import Facts, base_model_of
 from policy_cache.engine.repair import KEY_PARAMETER, can_repair
 from policy_cache.errors import RequestError
+from policy_cache.lifetimes import Lifetimes
 from policy_cache.providers.catalog import packaged_catalog
 from policy_cache.providers.resolve import Route, resolve
 from policy_cache.request.location import kind_of
+from policy_cache.request.metadata import carried_metadata
 from policy_cache.request.names import Names
 from policy_cache.request.prompt import Prompt, Shape, detect_shape
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
-    from typing import Unpack
+    from typing import Self, Unpack
 
     from policy_cache.engine.match import Context
     from policy_cache.engine.plan import Plan
@@ -83,6 +86,8 @@ class CompiledPolicy:
         rules: Its compiled rules, in file order.
         edits_text: Whether any of them changes what a prompt says, beside its markers and parameters.
         failures: How often `rewrite` gave a request back unread, by kind of error.
+        lifetimes: What `ttl: auto` means, as far as it was learned.
+        learns: Whether any rule asks for that.
     """
 
     __slots__ = (
@@ -96,6 +101,8 @@ class CompiledPolicy:
         "_repairs",
         "edits_text",
         "failures",
+        "learns",
+        "lifetimes",
         "policy",
         "rules",
     )
@@ -107,6 +114,7 @@ class CompiledPolicy:
         *,
         enabled: bool = True,
         providers: Sequence[str] = (),
+        lifetimes: Lifetimes | None = None,
     ) -> None:
         """Compile a loaded policy.
 
@@ -115,6 +123,7 @@ class CompiledPolicy:
             catalog: What the providers take; the packaged catalog if left out.
             enabled: False lets every request pass untouched, and so does `POLICY_CACHE_DISABLED`.
             providers: Globs over the providers whose requests may change; all if left out.
+            lifetimes: What was learned so far; nothing if left out.
         """
         self.policy = policy
         acts = enabled and policy.policy.enabled and not is_disabled()
@@ -122,6 +131,8 @@ class CompiledPolicy:
         self.edits_text = any(isinstance(rule.action, Split) for rule in self.rules)
         self._providers = Names(tuple(providers)) if providers else None
         self.failures: Counter[str] = Counter()
+        self.lifetimes = lifetimes or Lifetimes()
+        self.learns = any(target.ttl == "auto" for rule in self.rules for target in rule.targets)
         self._repairs = acts and policy.policy.client_markers == "repair"
         self._conduct = Conduct.of(policy.policy, (policy.source.name, policy.revision))
         self._catalog = catalog or packaged_catalog()
@@ -162,10 +173,12 @@ class CompiledPolicy:
             if (
                 program.left.direct
                 and not (program.left.repairs and KEY_PARAMETER in request)
-                and (sent := direct(matched, facts.prompt, program.route)) is not None
+                and (sent := direct(matched, facts.prompt, program.route, self.lifetimes)) is not None
             ):
                 return sent
-            decision = decide(matched, facts, self._conduct, repairs=program.left.repairs, recorded=False)
+            decision = decide(
+                matched, facts, self._conduct, self.lifetimes, repairs=program.left.repairs, recorded=False
+            )
             if self._conduct.observe:
                 _log.info("%s would place %d markers", self.policy.source.name, len(decision.accepted))
         except Exception as error:  # noqa: BLE001, a router must never fail because of a policy
@@ -181,8 +194,46 @@ class CompiledPolicy:
         """
         facts, program = self._enter(request, **context)
         matched = self._matching(facts, program)
-        decision = decide(matched, facts, self._conduct, repairs=program.left.repairs, recorded=True)
+        decision = decide(
+            matched, facts, self._conduct, self.lifetimes, repairs=program.left.repairs, recorded=True
+        )
         return decision.plan(tuple(rule.source.rule for rule in matched))
+
+    def learning(self, lifetimes: Lifetimes) -> Self:
+        """The same policy, which learns apart."""
+        other = copy(self)
+        other.lifetimes = lifetimes
+        return other
+
+    def learn(
+        self,
+        request: dict[str, object],
+        *,
+        shape: Shape | None = None,
+        at: float | None = None,
+        read: int | None = None,
+        written: int | None = None,
+    ) -> None:
+        """Learn from a request that was sent and answered, for `ttl: auto`. Never raises.
+
+        Args:
+            request: The request as it came.
+            shape: Its shape; by default told from it.
+            at: When it was sent, in seconds since the epoch; by default now.
+            read: The tokens that the answer reported as read; None where it said nothing.
+            written: Those that it reported as written.
+        """
+        if not self.learns:
+            return
+        try:
+            route = self.route(request, shape=shape)
+            prompt = Prompt(request, route.shape)
+            markers = route.markers_of(Prompt(self.rewrite(request, shape=shape), route.shape))
+            self.lifetimes.learn(prompt, route, markers, at=at, read=read, written=written)
+        except RequestError:
+            return
+        except Exception as error:  # noqa: BLE001, what cannot be learned must not cost an answer
+            self._failed(error)
 
     def route(self, request: dict[str, object], **context: Unpack[Context]) -> Route:
         """Where a request goes; takes what `rewrite` takes.

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypedDict
 from policy_cache.request.blocks import ABSENT, SYSTEM, value_of, walk
 from policy_cache.request.location import fields_of
 from policy_cache.request.markers import unmarked
+from policy_cache.request.metadata import carried_metadata, first_mapping
 from policy_cache.request.names import Names
 from policy_cache.request.path import compile_path
 from policy_cache.request.tokens import CHARS_PER_TOKEN, chars
@@ -75,7 +76,7 @@ class Facts:
         if self._headers is None:
             given = self._given_headers
             if given is None:
-                given = _first_mapping(
+                given = first_mapping(
                     self.request.get("extra_headers"),
                     self.request.get("headers"),
                     (fields_of(self.request.get("proxy_server_request")) or {}).get("headers"),
@@ -120,11 +121,6 @@ def _said(value: object) -> object:
     return value["text"] if isinstance(value, dict) and "text" in value else value
 
 
-def carried_metadata(request: Mapping[str, object]) -> Mapping[str, object]:
-    """The metadata that a request carries, under either of litellm's names."""
-    return _first_mapping(request.get("metadata"), request.get("litellm_metadata"))
-
-
 def base_model_of(request: Mapping[str, object]) -> str | None:
     """What a deployment is of, as litellm's callers and its Router say it."""
     about = request.get("model_info")
@@ -132,10 +128,6 @@ def base_model_of(request: Mapping[str, object]) -> str | None:
         if isinstance(said, str) and said:
             return said
     return None
-
-
-def _first_mapping(*values: object) -> Mapping[str, object]:
-    return next((value for value in values if isinstance(value, Mapping) and value), {})
 
 
 def nested(mapping: Mapping[str, object], dotted: str) -> object:

@@ -110,7 +110,8 @@ def compare(
         options: The trace.
         policies: The policies; at least one.
         by: What to group by: `session`, `model`, `rule`, or `metadata.` and a name.
-        workers: Processes. What shares a cache is replayed by one of them.
+        workers: Processes. What shares a cache is replayed by one of them; all of it, where a policy has
+            `ttl: auto`.
         progress: Told how many bytes were read, every so often; by one process only.
 
     Raises:
@@ -118,7 +119,7 @@ def compare(
         PolicyError: A policy is not valid.
     """
     scales = calibrate(options)
-    if workers == 1:
+    if workers == 1 or learns(options, policies):
         return replay_part(options, policies, scales, by=by, progress=progress)
     part = partial(replay_part, options, policies, scales, by=by)
     others = set(active_children())
@@ -136,6 +137,11 @@ def compare(
         finally:
             for process in set(active_children()) - others:
                 process.terminate()
+
+
+def learns(options: TraceOptions, policies: Sequence[PolicyText]) -> bool:
+    """Whether a policy learns from all requests before one, so that no part stands alone."""
+    return any(options.engine(policy).learns for policy in policies)
 
 
 def merged(parts: Iterable[tuple[Simulation, TraceSummary]]) -> tuple[Simulation, TraceSummary]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pickle
 from typing import TYPE_CHECKING, Any
 
-from policy_cache.forecast.compare import calibrate, merged, replay_part
+from policy_cache.forecast.compare import calibrate, learns, merged, replay_part
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,8 @@ def compare(
     Args:
         options: The trace.
         policies: The policies; at least one.
-        parts: How many tasks. Each reads the whole trace, and replays what shares a cache in its part.
+        parts: How many tasks. Each reads the whole trace, and replays what shares a cache in its part; one
+            does all, where a policy has `ttl: auto`.
         by: What to group by: `session`, `model`, `rule`, or `metadata.` and a name.
 
     Raises:
@@ -36,6 +37,8 @@ def compare(
     import ray.data  # noqa: PLC0415, an extra
 
     scales = calibrate(options)
+    if learns(options, policies):
+        parts = 1
 
     def replay(row: dict[str, Any]) -> dict[str, Any]:
         part = replay_part(options, policies, scales, (int(row["id"]), parts), by=by)

@@ -13,6 +13,7 @@ from policy_cache.forecast.caches import Caches
 from policy_cache.forecast.optimum import Optimum
 from policy_cache.forecast.result import Column, Simulation, added
 from policy_cache.forecast.shares import shares
+from policy_cache.lifetimes import Lifetimes
 from policy_cache.providers.cache_rules import ExplicitRules
 from policy_cache.providers.price_map import route_prices
 from policy_cache.request.prompt import Prompt
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from policy_cache.cache.models import Model
     from policy_cache.cache.prompt import CachedPrompt
     from policy_cache.cache.scale import Scale
+    from policy_cache.engine.match import Facts
     from policy_cache.live.engine import Engine
     from policy_cache.providers.resolve import Route
     from policy_cache.request.markers import ClientMarker
@@ -84,7 +86,12 @@ class Replay:
             by_rule: Whether to group tokens, instead, by the rule whose breakpoint they belong to.
         """
         self.found = Simulation([Column() for _ in engines])
-        self._engines = engines
+        self._now, self._scope = 0.0, ""
+        # Each learns what `ttl: auto` means from this trace alone, and only from what came before.
+        self._engines = [
+            engine.learning(Lifetimes(clock=lambda: self._now, scope=lambda: self._scope))
+            for engine in engines
+        ]
         self._readers = Readers(scales or {})
         self._by = by
         self._by_rule = by_rule
@@ -109,10 +116,7 @@ class Replay:
         rates = cache.prices and cache.prices.for_prompt(size)
         cold = self._is_cold(record)
         group = None if self._by is None else self._by(record)
-        found.requests += 1
-        found.models[route.qualified] += 1
-        start, end = found.span or (record.at, record.at)
-        found.span = min(start, record.at), max(end, record.at)
+        self._count(record, route)
         clients = route.markers_of(facts.prompt)
         found.ineffective.update(route.qualified for marker in clients if marker.block is None)
         if cache.approximate:
@@ -131,6 +135,7 @@ class Replay:
                 column.add(uncached, rates, cold=cold, group=group)
             return
         available = record.at + record.waited
+        self._now, self._scope = record.at, record.scope
         for engine, column, model in zip((*self._engines, None), columns, cache.models, strict=True):
             sent, seen, markers = request, prompt, clients
             if engine is not None:
@@ -140,6 +145,8 @@ class Replay:
             prompt_sent = cache.prompt(seen, sent, markers, route)
             plan = model.plan(prompt_sent, record.at)
             model.commit(plan, available)
+            if engine is not None and engine.learns:
+                _learn(engine, facts, markers, record.at, plan.outcome)
             column.add(plan.outcome, rates, cold=cold, group=group)
             if self._by_rule:
                 placed = None if engine is None else engine.plan(request)
@@ -148,6 +155,13 @@ class Replay:
         if cache.optimum is not None:
             found.optimal += 1
             cache.optimum.add(prompt, record.at, rates)
+
+    def _count(self, record: TraceRecord, route: Route) -> None:
+        found = self.found
+        found.requests += 1
+        found.models[route.qualified] += 1
+        start, end = found.span or (record.at, record.at)
+        found.span = min(start, record.at), max(end, record.at)
 
     def finish(self) -> Simulation:
         """What was found, once every request was added."""
@@ -165,3 +179,10 @@ class Replay:
         self._sessions.put(key, True)
         self.found.sessions += 1
         return True
+
+
+def _learn(
+    engine: Engine, facts: Facts, markers: Sequence[ClientMarker], at: float, done: CacheOutcome
+) -> None:
+    written = done.write_5m + done.write_1h
+    engine.lifetimes.learn(facts.prompt, facts.route, markers, at=at, read=done.read, written=written)

@@ -12,7 +12,8 @@ from policy_cache.request.blocks import value_of, walk
 from policy_cache.request.location import Location, normalized
 from policy_cache.request.markers import unmarked
 from policy_cache.request.prompt import Prompt
-from policy_cache.usage.sessions import hashed, session_of
+from policy_cache.request.session import session_of
+from policy_cache.usage.sessions import hashed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

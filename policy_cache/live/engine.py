@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from policy_cache.engine.engine import CompiledPolicy
 from policy_cache.errors import PolicyError
+from policy_cache.lifetimes import Lifetimes
 from policy_cache.live.files import catalog_of, read, shown
 from policy_cache.live.options import read_config
 from policy_cache.packaged import packaged
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from policy_cache.policy.load import LoadedPolicy
     from policy_cache.providers.catalog import Catalog
     from policy_cache.providers.resolve import Route
+    from policy_cache.request.prompt import Shape
 
 _log = logging.getLogger("policy_cache")
 _SHORTEST = 0.1
@@ -93,6 +95,7 @@ class Engine(CompiledPolicy):
         catalog: str | PathLike[str] | None = None,
         every: float = 2.0,
         providers: Sequence[str] = (),
+        state: str | PathLike[str] | None = None,
     ) -> LiveEngine:
         """An engine that follows its policy file: what is edited is in force at the next look.
 
@@ -103,11 +106,12 @@ class Engine(CompiledPolicy):
             catalog: A file that adds to the packaged catalog of providers, or changes it; watched too.
             every: Seconds from one look to the next, at least 0.1.
             providers: Globs over the providers whose requests may change; all if left out.
+            state: The file that keeps what `ttl: auto` learns over a restart.
 
         Raises:
             PolicyError: A file cannot be read or is not valid now; see its `diagnostics`.
         """
-        live = LiveEngine(path, catalog=catalog, every=every, providers=providers)
+        live = LiveEngine(path, catalog=catalog, every=every, providers=providers, state=state)
         live.start()
         return live
 
@@ -118,8 +122,9 @@ class Engine(CompiledPolicy):
         Args:
             config: `enabled` (true if left out; false looks at no file, and changes nothing), `policy` (a
                 file; the packaged default policy if left out), `providers` (names or globs; all if left
-                out), `catalog` (a file) and `watch` (true follows the files, as `watch` does; false if left
-                out). None is a block that was left out: nothing is changed.
+                out), `catalog` (a file), `watch` (true follows the files, as `watch` does; false if left out)
+                and `state` (a file that keeps what `ttl: auto` learns). None is a block that was left out:
+                nothing is changed.
 
         Raises:
             PolicyError: A member is unknown or of the wrong type, or a file is not valid.
@@ -130,8 +135,15 @@ class Engine(CompiledPolicy):
             return cls.passing()
         policy = caching.policy or default
         if caching.watch:
-            return cls.watch(policy, catalog=caching.catalog, providers=caching.providers)
-        return cls(load(policy), catalog_of(caching.catalog), providers=caching.providers)
+            return cls.watch(
+                policy, catalog=caching.catalog, providers=caching.providers, state=caching.state
+            )
+        return cls(
+            load(policy),
+            catalog_of(caching.catalog),
+            providers=caching.providers,
+            lifetimes=Lifetimes(state=caching.state),
+        )
 
 
 class LiveEngine:
@@ -143,6 +155,7 @@ class LiveEngine:
     Attributes:
         engine: The engine in force. Immutable; hold it to answer several calls alike.
         failures: As of `Engine`, over all reloads.
+        lifetimes: The same.
         faults: How often `refresh` met an error that is not about the file, by kind.
         error: Why what is written now is not in force, or None when it is.
     """
@@ -159,6 +172,7 @@ class LiveEngine:
         "error",
         "failures",
         "faults",
+        "lifetimes",
     )
 
     def __init__(
@@ -168,6 +182,7 @@ class LiveEngine:
         catalog: str | PathLike[str] | None = None,
         every: float = 2.0,
         providers: Sequence[str] = (),
+        state: str | PathLike[str] | None = None,
     ) -> None:
         """Load a policy file; see `Engine.watch`. Nothing looks at it again before `start` or `refresh`."""
         self._paths = tuple(os.fspath(given) for given in (path, catalog) if given is not None)
@@ -178,7 +193,8 @@ class LiveEngine:
         self._thread: threading.Thread | None = None
         contents = read(self._paths)
         self._seen: object = contents
-        self.engine = _load(self._paths, contents, self._providers)
+        self.lifetimes = Lifetimes(state=state)
+        self.engine = _load(self._paths, contents, self._providers, self.lifetimes)
         self.failures = self.engine.failures
         self.faults: Counter[str] = Counter()
         self.error: PolicyError | None = None
@@ -212,6 +228,18 @@ class LiveEngine:
             RequestError: It names no model.
         """
         return self.engine.route(request, **context)
+
+    def learn(
+        self,
+        request: dict[str, object],
+        *,
+        shape: Shape | None = None,
+        at: float | None = None,
+        read: int | None = None,
+        written: int | None = None,
+    ) -> None:
+        """Learn from a request that was sent and answered; see `Engine.learn`."""
+        self.engine.learn(request, shape=shape, at=at, read=read, written=written)
 
     def facts(self, request: dict[str, object], **context: Unpack[Context]) -> Facts:
         """What conditions see of a request; see `Engine.facts`.
@@ -275,7 +303,7 @@ class LiveEngine:
         if contents == self._seen:
             return False
         try:
-            engine = _load(self._paths, contents, self._providers)
+            engine = _load(self._paths, contents, self._providers, self.lifetimes)
         except PolicyError as error:
             self._refuse(error, contents)
             return False
@@ -299,8 +327,10 @@ class LiveEngine:
         )
 
 
-def _load(paths: tuple[str, ...], contents: list[bytes], providers: tuple[str, ...]) -> Engine:
+def _load(
+    paths: tuple[str, ...], contents: list[bytes], providers: tuple[str, ...], lifetimes: Lifetimes
+) -> Engine:
     """Compile exactly what has been read."""
     names = [shown(path) for path in paths]
     catalog = loads_catalog(contents[1], names[1]) if len(contents) > 1 else None
-    return Engine(loads(contents[0], names[0]), catalog, providers=providers)
+    return Engine(loads(contents[0], names[0]), catalog, providers=providers, lifetimes=lifetimes)

@@ -132,6 +132,7 @@ class Caching(NamedTuple):
         providers: Globs over the providers whose requests may change; empty for all.
         catalog: A catalog file.
         watch: Whether the files are followed.
+        state: The file that keeps what `ttl: auto` learns over a restart; None for none.
     """
 
     enabled: bool = True
@@ -139,6 +140,7 @@ class Caching(NamedTuple):
     providers: tuple[str, ...] = ()
     catalog: str | None = None
     watch: bool = False
+    state: str | None = None
 
     @classmethod
     def of(cls, block: OptionBlock, *, watch: bool = False) -> Caching:
@@ -153,6 +155,7 @@ class Caching(NamedTuple):
             block.names("providers"),
             block.file("catalog"),
             block.flag("watch", default=watch),
+            block.file("state"),
         )
 
 

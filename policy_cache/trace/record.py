@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
-from policy_cache.engine.match import base_model_of, carried_metadata
+from policy_cache.engine.match import base_model_of
 from policy_cache.errors import PolicyCacheError
 from policy_cache.request.location import fields_of
+from policy_cache.request.metadata import carried_metadata
 from policy_cache.request.prompt import AREAS
 
 if TYPE_CHECKING:

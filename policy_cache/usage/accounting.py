@@ -8,9 +8,10 @@ from collections import Counter
 from typing import TYPE_CHECKING, Protocol, TypedDict
 
 from policy_cache.request.prompt import Prompt
+from policy_cache.request.session import session_of
 from policy_cache.usage.account import account_of
 from policy_cache.usage.log import log_usage
-from policy_cache.usage.sessions import Sessions, session_of
+from policy_cache.usage.sessions import Sessions
 from policy_cache.usage.usage import CacheUsage
 
 if TYPE_CHECKING:
@@ -82,6 +83,16 @@ class Planner(Protocol):
 
     def plan(self, request: dict[str, object], *, shape: Shape | None = None) -> Plan: ...
 
+    def learn(
+        self,
+        request: dict[str, object],
+        *,
+        shape: Shape | None = None,
+        at: float | None = None,
+        read: int | None = None,
+        written: int | None = None,
+    ) -> None: ...
+
 
 class Accounting:
     """Logs what each answer says of the cache, and hands it on.
@@ -137,6 +148,8 @@ class Accounting:
         """
         usage = CacheUsage.from_response(response)
         self._look(usage)
+        told = (None, None) if usage is None or usage.unreadable else (usage.read, usage.written)
+        engine.learn(request, shape=shape, at=at, read=told[0], written=told[1])
         account, session = None, None
         try:
             if not self._always and not (usage and (usage.read or usage.written)):

@@ -8,12 +8,8 @@ from collections import OrderedDict
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
-from policy_cache.engine.match import carried_metadata
-from policy_cache.request.markers import unmarked
-
 if TYPE_CHECKING:
     from policy_cache.providers.cache_rules import CacheRules
-    from policy_cache.request.prompt import Prompt
     from policy_cache.usage.usage import CacheUsage
 
 Start: TypeAlias = Literal["cold", "warm"]
@@ -47,7 +43,7 @@ class Sessions:
         """How a request found its session, which from now on has seen it.
 
         Args:
-            session: What `session_of` says.
+            session: What `request.session.session_of` says.
             at: When it was, in seconds.
             usage: What it used.
             rules: How its provider's cache behaves; None where that is not known.
@@ -61,15 +57,6 @@ class Sessions:
             if len(self._seen) > self._most:
                 self._seen.popitem(last=False)
         return "warm" if alive else "cold"
-
-
-def session_of(prompt: Prompt, model: str) -> bytes:
-    """A hash of `metadata.session_id`, or else of the model and the first turn of a user."""
-    session = carried_metadata(prompt.request).get("session_id")
-    if isinstance(session, str) and session:
-        return hashed(["session", model, session])
-    first = next((m.get("content") for m in prompt.messages if m.get("role") == "user"), None)
-    return hashed(["first", model, unmarked(first)])
 
 
 def hashed(value: object) -> bytes:

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 from policy_cache.errors import RequestError
 from policy_cache.live.engine import Engine
 from policy_cache.request.prompt import Prompt, detect_shape
+from policy_cache.request.session import session_of
 from policy_cache.usage.account import Account, priced, rates_of
 from policy_cache.usage.attribution import PARTIES, UNRECORDED, Owner, Share
 from policy_cache.usage.ledger import Ledger
-from policy_cache.usage.sessions import Sessions, hashed, session_of
+from policy_cache.usage.sessions import Sessions, hashed
 from policy_cache.usage.usage import CacheUsage
 
 if TYPE_CHECKING:

@@ -24,8 +24,8 @@ from policy_cache.live.engine import Engine
 from policy_cache.providers.cache_rules import AutomaticRules
 from policy_cache.providers.price_map import route_prices
 from policy_cache.request.prompt import Prompt
+from policy_cache.request.session import session_of
 from policy_cache.usage.account import Change
-from policy_cache.usage.sessions import session_of
 from policy_cache.warmth.ahead import ahead
 from policy_cache.warmth.quote import Quote, unknown
 from policy_cache.warmth.reading import Reader, scaled

@@ -269,7 +269,7 @@ def test_a_usual_request_goes_the_direct_way():
     prompt = Prompt(request, "chat")
     route = engine.facts(request).route
     matching = [rule for rule in engine.rules if rule.source.rule in {"agent-prefix", "conversation"}]
-    sent = direct(matching, prompt, route)
+    sent = direct(matching, prompt, route, engine.lifetimes)
     assert sent is not None
     assert sent == engine.plan(request).request
 

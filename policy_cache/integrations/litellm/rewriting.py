@@ -72,6 +72,16 @@ class Rewriter(Protocol):
         self, request: dict[str, object], *, provider: str | None = None, shape: Shape | None = None
     ) -> Plan: ...
 
+    def learn(
+        self,
+        request: dict[str, object],
+        *,
+        shape: Shape | None = None,
+        at: float | None = None,
+        read: int | None = None,
+        written: int | None = None,
+    ) -> None: ...
+
     def route(
         self, request: dict[str, object], *, provider: str | None = None, shape: Shape | None = None
     ) -> Route: ...

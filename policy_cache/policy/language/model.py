@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 
     from pydantic_core import CoreSchema
 
-Ttl: TypeAlias = Literal["5m", "1h"]
-"""How long a provider keeps a cache entry after its last use."""
+Ttl: TypeAlias = Literal["5m", "1h", "auto"]
+"""How long a provider keeps a cache entry after its last use; `auto` leaves it to what was seen."""
 
 _TARGET_EXAMPLES = [*NAMED_TARGETS, "$.tools[-1]", "$.messages[0].content[-1]"]
 _TARGET_HELP = f"a target is a JSONPath that begins with `$`, or one of {listed(NAMED_TARGETS)}"

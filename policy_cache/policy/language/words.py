@@ -26,6 +26,7 @@ TAKES = {
 TTLS = {
     "5m": "Kept for five minutes after each use. Writing costs 1.25 times the input price on Claude.",
     "1h": "Kept for an hour after each use. Writing costs twice the input price on Claude.",
+    "auto": "Five minutes or an hour, whichever costs less by the pauses that were seen.",
 }
 
 MODES = {

@@ -82,10 +82,10 @@ def _again(message: str, path: Path, first: Mark) -> Finding:
 
 
 def late_lifetimes(source: Source) -> Iterator[Finding]:
-    """PC318: a marker for an hour stands behind one for five minutes.
+    """PC318: a marker that may live for an hour stands behind one for five minutes.
 
-    Providers refuse that, so it is sent with `5m` wherever both are placed. The order is that of the
-    prefix: tools, then the system prompt, then messages.
+    Providers refuse that, so it is sent with `5m` wherever both are placed, `auto` too. The order is that
+    of the prefix: tools, then the system prompt, then messages.
 
     Bad:
         targets: [tools, {at: system, ttl: 1h}]
@@ -95,7 +95,9 @@ def late_lifetimes(source: Source) -> Iterator[Finding]:
     for rule, before in with_companions(source, marking=True):
         others = [place for earlier in before for place in earlier.places]
         for late, short in _pairs(rule.places, others):
-            message = "a `1h` marker may not follow a `5m` one: it is sent with `5m`"
+            message = f"a `{late.ttl}` marker follows a `5m` one, and no `1h` may: it is sent with `5m`"
+            if late.ttl == "1h":
+                message = "a `1h` marker may not follow a `5m` one: it is sent with `5m`"
             marks = (Mark(short.path, "`5m`, and earlier in the prefix"),)
             yield Finding("PC318", message, late.path, "give both the same `ttl`", marks=marks)
 
@@ -104,7 +106,7 @@ def _pairs(own: tuple[Place, ...], others: list[Place]) -> Iterator[tuple[Place,
     """Each place for an hour with the first shorter one before it; one of the two is the rule's own."""
     every = [*others, *own]
     for late in every:
-        if late.ttl != "1h":
+        if late.ttl == "5m":
             continue
         against = every if late in own else own
         short = next((place for place in against if place.ttl == "5m" and _precedes(place, late)), None)

@@ -1,0 +1,313 @@
+"""`Lifetimes`: what `ttl: auto` means for a request, learned from those before it."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from policy_cache.lifetimes.choice import Choice, worth
+from policy_cache.lifetimes.pauses import BOUNDS, PRIOR, PRIOR_OF_PREFIXES, Law, Pauses
+from policy_cache.lifetimes.state import StateFile
+from policy_cache.lifetimes.waiting import Waiting
+from policy_cache.request.blocks import SYSTEM
+from policy_cache.request.session import hashed, kind_samples, session_samples
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterable, Mapping
+
+    from policy_cache.providers.catalog import Ttl
+    from policy_cache.providers.resolve import Route
+    from policy_cache.request.blocks import Order
+    from policy_cache.request.markers import ClientMarker
+    from policy_cache.request.prompt import Prompt
+
+_SHORT, _LONG = BOUNDS[0], BOUNDS[-1]
+_SECONDS: Mapping[Ttl, float] = {"5m": _SHORT, "1h": _LONG}
+# A client may choose what conversations and kinds are told by.
+_MOST_WAITING, _MOST_KINDS = 20_000, 2_000
+_SAVED_EVERY = 60.0
+# Once so many pauses of a kind are known, one more changes little: its law is worked out again after some.
+_WELL_KNOWN, _SOME = 64, 8
+# How many requests of its own a conversation takes to tell more than its kind.
+_OWN = 5.0
+# A conversation that was expensive at five minutes twice gets an hour, whatever is known in general.
+_ENOUGH = 2
+# An hour is given up where it pays by far no more: what was written for one is not to be lost for a trifle.
+_STAYS = 0.5
+
+Key: TypeAlias = int
+"""A hash of this process: nobody outside of it can aim at one."""
+
+
+class _Session(NamedTuple):
+    """A conversation: its last request, its entries' lifetime, and how it went on."""
+
+    at: float
+    ttl: Ttl | None
+    kind: Key
+    requests: int = 0
+    later: int = 0
+
+
+class _Prefix(NamedTuple):
+    """Tools and system prompt, which conversations share: their last request, and their entries' lifetime."""
+
+    at: float
+    ttl: Ttl | None
+    kind: Key
+
+
+class _Known(NamedTuple):
+    """What is known of conversations, and of how their prefixes are used."""
+
+    conversations: Law
+    prefixes: Law
+
+
+class _Seen:
+    """What was seen of a kind: of its conversations, and of its prefixes."""
+
+    __slots__ = ("conversations", "name", "prefixes", "since")
+
+    def __init__(self, name: bytes, conversations: Pauses, prefixes: Pauses) -> None:
+        self.name = name
+        self.conversations = conversations
+        self.prefixes = prefixes
+        self.since = 0
+
+    def known(self, general: _Known) -> _Known:
+        return _Known(self.conversations.law(general.conversations), self.prefixes.law(general.prefixes))
+
+
+_START = _Known(PRIOR, PRIOR_OF_PREFIXES)
+
+
+class Lifetimes:
+    """Chooses between five minutes and an hour by the pauses that were seen.
+
+    `choose` reads values that are replaced whole, and takes no lock; `learn` replaces them. It keeps hashes
+    and numbers, never a text. Safe between threads.
+    """
+
+    def __init__(
+        self,
+        *,
+        state: str | os.PathLike[str] | None = None,
+        clock: Callable[[], float] = time.time,
+        scope: Callable[[], str] = str,
+    ) -> None:
+        """Begin with the prior, or with what a file kept.
+
+        Args:
+            state: A file that keeps what is learned; it is written once a minute.
+            clock: The time, in seconds.
+            scope: Whose requests these are, where that is known; their caches are apart.
+        """
+        self._clock = clock
+        self._scope = scope
+        self._lock = threading.Lock()
+        self._sessions: dict[Key, _Session] = {}
+        self._prefixes: dict[Key, _Prefix] = {}
+        self._kinds: dict[Key, _Known] = {}
+        self._waiting, self._waiting_prefixes = Waiting(), Waiting()
+        self._seen: dict[Key, _Seen] = {}
+        self._state = None if state is None else StateFile(state)
+        self._saved = clock()
+        kept = None if self._state is None else self._state.load()
+        general, self._kept = kept or ((Pauses(), Pauses()), {})
+        self._all = _Seen(b"", *general)
+        self._general = self._all.known(_START)
+
+    def choose(self, prompt: Prompt, route: Route) -> Choice:
+        """What `auto` means for a request that is sent now.
+
+        Args:
+            prompt: The request.
+            route: Where it goes.
+        """
+        kind, prefix, key = self._keys(prompt)
+        known = self._kinds.get(kind) or self._general
+        session = self._sessions.get(key)
+        now = self._clock()
+        law, pays = known.conversations, worth(route.qualified)
+        expected = _expected(law, session)
+        if "1h" not in route.ttls:
+            return Choice("5m", "5m", f"{route.model} takes no other", law, expected, pays)
+        held = self._prefixes.get(prefix) if prefix else None
+        if _lives(held, now, "5m"):
+            because = "tools and system prompt are cached for five minutes, and what follows lives no longer"
+            return Choice("5m", "5m", because if expected > pays else "", law, expected, pays)
+        conversation: Ttl = "1h" if expected > pays else "5m"
+        if _lives(session, now, "5m"):
+            conversation = "5m"
+        elif _lives(session, now, "1h") and expected > _STAYS * pays:
+            conversation = "1h"
+        shared: Ttl = conversation
+        if _lives(held, now, "1h") or (prefix and _shared(known, pays)):
+            shared = "1h"
+        return Choice(shared, conversation, "", law, expected, pays)
+
+    def learn(
+        self,
+        prompt: Prompt,
+        route: Route,
+        markers: Iterable[ClientMarker],
+        *,
+        at: float | None = None,
+        read: int | None = None,
+        written: int | None = None,
+    ) -> None:
+        """A request was sent, and answered.
+
+        Args:
+            prompt: The request as it came.
+            route: Where it went.
+            markers: Those that it was sent with, in any order.
+            at: When it was sent, in seconds; by default now.
+            read: The tokens that the provider reported as read; None where it said nothing.
+            written: Those that it reported as written.
+        """
+        at = self._clock() if at is None else at
+        if not math.isfinite(at):
+            return
+        missed = read == 0
+        # What is too small is not kept, and nothing says so but the figures.
+        shared, own = (None, None) if missed and written == 0 else _asked(route, markers)
+        kind, prefix, key = self._keys(prompt)
+        with self._lock:
+            self._pass(at)
+            seen = self._seen.get(kind) or self._meet(kind, prompt)
+            if prefix:
+                before = self._prefixes.get(prefix)
+                alive = None if missed else _held(before, at)
+                stretch = self._waiting_prefixes.came(prefix, at)
+                if stretch is not None:
+                    seen.prefixes.follows(stretch)
+                    self._all.prefixes.follows(stretch)
+                self._prefixes[prefix] = _Prefix(at, alive or shared, kind)
+            session = self._sessions.get(key)
+            alive = None if missed else _held(session, at)
+            # What follows an entry lives no longer than it.
+            ttl = alive or ("5m" if own and shared == "5m" else own)
+            requests, later = (session.requests, session.later) if session else (0, 0)
+            stretch = self._waiting.came(key, at)
+            if stretch is not None:
+                seen.conversations.follows(stretch)
+                self._all.conversations.follows(stretch)
+                requests, later = requests + 1, later + (stretch > 0)
+            self._sessions[key] = _Session(at, ttl, kind, requests, later)
+            self._publish(kind, seen)
+            self._forget()
+            if self._state is not None and at - self._saved >= _SAVED_EVERY:
+                self._saved = at
+                self._write(self._state)
+
+    def save(self) -> None:
+        """Write what was learned, where there is a file for it."""
+        if self._state is not None:
+            with self._lock:
+                self._write(self._state)
+
+    def _write(self, state: StateFile) -> None:
+        kinds = {seen.name: (seen.conversations, seen.prefixes) for seen in self._seen.values()}
+        state.save((self._all.conversations, self._all.prefixes), self._kept | kinds)
+
+    def _keys(self, prompt: Prompt) -> tuple[Key, Key, Key]:
+        """What stands for a request's kind, for its tools and system prompt, and for its conversation."""
+        alike, rest = kind_samples(prompt)
+        scope = self._scope()
+        kind = hash(alike)
+        # Agents that work for each other may share a session's name.
+        return kind, hash((kind, rest, scope)) if rest else 0, hash((kind, session_samples(prompt), scope))
+
+    def _meet(self, kind: Key, prompt: Prompt) -> _Seen:
+        name = hashed(kind_samples(prompt)[0])
+        seen = self._seen[kind] = _Seen(name, *(self._kept.pop(name, None) or (Pauses(), Pauses())))
+        return seen
+
+    def _pass(self, now: float) -> None:
+        """Count what waited through a stretch, and forget what waited through all of them."""
+        for key, stretch in self._waiting.passed(now):
+            session = self._sessions[key]
+            self._all.conversations.waits_on(stretch)
+            if (seen := self._seen.get(session.kind)) is not None:
+                seen.conversations.waits_on(stretch)
+            if stretch == len(BOUNDS) - 1:
+                del self._sessions[key]
+        for key, stretch in self._waiting_prefixes.passed(now):
+            prefix = self._prefixes[key]
+            self._all.prefixes.waits_on(stretch)
+            if (seen := self._seen.get(prefix.kind)) is not None:
+                seen.prefixes.waits_on(stretch)
+            if stretch == len(BOUNDS) - 1:
+                del self._prefixes[key]
+
+    def _publish(self, kind: Key, seen: _Seen) -> None:
+        self._all.since += 1
+        if self._all.since >= _SOME or self._general.conversations.seen < _WELL_KNOWN:
+            self._all.since = 0
+            self._general = self._all.known(_START)
+        seen.since += 1
+        known = self._kinds.get(kind)
+        if known is None or seen.since >= _SOME or known.conversations.seen < _WELL_KNOWN:
+            seen.since = 0
+            self._kinds.pop(kind, None)
+            self._kinds[kind] = seen.known(self._general)
+            self._seen[kind] = self._seen.pop(kind)  # as the one that was used last
+
+    def _forget(self) -> None:
+        while len(self._waiting) > _MOST_WAITING:
+            self._sessions.pop(self._waiting.drop(), None)
+        while len(self._waiting_prefixes) > _MOST_WAITING:
+            self._prefixes.pop(self._waiting_prefixes.drop(), None)
+        while len(self._seen) > _MOST_KINDS:
+            oldest = next(iter(self._seen))
+            del self._seen[oldest]
+            self._kinds.pop(oldest, None)
+
+
+def _asked(route: Route, markers: Iterable[ClientMarker]) -> tuple[Ttl | None, Ttl | None]:
+    """The lifetime that is asked for tools and system prompt, and for the messages."""
+    shared: tuple[Order, Ttl] | None = None
+    own: tuple[Order, Ttl] | None = None
+    for marker in markers:
+        if marker.block is None:
+            continue
+        asked = marker.order, route.lifetime_of(marker)
+        if marker.order[0] > SYSTEM:
+            own = max(own or asked, asked)
+        else:
+            shared = max(shared or asked, asked)
+    return shared and shared[1], own and own[1]
+
+
+def _expected(law: Law, session: _Session | None) -> float:
+    """How many pauses of more than five minutes are to come, before one of more than an hour."""
+    if session is None:
+        return law.medium / law.ends
+    if session.later >= _ENOUGH:
+        return float("inf")
+    medium = (session.later + _OWN * law.medium) / (session.requests + _OWN)
+    return medium / law.ends
+
+
+def _shared(known: _Known, pays: float) -> bool:
+    """Whether an hour pays for what conversations share.
+
+    Each use of it may be followed by a pause that makes a conversation want an hour, which it cannot have
+    where what comes before it is kept for five minutes.
+    """
+    medium = max(known.conversations.medium, known.prefixes.medium)
+    return medium / known.prefixes.ends > pays
+
+
+def _lives(held: _Session | _Prefix | None, now: float, ttl: Ttl) -> bool:
+    return held is not None and held.ttl == ttl and now - held.at < _SECONDS[ttl]
+
+
+def _held(held: _Session | _Prefix | None, now: float) -> Ttl | None:
+    """The lifetime of the entries that are still there."""
+    return held.ttl if held is not None and held.ttl and now - held.at < _SECONDS[held.ttl] else None

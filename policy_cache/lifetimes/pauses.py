@@ -1,0 +1,105 @@
+"""After what pause the next request comes, as far as it was seen: a hazard for each stretch of waiting.
+
+Of the requests that have waited so long, some are followed within the stretch, and the others wait on. Those
+that still wait count in the stretches that they have passed, and in no other, so nothing is taken for an end
+that only has not ended yet (the estimate of Kaplan and Meier).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+BOUNDS = (300.0, 600.0, 1_200.0, 2_400.0, 3_600.0)
+"""Where each stretch of waiting ends, in seconds: five minutes first, an hour last."""
+
+# What older requests count for: half, after so many others. So each counts for more than those before it.
+_HALF = 400
+_GROWS = 2 ** (1 / _HALF)
+_LARGEST = 1e12
+# How many requests what is known in general counts for.
+_STRENGTH = 12.0
+
+
+class Law(NamedTuple):
+    """What follows a request.
+
+    Attributes:
+        hazards: Of the requests that waited for a stretch, the share that was followed within it.
+        short: The share that is followed within five minutes.
+        medium: The share that is followed later, within an hour.
+        seen: How many pauses that rests on.
+        later: How many of those were longer than five minutes.
+    """
+
+    hazards: tuple[float, ...]
+    short: float
+    medium: float
+    seen: int = 0
+    later: int = 0
+
+    @property
+    def ends(self) -> float:
+        """The share that nothing follows within an hour."""
+        return max(1e-4, 1 - self.short - self.medium)
+
+    @classmethod
+    def of(cls, hazards: Sequence[float], seen: int = 0, later: int = 0) -> Law:
+        """The law of some hazards."""
+        waiting = 1.0
+        for hazard in hazards[1:]:
+            waiting *= 1 - hazard
+        short = hazards[0]
+        return cls(tuple(hazards), short, (1 - short) * (1 - waiting), seen, later)
+
+
+PRIOR = Law.of((0.93, 0.12, 0.1, 0.08, 0.06))
+"""What is reckoned with for conversations until something was seen: five minutes are enough."""
+
+PRIOR_OF_PREFIXES = Law.of((0.9, 0.2, 0.15, 0.12, 0.08))
+"""The same for what conversations share: an hour pays, and lets any of them have one."""
+
+
+class Pauses:
+    """What was seen; what is older counts for less. Not for several threads at once."""
+
+    __slots__ = ("_followed", "_waited_on", "_weight")
+
+    def __init__(self, followed: Sequence[float] = (), waited_on: Sequence[float] = ()) -> None:
+        """Begin with some counts for each stretch; with none, by default."""
+        self._followed = list(followed) or [0.0] * len(BOUNDS)
+        self._waited_on = list(waited_on) or [0.0] * len(BOUNDS)
+        self._weight = 1.0
+
+    @property
+    def followed(self) -> list[float]:
+        """How many requests were followed, in each stretch."""
+        return [count / self._weight for count in self._followed]
+
+    @property
+    def waited_on(self) -> list[float]:
+        """How many waited through each stretch."""
+        return [count / self._weight for count in self._waited_on]
+
+    def follows(self, stretch: int) -> None:
+        """The next request came in this stretch of waiting."""
+        self._weight *= _GROWS
+        if self._weight > _LARGEST:
+            self._followed, self._waited_on, self._weight = self.followed, self.waited_on, 1.0
+        self._followed[stretch] += self._weight
+
+    def waits_on(self, stretch: int) -> None:
+        """A stretch passed, and none came."""
+        self._waited_on[stretch] += self._weight
+
+    def law(self, general: Law) -> Law:
+        """The law of what was seen, drawn to what is known in general where that is little."""
+        hazards, reached = [], _STRENGTH
+        for followed, waited_on, hazard in zip(self.followed, self.waited_on, general.hazards, strict=True):
+            hazards.append((followed + reached * hazard) / (followed + waited_on + reached))
+            reached *= 1 - hazard
+        later = sum(self._followed[1:])
+        seen = self._followed[0] + later
+        return Law.of(hazards, round(seen / self._weight), round(later / self._weight))

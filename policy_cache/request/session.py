@@ -1,0 +1,87 @@
+"""Which conversation a request belongs to, and of which kind it is.
+
+Told by samples, so that a prompt of any size costs the same. What stands for a request is a hash: no text is
+kept.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import TYPE_CHECKING, TypeAlias
+
+from policy_cache.request.location import fields_of
+from policy_cache.request.metadata import carried_metadata
+
+if TYPE_CHECKING:
+    from policy_cache.request.prompt import Prompt
+
+_SAMPLE = 256
+_SESSION_NAMES = ("session_id", "litellm_session_id", "conversation_id", "thread_id")
+
+
+Samples: TypeAlias = "tuple[str, ...]"
+"""Parts of a prompt: to be hashed, and not to be kept."""
+
+
+def session_of(prompt: Prompt, model: str = "") -> bytes:
+    """Eight bytes for the session that metadata names, or else for the first turn of a user."""
+    return hashed((model, *session_samples(prompt)))
+
+
+def session_samples(prompt: Prompt) -> Samples:
+    """What tells a conversation from others."""
+    carried = carried_metadata(prompt.request)
+    if carried:
+        for name in _SESSION_NAMES:
+            session = carried.get(name)
+            if isinstance(session, str) and session:
+                return "session", session
+    messages = prompt.messages
+    for index in range(prompt.leading, len(messages)):
+        message = messages[index]
+        if message.get("role") == "user":
+            return "first", *_sample(message.get("content"))
+    return ("none",)
+
+
+def kind_samples(prompt: Prompt) -> tuple[Samples, Samples]:
+    """What conversations share.
+
+    Returns:
+        What is the same for agents that have as many tools and begin their system prompts alike, and what is
+        besides for those that share all of it; the latter is empty where there are neither.
+    """
+    tools, leading = prompt.tools, prompt.leading
+    first = prompt.messages[0].get("content") if leading else prompt.system
+    if not tools and not first:
+        return (), ()
+    size, begins, ends = _sample(first)
+    if leading > 1:
+        size, _, ends = _sample(prompt.messages[leading - 1].get("content"))
+    return (str(len(tools)), _name(tools[0]) if tools else "", begins), (str(leading), size, ends)
+
+
+def hashed(samples: Samples) -> bytes:
+    """Eight bytes that stand for samples, the same in any process."""
+    return blake2b("\0".join(samples).encode("utf-8", "surrogatepass"), digest_size=8).digest()
+
+
+def _name(tool: object) -> str:
+    fields = tool if type(tool) is dict else fields_of(tool) or {}
+    name = fields.get("name") or (fields_of(fields.get("function")) or {}).get("name")
+    return name[:_SAMPLE] if isinstance(name, str) else ""
+
+
+def _sample(content: object) -> tuple[str, str, str]:
+    """The size of a content, how it begins, and how it ends."""
+    if isinstance(content, str):
+        return str(len(content)), content[:_SAMPLE], content[-_SAMPLE:]
+    if not isinstance(content, (list, tuple)) or not content:
+        return "", "", ""
+    first, last = (_text(part) for part in (content[0], content[-1]))
+    return f"{len(content)} {len(first)} {len(last)}", first[:_SAMPLE], last[-_SAMPLE:]
+
+
+def _text(part: object) -> str:
+    text = (fields_of(part) or {}).get("text")
+    return text if isinstance(text, str) else ""
