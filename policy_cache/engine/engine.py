@@ -180,7 +180,13 @@ class CompiledPolicy:
                 matched, facts, self._conduct, self.lifetimes, repairs=program.left.repairs, recorded=False
             )
             if self._conduct.observe:
-                _log.info("%s would place %d markers", self.policy.source.name, len(decision.accepted))
+                ttls = ", ".join(marker.ttl for marker in decision.accepted)
+                _log.info(
+                    "%s would place %d markers%s",
+                    self.policy.source.name,
+                    len(decision.accepted),
+                    f": {ttls}" if ttls else "",
+                )
         except Exception as error:  # noqa: BLE001, a router must never fail because of a policy
             self._failed(error)
             return request

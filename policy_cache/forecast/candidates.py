@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from policy_cache.cache.prompt import Ttl
+    from policy_cache.policy.language.model import Ttl
 
 _UNTIL = (16, 24, 34, 44)
 
@@ -36,9 +36,12 @@ class Candidate(NamedTuple):
         """In words."""
         if self.prefix is None:
             return "no markers"
-        words = [f"tools and system for {self.prefix}"]
-        if self.tail != "none":
-            words.append(f"the conversation for {self.ttl}")
+        if self.prefix == "auto":
+            words = ["all for 5m or 1h, as `auto` learns"]
+        else:
+            words = [f"tools and system for {self.prefix}"]
+            if self.tail != "none":
+                words.append(f"the conversation for {self.ttl}")
         if self.until is not None:
             words.append(f"but for 5m after {self.until} messages")
         return ", ".join(words) + (", from its second request on" if self.tail == "later" else "")
@@ -57,6 +60,7 @@ def candidates() -> list[Candidate]:
             # A TTL never rises along the prompt.
             if ttls.index(prefix) >= ttls.index(ttl)
         ),
+        *(Candidate("auto", tail, "auto") for tail in tails),
         *(Candidate("1h", "always", "1h", until) for until in _UNTIL),
     ]
 
@@ -94,4 +98,4 @@ def _rule(name: str, match: Sequence[str], targets: Sequence[str], ttl: Ttl) -> 
     yield "    targets:"
     yield from (f"      - {target}" for target in targets)
     yield "    action:"
-    yield f"      add_cache_control: {'{ttl: 1h}' if ttl == '1h' else '{}'}"
+    yield f"      add_cache_control: {'{}' if ttl == '5m' else f'{{ttl: {ttl}}}'}"

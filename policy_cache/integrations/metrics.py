@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 _COUNTERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "policy_cache_requests": ("Requests that an engine saw, by whether it changed them.", ("changed",)),
     "policy_cache_placements": ("What rules wanted, by how it ended.", ("route", "reason")),
+    "policy_cache_breakpoints": (
+        "Breakpoints of answered requests that a policy placed, by their lifetime.",
+        ("route", "ttl"),
+    ),
     "policy_cache_answers": (
         "Answered requests, by whether their session was cold or warm, and whether they read from the cache.",
         ("route", "start", "read"),
@@ -107,6 +111,9 @@ class Metrics:
         route = plan.route.name or "unknown"
         for reason, number in Count(placement.reason for placement in plan.placements).items():
             self._sink.add("policy_cache_placements", number, {"route": route, "reason": reason})
+        lifetimes = (p.ttl for p in plan.breakpoints if p.party == "policy" and p.slot is not None)
+        for ttl, number in Count(lifetimes).items():
+            self._sink.add("policy_cache_breakpoints", number, {"route": route, "ttl": ttl})
         if account is None:
             return
         usage, start = account.usage, account.start
