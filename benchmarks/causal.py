@@ -1,8 +1,8 @@
 """The best choice of lifetimes by who knows the law of a mix, and nothing of what comes.
 
 A token's future is that of its last write: at each request it is read if its entry is alive, and written anew
-if not. With requests that follow each other by one law, what a lifetime costs from now on has a closed form, so
-the one to write for is known, too. Tokens of the conversation follow the conversation's law, by what its gaps
+if not. With requests that follow each other by one law, what a lifetime costs from now on has a closed form,
+so the one to write for is known, too. Tokens of the conversation follow the conversation's law, by what its gaps
 so far say of it where it could be one of several; those of tools and system follow the requests of all
 conversations that share them, whose law is that of another sample of the mix.
 """
@@ -58,7 +58,7 @@ class Values(NamedTuple):
 
 
 def values(after: Next, prices: Prices) -> Values:
-    """What each lifetime costs from now on, its write included, where a miss is followed by the better write."""
+    """What each lifetime costs from now on, its write included; after a miss, the better one is written."""
     assert prices.input
     assert prices.read
     assert prices.write_5m

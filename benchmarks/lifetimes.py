@@ -67,10 +67,6 @@ def _fixed(candidate: Candidate) -> str:
     return "\n".join(["version: 1", "name: fixed", "rules:" if lines else "rules: []", *lines])
 
 
-class _Requests(list[TraceRecord]):
-    summary = TraceSummary()
-
-
 def costs(records: Sequence[TraceRecord], tried: Mapping[str, str], after: int = 0) -> dict[str, Costs]:
     """What requests cost under each policy, as `tune` would have it, and at least: in USD, by read price.
 
