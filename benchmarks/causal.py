@@ -2,8 +2,8 @@
 
 A token's future is that of its last write: at each request it is read if its entry is alive, and written anew
 if not. With requests that follow each other by one law, what a lifetime costs from now on has a closed form,
-so the one to write for is known, too. Tokens of the conversation follow the conversation's law, by what its gaps
-so far say of it where it could be one of several; those of tools and system follow the requests of all
+so the one to write for is known, too. Tokens of the conversation follow the conversation's law, by what its
+gaps so far say of it where it could be one of several; those of tools and system follow the requests of all
 conversations that share them, whose law is that of another sample of the mix.
 """
 
