@@ -21,20 +21,24 @@ from typing import TYPE_CHECKING
 from benchmarks.causal import KnownLaw
 from benchmarks.mixes import AGENTS, CHATS, MEANS, MIXES, Mix
 from policy_cache.cache.cost import cost
+from policy_cache.cache.reader import Readers
 from policy_cache.forecast.candidates import Candidate, candidates, rules
-from policy_cache.forecast.compare import PolicyText, TraceOptions, compare
+from policy_cache.forecast.compare import PolicyText, TraceOptions, calibrate, compare
+from policy_cache.forecast.optimum import Optimum
 from policy_cache.forecast.replay import Replay
 from policy_cache.forecast.tune import tune
 from policy_cache.live.engine import Engine
 from policy_cache.packaged import packaged
 from policy_cache.policy.text.search import search
-from policy_cache.providers.price_map import prices_of
+from policy_cache.providers.cache_rules import ExplicitRules
+from policy_cache.providers.price_map import prices_of, route_prices
 from policy_cache.trace.record import TraceRecord
 from tests.forecast.conversations import SEED, lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from policy_cache.cache.scale import Scale
     from policy_cache.forecast.result import Simulation
 
 MODELS = {
@@ -44,7 +48,8 @@ MODELS = {
 }
 """A model of each read price; all write at 1.25 and 2, and have the same minimum."""
 TOGETHER = (1, 4, 12)
-OPTIMUM, TUNED, KNOWN = "optimum", "what `tune` proposes", "the best with the law known"
+TUNED, KNOWN = "what `tune` proposes", "the best with the law known"
+BOUNDS = OPTIMUM, PINGED = "optimum", "optimum with pings"
 
 _LEARNS = re.compile(r"ttl: *auto")
 
@@ -95,13 +100,18 @@ def costs(records: Sequence[TraceRecord], tried: Mapping[str, str], after: int =
         prices = prices_of(model.removeprefix("anthropic/"), "anthropic")
         assert prices is not None
         paid = [cost(outcome, prices) or Decimal(0) for outcome in tokens]
+        known = dict(zip(fixed, paid, strict=False))
         learning = {name: text for name, text in tried.items() if name not in fixed}
-        each = replayed([Engine.passing(), *map(Engine.from_text, learning.values())], model)
-        learned = [column.groups["counts"].cost or Decimal(0) for column in each.policies[1:]]
-        known = dict(zip((*fixed, *learning), (*paid[: len(fixed)], *learned), strict=True))
+        if learning:
+            each = replayed([*map(Engine.from_text, learning.values())], model)
+            for name, column in zip(learning, each.policies, strict=True):
+                known[name] = column.groups["counts"].cost or Decimal(0)
         found[price] = Counter({name: known[name] for name in tried})
         found[price][TUNED] = min(paid[len(fixed) :])
-        found[price][OPTIMUM] = _least(each) - _least_before(records[:after], model)
+        sent = [_sent_to(record, model) for record in records]
+        for name in BOUNDS:
+            # Little is lost by what the rest would have had the first ones keep.
+            found[price][name] = least(sent, name) - least(sent[:after], name)
     return found
 
 
@@ -109,17 +119,17 @@ def _sent_to(record: TraceRecord, model: str) -> TraceRecord:
     return record._replace(request={**record.request, "model": model})
 
 
-def _least(simulation: Simulation) -> Decimal:
-    assert simulation.optimum is not None
-    return simulation.optimum
-
-
-def _least_before(records: Sequence[TraceRecord], model: str) -> Decimal:
-    """The optimum of what came first; little is lost by what the rest would have had it keep."""
-    replay = Replay([Engine.passing()])
+def least(records: Sequence[TraceRecord], bound: str, scales: Mapping[str, Scale] | None = None) -> Decimal:
+    """The optimum of some requests, with pings or without."""
+    router, readers = Engine.passing(), Readers(scales or {})
+    optima: dict[tuple[str, str], Optimum] = {}
     for record in records:
-        replay.add(_sent_to(record, model))
-    return _least(replay.finish())
+        route = router.route(record.request)
+        prompt = readers.read(record.request, route, record.scope)
+        assert isinstance(route.cache, ExplicitRules)
+        begun = Optimum(route.cache, pings=bound == PINGED)
+        optima.setdefault((record.scope, route.qualified), begun).add(prompt, record.at, route_prices(route))
+    return sum((optimum.total or Decimal(0) for optimum in optima.values()), Decimal(0))
 
 
 def mixed(mix: Mix, tried: Mapping[str, str], after: int) -> dict[str, Costs]:
@@ -149,7 +159,9 @@ def recorded(file: Path, tried: Mapping[str, str]) -> Costs:
     for name, column in zip(tried, simulation.policies, strict=True):
         paid[name] = column.total.cost or Decimal(0)
     paid[TUNED] = sum((choice.marked.cost or Decimal(0) for choice in tune(options)[0]), Decimal(0))
-    paid[OPTIMUM] = _least(simulation)
+    records, scales = list(options.read()), calibrate(options)
+    for name in BOUNDS:
+        paid[name] = least(records, name, scales)
     return paid
 
 
