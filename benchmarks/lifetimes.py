@@ -151,9 +151,9 @@ def paused(folder: Path, mean: float, seed: int, tried: Mapping[str, str]) -> di
     return costs(records, tried)
 
 
-def recorded(file: Path, tried: Mapping[str, str]) -> Costs:
-    """What a session cost, by the models that it was sent to."""
-    options = TraceOptions((str(file),))
+def recorded(file: Path, tried: Mapping[str, str], model: str | None) -> Costs:
+    """What a session cost, by the models that it was sent to, or by another one."""
+    options = TraceOptions((str(file),), model=model)
     simulation, _ = compare(options, [PolicyText(name, text) for name, text in tried.items()])
     paid: Costs = Counter()
     for name, column in zip(tried, simulation.policies, strict=True):
@@ -206,10 +206,10 @@ def show(title: str, columns: Mapping[str, Sequence[Mapping[str, Costs]]]) -> No
         print(f"\n{title}, read price {price}\n", *table(sums), sep="\n", flush=True)
 
 
-def sessions(files: Sequence[Path], tried: Mapping[str, str]) -> None:
-    each = [recorded(file, tried) for file in files]
+def sessions(files: Sequence[Path], tried: Mapping[str, str], model: str | None) -> None:
+    each = [recorded(file, tried, model) for file in files]
     whole = _sum(each)
-    print(f"\n{len(files)} sessions, as recorded\n")
+    print(f"\n{len(files)} sessions, {model or 'as recorded'}\n")
     print("| policy | cost | of all | median session | 90th percentile |")
     print("|---|---:|---:|---:|---:|")
     for name, paid in whole.items():
@@ -229,13 +229,14 @@ def main(tried: Callable[[], Mapping[str, str]] = policies) -> None:
     parser.add_argument("--seeds", type=int, default=1, help="how many draws of each kind")
     parser.add_argument("--conversations", type=int, default=12, help="of each draw")
     parser.add_argument("--after", type=int, default=0, help="requests of each draw whose costs are left out")
+    parser.add_argument("--model", help="that sessions with times are taken to have been sent to")
     arguments = parser.parse_args()
     known = tried()
     if not arguments.folders:
         generated(arguments, known)
     for folder in arguments.folders:
         if files := sorted(folder.glob("*.json")):
-            sessions(files, known)
+            sessions(files, known, arguments.model)
         if any(folder.glob("*.jsonl")):
             conversations(folder, arguments.seeds, known)
 
