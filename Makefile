@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export LITELLM_LOCAL_MODEL_COST_MAP := True
 
-.PHONY: demo test test-all test-oldest test-proxy upstream matrix test-ray load lint types imports pytest redis-server bench routing fuzz schema docs site editors studio build clean
+.PHONY: demo test test-all test-oldest test-proxy upstream matrix test-ray load lint types imports pytest redis-server bench routing lifetimes fuzz schema docs site editors studio build clean
 
 demo: $(VENV)/.installed
 	$(BIN)/policy-cache demo
@@ -90,6 +90,11 @@ routing: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.traffic
 	$(BIN)/python -m benchmarks.routing
 	$(BIN)/python -m benchmarks.prediction
+
+# What lifetimes cost on generated traffic, and how near the optimum is to real placements; takes ten minutes.
+lifetimes: $(VENV)/.installed
+	$(BIN)/python -m benchmarks.lifetimes
+	$(BIN)/python -m benchmarks.bound
 
 # The property tests again, with many more examples, and policies mutated at random.
 fuzz: $(VENV)/.installed

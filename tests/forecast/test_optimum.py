@@ -2,17 +2,16 @@
 
 from dataclasses import replace
 from decimal import Decimal
-from itertools import product
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policy_cache.cache.cost import cost
-from policy_cache.cache.explicit import CacheModel
+from policy_cache.cache.explicit import CacheModel, CacheOutcome
 from policy_cache.forecast.optimum import Optimum
 from policy_cache.providers.prices import claude_prices
 from tests.cache.prompts import block, explicit_rules, prompt, send, texts
+from tests.forecast.placements import cheapest, paid_for
 
 # One USD for an uncached token, so that costs are in tokens.
 PLAIN = claude_prices(Decimal(1_000_000), Decimal(0))
@@ -34,8 +33,8 @@ def mark(plain, ttls):
     return plain.mark({i: ttl for i, ttl in zip(range(len(plain.blocks)), ttls, strict=False) if ttl})
 
 
-def optimum(sent, prices=PLAIN, minimum=0):
-    found = Optimum(explicit_rules(minimum))
+def optimum(sent, prices=PLAIN, minimum=0, *, pings=False):
+    found = Optimum(explicit_rules(minimum), pings=pings)
     for plain, at in sent:
         found.add(plain, at, prices)
     return found.total
@@ -67,38 +66,29 @@ def conversations(draw):
     return sent
 
 
-def placements(plain):
-    """Every choice of breakpoints, those for an hour before those for five minutes."""
-    for ttls in product((None, "5m", "1h"), repeat=len(plain.blocks)):
-        chosen = [ttl for ttl in ttls if ttl]
-        if chosen == sorted(chosen):
-            yield mark(plain, ttls)
+class Node:
+    """A block of a tree of prompts, until everything that covers it has expired."""
+
+    def __init__(self):
+        self.touches, self.nodes, self.ended = [], {}, []
+
+    def least(self, *, hours, pings):
+        return _least(self.touches, hours=hours, pings=pings)
+
+    def minutes(self, *, pings):
+        """What it costs with all that follows it, nothing of that written for an hour."""
+        below = (node.minutes(pings=pings) for node in (*self.nodes.values(), *self.ended))
+        return self.least(hours=False, pings=pings) + sum(below)
+
+    def total(self, *, pings):
+        """What it costs with all that follows it; whoever wants an hour there pays one here."""
+        below = (node.total(pings=pings) for node in (*self.nodes.values(), *self.ended))
+        return min(self.minutes(pings=pings), self.least(hours=True, pings=pings) + sum(below))
 
 
-def paid_for(outcome, prices):
-    return cost(outcome, prices.for_prompt(outcome.total))
-
-
-def cheapest(sent, prices=PLAIN, minimum=0):
-    """The cost of the best placement, all of them tried; of equal caches the cheapest is followed."""
-    found = {frozenset(): (Decimal(0), {})}
-    for plain, at in sent:
-        following = {}
-        for (paid, entries), placed in product(found.values(), list(placements(plain))):
-            cache = CacheModel(explicit_rules(minimum))
-            cache.entries = dict(entries)
-            total = paid + paid_for(send(cache, placed, at), prices)
-            live = {digest: entry for digest, entry in cache.entries.items() if entry.expires > at}
-            state = frozenset((digest, entry.ttl, entry.expires) for digest, entry in live.items())
-            if state not in following or total < following[state][0]:
-                following[state] = total, live
-        found = following
-    return min(paid for paid, _ in found.values())
-
-
-def block_by_block(sent, prices, minimum):
-    """The same bound, for each block alone, with everything that a request could do to it tried."""
-    total, touches = Decimal(0), {}
+def block_by_block(sent, prices, minimum, *, pings=False):
+    """The same bound, for each block, with everything that a request could do to it tried."""
+    total, root = Decimal(0), Node()
     for plain, at in sent:
         price = prices.for_prompt(plain.tokens)
         token = price.input / 1_000_000
@@ -106,28 +96,38 @@ def block_by_block(sent, prices, minimum):
             total += plain.tokens * token
             continue
         total += plain.tail * token
+        kept = 3_600 * (1 + int(price.write_1h / price.read) if pings else 1)
+        node = root
         for digest, one in zip(plain.prefix.digests, plain.blocks, strict=True):
-            touches.setdefault(digest, []).append((at, one.tokens * token, price.read / price.input))
-    return total + sum(map(_least, touches.values()))
+            if digest in node.nodes and at - node.nodes[digest].touches[-1][0] >= kept:
+                node.ended.append(node.nodes.pop(digest))
+            node = node.nodes.setdefault(digest, Node())
+            node.touches.append((at, one.tokens * token, price.read / price.input))
+    return total + sum(node.total(pings=pings) for node in (*root.nodes.values(), *root.ended))
 
 
-def _least(touches):
-    # What was paid, by when the block is no longer covered, and for how long a read covers it.
-    found = {(float("-inf"), 0): 0}
+def _least(touches, *, hours, pings):
+    # What was paid, by when the block is no longer covered, for how long a read covers it, and whether an
+    # hour was ever paid for.
+    found, ping = {(float("-inf"), 0, False): 0}, Decimal("Infinity")
     for at, plain, read in touches:
         following = {}
-        for (until, lifetime), paid in found.items():
+        for (until, lifetime, once), paid in found.items():
             after = [
-                ((until, lifetime), plain),
-                ((at + 300, 300), plain * Decimal("1.25")),
-                ((at + 3600, 3600), plain * 2),
+                ((until, lifetime, once), plain),
+                ((at + 300, 300, once), plain * Decimal("1.25")),
+                ((at + 3600, 3600, True), plain * 2),
             ]
             if at < until:
-                after.append(((at + lifetime, lifetime), plain * read))
+                after.append(((at + lifetime, lifetime, once), plain * read))
+            elif lifetime and pings:
+                pinged = ping * Decimal((at - until + lifetime) // lifetime)
+                after.append(((at + lifetime, lifetime, once), plain * read + pinged))
             for then, price in after:
                 following[then] = min(paid + price, following.get(then, paid + price))
-        found = following
-    return min(found.values())
+        # A prompt sent before is what a ping sends.
+        found, ping = following, min(ping, plain * read)
+    return min(paid for (_, _, once), paid in found.items() if once == hours)
 
 
 class TestOneBlock:
@@ -180,7 +180,7 @@ def test_what_expired_is_forgotten():
     for hour in range(100):
         found.add(prompt(block("shared"), block(f"{hour}"), block("end")), 3600 * hour, PLAIN)
         found.add(prompt(block("shared"), block(f"{hour} too")), 3600 * hour + 1, PLAIN)
-    (shared,) = found._runs.values()
+    (shared,) = found._root.runs.values()
     assert len(shared.runs) <= 4
 
 
@@ -188,9 +188,14 @@ def test_a_long_conversation_stays_one_run():
     found = Optimum(explicit_rules())
     for turn in range(100):
         found.add(prompt(*texts(2 * turn + 1)), 30 * turn, PLAIN)
-    (conversation,) = found._runs.values()
+    (conversation,) = found._root.runs.values()
     (latest,) = conversation.runs.values()
     assert (len(conversation.digests), len(latest.digests), latest.runs) == (197, 2, {})
+
+
+def test_an_end_that_changes_each_time_is_never_written():
+    sent = [(prompt(*texts(turn), block(f"reminder {turn}", 1)), float(turn)) for turn in range(1, 40)]
+    assert optimum(sent) == sum(125 + 10 * (turn - 1) + 1 for turn in range(1, 40)) - 25
 
 
 @pytest.mark.property
@@ -209,17 +214,105 @@ def test_no_placement_costs_less(sent, prices, minimum, chosen):
 @settings(max_examples=50)
 @given(sequences(most=4, longest=3), rates, st.sampled_from([0, 1, 50]))
 def test_the_best_placement_costs_no_less(sent, prices, minimum):
-    assert optimum(sent, prices, minimum) <= cheapest(sent, prices, minimum)
+    paid, _ = cheapest(sent, prices, explicit_rules(minimum), everywhere=True)
+    assert optimum(sent, prices, minimum) <= paid
+
+
+@pytest.mark.property
+@settings(max_examples=50)
+@given(sequences(most=4, longest=4), rates)
+def test_the_best_placement_is_where_prompts_end_or_part(sent, prices):
+    paid, _ = cheapest(sent, prices, explicit_rules())
+    assert cheapest(sent, prices, explicit_rules(), everywhere=True)[0] == paid
+
+
+@pytest.mark.property
+@settings(max_examples=30)
+@given(sequences(most=6, longest=24), rates)
+def test_the_best_placement_of_long_prompts_costs_no_less(sent, prices):
+    paid, placed = cheapest(sent, prices, explicit_rules())
+    assert optimum(sent, prices) <= paid
+    cache = CacheModel(explicit_rules())
+    assert paid == sum(
+        paid_for(send(cache, prompt_, at), prices) for prompt_, (_, at) in zip(placed, sent, strict=True)
+    )
 
 
 @pytest.mark.property
 @settings(max_examples=50)
 @given(conversations(), rates, st.sampled_from([0, 50]))
 def test_a_growing_conversation_reaches_it(sent, prices, minimum):
-    assert optimum(sent, prices, minimum) == cheapest(sent, prices, minimum)
+    paid, _ = cheapest(sent, prices, explicit_rules(minimum), everywhere=True)
+    assert optimum(sent, prices, minimum) == paid
+
+
+def test_behind_what_is_shared_an_hour_costs_an_hour_of_that_too():
+    """The shared block alone would be kept for five minutes, since somebody reads it every 100 seconds."""
+    shared = block("shared", 8_000)
+    sent = [(prompt(shared, block(f"{n % 4}", 1_600)), 100 * n) for n in range(12)]
+    conversations = 4 * 1_600 * Decimal("2.05")
+    reads = 11 * 200
+    paid, _ = cheapest(sent, CHEAP_READS, explicit_rules())
+    assert optimum(sent, CHEAP_READS) == paid == 16_000 + reads + conversations
 
 
 @pytest.mark.property
-@given(sequences(most=20), rates, st.sampled_from([0, 1, 50, 150]))
-def test_runs_cost_what_their_blocks_do(sent, prices, minimum):
-    assert optimum(sent, prices, minimum) == block_by_block(sent, prices, minimum)
+@given(sequences(most=20), rates, st.sampled_from([0, 1, 50, 150]), st.booleans())
+def test_runs_cost_what_their_blocks_do(sent, prices, minimum, pings):
+    assert optimum(sent, prices, minimum, pings=pings) == block_by_block(sent, prices, minimum, pings=pings)
+
+
+class TestPings:
+    """A read between requests lets an entry outlive the pause."""
+
+    @pytest.mark.parametrize(
+        ("times", "least"),
+        [
+            ([0, 299], 125 + 10),
+            ([0, 300], 125 + 10 + 10),
+            ([0, 599], 125 + 10 + 10),
+            ([0, 600], 125 + 2 * 10 + 10),
+            ([0, 900, 1_800], 125 + 2 * (3 * 10 + 10)),
+            ([0, 1_200, 2_400], 200 + 10 + 10),
+            ([0, 4_000], 200),
+            ([0, 4_000, 8_000], 200 + 2 * (10 + 10)),
+        ],
+    )
+    def test_a_block(self, times, least):
+        assert optimum([(prompt(*texts(1)), at) for at in times], pings=True) == least
+
+    def test_it_is_kept_for_as_long_as_that_can_pay(self):
+        sent = [(prompt(*texts(1)), 18 * 3_600 * n) for n in range(3)]
+        assert optimum(sent, CHEAP_READS, pings=True) == 200 + 2 * Decimal("2.5") * (18 + 1)
+
+    @pytest.mark.property
+    @given(sequences(most=20), rates, st.sampled_from([0, 50]))
+    def test_they_never_cost_more(self, sent, prices, minimum):
+        assert optimum(sent, prices, minimum, pings=True) <= optimum(sent, prices, minimum)
+
+    @pytest.mark.property
+    @given(sequences(most=20), rates)
+    def test_they_are_for_longer_pauses(self, sent, prices):
+        closer = [(plain, at / 1_000) for plain, at in sent]
+        assert optimum(closer, prices, pings=True) == optimum(closer, prices)
+
+    @pytest.mark.property
+    @given(
+        sequences(),
+        rates,
+        st.lists(st.tuples(markers, st.sampled_from([None, 299, 3_599])), min_size=12),
+    )
+    def test_no_placement_with_pings_costs_less(self, sent, prices, chosen):
+        cache = CacheModel(explicit_rules())
+        paid = Decimal(0)
+        following = [at for _, at in (*sent[1:], sent[-1])]
+        for (plain, at), (ttls, every), until in zip(sent, chosen, following, strict=False):
+            placed = mark(plain, ttls)
+            paid += paid_for(send(cache, placed, at), prices)
+            for again in range(1, int((until - at) // every) + 1 if every else 0):
+                plan = cache.plan(placed, at + again * every)
+                if plan.writes:
+                    break
+                cache.commit(plan, plan.started)
+                paid += paid_for(CacheOutcome(read=plan.outcome.read), prices)
+        assert optimum(sent, prices, pings=True) <= paid
