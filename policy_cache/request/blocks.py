@@ -127,10 +127,9 @@ def context(prompt: Prompt) -> Hashable:
     Where that is equal, so are the blocks, but for whether a policy may mark them.
     """
     has_tools = bool(prompt.tools)
-    if prompt.area == "messages":
+    if prompt.area == "messages" or has_tools:
         return has_tools, prompt.programmatic
-    is_text = isinstance(prompt.request["input"], str)
-    return has_tools, prompt.programmatic, is_text, frozenset() if has_tools else prompt.calling
+    return has_tools, prompt.programmatic, prompt.calling
 
 
 _FUNCTIONS = {"messages": ("function", "custom", None), "input": ("function",)}
