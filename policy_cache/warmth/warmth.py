@@ -23,7 +23,7 @@ from policy_cache.live.engine import Engine
 from policy_cache.providers.cache_rules import AutomaticRules
 from policy_cache.providers.price_map import route_prices
 from policy_cache.request.prompt import Prompt
-from policy_cache.usage.account import Change
+from policy_cache.usage.account import Switch
 from policy_cache.usage.sessions import session_of
 from policy_cache.warmth.ahead import ahead
 from policy_cache.warmth.quote import Quote, unknown
@@ -136,7 +136,7 @@ class Warmth:
                 quotes.append(unknown(name, f"it could not be quoted: {type(error).__name__}"))
         return quotes
 
-    def answered(self, plan: Plan, usage: CacheUsage | None, *, at: float | None = None) -> Change | None:
+    def answered(self, plan: Plan, usage: CacheUsage | None, *, at: float | None = None) -> Switch | None:
         """Learn from an answer.
 
         Args:
@@ -153,7 +153,7 @@ class Warmth:
             self._fault(error, "an answer taught nothing")
             return None
 
-    def _answered(self, plan: Plan, usage: CacheUsage | None, at: float | None) -> Change | None:
+    def _answered(self, plan: Plan, usage: CacheUsage | None, at: float | None) -> Switch | None:
         now = self._clock()
         at = now if at is None else at
         if not (_is_time(now) and _is_time(at)):
@@ -177,7 +177,7 @@ class Warmth:
             return None
         paid = _cost(route, outcome if told is None else told.outcome, usage)
         stayed = self._stayed(plan, before, usage, at)
-        return Change(before.model, None if paid is None or stayed is None else paid - stayed)
+        return Switch(before.model, None if paid is None or stayed is None else paid - stayed)
 
     def _learned(
         self,

@@ -1,4 +1,4 @@
-"""What is said of models, prices, clocks and usage that are wrong, and what a change of model costs."""
+"""What is said of models, prices, clocks and usage that are wrong, and what a switch of model costs."""
 
 from __future__ import annotations
 
@@ -235,7 +235,7 @@ def test_nothing_of_a_prompt_is_kept(tell, warmth):
     assert b"sesame" not in pickle.dumps(warmth.__dict__)
 
 
-def test_what_a_change_cost(tell, quote):
+def test_what_a_switch_cost(tell, quote):
     assert tell() is None
     stayed, moved = quote(SONNET).cost, quote(HAIKU).cost
     change = tell(HAIKU)
@@ -250,11 +250,11 @@ def test_a_change_reaches_metrics_and_records(engine, warmth):
 
     class Figures:
         def answered(self, _, account):
-            told.append(account.change)
+            told.append(account.switch)
 
     class Recorder:
         def record(self, _, *, policy, **__):
-            told.append(policy.get("change"))
+            told.append(policy.get("switch"))
             return True
 
     accounting = Accounting(warmth=warmth, metrics=Figures(), recorder=Recorder())
@@ -281,3 +281,9 @@ def test_the_warm_one_is_kept_within_a_premium(warmth):
     assert prefer([cheap, warm]) is cheap
     assert prefer([cheap, warm], 0.05) is warm
     assert prefer([cheap, warm], 0.04) is cheap
+
+
+@pytest.mark.parametrize("premium", [-0.1, float("nan"), float("inf")])
+def test_a_premium_that_can_be_none_is_refused(premium):
+    with pytest.raises(ValueError, match=f"`max_premium` is {premium}, and must be finite and not negative"):
+        prefer([], premium)
