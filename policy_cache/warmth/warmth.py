@@ -367,7 +367,10 @@ def _asked(
     params, info = candidate.get("litellm_params"), candidate.get("model_info")
     own = params if isinstance(params, Mapping) else {}
     name = info.get("id") if isinstance(info, Mapping) else None
-    given = {**request, **own} | ({} if info is None else {"model_info": info})
+    # What a deployment has of its own are defaults, but for where it is.
+    given = {**own, **request, **{member: own[member] for member in ELSEWHERE & own.keys()}}
+    if info is not None:
+        given["model_info"] = info
     return str(name or own.get("model") or ""), given
 
 

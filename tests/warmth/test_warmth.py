@@ -139,6 +139,27 @@ def test_a_deployment_with_tools_of_its_own_is_quoted_with_them(warmth):
     assert warmth.faults == {}
 
 
+def test_what_a_request_says_goes_before_what_its_deployment_does(warmth):
+    tool = {"type": "function", "function": {"name": "f", "description": LONG, "parameters": {}}}
+    bare = {"litellm_params": {"model": SONNET}}
+    own = {"litellm_params": {"model": SONNET, "tools": [tool]}}
+    first, second = warmth.quote({**REQUEST, "tools": []}, [bare, own])
+    assert first == second
+
+
+def test_a_deployment_that_thinks_does_not_read_what_others_wrote(engine, warmth):
+    warmth.answered(engine.plan({**REQUEST, "model": SONNET}), None)
+    thinking = {"type": "enabled", "budget_tokens": 1_024}
+    bare = {"litellm_params": {"model": SONNET}}
+    own = {"litellm_params": {"model": SONNET, "thinking": thinking}}
+    first, second, third = warmth.quote(REQUEST, [bare, own, bare])
+    assert first == third
+    assert first.in_conversation
+    assert not second.in_conversation
+    [alone] = warmth.quote({**REQUEST, "thinking": thinking}, [bare])
+    assert alone == second
+
+
 @pytest.mark.parametrize(("models", "number"), [(None, 0), (SONNET, 1), ({"litellm_params": {}}, 1)])
 def test_one_candidate_is_one_quote(warmth, models, number):
     assert len(warmth.quote(REQUEST, models)) == number
