@@ -1,18 +1,29 @@
-"""`python -m benchmarks.warmth`: what a quote takes, and what 50,000 entries under churn do to it."""
+"""`python -m benchmarks.warmth`: what a quote takes, and what 50,000 entries under churn do to it.
+
+Each quote is of a conversation that went on: two of its 41 messages are new. Models report their usage, so
+that each has a scale of its own.
+"""
 
 from __future__ import annotations
 
 import gc
 import tracemalloc
 from itertools import count
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.measure import ratio, side_by_side, timing
 from benchmarks.request import agent_request
 from policy_cache import Engine
 from policy_cache.cache.entries import Entry
+from policy_cache.usage.usage import CacheUsage
 from policy_cache.warmth import Table, Warmth
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
 ENTRIES = 50_000
+CONVERSATIONS = 1_000
+MESSAGES = 41
 MIXED = [
     "anthropic/claude-sonnet-4-5",
     "anthropic/claude-haiku-4-5",
@@ -40,34 +51,77 @@ def churn(table: Table, entries: int) -> None:
         table.change(number.to_bytes(16, "big"), made, (), 0.0)
 
 
-def main() -> None:
-    engine, request = Engine.default(), agent_request()
-    few, many = Table(), Table(ENTRIES)
+def next_turn(request: dict[str, Any]) -> dict[str, object]:
+    """The same conversation with two messages that nobody read before; the others are its own."""
+    number, messages = next(numbers), request["messages"]
+    new = [{**message, "content": f"{number} {message['content']}"} for message in messages[-2:]]
+    return {**request, "messages": [*messages[:-2], *new]}
+
+
+def another(request: dict[str, Any]) -> dict[str, object]:
+    """A conversation of as many messages that nobody read before, a few words each."""
+    number = next(numbers)
+    said = [{**message, "content": f"{number} {message['role']}"} for message in request["messages"]]
+    return {**request, "messages": said}
+
+
+def taught(engine: Engine, request: dict[str, object], table: Table) -> Warmth:
+    """What knows each model's own scale, and that the conversation is warm there."""
+    warmth = Warmth(engine, table=table)
+    for model in MIXED:
+        plan = engine.plan({**request, "model": model})
+        for _ in range(4):
+            warmth.answered(plan, CacheUsage(write_5m=32_000, uncached=500))
+    return warmth
+
+
+def memory(engine: Engine, request: dict[str, object]) -> None:
+    """Print what entries take, and what is remembered of prompts and sessions."""
     tracemalloc.start()
-    churn(many, ENTRIES)
+    table = Table(ENTRIES)
+    churn(table, ENTRIES)
     gc.collect()
     full = tracemalloc.get_traced_memory()[0]
-    churn(many, 2 * ENTRIES)
+    churn(table, 2 * ENTRIES)
     gc.collect()
     after = tracemalloc.get_traced_memory()[0]
-    tracemalloc.stop()
     print(
-        f"{len(many):,} entries: {full / 1e6:.1f} MB, and {after / 1e6:.1f} MB after {2 * ENTRIES:,} others"
+        f"{len(table):,} entries: {full / 1e6:.1f} MB, and {after / 1e6:.1f} MB after {2 * ENTRIES:,} others"
     )
-    warmths = {table: Warmth(engine, table=table) for table in (few, many)}
-    for model in MIXED:
-        for warmth in warmths.values():
-            warmth.answered(engine.plan({**request, "model": model}), None)
+    del table
+    gc.collect()
+    before = tracemalloc.get_traced_memory()[0]
+    warmth = Warmth(engine, table=Table(0))
+    most = 0
+    for number in range(CONVERSATIONS):
+        warmth.answered(engine.plan(another(request)), None)
+        if number % 100 == 99:
+            most = max(most, tracemalloc.get_traced_memory()[0] - before)
+    print(f"read of {CONVERSATIONS:,} conversations of {MESSAGES} messages: at most {most / 1e6:.1f} MB")
+    tracemalloc.stop()
+
+
+def main() -> None:
+    engine, request = Engine.default(), agent_request(messages=MESSAGES)
+    memory(engine, request)
+    few, many = Table(), Table(ENTRIES)
+    churn(many, ENTRIES)
+    warmths = {table: taught(engine, request, table) for table in (few, many)}
+
+    def quote(table: Table, models: Sequence[str | Mapping[str, object]]) -> Callable[[], object]:
+        return lambda: warmths[table].quote(next_turn(request), models)
+
     timings = side_by_side(
         {
             "rewrite": lambda: engine.rewrite(request),
-            "quote, one model": lambda: warmths[few].quote(request, MIXED[:1]),
-            "quote, ten deployments": lambda: warmths[few].quote(request, DEPLOYMENTS),
-            "quote, ten models on eight routes": lambda: warmths[few].quote(request, MIXED),
-            "ten deployments, 50,000 entries": lambda: warmths[many].quote(request, DEPLOYMENTS),
+            "quote, one model": quote(few, MIXED[:1]),
+            "quote, ten deployments": quote(few, DEPLOYMENTS),
+            "quote, ten models on eight routes": quote(few, MIXED),
+            "ten deployments, at first sight": lambda: Warmth(engine).quote(request, DEPLOYMENTS),
+            "ten deployments, 50,000 entries": quote(many, DEPLOYMENTS),
             "ten deployments, under churn": lambda: (
                 churn(many, 4),
-                warmths[many].quote(request, DEPLOYMENTS),
+                warmths[many].quote(next_turn(request), DEPLOYMENTS),
             ),
         }
     )
@@ -75,8 +129,13 @@ def main() -> None:
     for name, rounds in timings.items():
         one = timing(rounds)
         print(f"{name:36}{one.best:10.1f}{one.median:10.1f}")
-    base = "quote, ten deployments"
-    for name in ("ten deployments, 50,000 entries", "ten deployments, under churn"):
+    for name, base in (
+        ("quote, one model", "rewrite"),
+        ("quote, ten deployments", "rewrite"),
+        ("quote, ten models on eight routes", "rewrite"),
+        ("ten deployments, 50,000 entries", "quote, ten deployments"),
+        ("ten deployments, under churn", "quote, ten deployments"),
+    ):
         print(f"{name} / {base}: {ratio(timings, name, base):.2f}")
 
 

@@ -27,7 +27,7 @@ COMMANDS = {
     "doctor": "Say what the installed litellm makes of a marker on every route.",
     "simulate": "Tell what policies would have saved on a recorded trace.",
     "misses": "Say why the requests of a recorded trace did not read the cache.",
-    "switches": "Say what changes of model in a recorded trace cost, and what other routers would have paid.",
+    "switches": "Say what switches of model cost in a recorded trace, and what other routers would pay.",
     "report": "Show on one page what policies would have saved on a recorded trace.",
     "studio": "Show on a local page what a policy does, as you write it.",
     "tune": "Propose a policy for the requests of a recorded trace.",

@@ -1,4 +1,4 @@
-"""What changes of model cost in a trace, and what other routers would have paid for the same requests."""
+"""What switches of model cost in a trace, and what other routers would have paid for the same requests."""
 
 from __future__ import annotations
 

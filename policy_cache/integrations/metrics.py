@@ -51,16 +51,16 @@ _COUNTERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
         "What caching cost where it cost more than it saved, by who caused that.",
         ("route", "source"),
     ),
-    "policy_cache_model_changes": (
+    "policy_cache_model_switches": (
         "Answers of sessions that went on with another model, by the route that they went to.",
         ("route",),
     ),
-    "policy_cache_model_change_cost_usd": (
-        "What a change of model cost against staying, where it cost more.",
+    "policy_cache_model_switch_cost_usd": (
+        "What a switch of model cost against staying, where it cost more.",
         ("route",),
     ),
-    "policy_cache_model_change_saved_usd": (
-        "What a change of model saved against staying, where it cost less.",
+    "policy_cache_model_switch_saved_usd": (
+        "What a switch of model saved against staying, where it cost less.",
         ("route",),
     ),
     "policy_cache_odd_usages": ("Answers whose usage is missing or cannot be true.", ("kind",)),
@@ -124,11 +124,11 @@ class Metrics:
                 self._sink.add("policy_cache_tokens", tokens, {"route": route, "kind": kind, "start": start})
         for share in account.shares:
             self._caused(route, share)
-        if account.change is not None:
-            self._sink.add("policy_cache_model_changes", 1, {"route": route})
-            if cost := float(account.change.cost or 0):
+        if account.switch is not None:
+            self._sink.add("policy_cache_model_switches", 1, {"route": route})
+            if cost := float(account.switch.cost or 0):
                 name = "cost" if cost > 0 else "saved"
-                self._sink.add(f"policy_cache_model_change_{name}_usd", abs(cost), {"route": route})
+                self._sink.add(f"policy_cache_model_switch_{name}_usd", abs(cost), {"route": route})
 
     def _caused(self, route: str, share: Share) -> None:
         source, rule = share.owner

@@ -101,7 +101,9 @@ class OptionBlock:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             return self._wrong(member, "a number")
         if not 0 <= value < math.inf:
-            self._refuse("PC125", f"`{member}` in `{self.name}` is {value}, and must not be negative")
+            self._refuse(
+                "PC125", f"`{member}` in `{self.name}` is {value}, and must be finite and not negative"
+            )
         return float(value)
 
     def missing(self, member: str) -> NoReturn:

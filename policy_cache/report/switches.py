@@ -35,7 +35,7 @@ def full(switches: Switches, shown: Sequence[Switch], summary: TraceSummary, nam
     """The switches by pair of models, the dearest of them, and what each router would have paid."""
     number = sum(pair.count for pair in switches.pairs.values())
     yield Span(
-        f"{visible(name)}: {counted(number, 'change')} of model in {counted(switches.requests, 'request')}\n"
+        f"{visible(name)}: {counted(number, 'switch')} of model in {counted(switches.requests, 'request')}\n"
     )
     yield from (Span(f"{warning}\n", "warning") for warning in warnings(switches, summary))
     if switches.pairs:
@@ -44,7 +44,7 @@ def full(switches: Switches, shown: Sequence[Switch], summary: TraceSummary, nam
             (f"{visible(source)} to {visible(target)}", f"{pair.count:,}", _cost(pair))
             for (source, target), pair in ordered(switches)
         ]
-        yield from grid(("change", "number", "cost against staying"), rows)
+        yield from grid(("switch", "number", "cost against staying"), rows)
         yield Span("\n")
     for switch in shown:
         yield from line(switch)
@@ -58,7 +58,7 @@ def full(switches: Switches, shown: Sequence[Switch], summary: TraceSummary, nam
             (NAMES[name], usd(paid.cost), f"{paid.read:,}", f"{paid.switches:,}")
             for name, paid in switches.bills.items()
         ]
-        yield from grid(("router", "cost", "tokens read", "changes"), bills)
+        yield from grid(("router", "cost", "tokens read", "switches"), bills)
         yield Span(f"{MODELLED}\n", "dim")
 
 

@@ -41,7 +41,7 @@ def rates_of(model: str, usage: CacheUsage) -> Prices | None:
     return None if prices is None else prices.for_prompt(usage.prompt)
 
 
-class Change(NamedTuple):
+class Switch(NamedTuple):
     """A request whose session went on with another model.
 
     Attributes:
@@ -67,7 +67,7 @@ class Account:
         rates: The prices that apply to a prompt of its size; None where they are unknown.
         shares: Who caused what was read and written; they add up to `usage` and to `saved`.
         start: How it found its session.
-        change: What it cost that its session went on with another model; None where it did not, or where
+        switch: What it cost that its session went on with another model; None where it did not, or where
             no `Warmth` is told of answers.
     """
 
@@ -79,7 +79,7 @@ class Account:
     rates: Prices | None
     shares: tuple[Share, ...]
     start: Start
-    change: Change | None = None
+    switch: Switch | None = None
 
     @property
     def saved(self) -> Decimal | None:
@@ -88,14 +88,14 @@ class Account:
 
     def line(self) -> dict[str, object]:
         """What a recorded line says of the policy, in JSON's types; figures that are 0 are left out."""
-        changed: dict[str, object] = {}
-        if self.change is not None:
-            cost = self.change.cost
-            changed["change"] = {
-                "from": self.change.source,
+        switched: dict[str, object] = {}
+        if self.switch is not None:
+            cost = self.switch.cost
+            switched["switch"] = {
+                "from": self.switch.source,
                 "cost_usd": None if cost is None else float(cost),
             }
-        return changed | {
+        return switched | {
             "revision": self.revision,
             "route": self.route,
             "rules": list(self.rules),
@@ -112,7 +112,7 @@ class Account:
         }
 
 
-def account_of(plan: Plan, usage: CacheUsage, start: Start, change: Change | None = None) -> Account:
+def account_of(plan: Plan, usage: CacheUsage, start: Start, switch: Switch | None = None) -> Account:
     """The account of a request that was planned, sent and answered.
 
     Sizes are only estimated where something was read or written.
@@ -121,7 +121,7 @@ def account_of(plan: Plan, usage: CacheUsage, start: Start, change: Change | Non
         plan: What was decided for it.
         usage: What the answer reported.
         start: How it found its session.
-        change: What it cost that its session went on with another model.
+        switch: What it cost that its session went on with another model.
     """
     model = plan.route.qualified
     rates = rates_of(model, usage)
@@ -139,7 +139,7 @@ def account_of(plan: Plan, usage: CacheUsage, start: Start, change: Change | Non
         rates=rates,
         shares=priced(shares, rates),
         start=start,
-        change=change,
+        switch=switch,
     )
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from policy_cache.engine.plan import Mark, Plan
     from policy_cache.request.prompt import Shape
-    from policy_cache.usage.account import Account, Change
+    from policy_cache.usage.account import Account, Switch
     from policy_cache.usage.ledger import Ledger
 
 _log = logging.getLogger("policy_cache")
@@ -57,7 +57,7 @@ class Alarm(Protocol):
 class Warm(Protocol):
     """What learns which prefixes are cached, such as a `Warmth`."""
 
-    def answered(self, plan: Plan, usage: CacheUsage | None, *, at: float | None = None) -> Change | None: ...
+    def answered(self, plan: Plan, usage: CacheUsage | None, *, at: float | None = None) -> Switch | None: ...
 
 
 class Told(TypedDict, total=False):
@@ -157,10 +157,10 @@ class Accounting:
             plan = engine.plan(request, shape=shape).without(left_out)
             known = session_of(Prompt(plan.original, plan.route.shape), plan.route.model)
             session = known.hex()
-            change = None if self._warmth is None else self._warmth.answered(plan, usage, at=at)
+            switch = None if self._warmth is None else self._warmth.answered(plan, usage, at=at)
             if usage is not None:
                 start = self._sessions.start(known, self._clock(), usage, plan.route.cache)
-                account = account_of(plan, usage, start, change)
+                account = account_of(plan, usage, start, switch)
         finally:
             if self._recorder is not None:
                 policy = None if account is None else account.line()

@@ -36,15 +36,15 @@ class Stats:
     Attributes:
         ledger: The totals.
         without_usage: How many requests came without usage.
-        changes: How many requests went on with another model than their session's last.
-        change_cost: What those cost against staying, in USD, as far as it was recorded.
+        switches: How many requests went on with another model than their session's last.
+        switch_cost: What those cost against staying, in USD, as far as it was recorded.
         broken: The numbers of the lines that are no record, from 1.
     """
 
     ledger: Ledger
     without_usage: int = 0
-    changes: int = 0
-    change_cost: Decimal = Decimal(0)
+    switches: int = 0
+    switch_cost: Decimal = Decimal(0)
     broken: list[int] = field(default_factory=list)
 
 
@@ -92,12 +92,12 @@ def stats(lines: Iterable[bytes], ledger: Ledger | None = None, *, catalog: Cata
             start=start,
         )
         totals.ledger.add(account)
-        change = policy.get("change")
-        if isinstance(change, dict):
-            totals.changes += 1
-            cost = change.get("cost_usd")
+        switch = policy.get("switch")
+        if isinstance(switch, dict):
+            totals.switches += 1
+            cost = switch.get("cost_usd")
             if isinstance(cost, int | float) and math.isfinite(cost):
-                totals.change_cost += Decimal(repr(cost))
+                totals.switch_cost += Decimal(repr(cost))
     return totals
 
 

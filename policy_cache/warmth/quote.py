@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -59,6 +60,18 @@ def unknown(candidate: str, why: str, *, model: str = "", tokens: CacheOutcome |
     return Quote(candidate, model, tokens or CacheOutcome(), "unknown", why)
 
 
+def checked_premium(max_premium: float) -> float:
+    """A `max_premium` that can be one.
+
+    Raises:
+        ValueError: It is negative, or not finite.
+    """
+    if not 0 <= max_premium < math.inf:
+        msg = f"`max_premium` is {max_premium}, and must be finite and not negative"
+        raise ValueError(msg)
+    return max_premium
+
+
 def prefer(quotes: Sequence[Quote], max_premium: float = 0.0) -> Quote | None:
     """The cheapest candidate, this request and the turns to come; None where no price is known.
 
@@ -66,7 +79,11 @@ def prefer(quotes: Sequence[Quote], max_premium: float = 0.0) -> Quote | None:
         quotes: The candidates; of equal ones, the first.
         max_premium: The conversation's warm candidate is taken as long as it costs no more than this share
             above the cheapest: 0.1 for a tenth.
+
+    Raises:
+        ValueError: `max_premium` is negative, or not finite.
     """
+    checked_premium(max_premium)
     known = [(quote.total, quote) for quote in quotes if quote.total is not None]
     if not known:
         return None

@@ -23,19 +23,19 @@ def trace(*models, usage=None):
 
 
 FULL = """\
-trace.jsonl: 1 change of model in 3 requests
+trace.jsonl: 1 switch of model in 3 requests
 
-change                                                     number  cost against staying
+switch                                                     number  cost against staying
 anthropic/claude-sonnet-4-5 to anthropic/claude-haiku-4-5       1               $0.0041
 
 trace.jsonl:3: anthropic/claude-sonnet-4-5 to anthropic/claude-haiku-4-5: paid $0.0054, $0.0041 \
 against staying, session s
 
-router                                      cost  tokens read  changes
-as recorded                              $0.0229        4,303        1
-each session stays with its first model  $0.0188        8,614        0
-always the cheapest by the token         $0.0063        8,614        0
-follows the quotes                       $0.0063        8,614        0
+router                                      cost  tokens read  switches
+as recorded                              $0.0229        4,303         1
+each session stays with its first model  $0.0188        8,614         0
+always the cheapest by the token         $0.0063        8,614         0
+follows the quotes                       $0.0063        8,614         0
 Costs are modelled by the rules of each cache, or, as recorded, those of the usage that the trace has; \
 replies are included where it has them, and every model is taken to answer alike.
 """
@@ -67,7 +67,7 @@ def test_one_model_leaves_no_choice(run, save):
     save("trace.jsonl", "".join(trace(SONNET, SONNET)))
     ran = run("switches", "trace.jsonl")
     assert ran.out == (
-        "trace.jsonl: 0 changes of model in 2 requests\none model alone: no other router has a choice\n"
+        "trace.jsonl: 0 switches of model in 2 requests\none model alone: no other router has a choice\n"
     )
 
 
@@ -78,16 +78,33 @@ def test_a_model_of_nobody_is_refused(switched, among):
     assert f"--among: whose model is {among!r}?" in ran.err
 
 
+@pytest.mark.parametrize(
+    ("premium", "why"),
+    [
+        ("nan", "nan is not a finite number."),
+        ("inf", "inf is not a finite number."),
+        ("-0.1", "-0.1 is not in the range x>=0."),
+        ("-nan", "-nan is not a finite number."),
+        ("much", "'much' is not a valid float"),
+    ],
+)
+def test_a_premium_that_can_be_none_is_refused(switched, premium, why):
+    ran = switched("--max-premium", premium)
+    assert ran.code == 2
+    assert "--max-premium" in ran.err
+    assert why in ran.err
+
+
 def test_nothing_to_evaluate(run, save):
     save("trace.jsonl", "")
     assert run("switches", "trace.jsonl").code == 2
 
 
-def test_stats_counts_recorded_changes(run, save):
+def test_stats_counts_recorded_switches(run, save):
     usage = {"prompt_tokens": 10}
     lines = [json.loads(line) for line in trace(SONNET, HAIKU, usage=usage)]
-    lines[1]["policy"] = {"change": {"from": SONNET, "cost_usd": 0.25}}
+    lines[1]["policy"] = {"switch": {"from": SONNET, "cost_usd": 0.25}}
     save("trace.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
-    assert "1 change of model cost $0.2500 against staying\n" in run("stats", "trace.jsonl").out
+    assert "1 switch of model cost $0.2500 against staying\n" in run("stats", "trace.jsonl").out
     found = json.loads(run("stats", "trace.jsonl", "--output-format", "json").out)
-    assert (found["model_changes"], found["model_change_cost_usd"]) == (1, 0.25)
+    assert (found["model_switches"], found["model_switch_cost_usd"]) == (1, 0.25)

@@ -1,4 +1,4 @@
-"""What changes of model cost, and what other routers would have paid."""
+"""What switches of model cost, and what other routers would have paid."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from policy_cache.cache.cost import cost
 from policy_cache.cache.explicit import CacheOutcome
 from policy_cache.forecast.switches import Switches
 from policy_cache.providers.prices import list_prices
-from policy_cache.report.page.changes import picture
+from policy_cache.report.page.switches import picture
 from policy_cache.text.amounts import usd
 from policy_cache.trace.reader import Trace
 from policy_cache.trace.record import TraceRecord

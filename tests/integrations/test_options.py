@@ -94,7 +94,14 @@ def test_the_environment_has_the_last_word():
             {"warmth": {"max_premium": -1}},
             {},
             f"{BLOCK}.warmth",
-            "[PC125]: `max_premium` in `{}` is -1, and must not be negative",
+            "[PC125]: `max_premium` in `{}` is -1, and must be finite and not negative",
+            None,
+        ),
+        (
+            {"warmth": {"max_premium": float("nan")}},
+            {},
+            f"{BLOCK}.warmth",
+            "[PC125]: `max_premium` in `{}` is nan, and must be finite and not negative",
             None,
         ),
         (

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import ExitStack
 
 import litellm
 import pytest
 
-from benchmarks.routing import run
+from benchmarks.routing import Deployment, run
 from policy_cache import Engine
-from policy_cache.integrations.litellm import PreferWarm
+from policy_cache.emulator import serve
+from policy_cache.integrations.litellm import PolicyCacheHandler, PreferWarm
 from policy_cache.usage.usage import CacheUsage
 from policy_cache.warmth import Warmth
 
@@ -103,3 +105,42 @@ def test_a_premium_that_is_none_is_refused(warmth, premium):
 @pytest.mark.parametrize("given", [[], [{}], [{}, {}], [{"litellm_params": None}, 5], deployments("a")])
 def test_what_cannot_be_quoted_is_left(warmth, given):
     assert filtered(PreferWarm(warmth), given) == list(range(len(given)))
+
+
+@pytest.fixture
+def behind():
+    """Three emulators, and a Router before them: two of a model, and one to fall back to."""
+    emulators = [Deployment() for _ in range(3)]
+    with ExitStack() as served:
+        models = deployments(*(served.enter_context(serve(emulator)) for emulator in emulators))
+        for model, name in zip(models, ["claude", "claude", "spare"], strict=True):
+            model["model_name"] = name
+            model["litellm_params"] |= {"api_base": model["model_info"]["id"], "max_retries": 0}
+        fallbacks = [{"claude": ["spare"]}]
+        yield emulators, litellm.Router(model_list=models, num_retries=0, fallbacks=fallbacks)
+
+
+def text_of(chunks):
+    return "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
+
+
+def test_synchronous_calls_go_where_the_router_wants(engine, behind):
+    """litellm asks filters in its asynchronous calls alone: nothing is kept, and nothing is lost."""
+    emulators, router = behind
+    warmth = Warmth(engine)
+    check = PreferWarm(warmth)
+    litellm.callbacks = [PolicyCacheHandler(engine, warmth=warmth), check]
+
+    def send():
+        whole = router.completion(model="claude", max_tokens=8, **CONVERSATION)
+        chunks = router.completion(model="claude", max_tokens=8, stream=True, **CONVERSATION)
+        assert whole.choices[0].message.content
+        assert text_of(chunks)
+        return [emulator.requests for emulator in emulators]
+
+    for _ in range(4):
+        load = send()
+    assert (sum(load), load[2]) == (8, 0)
+    emulators[0].away = emulators[1].away = True
+    assert send() == [*load[:2], 2]
+    assert (check.kept, check.faults, warmth.faults) == (0, {}, {})

@@ -78,8 +78,8 @@ def _table(result: Stats, by: Dimension) -> Iterator[Span]:
         yield Span("  ".join(cells) + "\n", "" if number else "strong")
     if caused := _caused(result):
         yield Span(f"read because of {', '.join(caused)}\n", "dim")
-    if result.changes:
-        what = f"{counted(result.changes, 'change')} of model cost {usd(result.change_cost)} against staying"
+    if result.switches:
+        what = f"{counted(result.switches, 'switch')} of model cost {usd(result.switch_cost)} against staying"
         yield Span(f"{what}\n", "dim")
     if result.without_usage:
         yield Span(f"{counted(result.without_usage, 'request')} came without usage\n", "dim")
@@ -107,7 +107,7 @@ def _as_json(result: Stats) -> dict[str, object]:
     return {
         **result.ledger.snapshot(),
         "without_usage": result.without_usage,
-        "model_changes": result.changes,
-        "model_change_cost_usd": float(result.change_cost),
+        "model_switches": result.switches,
+        "model_switch_cost_usd": float(result.switch_cost),
         "broken_lines": result.broken,
     }

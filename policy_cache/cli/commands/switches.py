@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from policy_cache.cli.shared.number import Number
 from policy_cache.cli.shared.output import progress, show, show_json
 from policy_cache.cli.shared.traces import called, nothing_evaluated, read_policy, trace_options
 from policy_cache.forecast.switches import Switches
@@ -29,7 +30,7 @@ _MOST_MODELS = 10
 )
 @click.option(
     "--max-premium",
-    type=click.FloatRange(min=0),
+    type=Number(min=0),
     default=0.0,
     show_default=True,
     help="What a warm model may cost above the cheapest one where quotes are followed: 0.1 for a tenth.",
@@ -51,9 +52,9 @@ def command(
     limit: int,
     output_format: str,
 ) -> None:
-    """Say what changes of model in TRACE cost, and what other routers would have paid.
+    """Say what switches of model in TRACE cost, and what other routers would have paid.
 
-    Each change is held against staying: the same request, sent to the model before, whose cache may be warm.
+    Each switch is held against staying: the same request, sent to the model before, whose cache may be warm.
     The routers are given the requests of the trace, and choose among its models, the ten most used at most.
     """
     engine = options.engine(read_policy(policy_file))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from policy_cache.cli.shared.catalog import catalog_option, read_catalog
+from policy_cache.cli.shared.number import Number
 from policy_cache.cli.shared.output import give_up, show, show_json
 from policy_cache.errors import PolicyError, reason_of
 from policy_cache.report.diagnostics.render import concise, full
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 @click.option("--coverage", "covers", is_flag=True, help="Show in how many tests each rule acted.")
 @click.option(
     "--fail-under",
-    type=click.FloatRange(0, 100),
+    type=Number(0, 100),
     metavar="N",
     help="Exit with 1 when fewer than N percent of the rules acted; implies --coverage.",
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from litellm.integrations.custom_logger import CustomLogger
 
 from policy_cache.cache.memo import Memo
-from policy_cache.warmth import prefer
+from policy_cache.warmth.quote import checked_premium, prefer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,14 +59,11 @@ class PreferWarm(CustomLogger):  # type: ignore[misc]  # litellm's own class
             clock: The time in seconds.
 
         Raises:
-            ValueError: `max_premium` is negative, or no number.
+            ValueError: `max_premium` is negative, or not finite.
         """
         super().__init__()
-        if not 0 <= max_premium < math.inf:
-            msg = f"`max_premium` is {max_premium}, and must be a number that is not negative"
-            raise ValueError(msg)
         self._warmth = warmth
-        self._max_premium = max_premium
+        self._max_premium = checked_premium(max_premium)
         self._avoid_for = avoid_for
         self._clock = clock
         self._avoided: Memo[str, float] = Memo(_MOST_DEPLOYMENTS)

@@ -14,9 +14,9 @@ from policy_cache.errors import PolicyCacheError
 from policy_cache.report.forecast import HEAD, cells, opening, warnings
 from policy_cache.report.misses import ESTIMATE, TITLES, ordered
 from policy_cache.report.misses import warnings as missed_warnings
-from policy_cache.report.page.changes import picture, rows
 from policy_cache.report.page.drawn import MOST_BLOCKS, MOST_TURNS
 from policy_cache.report.page.figures import costs, tokens
+from policy_cache.report.page.switches import picture, rows
 from policy_cache.text.amounts import counted, usd
 from policy_cache.text.styled import plain
 
@@ -64,7 +64,7 @@ def document(page: Page) -> str:
         unpriced="" if bars["data"] else "hidden",
         sessions="" if page.sessions else "hidden",
         unchanged="" if page.switches.pairs else "hidden",
-        changes=_changes(page),
+        switches=_switches(page),
         misses="".join(
             _misses(page, policy, misses) for policy, misses in zip(page.policies, page.misses, strict=True)
         ),
@@ -129,9 +129,9 @@ def _misses(page: Page, policy: str, misses: Misses) -> str:
     return f"<h3>{escape(policy)}</h3><p>{summary}</p>{_list(left_out)}{table if lines else ''}"
 
 
-def _changes(page: Page) -> str:
-    head = ("change", "number", "cost against staying")
-    return picture(page.switches) + _table("Changes of model, by pair", head, rows(page.switches))
+def _switches(page: Page) -> str:
+    head = ("switch", "number", "cost against staying")
+    return picture(page.switches) + _table("Switches of model, by pair", head, rows(page.switches))
 
 
 def _data(page: Page, bars: Figure) -> str:

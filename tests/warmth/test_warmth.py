@@ -1,4 +1,4 @@
-"""What is said of models, prices, clocks and usage that are wrong, and what a change of model costs."""
+"""What is said of models, prices, clocks and usage that are wrong, and what a switch of model costs."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_a_clock_that_shows_no_time(tell, quote, clock, now):
 
 def test_a_prompt_that_cannot_be_read_is_counted_and_raises_nothing(engine, warmth, monkeypatch):
     plan = engine.plan({**REQUEST, "model": SONNET})
-    monkeypatch.setattr(warmth._reader, "prompt", lambda *_: 1 / 0)
+    monkeypatch.setattr(warmth._reader, "plain", lambda *_: 1 / 0)
     assert warmth.answered(plan, None) is None
     assert warmth.faults == {"ZeroDivisionError": 1}
 
@@ -137,6 +137,27 @@ def test_a_deployment_with_tools_of_its_own_is_quoted_with_them(warmth):
     assert second.tokens.total > first.tokens.total + 7_000
     assert warmth.quote(REQUEST, [own, bare]) == [second, first]
     assert warmth.faults == {}
+
+
+def test_what_a_request_says_goes_before_what_its_deployment_does(warmth):
+    tool = {"type": "function", "function": {"name": "f", "description": LONG, "parameters": {}}}
+    bare = {"litellm_params": {"model": SONNET}}
+    own = {"litellm_params": {"model": SONNET, "tools": [tool]}}
+    first, second = warmth.quote({**REQUEST, "tools": []}, [bare, own])
+    assert first == second
+
+
+def test_a_deployment_that_thinks_does_not_read_what_others_wrote(engine, warmth):
+    warmth.answered(engine.plan({**REQUEST, "model": SONNET}), None)
+    thinking = {"type": "enabled", "budget_tokens": 1_024}
+    bare = {"litellm_params": {"model": SONNET}}
+    own = {"litellm_params": {"model": SONNET, "thinking": thinking}}
+    first, second, third = warmth.quote(REQUEST, [bare, own, bare])
+    assert first == third
+    assert first.in_conversation
+    assert not second.in_conversation
+    [alone] = warmth.quote({**REQUEST, "thinking": thinking}, [bare])
+    assert alone == second
 
 
 @pytest.mark.parametrize(("models", "number"), [(None, 0), (SONNET, 1), ({"litellm_params": {}}, 1)])
@@ -235,7 +256,7 @@ def test_nothing_of_a_prompt_is_kept(tell, warmth):
     assert b"sesame" not in pickle.dumps(warmth.__dict__)
 
 
-def test_what_a_change_cost(tell, quote):
+def test_what_a_switch_cost(tell, quote):
     assert tell() is None
     stayed, moved = quote(SONNET).cost, quote(HAIKU).cost
     change = tell(HAIKU)
@@ -250,11 +271,11 @@ def test_a_change_reaches_metrics_and_records(engine, warmth):
 
     class Figures:
         def answered(self, _, account):
-            told.append(account.change)
+            told.append(account.switch)
 
     class Recorder:
         def record(self, _, *, policy, **__):
-            told.append(policy.get("change"))
+            told.append(policy.get("switch"))
             return True
 
     accounting = Accounting(warmth=warmth, metrics=Figures(), recorder=Recorder())
@@ -281,3 +302,9 @@ def test_the_warm_one_is_kept_within_a_premium(warmth):
     assert prefer([cheap, warm]) is cheap
     assert prefer([cheap, warm], 0.05) is warm
     assert prefer([cheap, warm], 0.04) is cheap
+
+
+@pytest.mark.parametrize("premium", [-0.1, float("nan"), float("inf")])
+def test_a_premium_that_can_be_none_is_refused(premium):
+    with pytest.raises(ValueError, match=f"`max_premium` is {premium}, and must be finite and not negative"):
+        prefer([], premium)

@@ -1,4 +1,4 @@
-"""Sessions that changed their model: a line each, coloured by model, with the price of each change."""
+"""Sessions that changed their model: a line each, coloured by model, with the price of each switch."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _WIDTH, _LINE, _LEFT, _TOP = 960, 26, 170, 6
 
 
 def rows(switches: Switches) -> list[tuple[str, str, str]]:
-    """The pairs of models as rows: the change, how often, and what it cost against staying."""
+    """The pairs of models as rows: the switch, how often, and what it cost against staying."""
     return [
         (f"{visible(source)} to {visible(target)}", f"{pair.count:,}", usd(pair.cost))
         for (source, target), pair in ordered(switches)
@@ -52,7 +52,7 @@ def picture(switches: Switches) -> str:
     return (
         f'<ul class="legend" aria-label="Models">{legend}</ul>'
         f'<div class="scrolls" role="region" aria-label="Sessions by model" tabindex="0">{drawn}</div>'
-        f"<p>{escape(MODELLED)} A dot is a change, with what it cost against staying.</p>"
+        f"<p>{escape(MODELLED)} A dot is a switch, with what it cost against staying.</p>"
     )
 
 
@@ -71,7 +71,7 @@ def _line(number: int, session: str, runs: Sequence[Run], models: Sequence[str],
         )
         if run.switch is not None:
             price = usd(run.switch.cost, cents=True)
-            parts.append(f'<circle class="change" cx="{at:.1f}" cy="{top + 13}" r="4"/>')
+            parts.append(f'<circle class="switch" cx="{at:.1f}" cy="{top + 13}" r="4"/>')
             parts.append(f'<text class="price" x="{at + 6:.1f}" y="{top + 7}">{escape(price)}</text>')
         at += wide
     return "".join(parts)
