@@ -77,7 +77,7 @@ load: .venv-proxy/.installed
 .venv-proxy/.installed: pyproject.toml
 	$(PYTHON) -m venv .venv-proxy
 	.venv-proxy/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
-	.venv-proxy/bin/python -m pip install --quiet --editable '.[emulator,proxy]' 'anthropic>=0.40' hypothesis pytest
+	.venv-proxy/bin/python -m pip install --quiet --editable '.[emulator,metrics,proxy,redis]' 'anthropic>=0.40' hypothesis pytest trustme
 	touch $@
 
 bench: $(VENV)/.installed
