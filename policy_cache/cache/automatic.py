@@ -45,10 +45,10 @@ class AutomaticModel(EntryModel):
             hit -= 1
         read = ends[hit] // rules.step * rules.step if hit >= first else 0
         shared = hit + 1 - first
-        found = [EntryRef(index, digest, "5m") for index, digest in enumerate(digests[first:], first)]
+        found = tuple([EntryRef(index, digest, "5m") for index, digest in enumerate(digests[first:], first)])
         return CachePlan(
             started=now,
             outcome=CacheOutcome(read=read, uncached=prompt.tokens - read),
-            reads=tuple(found[:shared]),
-            writes=tuple(found[shared:]),
+            reads=found[:shared],
+            writes=found[shared:],
         )

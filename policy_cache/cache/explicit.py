@@ -11,7 +11,7 @@ a forecast must not promise what nobody has paid for.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from policy_cache.cache.entries import Entry
 
@@ -57,11 +57,10 @@ class CacheOutcome:
         return CacheOutcome(read, short, hour, uncached)
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class EntryRef:
-    """A cache entry that a prompt reads or writes: the block its prefix ends with, and how long it lives."""
+class EntryRef(NamedTuple):
+    """A cache entry that a prompt reads or writes: the block that ends it, by its index, and its TTL."""
 
-    index: int
+    block: int
     digest: bytes
     ttl: Ttl
 
@@ -85,7 +84,7 @@ class CachePlan:
     @property
     def hit(self) -> int | None:
         """The index of the block that ends the prefix read from the cache."""
-        return max((read.index for read in self.reads), default=None)
+        return max((read.block for read in self.reads), default=None)
 
 
 class CacheModel:
@@ -110,18 +109,18 @@ class CacheModel:
         minimum = self._rules.minimum
         reads: list[EntryRef] = []
         writes: list[EntryRef] = []
-        for index, block in enumerate(prompt.blocks):
+        for index, ttl in prompt.breakpoints.items():
             # A prefix below the minimum is neither read nor written, and nothing says so.
-            if block.ttl is None or ends[index] < minimum:
+            if ends[index] < minimum:
                 continue
             found = self._look_back(index, digests, positions, now) if self.entries else None
             if found is not None:
                 reads.append(found)
-            if found is None or found.index < index:
-                writes.append(EntryRef(index, digests[index], block.ttl))
+            if found is None or found.block < index:
+                writes.append(EntryRef(index, digests[index], ttl))
         outcome = _outcome(prompt, ends, reads, writes)
         if reads and max(reads).ttl == "5m":
-            writes = [EntryRef(write.index, write.digest, "5m") for write in writes]
+            writes = [EntryRef(write.block, write.digest, "5m") for write in writes]
         return CachePlan(now, outcome, tuple(reads), tuple(writes))
 
     def refresh(self, plan: CachePlan) -> None:
@@ -176,9 +175,9 @@ def _outcome(
     A is the highest hit, B the highest one-hour breakpoint after it, C the last breakpoint.
     A breakpoint before A leaves an entry for nothing.
     """
-    hit = max((read.index for read in reads), default=-1)
-    last_1h = max((write.index for write in writes if write.ttl == "1h"), default=-1)
-    last = max((write.index for write in writes), default=-1)
+    hit = max((read.block for read in reads), default=-1)
+    last_1h = max((write.block for write in writes if write.ttl == "1h"), default=-1)
+    last = max((write.block for write in writes), default=-1)
     a = ends[hit] if hit >= 0 else 0
     b = ends[last_1h] if last_1h > hit else a
     c = ends[last] if last > hit else a

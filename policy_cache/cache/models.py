@@ -9,7 +9,6 @@ from policy_cache.cache.explicit import CacheModel
 from policy_cache.cache.openai import OpenAIModel, openai_prompt
 from policy_cache.cache.reading import marked
 from policy_cache.providers.cache_rules import AutomaticRules, BreakpointRules, CacheRules, ExplicitRules
-from policy_cache.request.prompt import Prompt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from policy_cache.cache.prompt import CachedPrompt
     from policy_cache.providers.resolve import Route
     from policy_cache.request.markers import ClientMarker
+    from policy_cache.request.prompt import Prompt
 
 
 class Model(Protocol):
@@ -58,12 +58,12 @@ def model_of(rules: CacheRules) -> Model:
 def as_sent(
     rules: CacheRules | None,
     prompt: CachedPrompt,
-    sent: Mapping[str, object],
+    sent: Prompt,
     markers: Sequence[ClientMarker],
     route: Route,
 ) -> CachedPrompt:
-    """A prompt with the breakpoints that it has once a request with these markers was sent."""
+    """A prompt with the breakpoints that it has once a request was sent, which has these markers."""
     found = marked(prompt, markers, route)
     if not isinstance(rules, BreakpointRules):
         return found
-    return openai_prompt(found, Prompt(sent, route.shape))
+    return openai_prompt(found, sent)

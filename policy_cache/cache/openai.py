@@ -92,7 +92,7 @@ class OpenAIModel(EntryModel):
         digests, _, ends = prompt.prefix
         rules = self._rules
         endings = prompt.implicit if isinstance(prompt, OpenAIPrompt) else ()
-        marked = [index for index, block in enumerate(prompt.blocks) if block.ttl is not None]
+        marked = [*prompt.breakpoints]
         implicit = endings[-1:]
         own = sorted({*marked[len(implicit) - rules.writes :], *implicit})
         live = {index for index in own if self.is_live(digests[index], now)}

@@ -17,6 +17,7 @@ Level: TypeAlias = Literal["tools", "system", "messages"]
 Ttl: TypeAlias = Literal["5m", "1h"]
 
 LEVELS: tuple[Level, ...] = ("tools", "system", "messages")
+_NUMBERS: dict[Level, int] = {level: number for number, level in enumerate(LEVELS)}
 _ONE_POSITION = frozenset({"tool_use", "tool_result"})
 
 
@@ -75,6 +76,8 @@ class CachedPrompt:
     parameters: Mapping[Level, bytes] = field(default_factory=dict)
     tail: int = 0
     _prefix: Chain | None = field(default=None, init=False, repr=False, compare=False)
+    _places: Mapping[Location, int] | None = field(default=None, init=False, repr=False, compare=False)
+    _breakpoints: Mapping[int, Ttl] | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def prefix(self) -> Chain:
@@ -84,6 +87,24 @@ class CachedPrompt:
             object.__setattr__(self, "_prefix", Chain(self._digests(), self._positions(), ends))
         assert self._prefix is not None
         return self._prefix
+
+    @property
+    def breakpoints(self) -> Mapping[int, Ttl]:
+        """The lifetime that each breakpoint asks for, by the index of its block; worked out once."""
+        if self._breakpoints is None:
+            points = {index: block.ttl for index, block in enumerate(self.blocks) if block.ttl is not None}
+            object.__setattr__(self, "_breakpoints", points)
+        assert self._breakpoints is not None
+        return self._breakpoints
+
+    @property
+    def places(self) -> Mapping[Location, int]:
+        """The index of each block by its location; worked out once."""
+        if self._places is None:
+            places = {block.location: index for index, block in enumerate(self.blocks)}
+            object.__setattr__(self, "_places", places)
+        assert self._places is not None
+        return self._places
 
     @property
     def tokens(self) -> int:
@@ -115,11 +136,12 @@ class CachedPrompt:
         found = []
         entered = 0
         for block in self.blocks:
-            level = LEVELS.index(block.level)
+            level = _NUMBERS[block.level]
             while entered <= level:
                 chain = digest(chain + self.parameters.get(LEVELS[entered], b""))
                 entered += 1
-            chain = digest(chain + block.content)
+            # As `digest` does, without a call for each block of every prompt.
+            chain = blake2b(chain + block.content, digest_size=16).digest()
             found.append(chain)
         return found
 

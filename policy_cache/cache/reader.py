@@ -6,15 +6,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from policy_cache.cache.memo import Memo
-from policy_cache.cache.reading import assembled, cached
+from policy_cache.cache.reading import assembled, cached, in_order
 from policy_cache.cache.reading import marked as marked_by
 from policy_cache.cache.scale import UNSCALED, Scale
-from policy_cache.request.blocks import message_blocks, system_blocks, tool_block
+from policy_cache.request.blocks import context, message_blocks, system_blocks, tool_blocks
 from policy_cache.request.location import elements_of
 from policy_cache.request.prompt import Prompt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Mapping, Sequence
 
     from policy_cache.cache.prompt import CachedBlock, CachedPrompt
     from policy_cache.live.engine import Engine
@@ -22,15 +22,19 @@ if TYPE_CHECKING:
     from policy_cache.request.blocks import Block, BlockRules
     from policy_cache.request.prompt import Shape
 
-_Read: TypeAlias = "tuple[object, tuple[CachedBlock | None, ...]]"
-_MOST_ELEMENTS = 5_000
+_Key: TypeAlias = "tuple[Hashable, Hashable, Hashable]"
+_Read: TypeAlias = "tuple[object, tuple[CachedBlock, ...]]"
+Known: TypeAlias = "Memo[_Key, _Read]"
+"""What was read: tools, system prompts and messages, each with what it is if that is held, and its blocks."""
+
+_MOST_BLOCKS = 20_000
 
 
 class PromptReader:
     """The prompts of requests of one shape, by one set of rules.
 
-    Requests that hold the very same tools and messages (the same objects, not equal ones) have their contents
-    read once; they must not change meanwhile.
+    Requests that hold the very same tools and messages (the same objects, not equal ones) have them read
+    once; they must not change meanwhile.
     """
 
     def __init__(
@@ -39,22 +43,24 @@ class PromptReader:
         rules: BlockRules,
         *,
         scale: Scale = UNSCALED,
-        named: bool = False,
+        known: Known | None = None,
     ) -> None:
         """Read prompts.
 
         Args:
-            shape: `chat` or `messages`.
+            shape: `chat`, `messages` or `responses`.
             rules: Which blocks take a marker.
             scale: The model's tokens for each estimated one.
-            named: Whether `read` is given names of what it reads; then equal things are read once, none held.
+            known: What other readers read, too. Then `read` is given names of what it reads: equal things are
+                read once, and none is held.
         """
-        self._named = named
         self._shape: Shape = shape
         self._rules = rules
         self._scale = scale
         # With each element, lest another one takes its id.
-        self._known: Memo[tuple[Hashable, int, bool], _Read] = Memo(_MOST_ELEMENTS)
+        self._holds = known is None
+        self._known: Known = Memo(_MOST_BLOCKS) if known is None else known
+        self._like = shape, id(rules), scale
 
     def read(
         self,
@@ -75,34 +81,33 @@ class PromptReader:
         prompt = Prompt(request, self._shape)
         return assembled(prompt, self._blocks(prompt, name), model=model, scope=scope)
 
-    def _blocks(self, prompt: Prompt, name: Callable[[object], Hashable]) -> Iterator[CachedBlock | None]:
-        rules = self._rules
-        tools = [tool_block(prompt, rules, index) for index in range(len(prompt.tools))]
-        yield from self._contents(prompt, name(prompt.tools), prompt.tools, -1, tools)
-        for block in system_blocks(prompt, rules):
-            yield self._sized(cached(prompt, block))
-        # As the trace has them, so that what requests share is read once.
-        elements = elements_of(prompt.request.get(prompt.area)) or prompt.messages
-        for index, element in enumerate(elements):
-            blocks = message_blocks(prompt, rules, index)
-            yield from self._contents(prompt, name(element), element, index, blocks)
+    def _blocks(self, prompt: Prompt, name: Callable[[object], Hashable]) -> list[CachedBlock]:
+        like, leading = (self._like, context(prompt)), prompt.leading
+        element = self._element
+        found: list[CachedBlock] = []
+        if tools := prompt.tools:
+            found += element((name(tools), "tools", like), tools, prompt, tool_blocks)
+        if (system := prompt.system) is not None:
+            found += element((name(system), "system", like), system, prompt, system_blocks)
+        # As the request has them, so that what requests share is read once.
+        given = prompt.request.get(prompt.area)
+        for index, message in enumerate((given,) if isinstance(given, str) else elements_of(given)):
+            place = index if index >= leading else ~index
+            found += element((name(message), place, like), message, prompt, message_blocks, index)
+        return found
 
-    def _contents(
-        self, prompt: Prompt, name: Hashable, element: object, index: int, blocks: Sequence[Block]
-    ) -> Iterator[CachedBlock | None]:
-        """The blocks of an element: their contents as first read, and whether a marker takes effect now."""
-        key = (name, index, index < prompt.leading)
-        known = None if name is None else self._known.get(key)
-        if known is None or len(known[1]) != len(blocks):
-            held = None if self._named else element
-            known = held, tuple([self._sized(cached(prompt, block)) for block in blocks])
-            if name is not None:
-                self._known.put(key, known)
-        for block, content in zip(blocks, known[1], strict=True):
-            if content is None or content.cacheable == block.effective:
-                yield content
-            else:
-                yield replace(content, cacheable=block.effective)
+    def _element(
+        self, key: _Key, element: object, prompt: Prompt, walk: Callable[..., Sequence[Block]], *index: int
+    ) -> tuple[CachedBlock, ...]:
+        """The blocks of tools, of a system prompt or of a message; read once, if that has a name."""
+        known = self._known.get(key)
+        if known is None:
+            blocks = walk(prompt, self._rules, *index)
+            read = tuple(in_order(self._sized(cached(prompt, block)) for block in blocks))
+            known = element if self._holds else None, read
+            if key[0] is not None:
+                self._known.put(key, known, max(1, len(read)))
+        return known[1]
 
     def _sized(self, block: CachedBlock | None) -> CachedBlock | None:
         if block is None or self._scale is UNSCALED:

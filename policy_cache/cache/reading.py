@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 REPLY_OPENING = 3
 """Tokens after the last breakpoint in recorded usage: 3 on Claude Sonnet 4.5, 2 on Opus 4.8."""
 
+# What a client calls the type of a block may be any text, and prompts are kept.
+_LONGEST_KIND = 64
 _TURNS_ON_SYSTEM = ("web_search_", "web_fetch_")
 _ENCODER = msgspec.json.Encoder(enc_hook=str)
 _IMAGES = ("image", "image_url")
@@ -40,7 +42,7 @@ _IMAGES = ("image", "image_url")
 def read(request: Mapping[str, Any], route: Route, *, scope: str = "") -> CachedPrompt:
     """The prompt of a request on a route, with the breakpoints that its markers are there."""
     prompt = Prompt(request, route.shape)
-    blocks = (cached(prompt, block) for block in walk(prompt, route.blocks))
+    blocks = in_order(cached(prompt, block) for block in walk(prompt, route.blocks))
     whole = assembled(prompt, blocks, model=route.model, scope=scope)
     return marked(whole, route.markers_of(prompt), route)
 
@@ -56,18 +58,21 @@ def messages_route(model: str) -> Route:
     return resolve(packaged_catalog(), model=model, provider="anthropic", api_base=None, shape="messages")
 
 
-def assembled(
-    prompt: Prompt, blocks: Iterable[CachedBlock | None], *, model: str, scope: str
-) -> CachedPrompt:
-    """A prompt of its blocks, without breakpoints.
+def assembled(prompt: Prompt, blocks: Iterable[CachedBlock], *, model: str, scope: str) -> CachedPrompt:
+    """A prompt of its blocks, which are in order, without breakpoints."""
+    return CachedPrompt(
+        model=model, scope=scope, blocks=tuple(blocks), parameters=parameters(prompt), tail=REPLY_OPENING
+    )
+
+
+def in_order(blocks: Iterable[CachedBlock | None]) -> list[CachedBlock]:
+    """The blocks that there are, as the cache has them.
 
     Web search and web fetch change the system prompt, so they follow the other tools.
     """
     present = [block for block in blocks if block is not None]
-    present.sort(key=lambda block: (block.level != "tools", block.kind != "tool"))
-    return CachedPrompt(
-        model=model, scope=scope, blocks=tuple(present), parameters=parameters(prompt), tail=REPLY_OPENING
-    )
+    present.sort(key=lambda block: (block.level != "tools", block.location[0] != "tools"))
+    return present
 
 
 def cached(prompt: Prompt, block: Block) -> CachedBlock | None:
@@ -84,7 +89,7 @@ def cached(prompt: Prompt, block: Block) -> CachedBlock | None:
         level = "system"
     return CachedBlock(
         level=level,
-        kind=block.kind if block.order[0] == TOOLS else str(content.get("type", "")),
+        kind=block.kind if block.order[0] == TOOLS else str(content.get("type", ""))[:_LONGEST_KIND],
         content=digest(_encoded([level, role_of(prompt, block), content])),
         tokens=tokens(content),
         location=block.location,
@@ -103,7 +108,7 @@ def marked(prompt: CachedPrompt, markers: Sequence[ClientMarker], route: Route) 
     """A prompt with the breakpoints that a route makes of markers; of two on a block, its own goes before."""
     if not markers:
         return prompt
-    places = {block.location: index for index, block in enumerate(prompt.blocks)}
+    places = prompt.places
     breakpoints: dict[int, Ttl] = {}
     for marker in sorted(markers, key=lambda marker: marker.holder == marker.block):
         if marker.block is not None:

@@ -50,7 +50,7 @@ def _marked(prompt: Prompt) -> list[tuple[Location, Ttl]]:
     """The breakpoints in prefix order, the automatic one last and at `()`, unless it does nothing."""
     request = prompt.request
     explicit = messages_prompt({name: value for name, value in request.items() if name != KEY})
-    marked = [(block.location, block.ttl) for block in explicit.blocks if block.ttl is not None]
+    marked = [(explicit.blocks[index].location, ttl) for index, ttl in explicit.breakpoints.items()]
     rules = messages_route(explicit.model).blocks
     last = None if request.get(KEY) is None else last_effective(prompt, rules)
     if last is None:

@@ -68,7 +68,16 @@ class _Program(NamedTuple):
 
     route: Route
     left: _Left
-    alike: Hashable
+    alike: Alike
+
+
+class Alike:
+    """What stands for routes that the policy treats alike; it keeps what its traits are told by."""
+
+    __slots__ = ("_left",)
+
+    def __init__(self, left: object) -> None:
+        self._left = left
 
 
 _Key: TypeAlias = "tuple[str, str | None, str | None, str | None, Shape, str | None]"
@@ -86,6 +95,7 @@ class CompiledPolicy:
     """
 
     __slots__ = (
+        "_alikes",
         "_catalog",
         "_conduct",
         "_index",
@@ -129,6 +139,7 @@ class CompiledPolicy:
         self._most = max(1, min(_MOST_PROGRAMS, _MOST_LISTED // (len(self.rules) or 1)))
         self._programs: dict[_Key, _Program] = {}
         self._lefts: dict[_Traits, _Left] = {}
+        self._alikes: dict[Hashable, Alike] = {}
 
     def rewrite(
         self,
@@ -192,11 +203,11 @@ class CompiledPolicy:
         """
         return self._enter(request, **context)[1].route
 
-    def alike(self, request: dict[str, object], **context: Unpack[Context]) -> tuple[Route, Hashable]:
-        """Where a request goes, and a value that is equal where its prompt would be rewritten alike.
+    def alike(self, request: dict[str, object], **context: Unpack[Context]) -> tuple[Route, Alike]:
+        """Where a request goes, and an object that is the same where its prompt would be rewritten alike.
 
         Two requests that differ in where they are sent alone get the same markers at the same places if this
-        value is the same. Takes what `rewrite` takes.
+        is the same. Takes what `rewrite` takes.
 
         Raises:
             RequestError: It names no model.
@@ -260,7 +271,12 @@ class CompiledPolicy:
             base_model=base_model,
         )
         left = self._left(route, alias)
-        program = _Program(route, left, _alike(route, left))
+        traits = _alike(route, left)
+        alike = self._alikes.get(traits)
+        if alike is None:
+            alike = Alike(left)
+            _remember(self._alikes, traits, alike, self._most)
+        program = _Program(route, left, alike)
         _remember(self._programs, key, program, self._most)
         return program
 

@@ -56,7 +56,7 @@ class _Cache:
     def prompt(
         self,
         prompt: CachedPrompt,
-        sent: Mapping[str, object],
+        sent: Prompt,
         markers: Sequence[ClientMarker],
         route: Route,
     ) -> CachedPrompt:
@@ -132,12 +132,13 @@ class Replay:
             return
         available = record.at + record.waited
         for engine, column, model in zip((*self._engines, None), columns, cache.models, strict=True):
-            sent, seen, markers = request, prompt, clients
+            seen, as_it_goes, markers = prompt, facts.prompt, clients
             if engine is not None:
                 sent, seen = self._readers.sent(engine, request, prompt, route)
-            if sent is not request:
-                markers = route.markers_of(Prompt(sent, route.shape))
-            prompt_sent = cache.prompt(seen, sent, markers, route)
+                if sent is not request:
+                    as_it_goes = Prompt(sent, route.shape)
+                    markers = route.markers_of(as_it_goes)
+            prompt_sent = cache.prompt(seen, as_it_goes, markers, route)
             plan = model.plan(prompt_sent, record.at)
             model.commit(plan, available)
             column.add(plan.outcome, rates, cold=cold, group=group)

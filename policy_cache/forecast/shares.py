@@ -28,9 +28,8 @@ def shares(prompt: CachedPrompt, outcome: CacheOutcome, plan: Plan | None) -> tu
     owners |= {point.block: owner_of(point) for point in points}
     segments: list[Segment] = []
     start = 0
-    for index, block in enumerate(prompt.blocks):
-        if block.ttl is not None:
-            end = prompt.prefix.ends[index]
-            segments.append(Segment(owners.get(block.location, CLIENT), end - start))
-            start = end
+    for index in prompt.breakpoints:
+        end = prompt.prefix.ends[index]
+        segments.append(Segment(owners.get(prompt.blocks[index].location, CLIENT), end - start))
+        start = end
     return attribute(segments, outcome, tail=prompt.tokens - start)

@@ -93,8 +93,8 @@ def losses(before: Request, after: Request, hit: int) -> Iterator[Loss]:
     reach = next((index for index in reversed(range(common)) if blocks[index].cacheable), -1)
     entries = before.turn.entries if before.turn is not None else ()
     left = max(
-        (entry for entry in entries if hit < entry.index < common),
-        key=lambda entry: entry.index,
+        (entry for entry in entries if hit < entry.block < common),
+        key=lambda entry: entry.block,
         default=None,
     )
     known = hit
@@ -104,11 +104,11 @@ def losses(before: Request, after: Request, hit: int) -> Iterator[Loss]:
             known = reach
     elif left is not None:
         cause, words = _shortfall(before.turn, turn, left)
-        location = blocks[left.index].location
+        location = blocks[left.block].location
         if cause == "unexplained" and before.name != after.name:
             cause, location, words = "model_switched", ("model",), _switch(before, after)
-        yield Loss(ends[left.index], cause, location, words)
-        known = left.index
+        yield Loss(ends[left.block], cause, location, words)
+        known = left.block
     changed = _changed(before, after, turn, common)
     # Where a change leaves too little to cache, or the conversation ends, no breakpoint would have helped.
     helpless = changed is not None and (
@@ -148,7 +148,7 @@ def _changed(before: Request, after: Request, turn: Turn, common: int) -> Loss |
     """What the request before left behind the first change."""
     if before.turn is None:
         return None
-    behind = [entry for entry in before.turn.entries if entry.index >= common]
+    behind = [entry for entry in before.turn.entries if entry.block >= common]
     ends = turn.prompt.prefix.ends
     if not behind or not ends:
         return None
@@ -157,9 +157,9 @@ def _changed(before: Request, after: Request, turn: Turn, common: int) -> Loss |
         last = turn.prompt.blocks[-1].location
         return Loss(start, "conversation_cut", last, "is where the conversation was cut back")
     change = change_at(before.sent, after.sent, common)
-    deepest = max(behind, key=lambda entry: entry.index)
+    deepest = max(behind, key=lambda entry: entry.block)
     were = before.turn.prompt.prefix.ends
-    lost = were[deepest.index] - (were[common - 1] if common else 0)
+    lost = were[deepest.block] - (were[common - 1] if common else 0)
     expired = turn.at - before.turn.at >= before.turn.rules.seconds(deepest.ttl)
     words = change.words + ("; what followed had expired as well" if expired else "")
     return Loss(min(start + lost, ends[-1]), change.cause, change.location, words)
@@ -168,7 +168,7 @@ def _changed(before: Request, after: Request, turn: Turn, common: int) -> Loss |
 def _shortfall(before: Turn, after: Turn, entry: EntryRef) -> tuple[Cause, str]:
     """Why a prompt that begins with an entry of the request before did not read it: its cause, in words."""
     positions = after.prompt.prefix.positions
-    behind = [index for index, block in enumerate(after.prompt.blocks) if block.ttl and index >= entry.index]
+    behind = [index for index in after.prompt.breakpoints if index >= entry.block]
     if not behind:
         return "no_breakpoint", "this request has none at or behind the entry that ends here"
     late = after.at - before.at - before.rules.seconds(entry.ttl)
@@ -176,7 +176,7 @@ def _shortfall(before: Turn, after: Turn, entry: EntryRef) -> tuple[Cause, str]:
         kept = after.at - before.at < before.rules.long
         hour = "; 1h would have kept it" if kept else ""
         return "expired", f"the {entry.ttl} entry that ends here had expired {late:,.0f} s before{hour}"
-    away = min(positions[index] for index in behind) - positions[entry.index]
+    away = min(positions[index] for index in behind) - positions[entry.block]
     if away >= after.rules.lookback:
         return "lookback", (
             f"the entry that ends here is {away} positions before the next breakpoint, "

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -48,8 +48,13 @@ def prices_of(model: str, provider: str, *, writes: bool = False) -> Prices | No
     if prices is not None:
         return prices
     imported = imported_map()
-    prices = prices_in(entry_of(name, installed_map() if imported is None else imported))
+    prices = _installed_prices(name) if imported is None else prices_in(entry_of(name, imported))
     return None if prices is None else _completed(prices, writes=writes)
+
+
+@lru_cache(maxsize=1_024)
+def _installed_prices(name: str) -> Prices | None:
+    return prices_in(entry_of(name, installed_map()))
 
 
 def route_prices(route: Route) -> Prices | None:
@@ -118,7 +123,7 @@ def prices_in(entry: Mapping[str, object]) -> Prices | None:
     """The prices that an entry of the map has, some of them unknown; None where it has them by tiers."""
     if not entry or entry.get("tiered_pricing"):
         return None
-    bands = (band for band in map(_LONG_PROMPT.fullmatch, entry) if band)
+    bands = (band for name in entry if "_above_" in name and (band := _LONG_PROMPT.fullmatch(name)))
     larger = sorted(
         ((int(band[2]) * 1_000, _band(entry, band[1])) for band in bands), key=lambda band: -band[0]
     )
@@ -142,7 +147,12 @@ def _price(entry: Mapping[str, object], name: str) -> Decimal | None:
     price = entry.get(name)
     if isinstance(price, bool) or not isinstance(price, int | float):
         return None
-    return Decimal(str(price)) * _MILLION if 0 < price < 1 else None
+    return _of_million(price) if 0 < price < 1 else None
+
+
+@lru_cache(maxsize=1_024)
+def _of_million(price: float) -> Decimal:
+    return Decimal(str(price)) * _MILLION
 
 
 def _completed(prices: Prices, *, writes: bool) -> Prices | None:

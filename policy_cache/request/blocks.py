@@ -7,13 +7,14 @@ is of a prompt and the `BlockRules` of a route.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from policy_cache.request.location import Location, Mapped, elements_of, fields_of, value_at
 from policy_cache.request.prompt import SYSTEM_ROLES, TOOL_ROLES, made_by_code
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Hashable, Iterator, Mapping, Sequence
 
     from policy_cache.request.prompt import Prompt
 
@@ -66,6 +67,17 @@ class BlockRules:
     extra_body: bool = True
     bridged: bool = False
 
+    @property
+    def outline(self) -> BlockRules:
+        """Rules by which a prompt has the same blocks, whatever may be marked: one object for all alike."""
+        return _outline(bool(self.tool_content), self.needs_tools, self.defers)
+
+
+@cache
+def _outline(parts: bool, needs_tools: bool, defers: bool) -> BlockRules:
+    kinds = frozenset({"text"}) if parts else frozenset[str]()
+    return BlockRules(tool_content=kinds, needs_tools=needs_tools, defers=defers)
+
 
 # A NamedTuple's own constructor is a Python call, and blocks are made for every request.
 _new = tuple.__new__
@@ -95,8 +107,7 @@ class Block(NamedTuple):
 
 def walk(prompt: Prompt, rules: BlockRules) -> Iterator[Block]:
     """Every block of a prompt, in prefix order."""
-    for index in range(len(prompt.tools)):
-        yield tool_block(prompt, rules, index)
+    yield from tool_blocks(prompt, rules)
     yield from system_blocks(prompt, rules)
     for index in range(len(prompt.messages)):
         yield from message_blocks(prompt, rules, index)
@@ -110,7 +121,24 @@ def value_of(prompt: Prompt, block: Block) -> object:
     return value
 
 
+def context(prompt: Prompt) -> Hashable:
+    """What the blocks of a message depend on beside it, its index, whether it leads, and the rules.
+
+    Where that is equal, so are the blocks, but for whether a policy may mark them.
+    """
+    has_tools = bool(prompt.tools)
+    if prompt.area == "messages":
+        return has_tools, prompt.programmatic
+    is_text = isinstance(prompt.request["input"], str)
+    return has_tools, prompt.programmatic, is_text, frozenset() if has_tools else prompt.calling
+
+
 _FUNCTIONS = {"messages": ("function", "custom", None), "input": ("function",)}
+
+
+def tool_blocks(prompt: Prompt, rules: BlockRules) -> Sequence[Block]:
+    """The tools."""
+    return Mapped(range(len(prompt.tools)), partial(tool_block, prompt, rules))
 
 
 def tool_block(prompt: Prompt, rules: BlockRules, index: int) -> Block:
@@ -171,7 +199,7 @@ def message_blocks(prompt: Prompt, rules: BlockRules, index: int) -> Sequence[Bl
             blocks = _content_blocks(prompt, rules, content, at, place, rules.assistant, "assistant")
             if rules.sorts_assistant:
                 blocks = _in_turn(prompt, rules, index, blocks)
-            if prompt.area == "input" and rules.needs_tools and not prompt.tools and prompt.is_calling(index):
+            if prompt.area == "input" and rules.needs_tools and not prompt.tools and index in prompt.calling:
                 blocks = Mapped(blocks, _as_text)
     elif role in SYSTEM_ROLES:
         blocks = _late_system_blocks(prompt, rules, index)

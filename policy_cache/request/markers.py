@@ -99,10 +99,10 @@ def holders(prompt: Prompt) -> Iterator[Holder]:
     if isinstance(extra, dict) and _is_marked(extra):
         yield Holder(("extra_body",), extra, order)
     for index, tool in enumerate(prompt.tools):
-        fields = tool if type(tool) is dict else fields_of(tool) or {}
+        fields: Mapping[str, Any] = tool if type(tool) is dict else fields_of(tool) or {}
         if FOREIGN in fields and "function" in fields and prompt.shape == "chat":
             fields = {name: value for name, value in fields.items() if name != FOREIGN}
-        if _is_marked(fields):
+        if KEY in fields or FOREIGN in fields:
             yield Holder(("tools", index), fields, (TOOLS, index, 0, 0))
         function = fields.get("function")
         function = function if type(function) is dict else fields_of(function) or {}
@@ -114,25 +114,23 @@ def holders(prompt: Prompt) -> Iterator[Holder]:
         if KEY in message or FOREIGN in message:
             yield Holder(prompt.at(index), message, (section, index, 0, 0))
         if "thinking_blocks" in message and prompt.area == "messages":
-            yield from _in_part(message, "thinking_blocks", index, THINKING, MARKER_KEYS)
+            yield from _in_part(message, "thinking_blocks", index, THINKING)
         content = message.get("content")
         if type(content) is not str:
             yield from _in_content(content, prompt.content_at(index), (section, index))
         if "tool_calls" in message and prompt.area == "messages":
-            yield from _in_part(message, "tool_calls", index, CALLS, (KEY,))
+            yield from _in_part(message, "tool_calls", index, CALLS)
 
 
 def _is_marked(fields: Mapping[str, object]) -> bool:
     return KEY in fields or FOREIGN in fields
 
 
-def _in_part(
-    message: Mapping[str, object], name: str, index: int, part: int, keys: Sequence[str]
-) -> Iterator[Holder]:
+def _in_part(message: Mapping[str, object], name: str, index: int, part: int) -> Iterator[Holder]:
     """The elements of a part of a message beside its content."""
     for number, element in enumerate(elements_of(message[name])):
-        fields = fields_of(element) or {}
-        if any(key in fields for key in keys):
+        fields = element if type(element) is dict else fields_of(element) or {}
+        if KEY in fields or (FOREIGN in fields and part != CALLS):
             yield Holder(("messages", index, name, number), fields, (MESSAGES, index, part, number))
 
 

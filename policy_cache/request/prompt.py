@@ -67,7 +67,7 @@ class Prompt:
         self.area = AREAS[shape]
         self.may_hold_markers: bool | None = None
         self._known_turns: list[tuple[bool, int, bool]] | None = None
-        self._programmatic: frozenset[object] | None = None
+        self._programmatic: frozenset[str] | None = None
         self._calling: frozenset[int] | None = None
         messages: Any
         if shape == "responses":
@@ -141,8 +141,9 @@ class Prompt:
             self._known_turns = [(b, *a) for b, a in zip(before, reversed(after), strict=True)]
         return self._known_turns
 
-    def is_calling(self, index: int) -> bool:
-        """Whether litellm makes one message of an item and of a call that is right behind it or before."""
+    @property
+    def calling(self) -> frozenset[int]:
+        """The items of which litellm makes one message with a call that is right behind them or before."""
         if self._calling is None:
             calling: list[int] = []
             called, waiting = False, -1
@@ -158,10 +159,11 @@ class Prompt:
                 elif kind == "message":
                     waiting = number
             self._calling = frozenset(calling)
-        return index in self._calling
+        return self._calling
 
-    def is_programmatic(self, call: object) -> bool:
-        """Whether code execution made the tool call of this id, or is the call that waits for such a one."""
+    @property
+    def programmatic(self) -> frozenset[str]:
+        """The ids of tool calls that code execution made, and of those that wait for such ones."""
         if self._programmatic is None:
             calls = [
                 fields
@@ -172,7 +174,11 @@ class Prompt:
             ]
             ids = [name for call in calls for name in (call.get("id"), _caller_of(call).get("tool_id"))]
             self._programmatic = frozenset(name for name in ids if isinstance(name, str))
-        return isinstance(call, str) and call in self._programmatic
+        return self._programmatic
+
+    def is_programmatic(self, call: object) -> bool:
+        """Whether code execution made the tool call of this id, or is the call that waits for such a one."""
+        return isinstance(call, str) and call in self.programmatic
 
     @property
     def system_name(self) -> str:

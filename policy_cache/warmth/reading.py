@@ -2,30 +2,45 @@
 
 from __future__ import annotations
 
-from itertools import accumulate
+from bisect import bisect_left
 from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
+from policy_cache.cache.memo import Memo
 from policy_cache.cache.models import as_sent, rules_for
 from policy_cache.cache.prompt import Chain
 from policy_cache.cache.reader import PromptReader
 from policy_cache.cache.scale import UNSCALED, Scale
-from policy_cache.request.prompt import PROMPT_MEMBERS, Prompt
+from policy_cache.providers.cache_rules import AutomaticRules
+from policy_cache.request.prompt import Prompt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping
+    from decimal import Decimal
 
-    from policy_cache.cache.prompt import CachedPrompt
+    from policy_cache.cache.explicit import CacheOutcome
+    from policy_cache.cache.prompt import CachedBlock, CachedPrompt
+    from policy_cache.cache.reader import Known
     from policy_cache.live.engine import Engine
     from policy_cache.providers.resolve import Route
-    from policy_cache.request.blocks import BlockRules
     from policy_cache.request.prompt import Shape
 
 _Sent: TypeAlias = "tuple[Mapping[str, object], CachedPrompt]"
 
+ACCOUNT = (
+    *("api_key", "api_base", "base_url", "organization", "vertex_project", "vertex_location"),
+    *("aws_access_key_id", "aws_region_name", "aws_profile_name", "aws_bedrock_runtime_endpoint"),
+)
+"""The members of a request that say whose account it is billed to: a cache is never shared between two."""
+
+ELSEWHERE = frozenset({*ACCOUNT, "model", "custom_llm_provider", "base_model", "model_info"})
+"""Those that say where it goes, and change nothing of its prompt."""
+
+_MOST_BLOCKS = 20_000
+
 # For all texts of a request: their hash is Python's own, which nobody outside of the process can aim at.
-_encode = msgspec.json.Encoder(enc_hook=str).encode
+_encode = msgspec.msgpack.Encoder(enc_hook=str).encode
 
 
 class Reader:
@@ -36,22 +51,19 @@ class Reader:
 
     def __init__(self) -> None:
         """Begin with nothing read."""
-        self._readers: dict[tuple[Shape, BlockRules], PromptReader] = {}
-
-    def prompt(self, sent: Mapping[str, object], route: Route) -> CachedPrompt:
-        """The prompt of a request as it is sent, with its breakpoints."""
-        markers = route.markers_of(Prompt(sent, route.shape))
-        return as_sent(rules_for(route, sent), self.plain(sent, route, _name), sent, markers, route)
+        self._known: Known = Memo(_MOST_BLOCKS)
+        self._readers: dict[tuple[Shape, int], PromptReader] = {}
 
     def plain(
-        self, request: Mapping[str, object], route: Route, name: Callable[[object], Hashable]
+        self, request: Mapping[str, object], route: Route, name: Callable[[object], Hashable] | None = None
     ) -> CachedPrompt:
-        """The same without breakpoints."""
-        key = route.shape, route.blocks
+        """The prompt of a request, without breakpoints; `name` is what tells its elements from others."""
+        rules = route.blocks.outline
+        key = route.shape, id(rules)  # which lives as long as the process
         reader = self._readers.get(key)
         if reader is None:
-            reader = self._readers[key] = PromptReader(route.shape, route.blocks, named=True)
-        return reader.read(request, model="", name=name)
+            reader = self._readers[key] = PromptReader(route.shape, rules, known=self._known)
+        return reader.read(request, model="", name=name or _name)
 
     def reading(self, engine: Engine) -> Reading:
         """For the candidates of one request, which is rewritten by a policy."""
@@ -59,15 +71,22 @@ class Reader:
 
 
 class Reading:
-    """One request for several candidates: what is rewritten alike is rewritten once."""
+    """One request for several candidates: what is rewritten alike is rewritten once.
+
+    Attributes:
+        bills: What becomes of the prompt at a model, and for how long that lasts, with what it costs now and
+            in the turns to come.
+    """
 
     def __init__(self, reader: Reader, engine: Engine) -> None:
         self._reader = reader
         self._engine = engine
         self._names: dict[int, Hashable] = {}
-        self._chains: dict[tuple[bytes, ...], Chain] = {}
-        self._prompts: dict[tuple[Shape, BlockRules], CachedPrompt] = {}
+        self._chains: dict[Hashable, Chain] = {}
+        self._prompts: dict[Hashable, CachedPrompt] = {}
         self._sent: dict[Hashable, _Sent] = {}
+        self.bills: dict[tuple[str, CacheOutcome, float | None], tuple[Decimal | None, Decimal | None]] = {}
+        self._scaled: dict[tuple[int, Scale], tuple[CachedPrompt, CachedPrompt]] = {}
 
     def sent(
         self, request: Mapping[str, object], asked: dict[str, object], shape: Shape | None
@@ -84,28 +103,37 @@ class Reading:
         """
         engine = self._engine
         route, alike = engine.alike(asked, shape=shape)
-        if any(asked.get(name) is not request.get(name) for name in PROMPT_MEMBERS):  # a prompt of its own
-            sent = engine.rewrite(asked, shape=shape)
-            return route, sent, self._reader.prompt(sent, route)
-        known = self._sent.get(alike)
+        shared = request.get
+        own = {k: value for k, value in asked.items() if value is not shared(k) and k not in ELSEWHERE}
+        # What cannot be written down is like nothing else.
+        like = alike, (_name(own) or object()) if own else None
+        known = self._sent.get(like)
         if known is None:
             sent = engine.rewrite(asked, shape=shape)
             if sent is not asked and engine.edits_text:
-                known = sent, self._reader.prompt(sent, route)
+                plain = self._reader.plain(sent, route)
             else:
-                markers = route.markers_of(Prompt(sent, route.shape))
-                plain = self._plain(request, route)
-                known = sent, as_sent(rules_for(route, sent), plain, sent, markers, route)
-            self._sent[alike] = known
+                plain = self._plain(asked, route, like[1])
+            known = self._sent[like] = sent, marked(plain, sent, route)
         return route, *known
 
-    def _plain(self, request: Mapping[str, object], route: Route) -> CachedPrompt:
-        key = route.shape, route.blocks
+    def scaled(self, prompt: CachedPrompt, scale: Scale) -> CachedPrompt:
+        """One of its prompts in a model's own tokens."""
+        if scale is UNSCALED:
+            return prompt
+        key = id(prompt), scale
+        known = self._scaled.get(key)
+        if known is None:  # with the prompt, whose id it is
+            known = self._scaled[key] = prompt, scaled(prompt, scale)
+        return known[1]
+
+    def _plain(self, asked: Mapping[str, object], route: Route, own: Hashable) -> CachedPrompt:
+        key = route.shape, id(route.blocks.outline), own
         plain = self._prompts.get(key)
         if plain is None:
-            plain = self._reader.plain(request, route, self._named)
+            plain = self._reader.plain(asked, route, self._named)
             # Routes that read the same blocks share their hashes.
-            alike = tuple([block.content for block in plain.blocks])
+            alike = own, tuple([block.content for block in plain.blocks])
             chain = self._chains.get(alike)
             if chain is not None:
                 plain = plain.sized(chain)
@@ -121,13 +149,30 @@ class Reading:
         return name
 
 
+def marked(plain: CachedPrompt, sent: Mapping[str, object], route: Route) -> CachedPrompt:
+    """A prompt with the breakpoints that it has once a request was sent."""
+    rules = rules_for(route, sent)
+    if isinstance(rules, AutomaticRules):  # to which markers mean nothing
+        return plain
+    prompt = Prompt(sent, route.shape)
+    return as_sent(rules, plain, prompt, route.markers_of(prompt), route)
+
+
 def scaled(prompt: CachedPrompt, scale: Scale) -> CachedPrompt:
     """The same prompt in a model's own tokens; its blocks keep the estimated ones."""
     if scale is UNSCALED:
         return prompt
-    digests, positions, _ = prompt.prefix
-    ends = list(accumulate(round(block.tokens * scale.of(block.level)) for block in prompt.blocks))
-    return prompt.sized(Chain(digests, positions, ends))
+    digests, positions, ends = prompt.prefix
+    first = bisect_left(prompt.blocks, True, key=_is_said)
+    before = ends[first - 1] if first else 0
+    factor, later = scale
+    own = [round(end * factor) for end in ends[:first]]
+    own += [round(before * factor + (end - before) * later) for end in ends[first:]]
+    return prompt.sized(Chain(digests, positions, own))
+
+
+def _is_said(block: CachedBlock) -> bool:
+    return block.level == "messages"
 
 
 def _name(element: object) -> Hashable:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 import time
@@ -28,7 +27,7 @@ from policy_cache.usage.account import Change
 from policy_cache.usage.sessions import session_of
 from policy_cache.warmth.ahead import ahead
 from policy_cache.warmth.quote import Quote, unknown
-from policy_cache.warmth.reading import Reader, scaled
+from policy_cache.warmth.reading import ACCOUNT, ELSEWHERE, Reader, marked, scaled
 from policy_cache.warmth.table import Beliefs, Table
 from policy_cache.warmth.turns import Turns
 
@@ -51,13 +50,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("policy_cache")
 
-# Whose account a request is billed to: a cache is never shared between two.
-_ACCOUNT = (
-    *("api_key", "api_base", "base_url", "organization", "vertex_project", "vertex_location"),
-    *("aws_access_key_id", "aws_region_name", "aws_profile_name", "aws_bedrock_runtime_endpoint"),
-)
-# What says that a request goes elsewhere than its model's name does.
-_ELSEWHERE = frozenset({*_ACCOUNT, "custom_llm_provider", "base_model", "model_info"})
 _MOST_PLACES = 2_048
 _MOST_ODD = 3
 # Thousands of years from now; and what a small prompt may be off by, in tokens.
@@ -167,7 +159,9 @@ class Warmth:
         if not (_is_time(now) and _is_time(at)):
             return None
         sent, route = plan.request, plan.route
-        prompt = self._reader.prompt(sent, route)
+        splits = any(edit.change == "split" for edit in plan.edits)
+        # What the quote has read before.
+        prompt = marked(self._reader.plain(sent if splits else plan.original, route), sent, route)
         place = _place(route, plan.original)
         session = session_of(Prompt(plan.original, route.shape), "")
         before = self._turns.add(session, at, prompt.tokens, route.qualified, place)
@@ -223,7 +217,7 @@ class Warmth:
 
     def _stayed(self, plan: Plan, before: Seen, usage: CacheUsage | None, at: float) -> Decimal | None:
         """What the request would have cost where its session was before."""
-        asked = {name: value for name, value in plan.original.items() if name not in _ELSEWHERE}
+        asked = {name: value for name, value in plan.original.items() if name not in ELSEWHERE}
         asked["model"] = before.model
         route, sent, prompt = self._reading().sent(asked, asked, plan.route.shape)
         prompt = scaled(prompt, self._scale(route))
@@ -247,7 +241,7 @@ class Warmth:
         route, sent, prompt = reading.sent(request, asked, shape)
         if not route.provider or not route.model:
             return unknown(name, "no such model is known")
-        prompt = scaled(prompt, self._scale(route))
+        prompt = reading.scaled(prompt, self._scale(route))
         rules = rules_for(route, sent)
         model = route.qualified
         if rules is None and route.mechanism != "none":
@@ -257,12 +251,8 @@ class Warmth:
         rates = None if prices is None else prices.for_prompt(prompt.tokens)
         if rules is None or not caches(rules, sent):
             why = f"{model} caches nothing" + (" without a `prompt_cache_key`" if rules else "")
-            return self._priced(
-                Quote(name, model, CacheOutcome(uncached=prompt.tokens), sure="modelled", why=why),
-                rates,
-                None,
-                reply,
-            )
+            quote = Quote(name, model, CacheOutcome(uncached=prompt.tokens), sure="modelled", why=why)
+            return self._priced(reading, quote, rates, None, reply)
         place, now, digests = _place(route, asked), self._clock(), prompt.prefix.digests
         if not _is_time(now):
             return unknown(name, "the clock is not right", model=model)
@@ -271,7 +261,7 @@ class Warmth:
         known = cache.entries = self._table.look(place, digests)  # type: ignore[assignment]
         plan = cache.plan(prompt, now)
         hit = plan.hit
-        if hit is None and any((e := known.get(d)) and e.available > now + 1 for d in digests):
+        if hit is None and known and any((e := known.get(d)) and e.available > now + 1 for d in digests):
             return unknown(name, "the clock went back", model=model, tokens=plan.outcome)
         if (self._odd.get(place) or 0) >= _MOST_ODD:
             why = f"the last {_MOST_ODD} answers of {model} did not follow its cache's rules"
@@ -286,11 +276,18 @@ class Warmth:
             sure="reported" if read is not None and read.reported else "modelled",
             why=_why(plan, read, now),
         )
-        return self._priced(quote, rates, _lifetime(plan, rules), reply)
+        return self._priced(reading, quote, rates, _lifetime(plan, rules), reply)
 
-    def _priced(self, quote: Quote, rates: Prices | None, lasts: float | None, reply: int) -> Quote:
-        paid = None if rates is None else cost(quote.tokens, rates, reply)
-        stays = None if rates is None else ahead(quote.tokens, rates, self._turns, lasts, reply)
+    def _priced(
+        self, reading: Reading, quote: Quote, rates: Prices | None, lasts: float | None, reply: int
+    ) -> Quote:
+        key = quote.model, quote.tokens, lasts
+        bill = reading.bills.get(key)
+        if bill is None:
+            paid = None if rates is None else cost(quote.tokens, rates, reply)
+            stays = None if rates is None else ahead(quote.tokens, rates, self._turns, lasts, reply)
+            bill = reading.bills[key] = paid, stays
+        paid, stays = bill
         if paid is None or stays is None:
             return replace(quote, sure="unknown", why=f"the prices of {quote.model} are not known")
         return replace(quote, cost=paid, ahead=stays)
@@ -382,8 +379,8 @@ def _cost(route: Route, tokens: CacheOutcome, usage: CacheUsage | None) -> Decim
 
 def _place(route: Route, request: Mapping[str, object]) -> bytes:
     """What stands for a scope and a model: whose account it is, and which model."""
-    account = [value if isinstance(value := request.get(name), str) else None for name in _ACCOUNT]
-    text = json.dumps([route.provider, route.deployment or route.model, account])
+    account = [value if isinstance(value := request.get(name), str) else None for name in ACCOUNT]
+    text = repr((route.provider, route.deployment or route.model, account))
     return blake2b(text.encode(), digest_size=16).digest()
 
 

@@ -72,8 +72,8 @@ class TestWhatIsRead:
         cache = model()
         send(cache, prompt(*texts(2)), 0)
         plan = cache.plan(prompt(*texts(4)), 1)
-        assert [read.index for read in plan.reads] == [0, 1]
-        assert [write.index for write in plan.writes] == [2, 3]
+        assert [read.block for read in plan.reads] == [0, 1]
+        assert [write.block for write in plan.writes] == [2, 3]
         assert plan.hit == 1
 
     def test_another_model_or_scope_shares_nothing(self):

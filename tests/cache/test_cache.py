@@ -79,8 +79,8 @@ class TestLookback:
         send(cache, prompt(*texts(2, ttl="5m")), 0)
         plan = cache.plan(prompt(*texts(2), *texts(3, ttl="5m", start=2)), 1)
         assert plan.hit == 1
-        assert [read.index for read in plan.reads] == [1]
-        assert [write.index for write in plan.writes] == [4]
+        assert [read.block for read in plan.reads] == [1]
+        assert [write.block for write in plan.writes] == [4]
 
     @pytest.mark.parametrize(("lookback", "read"), [(3, 100), (2, 0)])
     def test_the_lookback_is_the_rules(self, lookback, read):

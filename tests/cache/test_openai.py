@@ -30,7 +30,7 @@ def sent(count, *, marked=(), implicit=()):
 
 
 def writes(prompt):
-    return [write.index for write in OpenAIModel(RULES).plan(prompt, 0).writes]
+    return [write.block for write in OpenAIModel(RULES).plan(prompt, 0).writes]
 
 
 def read_request(request, shape="chat"):

@@ -117,7 +117,7 @@ def test_a_clock_that_shows_no_time(tell, quote, clock, now):
 
 def test_a_prompt_that_cannot_be_read_is_counted_and_raises_nothing(engine, warmth, monkeypatch):
     plan = engine.plan({**REQUEST, "model": SONNET})
-    monkeypatch.setattr(warmth._reader, "prompt", lambda *_: 1 / 0)
+    monkeypatch.setattr(warmth._reader, "plain", lambda *_: 1 / 0)
     assert warmth.answered(plan, None) is None
     assert warmth.faults == {"ZeroDivisionError": 1}
 

@@ -83,7 +83,7 @@ class Drawn:
                     totals.tokens,
                     tuple(self._index(block, read) for block in seen.blocks),
                     "".join(_states(placed, totals.tokens)),
-                    tuple((at, block.ttl) for at, block in enumerate(placed.blocks) if block.ttl is not None),
+                    tuple(placed.breakpoints.items()),
                     _changed(self._before.get(way), seen),
                 )
             )
