@@ -87,7 +87,9 @@ def test_another_model_has_its_price_in_the_map(price_map, model, provider, name
 
 @pytest.mark.parametrize(("model", "provider"), SAMPLE)
 def test_a_router_of_it_does_not_make_a_price_unknown(model, provider, monkeypatch):
-    monkeypatch.setattr(litellm, "model_cost", {name: {**entry} for name, entry in litellm.model_cost.items()})
+    monkeypatch.setattr(
+        litellm, "model_cost", {name: {**entry} for name, entry in litellm.model_cost.items()}
+    )
     before = prices_of(model, provider)
     params = {"model": f"{provider}/{model}", "api_key": "any", "api_base": "http://127.0.0.1:9"}
     litellm.Router(model_list=[{"model_name": "any", "litellm_params": params}])
