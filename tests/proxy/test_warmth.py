@@ -102,7 +102,7 @@ def say(deployments):
     """Send the next turn of a conversation: which deployment answered, and how much of it was read."""
 
     def say(kept, talk, path="chat", *, stream=False, model="smart"):
-        talk.append({"role": "user", "content": f"Question {len(talk)}. " * 60})
+        talk.append({"role": "user", "content": f"{talk[0]['content'][:16]}, turn {len(talk)}. " * 60})
         before, answered = [one.requests for one in deployments], kept.answered()
         more = {"stream": True} if stream else {}
         if stream and path == "chat":
