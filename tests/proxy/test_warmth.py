@@ -180,11 +180,11 @@ def test_what_changes_of_model_cost_is_counted(proxies, say):
     lines = [json.loads(line)["policy"] for line in kept.trace.read_text().splitlines()]
     changes = [line["change"] for line in lines if "change" in line]
     assert {change["from"] for change in changes} == {DEAR}
-    headers = {"authorization": f"Bearer {kept.proxy.key}"}
-    page = httpx.get(f"{kept.proxy.url}/metrics/", headers=headers, trust_env=False).text
-    assert f'policy_cache_model_changes_total{{route="anthropic_messages"}} {len(changes):.1f}' in page
+    counted = f'policy_cache_model_changes_total{{route="anthropic"}} {len(changes):.1f}'
+    kept.proxy.until(lambda: counted in httpx.get(f"{kept.proxy.url}/metrics/", trust_env=False).text)
     stats = CliRunner().invoke(main, ["stats", str(kept.trace)]).stdout
     assert f"{len(changes)} change" in stats
+    assert "against staying" in stats
 
 
 @pytest.mark.parametrize(("path", "stream"), CALLS)
