@@ -174,6 +174,12 @@ def test_unless_its_premium_is_allowed(proxies, say):
     stays([say(proxies["second"], talk, model=model) for model in ("dear", *["mixed"] * 5)])
 
 
+def metrics(proxy):
+    headers = {"authorization": f"Bearer {proxy.key}"}
+    answer = httpx.get(f"{proxy.url}/metrics/", headers=headers, trust_env=False, verify=False)
+    return answer.raise_for_status().text
+
+
 def test_what_changes_of_model_cost_is_counted(proxies, say):
     kept = proxies["alone"]
     leave(kept, say)
@@ -181,7 +187,7 @@ def test_what_changes_of_model_cost_is_counted(proxies, say):
     changes = [line["change"] for line in lines if "change" in line]
     assert {change["from"] for change in changes} == {DEAR}
     counted = f'policy_cache_model_changes_total{{route="anthropic"}} {len(changes):.1f}'
-    kept.proxy.until(lambda: counted in httpx.get(f"{kept.proxy.url}/metrics/", trust_env=False).text)
+    kept.proxy.until(lambda: counted in metrics(kept.proxy))
     stats = CliRunner().invoke(main, ["stats", str(kept.trace)]).stdout
     assert f"{len(changes)} change" in stats
     assert "against staying" in stats
