@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export LITELLM_LOCAL_MODEL_COST_MAP := True
 
-.PHONY: demo test test-all test-oldest test-proxy upstream matrix test-ray load lint types imports pytest redis-server bench routing lifetimes fuzz schema docs site editors studio build clean
+.PHONY: demo test test-all test-oldest test-proxy prediction upstream matrix test-ray load lint types imports pytest redis-server bench routing lifetimes fuzz schema docs site editors studio build clean
 
 demo: $(VENV)/.installed
 	$(BIN)/policy-cache demo
@@ -77,7 +77,7 @@ load: .venv-proxy/.installed
 .venv-proxy/.installed: pyproject.toml
 	$(PYTHON) -m venv .venv-proxy
 	.venv-proxy/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
-	.venv-proxy/bin/python -m pip install --quiet --editable '.[emulator,proxy]' 'anthropic>=0.40' hypothesis pytest
+	.venv-proxy/bin/python -m pip install --quiet --editable '.[emulator,metrics,proxy,redis]' 'anthropic>=0.40' hypothesis pytest trustme
 	touch $@
 
 bench: $(VENV)/.installed
@@ -85,11 +85,14 @@ bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.simulate
 	$(BIN)/python -m benchmarks.warmth
 
-# What quotes are worth: generated traffic, a real Router, and litellm's own prediction; takes ten minutes.
+# What quotes are worth: generated traffic, and a real Router; takes ten minutes.
 routing: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.traffic
 	$(BIN)/python -m benchmarks.routing
-	$(BIN)/python -m benchmarks.prediction
+
+# What a litellm proxy predicts of a cache, beside our quotes; waits for six minutes.
+prediction: .venv-proxy/.installed
+	.venv-proxy/bin/python -m benchmarks.prediction
 
 # What lifetimes cost on generated traffic, and how near the optimum is to real placements; takes ten minutes.
 lifetimes: $(VENV)/.installed

@@ -91,7 +91,7 @@ def running(command: list[str], url: str, log: Path, **more: str) -> Iterator[su
     with log.open("wb") as out:
         process = subprocess.Popen(command, env=environment, stdout=out, stderr=subprocess.STDOUT)
         try:
-            end = time.monotonic() + 120
+            end = time.monotonic() + 300
             while not answers(url):
                 if process.poll() is not None or time.monotonic() > end:
                     sys.exit(f"did not start: {log.read_text()[-2_000:]}")

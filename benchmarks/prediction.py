@@ -1,39 +1,37 @@
-"""`python -m benchmarks.prediction`: what litellm's own prediction says of a cache, and what `Warmth` does.
+"""`python -m benchmarks.prediction`: what litellm's proxy predicts of a cache, and what `Warmth` does.
 
-On its home ground: bodies of Anthropic's Messages API, as they would be sent, answered by the emulator.
-litellm is asked by its own functions, with what its callback would have observed of the first request.
+Two real proxies, one as litellm makes it and one with the default policy, are sent bodies of Anthropic's
+Messages API, and asked at `/cost/predict-cache`. litellm predicts for `api.anthropic.com` alone, so the
+emulator answers by that name. `Warmth` is told the same answers. Pauses are waited for.
+
+Needs litellm's proxy, and trustme; takes seven minutes.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
-from typing import Any, NamedTuple
+import secrets
+import time
+from contextlib import ExitStack, contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httpx
-from litellm.caching.dual_cache import DualCache
-from litellm.llms.anthropic import prompt_cache_prediction as theirs
-from litellm.types.utils import ModelResponse, Usage
-from starlette.testclient import TestClient
 
+from benchmarks.load import BIN, free_port, running
+from benchmarks.tunnel import emulated
 from policy_cache import Engine
-from policy_cache.emulator import create_app
 from policy_cache.usage.usage import CacheUsage
 from policy_cache.warmth import Warmth
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 LONG = "word " * 3_000
 MODEL = "claude-sonnet-4-5-20250929"
-DEPLOYMENT = "deployment"
-
-
-class Clock:
-    """Time that is set."""
-
-    now = 1_000.0
-
-    def __call__(self) -> float:
-        """The time."""
-        return self.now
+CALLBACK = "policy_cache.integrations.litellm.proxy_handler"
 
 
 class Case(NamedTuple):
@@ -44,14 +42,14 @@ class Case(NamedTuple):
         first: The body that was sent; None for none.
         later: The body that is asked about.
         pause: Seconds between the two.
-        key: The API key of the second one.
+        elsewhere: Whether the second one goes to another deployment, which has another key.
     """
 
     name: str
     first: dict[str, Any] | None
     later: dict[str, Any]
     pause: float = 10.0
-    key: str = "key"
+    elsewhere: bool = False
 
 
 def text(said: str, **more: Any) -> dict[str, Any]:
@@ -79,7 +77,7 @@ CASES = [
     Case("one marker, the same again", ONE, ONE),
     Case("one marker, after six minutes", ONE, ONE, 360),
     Case("one marker for an hour, after six minutes", HOUR, HOUR, 360),
-    Case("one marker, another key", ONE, ONE, key="other"),
+    Case("one marker, another key", ONE, ONE, elsewhere=True),
     Case("one marker, another system prompt", ONE, body(marked(LONG), "a", "r", system="x" + LONG)),
     Case("one marker, moved on by a turn", body(marked(LONG)), body(LONG, "a", marked("r"))),
     Case("a marker in the system prompt", IN_SYSTEM, IN_SYSTEM),
@@ -89,77 +87,108 @@ CASES = [
 ]
 
 
-def ask(case: Case, engine: Engine) -> tuple[str, str, str]:
-    """What litellm says, what `Warmth` does, and what the provider then does."""
-    clock = Clock()
-    warmth = Warmth(engine, clock=clock)
-    cache = DualCache()
-    with TestClient(create_app(clock=clock)) as provider:
+class Proxy(NamedTuple):
+    """A running proxy, and the same policy in this process.
 
-        def send(given: dict[str, Any], key: str) -> tuple[dict[str, Any], CacheUsage]:
-            sent = engine.rewrite(given)
-            answer = provider.post("/v1/messages", json=sent, headers={"x-api-key": key}).json()
-            return sent, CacheUsage.from_response(answer) or CacheUsage()
+    Attributes:
+        name: Its own, which begins the names of its deployments: their keys, and so their caches, are apart.
+        client: Sends to it.
+        engine: Its policy.
+        warmth: What this process learns of its answers.
+    """
 
-        if case.first is not None:
-            sent, usage = send(case.first, "key")
-            asyncio.run(_observe(cache, sent, usage, clock.now))
-            warmth.answered(engine.plan({**case.first, "api_key": "key"}), usage)
-        clock.now += case.pause
-        said = asyncio.run(_predicted(cache, engine.rewrite(case.later), case.key, clock.now))
-        [quote] = warmth.quote({**case.later, "api_key": case.key}, [MODEL])
-        ours = f"{'warm' if quote.is_warm else 'cold'}, {quote.tokens.read:,} read"
-        _, usage = send(case.later, case.key)
-    return said, ours, f"{usage.read:,} read"
+    name: str
+    client: httpx.Client
+    engine: Engine
+    warmth: Warmth
 
+    def deployment(self, case: int, number: int) -> str:
+        """One of the two deployments of a case: its name, its id and its key."""
+        return f"{self.name}-{case}-{number}"
 
-async def _observe(cache: DualCache, sent: dict[str, Any], usage: CacheUsage, now: float) -> None:
-    """What litellm's callback keeps of an answer."""
-    headers = {"x-api-key": "key", "anthropic-version": "2023-06-01", "content-type": "application/json"}
-    wire = httpx.Request(
-        "POST", "https://api.anthropic.com/v1/messages", headers=headers, content=json.dumps(sent)
-    )
-    del wire.headers["host"]
-    details = {
-        "cached_tokens": usage.read,
-        "cache_creation_tokens": usage.written,
-        "cache_creation_token_details": {
-            "ephemeral_5m_input_tokens": usage.write_5m,
-            "ephemeral_1h_input_tokens": usage.write_1h,
-        },
-    }
-    answer = ModelResponse(model=MODEL)
-    answer.usage = Usage(prompt_tokens=usage.prompt, completion_tokens=1, prompt_tokens_details=details)  # type: ignore[attr-defined]
-    observed = theirs.parse_observed_cache(wire, answer, "caller", DEPLOYMENT)
-    if observed is None:
-        return
-    kept = theirs.CacheObservation(
-        fingerprint=observed.prefix.fingerprint,
-        cached_tokens=observed.cached_tokens,
-        observed_at=now,
-        expires_at=now + observed.prefix.ttl_seconds,
-    )
-    key = theirs._cache_key(observed.scope, kept.fingerprint)  # noqa: SLF001, it has no other way in
-    await cache.async_set_cache(key, kept.model_dump_json())
+    def send(self, deployment: str, body: dict[str, Any]) -> CacheUsage:
+        """What the provider reports of a body that is sent through the proxy."""
+        answer = self.client.post("/v1/messages", json={**body, "model": deployment})
+        usage = CacheUsage.from_response(answer.raise_for_status().json()) or CacheUsage()
+        self.warmth.answered(self.engine.plan({**body, "api_key": deployment}), usage)
+        return usage
+
+    def predicted(self, deployment: str, body: dict[str, Any]) -> str:
+        """What litellm says, in its own words."""
+        asked = {"current_deployment_id": deployment, "candidate_deployment_id": deployment, "request": body}
+        answer = self.client.post("/cost/predict-cache", json=asked).raise_for_status().json()["stay"]
+        if answer["estimate"] is None:
+            return f"abstains: {answer['reason']}"
+        return f"{answer['cache_state']}, {answer['estimate']['tokens']['cache_read_input_tokens']:,} read"
+
+    def quoted(self, deployment: str, body: dict[str, Any]) -> str:
+        """What `Warmth` says."""
+        [quote] = self.warmth.quote({**body, "api_key": deployment}, [MODEL])
+        return f"{'warm' if quote.is_warm else 'cold'}, {quote.tokens.read:,} read"
 
 
-async def _predicted(cache: DualCache, sent: dict[str, Any], key: str, now: float) -> str:
-    prefix = theirs.parse_prompt(sent)
-    if prefix is None:
-        return "abstains"
-    found = await theirs.lookup(cache, theirs.cache_scope("caller", DEPLOYMENT, key, MODEL), prefix, now=now)
-    if found is None:
-        return "cold"
-    return f"warm, {found.cached_tokens:,} read" if found.expires_at > now else "cold"
+@contextmanager
+def proxy(name: str, folder: Path, engine: Engine, callbacks: list[str], **more: str) -> Iterator[Proxy]:
+    """A proxy of two deployments for each case."""
+    key, port = f"sk-{secrets.token_hex(24)}", free_port()
+    url = f"http://127.0.0.1:{port}"
+    with httpx.Client(base_url=url, headers={"x-api-key": key}, timeout=60, trust_env=False) as client:
+        served = Proxy(name, client, engine, Warmth(engine))
+        names = [served.deployment(case, number) for case in range(len(CASES)) for number in range(2)]
+        deployments = [
+            {
+                "model_name": name,
+                "litellm_params": {"model": f"anthropic/{MODEL}", "api_key": name},
+                "model_info": {"id": name},
+            }
+            for name in names
+        ]
+        config = folder / f"{name}.json"
+        config.write_text(
+            json.dumps({"model_list": deployments, "litellm_settings": {"callbacks": callbacks}})
+        )
+        command = [str(BIN / "litellm"), "--config", str(config), "--host", "127.0.0.1", "--port", str(port)]
+        log = folder / f"{name}.log"
+        with running(command, f"{url}/health/liveliness", log, LITELLM_MASTER_KEY=key, **more):
+            yield served
+
+
+def ask(proxies: list[Proxy]) -> list[list[str]]:
+    """What each proxy says, what `Warmth` does, and what the provider then does: a row for each case."""
+    begun = []
+    for number, case in enumerate(CASES):
+        begun.append(time.monotonic())
+        for served in proxies:
+            if case.first is not None:
+                served.send(served.deployment(number, 0), case.first)
+    rows: list[list[str]] = [[] for _ in CASES]
+    for number, case in sorted(enumerate(CASES), key=lambda pair: pair[1].pause):
+        time.sleep(max(0.0, begun[number] + case.pause - time.monotonic()))
+        for served in proxies:
+            deployment = served.deployment(number, int(case.elsewhere))
+            said = served.predicted(deployment, case.later), served.quoted(deployment, case.later)
+            rows[number] += [*said, f"{served.send(deployment, case.later).read:,} read"]
+    return rows
 
 
 def main() -> None:
+    with ExitStack() as served:
+        folder = Path(served.enter_context(TemporaryDirectory()))
+        environment = served.enter_context(emulated(folder))
+        proxies = [
+            served.enter_context(proxy(name, folder, engine, callbacks, **environment))
+            for name, engine, callbacks in (
+                ("alone", Engine.passing(), []),
+                ("policy", Engine.default(), [CALLBACK]),
+            )
+        ]
+        rows = ask(proxies)
     asked = "litellm", "policy-cache", "the provider"
+    print(f"litellm {version('litellm')}")
     print(f"| case | {' | '.join([*asked, *(f'{name}, with the default policy' for name in asked)])} |")
     print("|---|---|---|---|---|---|---|")
-    for case in CASES:
-        cells = [*ask(case, Engine.passing()), *ask(case, Engine.default())]
-        print(f"| {case.name} | {' | '.join(cells)} |")
+    for case, cells in zip(CASES, rows, strict=True):
+        print(f"| {case.name} | {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":

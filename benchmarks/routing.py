@@ -136,12 +136,12 @@ async def _send(
         if goes_on:
             later += 1
             warm += usage.read > len(SYSTEM) / 3.5 + 100
-        await _settled()
+        await settled()
     await litellm.close_litellm_async_clients()
     return Outcome(later, warm, lost, [deployment.requests for deployment in deployments], (read, size))
 
 
-async def _settled() -> None:
+async def settled() -> None:
     """litellm tells callbacks of an answer behind the caller's back."""
     from litellm.litellm_core_utils.logging_worker import GLOBAL_LOGGING_WORKER
 

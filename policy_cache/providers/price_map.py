@@ -29,6 +29,7 @@ PriceMap: TypeAlias = Mapping[str, object]
 _BACKUP = "model_prices_and_context_window_backup.json"
 _LONG_PROMPT = re.compile(r"input_cost_per_token(_above_(\d+)k_tokens)")
 _MILLION = 1_000_000
+_NOTHING = Prices(input=None, output=None, read=None, write_5m=None, write_1h=None)
 
 
 def prices_of(model: str, provider: str, *, writes: bool = False) -> Prices | None:
@@ -124,9 +125,9 @@ def prices_in(entry: Mapping[str, object]) -> Prices | None:
     if not entry or entry.get("tiered_pricing"):
         return None
     bands = (band for name in entry if "_above_" in name and (band := _LONG_PROMPT.fullmatch(name)))
-    larger = sorted(
-        ((int(band[2]) * 1_000, _band(entry, band[1])) for band in bands), key=lambda band: -band[0]
-    )
+    found = ((int(band[2]) * 1_000, _band(entry, band[1])) for band in bands)
+    # litellm's Router gives an entry what it has not, as None.
+    larger = sorted((band for band in found if band[1] != _NOTHING), key=lambda band: -band[0])
     return _band(entry, "", tuple(larger))
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, Protocol, TypedDict
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypedDict
 
+from policy_cache.errors import RequestError
 from policy_cache.request.prompt import Prompt
 from policy_cache.request.session import session_of
 from policy_cache.usage.account import account_of
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from policy_cache.usage.ledger import Ledger
 
 _log = logging.getLogger("policy_cache")
+
+Asked: TypeAlias = "tuple[dict[str, object], Shape]"
+"""A request that was made into one of another shape before it was rewritten, and its own."""
 
 
 class Recorder(Protocol):
@@ -132,6 +136,7 @@ class Accounting:
         shape: Shape | None = None,
         left_out: Collection[Mark] = (),
         at: float | None = None,
+        asked: Asked | None = None,
     ) -> None:
         """Account for an answer.
 
@@ -142,6 +147,7 @@ class Accounting:
             shape: The request's shape; by default told from it.
             left_out: The policy's markers that it was sent without, since its route refuses them.
             at: When it was sent, in seconds since the epoch; by default now.
+            asked: What it was made of; its conversation goes on in that shape, and is asked about in it.
 
         Raises:
             Exception: Whatever one of those who are told raises; the request is recorded even so.
@@ -157,7 +163,9 @@ class Accounting:
             plan = engine.plan(request, shape=shape).without(left_out)
             known = session_of(Prompt(plan.original, plan.route.shape), plan.route.model)
             session = known.hex()
-            switch = None if self._warmth is None else self._warmth.answered(plan, usage, at=at)
+            switch = None
+            if self._warmth is not None:
+                switch = self._warmth.answered(_asked(engine, asked, left_out) or plan, usage, at=at)
             if usage is not None:
                 start = self._sessions.start(known, self._clock(), usage, plan.route.cache)
                 account = account_of(plan, usage, start, switch)
@@ -193,3 +201,14 @@ class Accounting:
                 self._metrics.odd(kind)
             if self.odd[kind] == 1:
                 _log.warning("an answer's usage is not right: %s (logged once)", kind)
+
+
+def _asked(engine: Planner, asked: Asked | None, left_out: Collection[Mark]) -> Plan | None:
+    """The plan of what a request was made of; None where it is the request itself."""
+    if asked is None:
+        return None
+    request, shape = asked
+    try:
+        return engine.plan(request, shape=shape).without(left_out)
+    except RequestError:
+        return None

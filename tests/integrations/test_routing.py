@@ -8,12 +8,13 @@ from contextlib import ExitStack
 import litellm
 import pytest
 
-from benchmarks.routing import Deployment, run
+from benchmarks.routing import Deployment, run, settled
 from policy_cache import Engine
 from policy_cache.emulator import serve
 from policy_cache.integrations.litellm import PolicyCacheHandler, PreferWarm
 from policy_cache.usage.usage import CacheUsage
 from policy_cache.warmth import Warmth
+from tests.doubles import close_clients
 
 LONG = "word " * 3_000
 CONVERSATION = {
@@ -37,6 +38,67 @@ def test_conversations_stay_where_they_are_warm():
     assert (without.lost, kept.lost) == (0, 0)
     # Where a conversation begins is the Router's own choice, at random.
     assert kept.warm == kept.later == without.later > without.warm
+
+
+FROM_THE_FIRST_TURN = """
+version: 1
+name: routed
+rules:
+  - {name: prefix, targets: [tools, system, messages.last], action: {add_cache_control: {}}}
+"""
+CALLS = {
+    "chat": lambda router, talk: router.acompletion("claude", [SYSTEM, *talk], max_tokens=16),
+    "messages": lambda router, talk: router.aanthropic_messages(
+        model="claude", system=LONG, messages=talk, max_tokens=16
+    ),
+    "responses": lambda router, talk: router.aresponses(
+        model="claude", instructions=LONG, input=talk, max_output_tokens=16
+    ),
+}
+SYSTEM = {"role": "system", "content": LONG}
+
+
+@pytest.mark.parametrize("shape", CALLS)
+def test_a_conversation_of_every_shape_stays_and_is_quoted_to_the_token(shape, monkeypatch):
+    engine = Engine.from_text(FROM_THE_FIRST_TURN)
+    warmth = Warmth(engine)
+    monkeypatch.setattr(litellm, "callbacks", [PolicyCacheHandler(engine, warmth=warmth), PreferWarm(warmth)])
+    quoted = []
+
+    def quote(*asked, own=warmth.quote):
+        quoted.append(own(*asked))
+        return quoted[-1]
+
+    monkeypatch.setattr(warmth, "quote", quote)
+    with ExitStack() as served:
+        providers = [Deployment() for _ in range(3)]
+        models = [
+            {
+                "model": "anthropic/claude-sonnet-4-5",
+                "api_base": served.enter_context(serve(one)),
+                "api_key": "a",
+            }
+            for one in providers
+        ]
+        router = litellm.Router([{"model_name": "claude", "litellm_params": params} for params in models])
+        usages = asyncio.run(talked(router, CALLS[shape]))
+    assert sorted(one.requests for one in providers) == [0, 0, 5]
+    reads = [max(quote.tokens.read for quote in quotes) for quotes in quoted]
+    assert reads == [usage.read for usage in usages]
+    assert reads[0] == 0 < reads[1]
+    assert reads == sorted(set(reads))
+
+
+async def talked(router, call):
+    talk, usages = [], []
+    for number in range(5):
+        talk.append({"role": "user", "content": f"Question {number}. " * 60})
+        usages.append(CacheUsage.from_response(await call(router, list(talk))))
+        talk.append({"role": "assistant", "content": "Noted. " * 40})
+        await asyncio.sleep(0)
+        await settled()
+    await close_clients()
+    return usages
 
 
 def deployments(*names, **more):

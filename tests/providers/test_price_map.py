@@ -85,6 +85,17 @@ def test_another_model_has_its_price_in_the_map(price_map, model, provider, name
     assert prices_of(model, provider) == PRICES
 
 
+@pytest.mark.parametrize(("model", "provider"), SAMPLE)
+def test_a_router_of_it_does_not_make_a_price_unknown(model, provider, monkeypatch):
+    monkeypatch.setattr(
+        litellm, "model_cost", {name: {**entry} for name, entry in litellm.model_cost.items()}
+    )
+    before = prices_of(model, provider)
+    params = {"model": f"{provider}/{model}", "api_key": "any", "api_base": "http://127.0.0.1:9"}
+    litellm.Router(model_list=[{"model_name": "any", "litellm_params": params}])
+    assert prices_of(model, provider) == before
+
+
 def test_a_provider_has_its_own_price_first(price_map):
     price_map(**{"x": ENTRY, "azure/x": {**ENTRY, "input_cost_per_token": 8e-06}})
     assert prices_of("x", "azure").input == 8

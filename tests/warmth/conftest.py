@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import socket
 import subprocess
 from contextlib import closing
@@ -18,7 +19,7 @@ __all__ = ["client", "clock", "key", "provider", "redis_server", "url"]
 
 
 class Server:
-    """A server that can be killed and started again, empty."""
+    """A server that can be silenced, and killed and started again, empty."""
 
     def __init__(self, folder):
         with closing(socket.socket()) as free:
@@ -37,6 +38,13 @@ class Server:
         )
         patient = Retry(ConstantBackoff(0.01), 1_000)
         redis.Redis.from_url(self.url, retry=patient).ping()
+
+    def silence(self):
+        """It takes what it is sent, and answers nothing until it is woken."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def wake(self):
+        self._process.send_signal(signal.SIGCONT)
 
     def kill(self):
         self._process.kill()

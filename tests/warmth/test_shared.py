@@ -101,6 +101,24 @@ def test_a_redis_that_is_killed_costs_its_knowledge_alone(client, clock, redis_s
     assert quote().tokens == usage.outcome
 
 
+def test_what_a_silent_redis_answers_too_late_is_taken_for_nothing_else(redis_server, request):
+    time = Time()
+    table = RedisTable(redis_server.url, patience=1.0, clock=time)
+    request.addfinalizer(table.close)
+    place, first, second = b"s" * 16, b"1" * 16, b"2" * 16
+    entries = {first: Entry(0.0, 9e9), second: Entry(0.0, 8e9, "1h")}
+    table.change(place, entries, (), 0.0)
+    redis_server.silence()
+    try:
+        assert table.look(place, [first]) == {}
+        assert table.faults == {"TimeoutError": 1}
+    finally:
+        redis_server.wake()
+    time.now += 1
+    assert table.look(place, [second]) == {second: entries[second]}
+    assert table.look(place, [first, second]) == entries
+
+
 def test_of_two_answers_at_once_the_later_expiry_stays(tables):
     late, soon = Entry(0.0, 9e9, "1h", reported=True), Entry(0.0, 8e9)
     for table in (tables[0], Table()):

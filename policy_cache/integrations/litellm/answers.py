@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from policy_cache.engine.plan import Mark
     from policy_cache.integrations.litellm.rewriting import Rewriter, Rewriting
     from policy_cache.request.prompt import Shape
-    from policy_cache.usage.accounting import Accounting
+    from policy_cache.usage.accounting import Accounting, Asked
 
 # More than a process has under way at once; a request that failed is forgotten only by this bound.
 _MOST_AWAITED = 2_000
@@ -26,7 +26,11 @@ _T = TypeVar("_T")
 
 
 class _Awaited(NamedTuple):
-    """A request whose answer is awaited, as it came, when it was sent, and the engine that saw it."""
+    """A request whose answer is awaited, as it came, when it was sent, and the engine that saw it.
+
+    Attributes:
+        asked: The request in another shape that litellm made this one of, and that shape.
+    """
 
     rewriting: Rewriting
     accounting: Accounting
@@ -35,6 +39,7 @@ class _Awaited(NamedTuple):
     shape: Shape | None
     left_out: frozenset[Mark]
     at: float
+    asked: Asked | None
 
 
 # By litellm's id of the call, for the whole process, as litellm's callbacks are. None has a lock, since
@@ -70,9 +75,9 @@ class AnswerCallback(CustomLogger):  # type: ignore[misc]  # litellm's own class
                 self._unknown(kwargs, response)
             return
         _keep(_answered, _MOST_ANSWERED, name, None)
-        rewriting, accounting, engine, request, shape, left_out, at = awaited
+        rewriting, accounting, engine, request, shape, left_out, at, asked = awaited
         try:
-            accounting.answered(engine, request, response, shape=shape, left_out=left_out, at=at)
+            accounting.answered(engine, request, response, shape=shape, left_out=left_out, at=at, asked=asked)
         except Exception as error:  # noqa: BLE001, a log must never fail a request
             rewriting.fault(error, "an answer was not accounted for")
 
@@ -103,8 +108,17 @@ def expect(
         _awaited,
         _MOST_AWAITED,
         name,
-        _Awaited(rewriting, accounting, engine, request, shape, left_out, time.time()),
+        _Awaited(rewriting, accounting, engine, request, shape, left_out, time.time(), _asked(before, shape)),
     )
+
+
+def _asked(before: _Awaited | None, shape: Shape | None) -> Asked | None:
+    """What a request in this shape was made of, by what was awaited before under its id."""
+    if before is None or (before.shape or "chat") == (shape or "chat"):
+        return None if before is None else before.asked
+    if before.asked is not None and before.asked[1] == (shape or "chat"):
+        return None  # the outer one again, at another deployment
+    return before.request, before.shape or "chat"
 
 
 def awaited(kwargs: dict[str, Any]) -> _Awaited | None:

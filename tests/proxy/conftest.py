@@ -1,0 +1,3 @@
+from tests.warmth.conftest import redis_server
+
+__all__ = ["redis_server"]
