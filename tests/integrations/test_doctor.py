@@ -8,6 +8,8 @@ import yaml
 from policy_cache import integrations
 from policy_cache.integrations import difference
 from policy_cache.integrations.litellm import doctor
+from policy_cache.integrations.litellm.finding import Finding
+from policy_cache.integrations.litellm.overlay import overlay, overlay_text
 from policy_cache.providers.catalog import packaged_catalog
 from policy_cache.providers.file import loads_catalog
 from policy_cache.providers.resolve import resolve
@@ -41,7 +43,7 @@ def outcomes(catalog):
 def turned_off(provider, findings):
     """The same catalog under the file that the doctor writes."""
     claims = yaml.safe_load(CLAIMS.replace("PROVIDER", provider))
-    catalog = loads_catalog(doctor.overlay_text(claiming(provider), findings, claims), "overlay.yaml")
+    catalog = loads_catalog(overlay_text(claiming(provider), findings, claims), "overlay.yaml")
     return catalog.model_copy(update={"routes": catalog.routes[:1]})
 
 
@@ -54,7 +56,7 @@ def test_the_litellm_that_the_catalog_was_observed_on_loses_nothing(findings):
     catalog = packaged_catalog()
     assert difference(catalog) is None
     assert [finding for finding in findings if finding.outcome in {"lost", "refused", "moved"}] == []
-    assert doctor.overlay(catalog, findings) == {"blocks": {}, "routes": []}
+    assert overlay(catalog, findings) == {"blocks": {}, "routes": []}
 
 
 def test_every_way_of_the_catalog_is_looked_at(findings):
@@ -119,10 +121,10 @@ def test_what_is_turned_off_leaves_tables_of_others_as_they_are():
     own = {"version": 1, "blocks": {"anthropic-chat": {"tools": True, "user": ["text"]}}}
     catalog = loads_catalog(yaml.safe_dump(own), "c")
     lost = [
-        doctor.Finding("anthropic", "chat", "tool", "lost"),
-        doctor.Finding("anthropic", "chat", "user", "kept"),
+        Finding("anthropic", "chat", "tool", "lost"),
+        Finding("anthropic", "chat", "user", "kept"),
     ]
-    written = yaml.safe_load(doctor.overlay_text(catalog, lost, own))
+    written = yaml.safe_load(overlay_text(catalog, lost, own))
     assert written["blocks"]["anthropic-chat"] == own["blocks"]["anthropic-chat"]
     [route] = written["routes"]
     assert route["blocks"]["chat"] == "anthropic-chat-kept"
@@ -131,6 +133,6 @@ def test_what_is_turned_off_leaves_tables_of_others_as_they_are():
 def test_the_last_entry_of_a_name_is_turned_off():
     own = {"version": 1, "routes": [{"name": "anthropic", "note": "a"}, {"name": "anthropic", "note": "b"}]}
     catalog = loads_catalog(yaml.safe_dump(own), "c")
-    lost = [doctor.Finding("anthropic", "chat", "tool", "lost")]
-    first, last = yaml.safe_load(doctor.overlay_text(catalog, lost, own))["routes"]
+    lost = [Finding("anthropic", "chat", "tool", "lost")]
+    first, last = yaml.safe_load(overlay_text(catalog, lost, own))["routes"]
     assert (first, "chat" in last["blocks"]) == (own["routes"][0], False)
