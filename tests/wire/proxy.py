@@ -1,7 +1,7 @@
-"""What a litellm proxy sends on: the litellm of another interpreter, or the installed one.
+"""What a litellm proxy sends on.
 
 A proxy is a process of its own, with a litellm of its own release. PROXY_PYTHON names the interpreter that
-has it; `python -m tests.wire.proxy` is that process. Without it, the installed litellm stands for the proxy's.
+has it, and this module is what runs there. Without it, the installed litellm stands for the proxy's.
 """
 
 from __future__ import annotations

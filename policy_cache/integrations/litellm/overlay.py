@@ -106,6 +106,7 @@ _WORDS: Mapping[Kind, Mapping[str, frozenset[str]]] = {
     "call": {"assistant": frozenset({"tool_use"})},
     "result": {
         "user": frozenset({"tool_result"}),
+        "kept": frozenset({"tool_result"}),
         "tool_messages": frozenset({"tool", "function"}),
         "tool_content": frozenset({"text"}),
     },
