@@ -8,7 +8,9 @@ import yaml
 from policy_cache import integrations
 from policy_cache.integrations import difference
 from policy_cache.integrations.litellm import doctor
+from policy_cache.integrations.litellm.finding import BROUGHT, PLACED, Finding
 from policy_cache.integrations.litellm.overlay import overlay, overlay_text
+from policy_cache.integrations.litellm.report import doctor_report
 from policy_cache.providers.catalog import BlockTable, packaged_catalog
 from policy_cache.providers.file import loads_catalog
 from policy_cache.providers.resolve import resolve
@@ -148,3 +150,13 @@ def test_a_clients_marker_is_followed(route, shape, members, kind, outcome):
         }
     )
     assert outcomes(again)[kind] == ("kept" if outcome == "gained" else "unmarked")
+
+
+def test_of_what_else_a_client_brings_what_differs_is_told():
+    findings = [Finding(way, "chat", kind, "kept") for way in "ab" for kind in (*PLACED, *BROUGHT)]
+    assert "client" not in "".join(span.text for span in doctor_report(findings, ()))
+    findings += [Finding("a", "chat", "message", "lost"), Finding("b", "chat", "message", "lost")]
+    findings += [Finding("a", "chat", "blank", "gained")]
+    report = "".join(span.text for span in doctor_report(findings, ()))
+    assert "\na client's marker on a message of text: LOST on a chat, b chat\n" in report
+    assert "\na client's marker on a blank text beside a call: GAINED on a chat\n" in report

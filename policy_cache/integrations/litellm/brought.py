@@ -27,28 +27,30 @@ def brought(
     passing: Engine, entry: RouteEntry, shape: Shape, table: BlockTable
 ) -> Iterator[tuple[Brought, Outcome]]:
     """What becomes of each kind of a client's marker in a shape; `passing` is an engine without rules."""
-    for kind in BROUGHT:
-        made = _made(entry, shape, kind)
-        if made is None:
-            yield kind, "unmarked"
-            continue
-        whole, carrier = made
-        own = passing.route(whole, shape=shape).key
-        key = _OTHER[own] if kind in ("translated", "beside") else own
-        carrier[key] = _MARKERS[key]
-        counts = any(point.slot is not None for point in passing.plan(whole, shape=shape).breakpoints)
-        if not counts and not _may_gain(kind, table):
-            yield kind, "unmarked"
-            continue
-        try:
-            sent = wire(whole, shape=shape)
-        except WireError:
-            yield kind, "unsent"
-            continue
-        if counts:
-            yield kind, "kept" if sent.markers else "lost"
-        else:
-            yield kind, "gained" if _is_read(sent, own) else "unmarked"
+    outcomes = {kind: _outcome(passing, entry, shape, table, kind) for kind in BROUGHT}
+    if outcomes["translated"] == "lost":
+        outcomes["beside"] = "unmarked"  # so is that, and for the same reason
+    yield from outcomes.items()
+
+
+def _outcome(passing: Engine, entry: RouteEntry, shape: Shape, table: BlockTable, kind: Brought) -> Outcome:
+    made = _made(entry, shape, kind)
+    if made is None:
+        return "unmarked"
+    whole, carrier = made
+    own = passing.route(whole, shape=shape).key
+    key = _OTHER[own] if kind in ("translated", "beside") else own
+    carrier[key] = _MARKERS[key]
+    counts = any(point.slot is not None for point in passing.plan(whole, shape=shape).breakpoints)
+    if not counts and not _may_gain(kind, table):
+        return "unmarked"
+    try:
+        sent = wire(whole, shape=shape)
+    except WireError:
+        return "unsent"
+    if counts:
+        return "kept" if sent.markers else "lost"
+    return "gained" if _is_read(sent, own) else "unmarked"
 
 
 def _made(entry: RouteEntry, shape: Shape, kind: Brought) -> tuple[dict[str, Any], dict[str, Any]] | None:
