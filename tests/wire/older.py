@@ -49,6 +49,9 @@ KNOWN = (
                 "tool_result of a call with caller",
                 "tool_result, empty",
                 "tool_result, list",
+                "in a document in a tool_result",
+                "in a tool_result, document",
+                "in a tool_result, image",
             }
         ),
         "litellm makes a chat request of it, which has no documents, and whose calls take no marker",
