@@ -63,6 +63,7 @@ def policies() -> dict[str, str]:
     return {
         "five minutes everywhere": _fixed(Candidate("5m", "always", "5m")),
         "an hour everywhere": _fixed(Candidate("1h", "always", "1h")),
+        "`auto` everywhere": _fixed(Candidate("auto", "always", "auto")),
         **{Path(file).stem: Path(file).read_text(encoding="utf-8") for file in files},
     }
 
@@ -90,7 +91,7 @@ def costs(records: Sequence[TraceRecord], tried: Mapping[str, str], after: int =
 
     # Of what does not look at prices, tokens are the same at every price.
     fixed = {name: text for name, text in tried.items() if not _LEARNS.search(text)}
-    tuned = [_fixed(candidate) for candidate in candidates()]
+    tuned = [_fixed(candidate) for candidate in candidates() if candidate.ttl != "auto"]
     once = replayed(
         [Engine.from_text(text) for text in (*fixed.values(), *tuned)], next(iter(MODELS.values()))
     )
@@ -132,9 +133,10 @@ def least(records: Sequence[TraceRecord], bound: str, scales: Mapping[str, Scale
     return sum((optimum.total or Decimal(0) for optimum in optima.values()), Decimal(0))
 
 
-def mixed(mix: Mix, tried: Mapping[str, str], after: int) -> dict[str, Costs]:
+def mixed(mix: Mix, tried: Mapping[str, str], share: float) -> dict[str, Costs]:
     """The same of a mix, with the best causal choice of who knows its law."""
     records = mix.records(next(iter(MODELS.values())))
+    after = int(share * len(records))
     found = costs(records, tried, after)
     for price, model in MODELS.items():
         paid = KnownLaw(mix, model).costs([_sent_to(record, model) for record in records])
@@ -228,7 +230,9 @@ def main(tried: Callable[[], Mapping[str, str]] = policies) -> None:
     parser.add_argument("folders", nargs="*", type=Path)
     parser.add_argument("--seeds", type=int, default=1, help="how many draws of each kind")
     parser.add_argument("--conversations", type=int, default=12, help="of each draw")
-    parser.add_argument("--after", type=int, default=0, help="requests of each draw whose costs are left out")
+    parser.add_argument(
+        "--after", type=float, default=0.4, help="the share of each draw's requests that only teach"
+    )
     parser.add_argument("--model", help="that sessions with times are taken to have been sent to")
     arguments = parser.parse_args()
     known = tried()

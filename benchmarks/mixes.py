@@ -113,9 +113,8 @@ class Mix(NamedTuple):
         chance = random.Random(f"{self.seed} {self.together}")  # noqa: S311, traffic
         records: list[TraceRecord] = []
         for number in range(self.conversations):
-            scope, place = divmod(number, self.together)
-            # Scopes have nothing to do with each other: their conversations begin at the same times.
-            start = place * _BEGUN_APART * chance.uniform(0.5, 1.5)
+            scope = number // self.together
+            start = number * _BEGUN_APART * chance.uniform(0.5, 1.5)
             records += self._conversation(chance, number, f"scope {scope}", start, model)
         return sorted(records, key=lambda record: record.at)
 

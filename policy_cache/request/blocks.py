@@ -324,7 +324,7 @@ def _calling_blocks(
     kinds = _NONE if rules.calls_break_text else rules.assistant
     at = prompt.content_at(index)
     blocks: list[Block] = []
-    if content:
+    if content or (content == "" and rules.blank >= {"calling", "empty"}):
         blocks += _content_blocks(prompt, rules, content, at, (MESSAGES, index), kinds, "calling")
     # Of the calls with one id, litellm sends the first.
     ids: set[str] = set()
@@ -429,10 +429,13 @@ def _stands_alone(part: object) -> bool:
     return kind == "server_tool_use" or (isinstance(kind, str) and kind.endswith("_tool_result"))
 
 
+_SPOKEN = frozenset({"user", "assistant", "calling"})
+
+
 def _is_replaced(text: str, rules: BlockRules, turn: str) -> bool:
     """Whether a blank text carries a marker: litellm sends it, or words in its place."""
     if text == "":
-        return turn in ("user", "assistant") and "empty" in rules.blank
+        return turn in _SPOKEN & rules.blank and "empty" in rules.blank
     return text.isspace() and turn in rules.blank
 
 

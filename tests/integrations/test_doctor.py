@@ -8,7 +8,10 @@ import yaml
 from policy_cache import integrations
 from policy_cache.integrations import difference
 from policy_cache.integrations.litellm import doctor
-from policy_cache.providers.catalog import packaged_catalog
+from policy_cache.integrations.litellm.finding import BROUGHT, PLACED, Finding
+from policy_cache.integrations.litellm.overlay import overlay, overlay_text
+from policy_cache.integrations.litellm.report import doctor_report
+from policy_cache.providers.catalog import BlockTable, packaged_catalog
 from policy_cache.providers.file import loads_catalog
 from policy_cache.providers.resolve import resolve
 
@@ -41,7 +44,7 @@ def outcomes(catalog):
 def turned_off(provider, findings):
     """The same catalog under the file that the doctor writes."""
     claims = yaml.safe_load(CLAIMS.replace("PROVIDER", provider))
-    catalog = loads_catalog(doctor.overlay_text(claiming(provider), findings, claims), "overlay.yaml")
+    catalog = loads_catalog(overlay_text(claiming(provider), findings, claims), "overlay.yaml")
     return catalog.model_copy(update={"routes": catalog.routes[:1]})
 
 
@@ -54,7 +57,7 @@ def test_the_litellm_that_the_catalog_was_observed_on_loses_nothing(findings):
     catalog = packaged_catalog()
     assert difference(catalog) is None
     assert [finding for finding in findings if finding.outcome in {"lost", "refused", "moved"}] == []
-    assert doctor.overlay(catalog, findings) == {"blocks": {}, "routes": []}
+    assert overlay(catalog, findings) == {"blocks": {}, "routes": []}
 
 
 def test_every_way_of_the_catalog_is_looked_at(findings):
@@ -115,22 +118,45 @@ def test_a_route_without_an_example_is_named():
     assert [*doctor.left_out(catalog)] == ["without an `example`, not looked at: `mine`"]
 
 
-def test_what_is_turned_off_leaves_tables_of_others_as_they_are():
-    own = {"version": 1, "blocks": {"anthropic-chat": {"tools": True, "user": ["text"]}}}
-    catalog = loads_catalog(yaml.safe_dump(own), "c")
-    lost = [
-        doctor.Finding("anthropic", "chat", "tool", "lost"),
-        doctor.Finding("anthropic", "chat", "user", "kept"),
-    ]
-    written = yaml.safe_load(doctor.overlay_text(catalog, lost, own))
-    assert written["blocks"]["anthropic-chat"] == own["blocks"]["anthropic-chat"]
-    [route] = written["routes"]
-    assert route["blocks"]["chat"] == "anthropic-chat-kept"
+def counting(route, shape, **members):
+    """A catalog of one route, whose table for a shape says something else."""
+    catalog = packaged_catalog()
+    [entry] = [entry for entry in catalog.routes if entry.name == route]
+    table = BlockTable(**{**catalog.blocks[entry.blocks[shape]].model_dump(), **members})
+    alone = entry.model_copy(update={"blocks": {shape: "mine"}})
+    return catalog.model_copy(update={"blocks": {**catalog.blocks, "mine": table}, "routes": (alone,)})
 
 
-def test_the_last_entry_of_a_name_is_turned_off():
-    own = {"version": 1, "routes": [{"name": "anthropic", "note": "a"}, {"name": "anthropic", "note": "b"}]}
-    catalog = loads_catalog(yaml.safe_dump(own), "c")
-    lost = [doctor.Finding("anthropic", "chat", "tool", "lost")]
-    first, last = yaml.safe_load(doctor.overlay_text(catalog, lost, own))["routes"]
-    assert (first, "chat" in last["blocks"]) == (own["routes"][0], False)
+@pytest.mark.parametrize(
+    ("route", "shape", "members", "kind", "outcome"),
+    [
+        ("mantle-claude", "responses", {"message_level": True}, "message", "lost"),
+        ("mantle-claude", "responses", {"list_level": True}, "list", "lost"),
+        ("opencode-qwen", "chat", {"translated": ("text",)}, "translated", "lost"),
+        ("anthropic", "chat", {"translates_beside_tools": False}, "beside", "gained"),
+        ("openrouter-claude", "messages", {"nested": True}, "nested", "lost"),
+    ],
+)
+def test_a_clients_marker_is_followed(route, shape, members, kind, outcome):
+    catalog = counting(route, shape, **members)
+    findings = list(doctor.examine(catalog))
+    assert outcomes(catalog)[kind] == outcome
+    [changed] = overlay(catalog, findings)["routes"]
+    written = loads_catalog(overlay_text(catalog, findings), "overlay.yaml")
+    again = catalog.model_copy(
+        update={
+            "blocks": written.blocks,
+            "routes": (catalog.routes[0].model_copy(update={"blocks": changed["blocks"]}),),
+        }
+    )
+    assert outcomes(again)[kind] == ("kept" if outcome == "gained" else "unmarked")
+
+
+def test_of_what_else_a_client_brings_what_differs_is_told():
+    findings = [Finding(way, "chat", kind, "kept") for way in "ab" for kind in (*PLACED, *BROUGHT)]
+    assert "client" not in "".join(span.text for span in doctor_report(findings, ()))
+    findings += [Finding("a", "chat", "message", "lost"), Finding("b", "chat", "message", "lost")]
+    findings += [Finding("a", "chat", "blank", "gained")]
+    report = "".join(span.text for span in doctor_report(findings, ()))
+    assert "\na client's marker on a message of text: LOST on a chat, b chat\n" in report
+    assert "\na client's marker on a blank text beside a call: GAINED on a chat\n" in report

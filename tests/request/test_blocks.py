@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from policy_cache.providers.catalog import packaged_catalog
@@ -338,3 +340,19 @@ def test_the_order_of_the_prefix():
         "$['messages'][2]['tool_calls'][1]",
         "$['messages'][3]",
     ]
+
+
+@pytest.mark.parametrize(
+    "content", [" ", "", [{"type": "text", "text": " "}], [{"type": "text", "text": ""}]]
+)
+@pytest.mark.parametrize("calling", [False, True])
+def test_a_blank_text_beside_calls_takes_a_clients_marker_where_litellm_sends_it(content, calling):
+    call = {"id": "call_0", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    given = prompt([{"role": "assistant", "content": content, "tool_calls": [call]}], "chat")
+    table = rules("chat")
+    if calling:
+        table = replace(table, blank=table.blank | {"calling"})
+    effective = [block.location for block in message_blocks(given, table, 0) if block.effective]
+    at = ("messages", 0, "content")
+    text = (*at, 0) if isinstance(content, list) else at
+    assert effective == [*([text] if calling else []), ("messages", 0, "tool_calls", 0)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from policy_cache.cache.reader import Readers, marked
@@ -17,6 +17,7 @@ from policy_cache.integrations.litellm import WireError, wire
 from policy_cache.providers.catalog import packaged_catalog
 from policy_cache.request.location import fields_of
 from policy_cache.request.markers import MARKER_KEYS
+from tests.wire.proxy import sent_on
 from tests.wire.tags import in_order, tags
 
 if TYPE_CHECKING:
@@ -175,7 +176,7 @@ class Body:
             body.pop("cache_control", None)
         return body
 
-    @property
+    @cached_property
     def refusal(self) -> str | None:
         """Why the provider refuses the body, as far as the emulator knows."""
         if not self.emulated:
@@ -228,7 +229,7 @@ class Body:
                 whole |= {name: sent.body[name] for name in _CACHED if name in sent.body}
         return bare(whole)
 
-    @property
+    @cached_property
     def unmarked(self) -> object:
         """The body without its markers; a run's is the conversation."""
         return self.conversation if self.kind == "gemini" else bare(self.json)
@@ -446,7 +447,7 @@ def _send(request: str, shape: Shape, *, proxied: bool) -> Sending:
     try:
         body = Body(wire(json.loads(request), shape=shape))
         if proxied:
-            body = Body(wire({**body.json, "model": "anthropic/claude-sonnet-4-5"}, shape="chat"))
+            body = Body(sent_on(body.json))
         return Sending(body, None)
     except WireError as error:
         return Sending(None, str(error.__context__ or error))

@@ -3,6 +3,10 @@
 `python -m tests.wire.clients_matrix [CATALOG [DIALECT …]]` prints, for the installed litellm, what it sent,
 and exits with 1 where one is refused, or where the engine, the simulator and the emulator do not have the
 breakpoints that are on the wire. CATALOG is an overlay such as `policy-cache doctor --write-catalog` writes.
+
+A proxy is taken to run the release that the catalog was observed on: with another one installed,
+PROXY_PYTHON names an interpreter that has it (`tests.wire.proxy`). What no catalog file can say of an older
+litellm is named in `tests.wire.older`, and counted apart.
 """
 
 from __future__ import annotations
@@ -18,6 +22,7 @@ from pathlib import Path
 
 from policy_cache import Engine
 from policy_cache.packaged import packaged
+from tests.wire import older, proxy
 from tests.wire.agreement import send, unmarked
 from tests.wire.spots import DIALECTS
 from tests.wire.test_agreement import CASES, MOVED, NO_POLICY, SPOTS, problems
@@ -31,9 +36,9 @@ def engine_of(name, catalog):
 
 
 def counts(number, catalog, dialects):
-    """What becomes of every marker on the route of that number."""
+    """What becomes of every marker on the route of that number: numbers, what is known, what is wrong."""
     case = CASES[number]
-    told, wrong = Counter(), []
+    told, known, wrong = Counter(), Counter(), []
     for spot in SPOTS[case.shape]:
         if case.route == "gemini" or spot.name in MOVED.get(case.label, ()):
             continue
@@ -49,25 +54,31 @@ def counts(number, catalog, dialects):
                 sent = send(engine.plan({**request, **case.request}, shape=case.shape).request, case).body
                 if name == "default" and (sent is None or sent.refusal is not None):
                     found.append("refused")
-                told[f"{name}, {'wrong' if found else 'agreed'}"] += 1
-                wrong += [(case.label, spot.name, dialect, name, found)] if found else []
-    return told, wrong
+                reason = older.why(case.label, spot.name) if found and "refused" not in found else None
+                told[f"{name}, {'known' if reason else 'wrong' if found else 'agreed'}"] += 1
+                if reason:
+                    known[case.label, spot.name, reason] += 1
+                elif found:
+                    wrong.append((case.label, spot.name, dialect, name, found))
+    return told, known, wrong
 
 
 def main(catalog="", *dialects):
-    told = Counter()
-    wrong = []
+    told, known, wrong = Counter(), Counter(), []
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        for here, wrong_here in pool.map(
+        for told_here, known_here, wrong_here in pool.map(
             counts, range(len(CASES)), repeat(catalog), repeat(dialects or sorted(DIALECTS))
         ):
-            told += here
+            told += told_here
+            known += known_here
             wrong += wrong_here
-    print(f"litellm {version('litellm')}: {len(CASES)} routes and shapes")
+    print(f"litellm {version('litellm')}, a proxy's {proxy.release()}: {len(CASES)} routes and shapes")
     for name in sorted(told):
         print(f"{told[name]:>9,}  {name}")
     for each in wrong:
         print(*each)
+    for (label, spot, reason), number in sorted(known.items()):
+        print(f"known: {label}, {spot}, {number} times: {reason}")
     return 1 if wrong else 0
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from policy_cache import Engine
 from policy_cache.integrations.litellm import wire
-from policy_cache.integrations.litellm.doctor import request
+from policy_cache.integrations.litellm.sample import request
 from policy_cache.request.markers import MARKER_KEYS
 from tests.wire.routes import ROUTES
 

@@ -17,7 +17,8 @@ import litellm
 
 from policy_cache import Engine
 from policy_cache.integrations.litellm import WireError, wire
-from policy_cache.integrations.litellm.doctor import examine, request
+from policy_cache.integrations.litellm.doctor import examine
+from policy_cache.integrations.litellm.sample import request
 from policy_cache.providers.catalog import packaged_catalog
 from policy_cache.providers.resolve import resolve
 from policy_cache.request.prompt import AREAS

@@ -32,6 +32,8 @@ def command(catalog_file: str | None, *, written: Path | None, output_format: st
     if installed_litellm() is None:
         give_up("doctor needs litellm: pip install 'policy-cache[litellm]'")
     from policy_cache.integrations.litellm import doctor  # noqa: PLC0415, optional
+    from policy_cache.integrations.litellm.finding import BAD  # noqa: PLC0415, optional
+    from policy_cache.integrations.litellm.overlay import overlay_text  # noqa: PLC0415, optional
     from policy_cache.integrations.litellm.report import doctor_json, doctor_report  # noqa: PLC0415, optional
 
     catalog = read_catalog(catalog_file)
@@ -43,8 +45,8 @@ def command(catalog_file: str | None, *, written: Path | None, output_format: st
     for sentence in filter(None, (difference(catalog), *doctor.left_out(catalog))):
         click.echo(f"policy-cache: {sentence}", err=True)
     if written is not None:
-        _write(written, doctor.overlay_text(catalog, findings, read_data(catalog_file)))
-    sys.exit(not exit_zero and any(finding.outcome in doctor.BAD for finding in findings))
+        _write(written, overlay_text(catalog, findings, read_data(catalog_file)))
+    sys.exit(not exit_zero and any(finding.outcome in BAD for finding in findings))
 
 
 def _write(file: Path, text: str) -> None:

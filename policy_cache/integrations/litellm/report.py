@@ -7,7 +7,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from policy_cache.integrations.litellm.doctor import KINDS
+from policy_cache.integrations.litellm.finding import PLACED
 from policy_cache.request.location import place
 from policy_cache.text.styled import Span, column
 from policy_cache.text.words import visible, word
@@ -15,7 +15,7 @@ from policy_cache.text.words import visible, word
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from policy_cache.integrations.litellm.doctor import Finding, Outcome
+    from policy_cache.integrations.litellm.finding import Brought, Finding, Kind, Outcome
     from policy_cache.integrations.litellm.wire import Check, WireMarker
     from policy_cache.text.styled import Style
 
@@ -99,8 +99,21 @@ _SIGNS: Mapping[Outcome, tuple[str, Style]] = {
     "moved": ("moved", "note"),
     "lost": ("LOST", "error"),
     "refused": ("REFUSED", "error"),
+    "gained": ("GAINED", "error"),
     "unmarked": ("-", "dim"),
     "unsent": ("not sent", "note"),
+}
+
+
+_COLUMNS: tuple[Kind, ...] = (*PLACED, "translated")
+# Of what a client brings besides, only what differs is told.
+_BESIDES: Mapping[Brought, str] = {
+    "beside": "a text beside tools, in the other dialect",
+    "message": "a message of text",
+    "list": "a message with a list",
+    "image": "an image in a result",
+    "nested": "a text in a result",
+    "blank": "a blank text beside a call",
 }
 
 
@@ -114,14 +127,15 @@ def doctor_report(findings: Sequence[Finding], beside: Iterable[tuple[str, str]]
     for finding in findings:
         rows.setdefault((finding.route, finding.shape), {})[finding.kind] = finding.outcome
     widths = column(route for route, _ in rows), column(shape for _, shape in rows)
-    head = "".join(f"{kind:11}" for kind in KINDS).rstrip()
+    head = "".join(f"{kind:11}" for kind in _COLUMNS).rstrip()
     yield Span(f"\n{'route':{widths[0]}}  {'shape':{widths[1]}}  {head}\n", "strong")
     for (route, shape), outcomes in rows.items():
         yield Span(f"{visible(route):{widths[0]}}  {shape:{widths[1]}}  ")
-        for kind in KINDS:
+        for kind in _COLUMNS:
             sign, style = _SIGNS[outcomes[kind]]
-            yield Span(sign if kind == KINDS[-1] else f"{sign:11}", style)
+            yield Span(sign if kind == _COLUMNS[-1] else f"{sign:11}", style)
         yield Span("\n")
+    yield from _besides(findings)
     number = Counter(finding.outcome for finding in findings)
     yield Span(
         f"\n{len(rows)} ways to a provider: {number['kept']} markers kept, {number['moved']} moved, "
@@ -130,6 +144,18 @@ def doctor_report(findings: Sequence[Finding], beside: Iterable[tuple[str, str]]
         + ".\n",
         "error" if number["lost"] + number["refused"] else "strong",
     )
+
+
+def _besides(findings: Sequence[Finding]) -> Iterator[Span]:
+    """What litellm loses of a client's other markers, and what arrives though the catalog says otherwise."""
+    for kind, name in _BESIDES.items():
+        for outcome in ("lost", "gained"):
+            ways = [f"{f.route} {f.shape}" for f in findings if (f.kind, f.outcome) == (kind, outcome)]
+            if ways:
+                sign, style = _SIGNS[outcome]
+                yield Span(f"\na client's marker on {name}: ")
+                yield Span(sign, style)
+                yield Span(f" on {', '.join(map(visible, ways))}\n", "dim")
 
 
 def doctor_json(findings: Sequence[Finding], beside: Iterable[tuple[str, str]]) -> dict[str, object]:
