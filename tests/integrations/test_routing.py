@@ -137,6 +137,12 @@ def test_a_conversation_that_begins_goes_anywhere(warmth):
     assert filtered(PreferWarm(warmth), deployments("a", "b", "c"), first) == [0, 1, 2]
 
 
+def test_a_failure_is_known_before_the_next_attempt(warmth):
+    check, given = PreferWarm(warmth), deployments("a", "b", "c")
+    asyncio.run(check.async_post_call_failure_deployment_hook(given[1], ValueError(), None))
+    assert filtered(check, given) == [0, 1, 2]
+
+
 def test_where_it_failed_a_moment_ago_nothing_is_kept(warmth):
     now = [0.0]
     check = PreferWarm(warmth, clock=lambda: now[0])
