@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import ExitStack
+from types import MappingProxyType
 
 import litellm
 import pytest
@@ -139,7 +140,7 @@ def test_a_conversation_that_begins_goes_anywhere(warmth):
 
 def test_a_failure_is_known_before_the_next_attempt(warmth):
     check, given = PreferWarm(warmth), deployments("a", "b", "c")
-    asyncio.run(check.async_post_call_failure_deployment_hook(given[1], ValueError(), None))
+    asyncio.run(check.async_post_call_failure_deployment_hook(MappingProxyType(given[1]), ValueError(), None))
     assert filtered(check, given) == [0, 1, 2]
 
 

@@ -7,6 +7,7 @@ import logging
 import math
 import time
 from collections import Counter
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from litellm.integrations.custom_logger import CustomLogger
@@ -117,8 +118,8 @@ class PreferWarm(CustomLogger):  # type: ignore[misc]  # litellm's own class
         self._avoid(request_data)
 
     def _avoid(self, params: object) -> None:
-        info = params.get("model_info") if isinstance(params, dict) else None
-        name = info.get("id") if isinstance(info, dict) else None
+        info = params.get("model_info") if isinstance(params, Mapping) else None
+        name = info.get("id") if isinstance(info, Mapping) else None
         if isinstance(name, str):
             self._avoided.put(name, self._clock() + self._avoid_for)
 
