@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import ExitStack
+from types import MappingProxyType
 
 import litellm
 import pytest
@@ -135,6 +136,12 @@ def test_the_warm_one_is_left(warmth):
 def test_a_conversation_that_begins_goes_anywhere(warmth):
     first = {"messages": CONVERSATION["messages"][:2]}
     assert filtered(PreferWarm(warmth), deployments("a", "b", "c"), first) == [0, 1, 2]
+
+
+def test_a_failure_is_known_before_the_next_attempt(warmth):
+    check, given = PreferWarm(warmth), deployments("a", "b", "c")
+    asyncio.run(check.async_post_call_failure_deployment_hook(MappingProxyType(given[1]), ValueError(), None))
+    assert filtered(check, given) == [0, 1, 2]
 
 
 def test_where_it_failed_a_moment_ago_nothing_is_kept(warmth):

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from litellm.integrations.custom_logger import CustomLogger
@@ -104,8 +105,17 @@ class PreferWarm(CustomLogger):  # type: ignore[misc]  # litellm's own class
     async def async_log_failure_event(self, kwargs: dict[str, Any], *_: object, **__: object) -> None:
         """A deployment failed: nothing is kept there for a while."""
         params = kwargs.get("litellm_params") if isinstance(kwargs, dict) else None
-        info = params.get("model_info") if isinstance(params, dict) else None
-        name = info.get("id") if isinstance(info, dict) else None
+        self._avoid(params)
+
+    async def async_post_call_failure_deployment_hook(
+        self, request_data: object, *_: object, **__: object
+    ) -> None:
+        """The same, told before the Router tries again."""
+        self._avoid(request_data)
+
+    def _avoid(self, params: object) -> None:
+        info = params.get("model_info") if isinstance(params, Mapping) else None
+        name = info.get("id") if isinstance(info, Mapping) else None
         if isinstance(name, str):
             self._avoided.put(name, self._clock() + self._avoid_for)
 
