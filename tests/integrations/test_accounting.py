@@ -64,7 +64,7 @@ def is_accounted(records):
     first, *later = records
     assert (first["read"], first["saved_usd"] < 0) == (0, True)
     for before, after in zip(records, later, strict=False):
-        assert after["read"] == before["read"] + before["write_5m"] > 0
+        assert after["read"] == before["read"] + before["write_5m"] + before["write_1h"] > 0
         assert after["saved_usd"] > 0
         assert after["rules"] == ["agent-prefix", "conversation"]
     return {(one["route"], one["revision"]) for one in records} == {
@@ -157,14 +157,21 @@ def test_a_recorded_line_says_what_the_policy_did(address, logged, tmp_path):
             calls.completion(**request(address, turn))
             logged()
     first, second = map(json.loads, (tmp_path / "trace.jsonl").read_text().splitlines())
-    written = CacheUsage.from_response(first["usage"]).write_5m
+    written = CacheUsage.from_response(first["usage"])
     assert first["policy"] == {
         "revision": Engine.default().policy.revision,
         "route": "anthropic",
-        "rules": ["agent-prefix"],
-        "shares": [{"source": "policy", "rule": "agent-prefix", "write_5m": written}],
+        "rules": ["agent-prefix", "conversation"],
+        "shares": [
+            {
+                "source": "policy",
+                "rule": "agent-prefix",
+                "write_5m": written.write_5m,
+                "write_1h": written.write_1h,
+            }
+        ],
     }
-    assert sum(share.get("read", 0) for share in second["policy"]["shares"]) == written
+    assert sum(share.get("read", 0) for share in second["policy"]["shares"]) == written.written
     assert first["session"] == second["session"] != ""
 
 

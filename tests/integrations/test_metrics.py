@@ -51,7 +51,10 @@ EXPECTED = {
     ("policy_cache_requests", "changed=true"): 4,
     ("policy_cache_requests", "changed=false"): 1,
     ("policy_cache_placements", "reason=below_minimum,route=anthropic"): 4,
-    ("policy_cache_placements", "reason=applied,route=anthropic"): 4,
+    ("policy_cache_placements", "reason=applied,route=anthropic"): 8,
+    ("policy_cache_placements", "reason=no_target,route=anthropic"): 4,
+    ("policy_cache_breakpoints", "route=anthropic,ttl=1h"): 4,
+    ("policy_cache_breakpoints", "route=anthropic,ttl=5m"): 4,
     ("policy_cache_answers", "read=false,route=anthropic,start=cold"): 1,
     ("policy_cache_answers", "read=true,route=anthropic,start=warm"): 2,
     ("policy_cache_answers", "read=false,route=anthropic,start=warm"): 1,
@@ -65,7 +68,8 @@ EXPECTED = {
     ("policy_cache_cached_tokens", "kind=write_5m,route=anthropic,source=policy"): 1_000_200,
     ("policy_cache_cached_tokens", "kind=write_1h,route=anthropic,source=policy"): 40,
     ("policy_cache_rule_tokens", "kind=read,rule=agent-prefix"): 10_000,
-    ("policy_cache_rule_tokens", "kind=write_5m,rule=agent-prefix"): 1_000_200,
+    ("policy_cache_rule_tokens", "kind=write_5m,rule=agent-prefix"): 1_000_164,
+    ("policy_cache_rule_tokens", "kind=write_5m,rule=conversation"): 36,
     ("policy_cache_rule_tokens", "kind=write_1h,rule=agent-prefix"): 40,
     # Twice 5,000 tokens read for a tenth of $3 a million, 100 written for 1.25 of it and 20 for double.
     ("policy_cache_saved_usd", "route=anthropic,source=policy"): pytest.approx(0.02673),
@@ -133,7 +137,7 @@ class Broken:
 def test_a_broken_sink_never_reaches_a_request():
     handler = PolicyCacheHandler(Engine.default(), metrics=Metrics(Broken()))
     sent = asyncio.run(handler.async_pre_call_deployment_hook(request(), "acompletion"))
-    assert sent["messages"][0]["content"][0]["cache_control"] == {"type": "ephemeral"}
+    assert sent["messages"][0]["content"][0]["cache_control"] == {"type": "ephemeral", "ttl": "1h"}
     answer(handler, request())
     assert handler.rewriting.faults == {"RuntimeError": 3}  # two rewrites, one answer
 

@@ -37,7 +37,7 @@ def test_the_block_of_a_router(policy):
 def test_the_default_policy_where_none_is_named():
     engine = Engine.from_config({"enabled": True})
     assert engine.policy.policy.name == "default"
-    assert marked(engine) == 2
+    assert marked(engine) == 3
 
 
 @pytest.mark.parametrize("config", [None, {}, {"enabled": False}])
@@ -123,7 +123,7 @@ def test_a_misspelt_member_gets_a_suggestion():
     assert caught.value.diagnostics[0].help == "did you mean `providers`?"
 
 
-@pytest.mark.parametrize(("value", "edits"), [("1", 0), ("true", 0), ("ON", 0), ("0", 2), ("", 2)])
+@pytest.mark.parametrize(("value", "edits"), [("1", 0), ("true", 0), ("ON", 0), ("0", 3), ("", 3)])
 def test_the_switch(monkeypatch, value, edits):
     monkeypatch.setenv("POLICY_CACHE_DISABLED", value)
     assert marked(Engine.default()) == edits

@@ -68,7 +68,7 @@ def test_the_saving_is_that_of_a_trace_of_the_turns(asking, tmp_path, pause):
         ("uncached", tokens.uncached),
     ):
         assert sum(turn[name] for turn in shown["turns"]) == total
-    assert (tokens.read > 0) == (pause < 300)
+    assert tokens.read > 0
     assert [row[0] for row in shown["rows"]] == ["no caching", "policy.yaml", "optimum"]
 
 
