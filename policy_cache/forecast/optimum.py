@@ -17,6 +17,10 @@ begun, is found within the lookback, and covers all the blocks before it.
 
 It is attained by a conversation that only grows: the older a block, the longer it pays to keep, so the
 best for each block is also one for all of them. Where conversations branch it can be out of reach.
+
+With pings, an entry may also be read between requests, for nothing but the price of reading it, as often
+as it takes to outlive a pause: a pause of 11 minutes takes two for an entry of five minutes. For a block
+that is, again, the cheapest that anything could do.
 """
 
 from __future__ import annotations
@@ -54,6 +58,7 @@ class _Run:
         at: When the last request that contains it started.
         minutes: What covering a million tokens of it for five minutes has cost above the least.
         hour: The same for an hour; never less.
+        read: The least that reading a million tokens of it has cost.
         runs: Those that follow it, by their first digest.
     """
 
@@ -63,20 +68,26 @@ class _Run:
     at: float = float("-inf")
     minutes: Decimal = Decimal(0)
     hour: Decimal = Decimal(0)
+    read: Decimal = Decimal("Infinity")
     runs: dict[bytes, _Run] = field(default_factory=dict)
 
-    def touch(self, at: float, rates: _Rates, rules: ExplicitRules) -> Decimal:
+    def touch(self, at: float, rates: _Rates, rules: ExplicitRules, *, pings: bool) -> Decimal:
         """A request contains it: what that adds to the least cost of the whole run."""
         gap = at - self.at
         hour, minutes = rates.write_1h, rates.write_5m
-        if gap < rules.long:
-            hour = min(hour, rates.read + self.hour)
-        if gap < rules.short:
-            minutes = min(minutes, rates.read + self.minutes)
+        if gap < rules.long or pings:
+            hour = min(hour, rates.read + self.hour + self._renewed(gap, rules.long))
+        if gap < rules.short or pings:
+            minutes = min(minutes, rates.read + self.minutes + self._renewed(gap, rules.short))
         minutes = min(minutes, hour)
         least = min(rates.plain, minutes)
         self.at, self.minutes, self.hour = at, minutes - least, hour - least
+        self.read = min(self.read, rates.read)
         return least * (self.ends[-1] - self.start)
+
+    def _renewed(self, gap: float, lifetime: float) -> Decimal:
+        """What the pings cost that keep it through a pause; too much, before its first request."""
+        return int(gap // lifetime) * self.read if gap < float("inf") else self.read
 
     def split(self, index: int) -> None:
         """Leave the blocks from here on to a run of their own."""
@@ -87,6 +98,7 @@ class _Run:
             self.at,
             self.minutes,
             self.hour,
+            self.read,
             self.runs,
         )
         del self.digests[index:], self.ends[index:]
@@ -94,7 +106,8 @@ class _Run:
 
     def joins(self, following: _Run) -> bool:
         """Whether the run after it, just touched too, has no other beside it and the same costs."""
-        return len(self.runs) == 1 and self.minutes == following.minutes and self.hour == following.hour
+        costs = self.minutes, self.hour, self.read
+        return len(self.runs) == 1 and costs == (following.minutes, following.hour, following.read)
 
     def join(self, following: _Run) -> None:
         """Take in the run after it."""
@@ -106,14 +119,17 @@ class _Run:
 class Optimum:
     """The least that the prompts of one scope and model could cost.
 
-    Holds what was part of a prompt in the last two of its longest lifetimes. Not for several threads at once.
+    Holds what was part of a prompt in the last two of its longest lifetimes; with pings, for as many of them
+    as it could pay to keep. Not for several threads at once.
 
     Args:
         rules: How entries live, and the smallest prefix that is cached.
+        pings: Whether entries may be read between requests, to live on.
     """
 
-    def __init__(self, rules: ExplicitRules) -> None:
+    def __init__(self, rules: ExplicitRules, *, pings: bool = False) -> None:
         self._rules = rules
+        self._pings = pings
         self._runs: dict[bytes, _Run] = {}
         self._swept = float("-inf")
         # Decimals hold every sum of prices and tokens exactly, so no rounding lifts the bound.
@@ -143,10 +159,14 @@ class Optimum:
             self._total += rates.plain * (size + prompt.tail)
             return
         path = self._path(digests, ends)
-        self._total += rates.plain * prompt.tail + sum(run.touch(at, rates, self._rules) for run in path)
+        self._total += rates.plain * prompt.tail
+        for run in path:
+            self._total += run.touch(at, rates, self._rules, pings=self._pings)
         _join(path)
-        if at - self._swept >= self._rules.long:
-            self._sweep(at)
+        # An entry is worth no more pings than it takes to pay a write.
+        kept = self._rules.long * (1 + int(rates.write_1h / rates.read) if self._pings else 1)
+        if at - self._swept >= kept:
+            self._sweep(at, kept)
 
     def _path(self, digests: list[bytes], ends: list[int]) -> list[_Run]:
         """The runs that make up a prompt, split and begun as it takes."""
@@ -165,13 +185,13 @@ class Optimum:
             runs, done = run.runs, done + len(run.digests)
         return path
 
-    def _sweep(self, now: float) -> None:
-        """Forget what expired; all that follows a run was last touched no later than the run."""
+    def _sweep(self, now: float, kept: float) -> None:
+        """Forget what is as if new; all that follows a run was last touched no later than the run."""
         self._swept = now
         open_ = [self._runs]
         while open_:
             runs = open_.pop()
-            for first in [first for first, run in runs.items() if now - run.at >= self._rules.long]:
+            for first in [first for first, run in runs.items() if now - run.at >= kept]:
                 del runs[first]
             open_.extend(run.runs for run in runs.values())
 

@@ -2,17 +2,16 @@
 
 from dataclasses import replace
 from decimal import Decimal
-from itertools import product
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policy_cache.cache.cost import cost
-from policy_cache.cache.explicit import CacheModel
+from policy_cache.cache.explicit import CacheModel, CacheOutcome
 from policy_cache.forecast.optimum import Optimum
 from policy_cache.providers.prices import claude_prices
 from tests.cache.prompts import block, explicit_rules, prompt, send, texts
+from tests.forecast.placements import cheapest, paid_for
 
 # One USD for an uncached token, so that costs are in tokens.
 PLAIN = claude_prices(Decimal(1_000_000), Decimal(0))
@@ -34,8 +33,8 @@ def mark(plain, ttls):
     return plain.mark({i: ttl for i, ttl in zip(range(len(plain.blocks)), ttls, strict=False) if ttl})
 
 
-def optimum(sent, prices=PLAIN, minimum=0):
-    found = Optimum(explicit_rules(minimum))
+def optimum(sent, prices=PLAIN, minimum=0, *, pings=False):
+    found = Optimum(explicit_rules(minimum), pings=pings)
     for plain, at in sent:
         found.add(plain, at, prices)
     return found.total
@@ -67,36 +66,7 @@ def conversations(draw):
     return sent
 
 
-def placements(plain):
-    """Every choice of breakpoints, those for an hour before those for five minutes."""
-    for ttls in product((None, "5m", "1h"), repeat=len(plain.blocks)):
-        chosen = [ttl for ttl in ttls if ttl]
-        if chosen == sorted(chosen):
-            yield mark(plain, ttls)
-
-
-def paid_for(outcome, prices):
-    return cost(outcome, prices.for_prompt(outcome.total))
-
-
-def cheapest(sent, prices=PLAIN, minimum=0):
-    """The cost of the best placement, all of them tried; of equal caches the cheapest is followed."""
-    found = {frozenset(): (Decimal(0), {})}
-    for plain, at in sent:
-        following = {}
-        for (paid, entries), placed in product(found.values(), list(placements(plain))):
-            cache = CacheModel(explicit_rules(minimum))
-            cache.entries = dict(entries)
-            total = paid + paid_for(send(cache, placed, at), prices)
-            live = {digest: entry for digest, entry in cache.entries.items() if entry.expires > at}
-            state = frozenset((digest, entry.ttl, entry.expires) for digest, entry in live.items())
-            if state not in following or total < following[state][0]:
-                following[state] = total, live
-        found = following
-    return min(paid for paid, _ in found.values())
-
-
-def block_by_block(sent, prices, minimum):
+def block_by_block(sent, prices, minimum, *, pings=False):
     """The same bound, for each block alone, with everything that a request could do to it tried."""
     total, touches = Decimal(0), {}
     for plain, at in sent:
@@ -108,12 +78,12 @@ def block_by_block(sent, prices, minimum):
         total += plain.tail * token
         for digest, one in zip(plain.prefix.digests, plain.blocks, strict=True):
             touches.setdefault(digest, []).append((at, one.tokens * token, price.read / price.input))
-    return total + sum(map(_least, touches.values()))
+    return total + sum(_least(known, pings=pings) for known in touches.values())
 
 
-def _least(touches):
+def _least(touches, *, pings):
     # What was paid, by when the block is no longer covered, and for how long a read covers it.
-    found = {(float("-inf"), 0): 0}
+    found, ping = {(float("-inf"), 0): 0}, Decimal("Infinity")
     for at, plain, read in touches:
         following = {}
         for (until, lifetime), paid in found.items():
@@ -124,9 +94,13 @@ def _least(touches):
             ]
             if at < until:
                 after.append(((at + lifetime, lifetime), plain * read))
+            elif lifetime and pings:
+                pinged = ping * Decimal((at - until + lifetime) // lifetime)
+                after.append(((at + lifetime, lifetime), plain * read + pinged))
             for then, price in after:
                 following[then] = min(paid + price, following.get(then, paid + price))
-        found = following
+        # A prompt sent before is what a ping sends.
+        found, ping = following, min(ping, plain * read)
     return min(found.values())
 
 
@@ -209,17 +183,105 @@ def test_no_placement_costs_less(sent, prices, minimum, chosen):
 @settings(max_examples=50)
 @given(sequences(most=4, longest=3), rates, st.sampled_from([0, 1, 50]))
 def test_the_best_placement_costs_no_less(sent, prices, minimum):
-    assert optimum(sent, prices, minimum) <= cheapest(sent, prices, minimum)
+    paid, _ = cheapest(sent, prices, explicit_rules(minimum), everywhere=True)
+    assert optimum(sent, prices, minimum) <= paid
+
+
+@pytest.mark.property
+@settings(max_examples=50)
+@given(sequences(most=4, longest=4), rates)
+def test_the_best_placement_is_where_prompts_end_or_part(sent, prices):
+    paid, _ = cheapest(sent, prices, explicit_rules())
+    assert cheapest(sent, prices, explicit_rules(), everywhere=True)[0] == paid
+
+
+@pytest.mark.property
+@settings(max_examples=30)
+@given(sequences(most=6, longest=24), rates)
+def test_the_best_placement_of_long_prompts_costs_no_less(sent, prices):
+    paid, placed = cheapest(sent, prices, explicit_rules())
+    assert optimum(sent, prices) <= paid
+    cache = CacheModel(explicit_rules())
+    assert paid == sum(
+        paid_for(send(cache, prompt_, at), prices) for prompt_, (_, at) in zip(placed, sent, strict=True)
+    )
 
 
 @pytest.mark.property
 @settings(max_examples=50)
 @given(conversations(), rates, st.sampled_from([0, 50]))
 def test_a_growing_conversation_reaches_it(sent, prices, minimum):
-    assert optimum(sent, prices, minimum) == cheapest(sent, prices, minimum)
+    paid, _ = cheapest(sent, prices, explicit_rules(minimum), everywhere=True)
+    assert optimum(sent, prices, minimum) == paid
+
+
+def test_behind_what_is_shared_an_hour_costs_an_hour_of_that_too():
+    """The bound keeps the shared block for five minutes, since somebody reads it every 100 seconds."""
+    shared = block("shared", 8_000)
+    sent = [(prompt(shared, block(f"{n % 4}", 1_600)), 100 * n) for n in range(12)]
+    conversations = 4 * 1_600 * Decimal("2.05")
+    reads = 11 * 200
+    assert optimum(sent, CHEAP_READS) == 10_000 + reads + conversations
+    assert cheapest(sent, CHEAP_READS, explicit_rules())[0] == 16_000 + reads + conversations
 
 
 @pytest.mark.property
-@given(sequences(most=20), rates, st.sampled_from([0, 1, 50, 150]))
-def test_runs_cost_what_their_blocks_do(sent, prices, minimum):
-    assert optimum(sent, prices, minimum) == block_by_block(sent, prices, minimum)
+@given(sequences(most=20), rates, st.sampled_from([0, 1, 50, 150]), st.booleans())
+def test_runs_cost_what_their_blocks_do(sent, prices, minimum, pings):
+    assert optimum(sent, prices, minimum, pings=pings) == block_by_block(sent, prices, minimum, pings=pings)
+
+
+class TestPings:
+    """A read between requests lets an entry outlive the pause."""
+
+    @pytest.mark.parametrize(
+        ("times", "least"),
+        [
+            ([0, 299], 125 + 10),
+            ([0, 300], 125 + 10 + 10),
+            ([0, 599], 125 + 10 + 10),
+            ([0, 600], 125 + 2 * 10 + 10),
+            ([0, 900, 1_800], 125 + 2 * (3 * 10 + 10)),
+            ([0, 1_200, 2_400], 200 + 10 + 10),
+            ([0, 4_000], 200),
+            ([0, 4_000, 8_000], 200 + 2 * (10 + 10)),
+        ],
+    )
+    def test_a_block(self, times, least):
+        assert optimum([(prompt(*texts(1)), at) for at in times], pings=True) == least
+
+    def test_it_is_kept_for_as_long_as_that_can_pay(self):
+        sent = [(prompt(*texts(1)), 18 * 3_600 * n) for n in range(3)]
+        assert optimum(sent, CHEAP_READS, pings=True) == 200 + 2 * Decimal("2.5") * (18 + 1)
+
+    @pytest.mark.property
+    @given(sequences(most=20), rates, st.sampled_from([0, 50]))
+    def test_they_never_cost_more(self, sent, prices, minimum):
+        assert optimum(sent, prices, minimum, pings=True) <= optimum(sent, prices, minimum)
+
+    @pytest.mark.property
+    @given(sequences(most=20), rates)
+    def test_they_are_for_longer_pauses(self, sent, prices):
+        closer = [(plain, at / 1_000) for plain, at in sent]
+        assert optimum(closer, prices, pings=True) == optimum(closer, prices)
+
+    @pytest.mark.property
+    @given(
+        sequences(),
+        rates,
+        st.lists(st.tuples(markers, st.sampled_from([None, 299, 3_599])), min_size=12),
+    )
+    def test_no_placement_with_pings_costs_less(self, sent, prices, chosen):
+        cache = CacheModel(explicit_rules())
+        paid = Decimal(0)
+        following = [at for _, at in (*sent[1:], sent[-1])]
+        for (plain, at), (ttls, every), until in zip(sent, chosen, following, strict=False):
+            placed = mark(plain, ttls)
+            paid += paid_for(send(cache, placed, at), prices)
+            for again in range(1, int((until - at) // every) + 1 if every else 0):
+                plan = cache.plan(placed, at + again * every)
+                if plan.writes:
+                    break
+                cache.commit(plan, plan.started)
+                paid += paid_for(CacheOutcome(read=plan.outcome.read), prices)
+        assert optimum(sent, prices, pings=True) <= paid
