@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from policy_cache.lifetimes.choice import Choice, worth
+from policy_cache.lifetimes.keep import Outlook, leaning
 from policy_cache.lifetimes.pauses import BOUNDS, PRIOR, PRIOR_OF_PREFIXES, Law, Pauses
 from policy_cache.lifetimes.state import StateFile
 from policy_cache.lifetimes.waiting import Waiting
@@ -43,7 +44,7 @@ Key: TypeAlias = int
 
 
 class _Session(NamedTuple):
-    """A conversation: its last request, its entries' lifetime, and how it went on."""
+    """A conversation: when its entries were read last, how long they live, and how it went on."""
 
     at: float
     ttl: Ttl | None
@@ -53,7 +54,7 @@ class _Session(NamedTuple):
 
 
 class _Prefix(NamedTuple):
-    """Tools and system prompt, which conversations share: their last request, and their entries' lifetime."""
+    """Tools and system prompt, which conversations share: when they were read last, and how long they live."""
 
     at: float
     ttl: Ttl | None
@@ -205,6 +206,34 @@ class Lifetimes:
                 self._saved = at
                 self._write(self._state)
 
+    def outlook(self, prompt: Prompt) -> Outlook | None:
+        """What is known of a conversation that waits; None where nothing is, or where it has ended.
+
+        Args:
+            prompt: Its last request, as it came.
+        """
+        kind, prefix, key = self._keys(prompt)
+        session = self._sessions.get(key)
+        if session is None:
+            return None
+        law = (self._kinds.get(kind) or self._general).conversations
+        shared = self._prefixes.get(prefix)
+        return Outlook(law, leaning(law, _medium(law, session)), session.ttl, shared and shared.ttl)
+
+    def renew(self, prompt: Prompt, at: float) -> None:
+        """The prefix of a request was read, and lives on; nobody asked for more.
+
+        Args:
+            prompt: The request, as it came.
+            at: When that was, in seconds.
+        """
+        _, prefix, key = self._keys(prompt)
+        with self._lock:
+            if (session := self._sessions.get(key)) is not None:
+                self._sessions[key] = session._replace(at=max(at, session.at))
+            if (shared := self._prefixes.get(prefix)) is not None:
+                self._prefixes[prefix] = shared._replace(at=max(at, shared.at))
+
     def save(self) -> None:
         """Write what was learned, where there is a file for it."""
         if self._state is not None:
@@ -290,8 +319,12 @@ def _expected(law: Law, session: _Session | None) -> float:
         return law.medium / law.ends
     if session.later >= _ENOUGH:
         return float("inf")
-    medium = (session.later + _OWN * law.medium) / (session.requests + _OWN)
-    return medium / law.ends
+    return _medium(law, session) / law.ends
+
+
+def _medium(law: Law, session: _Session) -> float:
+    """The share of its requests that is followed after more than five minutes."""
+    return (session.later + _OWN * law.medium) / (session.requests + _OWN)
 
 
 def _shared(known: _Known, pays: float) -> bool:

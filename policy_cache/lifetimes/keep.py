@@ -1,0 +1,131 @@
+"""Keeping a prefix warm: what one more read of it, just before its entry expires, is expected to be worth.
+
+The next request, if it comes in the time that the read adds, reads what it would have had to write. Whether it
+comes follows from the pauses that were seen. Within a stretch of waiting, and after the last of them, it comes
+the more seldom the longer it has not come: its rate falls as one over the time.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+from policy_cache.lifetimes.pauses import BOUNDS, Law
+
+if TYPE_CHECKING:
+    from policy_cache.providers.catalog import Ttl
+    from policy_cache.providers.prices import Prices
+
+ENDED = BOUNDS[-1]
+"""What has waited so many seconds is taken to have ended."""
+
+FLOOR = 0.001
+"""USD that a ping must be expected to gain, unless something else is asked for."""
+
+EARLY = 1 / 20
+"""How long before an entry expires it is pinged, as a share of its lifetime: 15 seconds of five minutes."""
+
+_MINUTE = 60.0
+_MILLION = 1_000_000
+_LARGEST = 1 - 1e-9
+
+
+class Outlook(NamedTuple):
+    """What is known of a conversation that waits for its next request.
+
+    Attributes:
+        law: What follows a request of its kind.
+        faster: Hazards add up so many times as fast as its kind's, by its own pauses.
+        ttl: What its entries live for; None where it has none, as far as it is known.
+        shared: The same for its tools and system prompt.
+    """
+
+    law: Law
+    faster: float = 1.0
+    ttl: Ttl | None = None
+    shared: Ttl | None = None
+
+    def within(self, start: float, end: float) -> float:
+        """The chance of a next request between two times, of one that has not come until the first.
+
+        Args:
+            start: Seconds since its last request.
+            end: The same, and never less.
+        """
+        return -math.expm1(self.faster * (_added(self.law, start) - _added(self.law, end)))
+
+
+class Stake(NamedTuple):
+    """What a ping of a prefix is about, in tokens.
+
+    Attributes:
+        read: What it reads.
+        rest: What it sends besides, and what is billed plainly.
+        lost: What would have to be written again, if nothing was read.
+        reply: What is replied; none where `max_tokens: 0` is taken.
+    """
+
+    read: int
+    rest: int
+    lost: int
+    reply: int = 0
+
+
+def gain(
+    outlook: Outlook,
+    stake: Stake,
+    prices: Prices | None,
+    *,
+    waited: float,
+    expires: float,
+    lifetime: float,
+    ttl: Ttl,
+) -> float:
+    """What a ping is expected to gain now, in USD; negative where it is expected to lose.
+
+    Nothing is gained where the conversation has ended, or where a price is unknown.
+
+    Args:
+        outlook: What is known of the conversation.
+        stake: The prefix.
+        prices: The model's; those for a prompt of its size are taken.
+        waited: Seconds since its last request.
+        expires: The same, for when its entry expires.
+        lifetime: Seconds that an entry lives from when it was read last.
+        ttl: What it would be written for.
+    """
+    if waited >= ENDED or prices is None:
+        return 0.0
+    rates = prices.for_prompt(stake.read + stake.rest)
+    write = rates.write_1h if ttl == "1h" else rates.write_5m
+    if rates.read is None or write is None or rates.input is None or (stake.reply and rates.output is None):
+        return 0.0
+    costs = stake.read * rates.read + stake.rest * rates.input + stake.reply * (rates.output or 0)
+    spares = stake.lost * (write - rates.read)
+    return (outlook.within(expires, waited + lifetime) * float(spares) - float(costs)) / _MILLION
+
+
+def leaning(law: Law, medium: float) -> float:
+    """By how much faster hazards add up, given the share that is followed within an hour, but no sooner.
+
+    Args:
+        law: What follows a request of its kind.
+        medium: That share, for the conversation itself.
+    """
+    usual, own = (math.log1p(share / law.ends) for share in (law.medium, medium))
+    return own / usual if usual > 0 else 1.0
+
+
+def _added(law: Law, waited: float) -> float:
+    """What the hazards have added up to: the chance that nothing came so far is `exp` of minus that."""
+    total, start = 0.0, 0.0
+    for hazard, end in zip(law.hazards, BOUNDS, strict=True):
+        whole = -math.log1p(-min(hazard, _LARGEST))
+        if waited <= end or end == BOUNDS[-1]:
+            return total + whole * (_scale(waited) - _scale(start)) / (_scale(end) - _scale(start))
+        total, start = total + whole, end
+    return total
+
+
+def _scale(seconds: float) -> float:
+    return math.log1p(seconds / _MINUTE)
