@@ -1,8 +1,8 @@
 """Keeping a prefix warm: what one more read of it, just before its entry expires, is expected to be worth.
 
-The next request, if it comes in the time that the read adds, reads what it would have had to write. Whether it
-comes follows from the pauses that were seen. Within a stretch of waiting, and after the last of them, it comes
-the more seldom the longer it has not come: its rate falls as one over the time.
+The next request, if it comes in the time that the read adds, reads what it would have had to write. Whether
+it comes follows from the pauses that were seen. Within a stretch of waiting, and after the last of them, its
+rate falls as one over the time: what has not come for long is the less likely to come soon.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from policy_cache.providers.catalog import Ttl
     from policy_cache.providers.prices import Prices
 
-ENDED = BOUNDS[-1]
-"""What has waited so many seconds is taken to have ended."""
+# What has waited so many seconds is taken to have ended.
+_ENDED = BOUNDS[-1]
 
 FLOOR = 0.001
 """USD that a ping must be expected to gain, unless something else is asked for."""
@@ -94,7 +94,7 @@ def gain(
         lifetime: Seconds that an entry lives from when it was read last.
         ttl: What it would be written for.
     """
-    if waited >= ENDED or prices is None:
+    if waited >= _ENDED or prices is None:
         return 0.0
     rates = prices.for_prompt(stake.read + stake.rest)
     write = rates.write_1h if ttl == "1h" else rates.write_5m

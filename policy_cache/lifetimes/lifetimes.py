@@ -43,6 +43,14 @@ Key: TypeAlias = int
 """A hash of this process: nobody outside of it can aim at one."""
 
 
+class Conversation(NamedTuple):
+    """What stands for a conversation, its kind, and its tools and system prompt; 0 where it has neither."""
+
+    kind: Key
+    prefix: Key
+    session: Key
+
+
 class _Session(NamedTuple):
     """A conversation: when its entries were read last, how long they live, and how it went on."""
 
@@ -54,7 +62,7 @@ class _Session(NamedTuple):
 
 
 class _Prefix(NamedTuple):
-    """Tools and system prompt, which conversations share: when they were read last, and how long they live."""
+    """Tools and system prompt, which conversations share: when they were read last, and their lifetime."""
 
     at: float
     ttl: Ttl | None
@@ -129,7 +137,7 @@ class Lifetimes:
             prompt: The request.
             route: Where it goes.
         """
-        kind, prefix, key = self._keys(prompt)
+        kind, prefix, key = self.conversation(prompt)
         known = self._kinds.get(kind) or self._general
         session = self._sessions.get(key)
         now = self._clock()
@@ -177,7 +185,7 @@ class Lifetimes:
         missed = read == 0
         # What is too small is not kept, and nothing says so but the figures.
         shared, own = (None, None) if missed and written == 0 else _asked(route, markers)
-        kind, prefix, key = self._keys(prompt)
+        kind, prefix, key = self.conversation(prompt)
         with self._lock:
             self._pass(at)
             seen = self._seen.get(kind) or self._meet(kind, prompt)
@@ -206,33 +214,36 @@ class Lifetimes:
                 self._saved = at
                 self._write(self._state)
 
-    def outlook(self, prompt: Prompt) -> Outlook | None:
-        """What is known of a conversation that waits; None where nothing is, or where it has ended.
+    def conversation(self, prompt: Prompt) -> Conversation:
+        """The conversation of a request."""
+        alike, rest = kind_samples(prompt)
+        scope = self._scope()
+        kind = hash(alike)
+        prefix = hash((kind, rest, scope)) if rest else 0
+        # Agents that work for each other may share a session's name.
+        return Conversation(kind, prefix, hash((kind, session_samples(prompt), scope)))
 
-        Args:
-            prompt: Its last request, as it came.
-        """
-        kind, prefix, key = self._keys(prompt)
-        session = self._sessions.get(key)
+    def outlook(self, of: Conversation) -> Outlook | None:
+        """What is known of a conversation that waits; None where nothing is, or where it has ended."""
+        session = self._sessions.get(of.session)
         if session is None:
             return None
-        law = (self._kinds.get(kind) or self._general).conversations
-        shared = self._prefixes.get(prefix)
+        law = (self._kinds.get(of.kind) or self._general).conversations
+        shared = self._prefixes.get(of.prefix)
         return Outlook(law, leaning(law, _medium(law, session)), session.ttl, shared and shared.ttl)
 
-    def renew(self, prompt: Prompt, at: float) -> None:
-        """The prefix of a request was read, and lives on; nobody asked for more.
+    def renew(self, of: Conversation, at: float) -> None:
+        """The entries of a conversation were read, and live on; nobody asked for more.
 
         Args:
-            prompt: The request, as it came.
+            of: The conversation.
             at: When that was, in seconds.
         """
-        _, prefix, key = self._keys(prompt)
         with self._lock:
-            if (session := self._sessions.get(key)) is not None:
-                self._sessions[key] = session._replace(at=max(at, session.at))
-            if (shared := self._prefixes.get(prefix)) is not None:
-                self._prefixes[prefix] = shared._replace(at=max(at, shared.at))
+            if (session := self._sessions.get(of.session)) is not None:
+                self._sessions[of.session] = session._replace(at=max(at, session.at))
+            if (shared := self._prefixes.get(of.prefix)) is not None:
+                self._prefixes[of.prefix] = shared._replace(at=max(at, shared.at))
 
     def save(self) -> None:
         """Write what was learned, where there is a file for it."""
@@ -243,14 +254,6 @@ class Lifetimes:
     def _write(self, state: StateFile) -> None:
         kinds = {seen.name: (seen.conversations, seen.prefixes) for seen in self._seen.values()}
         state.save((self._all.conversations, self._all.prefixes), self._kept | kinds)
-
-    def _keys(self, prompt: Prompt) -> tuple[Key, Key, Key]:
-        """What stands for a request's kind, for its tools and system prompt, and for its conversation."""
-        alike, rest = kind_samples(prompt)
-        scope = self._scope()
-        kind = hash(alike)
-        # Agents that work for each other may share a session's name.
-        return kind, hash((kind, rest, scope)) if rest else 0, hash((kind, session_samples(prompt), scope))
 
     def _meet(self, kind: Key, prompt: Prompt) -> _Seen:
         name = hashed(kind_samples(prompt)[0])

@@ -106,26 +106,27 @@ def test_a_conversation_that_comes_back_by_itself_is_likelier_to():
 def test_what_was_learned_tells_of_a_conversation_that_waits_and_of_no_other():
     stream = Stream()
     stream.send(request("a"))
-    prompt = stream.engine.facts(request("a")).prompt
-    outlook = stream.lifetimes.outlook(prompt)
+    talk = stream.conversation(request("a"))
+    outlook = stream.lifetimes.outlook(talk)
     assert (outlook.ttl, outlook.shared, outlook.faster) == ("5m", "1h", 1.0)
-    assert stream.lifetimes.outlook(stream.engine.facts(request("b")).prompt) is None
+    assert stream.lifetimes.outlook(stream.conversation(request("b"))) is None
     stream.send(request("a"), 400.0)
-    assert stream.lifetimes.outlook(prompt).faster > 1
+    assert stream.lifetimes.outlook(talk).faster > 1
     stream.send(request("b"), 3_601.0)
-    assert stream.lifetimes.outlook(prompt) is None
+    assert stream.lifetimes.outlook(talk) is None
 
 
 def test_what_was_pinged_lives_on_and_counts_as_no_request():
+    """For an hour, once it was written so: that holds as long as it lives."""
     stream = Stream()
-    stream.send(request("a"))
-    prompt = stream.engine.facts(request("a")).prompt
-    before = stream.lifetimes.outlook(prompt)
-    stream.now += 290
-    stream.lifetimes.renew(prompt, stream.now)
-    assert stream.lifetimes.outlook(prompt) == before
-    stream.now += 290
-    stream.lifetimes.renew(prompt, stream.now - 1_000)
-    assert stream.lifetimes._sessions[stream.lifetimes._keys(prompt)[2]].at == stream.now - 290
-    stream.send(request("a"))
-    assert stream.lifetimes.outlook(prompt).law.later == 1
+    stream.live([f"talk {index}" for index in range(20)], [600.0] * 6)
+    stream.send(request("a"), 4_000.0)
+    talk = stream.conversation(request("a"))
+    before = stream.lifetimes.outlook(talk)
+    assert before.ttl == "1h"
+    stream.now += 3_500
+    stream.lifetimes.renew(talk, stream.now)
+    stream.lifetimes.renew(talk, stream.now - 1_000)
+    assert stream.lifetimes.outlook(talk) == before
+    stream.now += 3_500
+    assert stream.lifetimes._sessions[talk.session].at == stream.now - 3_500
