@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from policy_cache.cache.prompt import LEVELS
-from policy_cache.usage.keeping import Keeping, kept_of
+from policy_cache.usage.keeping import Keeping
 
 if TYPE_CHECKING:
     from policy_cache.cache.explicit import CachePlan
@@ -65,8 +64,7 @@ class Pings:
             self._column.ping(plan.outcome, rates, kept.stake.reply, group=sent.group)
             # What had to be written was lost already: nobody would send another one after that.
             if plan.outcome.read == kept.stake.read:
-                self._lifetimes.renew(ping.key[0], due)
-                keeping.put(ping.key, kept._replace(renewed=due), sent)
+                keeping.renewed(ping, due)
 
     def answered(self, facts: Facts, sent: Sent, plan: CachePlan) -> None:
         """A request was sent, and learned from.
@@ -77,21 +75,4 @@ class Pings:
             plan: What it did there.
         """
         of = self._lifetimes.conversation(facts.prompt)
-        kept = kept_of(
-            self._lifetimes,
-            of,
-            facts.route,
-            plan.outcome,
-            sent.prices,
-            at=plan.started,
-            front=lambda: share_of_front(sent.prompt),
-        )
-        self._keeping.put((of, facts.route.qualified), kept, sent)
-
-
-def share_of_front(prompt: CachedPrompt) -> float:
-    """The share of a prompt's tokens that tools and system prompt have."""
-    sizes = dict.fromkeys(LEVELS, 0)
-    for block in prompt.blocks:
-        sizes[block.level] += block.tokens
-    return 1 - (sizes["messages"] + prompt.tail) / max(1, prompt.tokens)
+        self._keeping.answered(of, facts.route, plan.outcome, sent.prices, sent, at=plan.started)

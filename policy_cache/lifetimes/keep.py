@@ -1,7 +1,7 @@
 """Keeping a prefix warm: what one more read of it, just before its entry expires, is expected to be worth.
 
 The next request, if it comes in the time that the read adds, reads what it would have had to write. Whether
-it comes follows from the pauses that were seen. Within a stretch of waiting, and after the last of them, its
+it comes follows from the pauses that were seen. Within a stretch of waiting, its
 rate falls as one over the time: what has not come for long is the less likely to come soon.
 """
 
@@ -10,14 +10,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from policy_cache.lifetimes.pauses import BOUNDS, Law
+from policy_cache.lifetimes.pauses import BOUNDS, HOUR, Law
 
 if TYPE_CHECKING:
     from policy_cache.providers.catalog import Ttl
     from policy_cache.providers.prices import Prices
-
-# What has waited so many seconds is taken to have ended.
-_ENDED = BOUNDS[-1]
 
 FLOOR = 0.001
 """USD that a ping must be expected to gain, unless something else is asked for."""
@@ -83,7 +80,7 @@ def gain(
 ) -> float:
     """What a ping is expected to gain now, in USD; negative where it is expected to lose.
 
-    Nothing is gained where the conversation has ended, or where a price is unknown.
+    Nothing is gained where it has waited for an hour, and so has ended, or where a price is unknown.
 
     Args:
         outlook: What is known of the conversation.
@@ -94,7 +91,7 @@ def gain(
         lifetime: Seconds that an entry lives from when it was read last.
         ttl: What it would be written for.
     """
-    if waited >= _ENDED or prices is None:
+    if waited >= HOUR or prices is None:
         return 0.0
     rates = prices.for_prompt(stake.read + stake.rest)
     write = rates.write_1h if ttl == "1h" else rates.write_5m
@@ -121,7 +118,7 @@ def _added(law: Law, waited: float) -> float:
     total, start = 0.0, 0.0
     for hazard, end in zip(law.hazards, BOUNDS, strict=True):
         whole = -math.log1p(-min(hazard, _LARGEST))
-        if waited <= end or end == BOUNDS[-1]:
+        if waited <= end:
             return total + whole * (_scale(waited) - _scale(start)) / (_scale(end) - _scale(start))
         total, start = total + whole, end
     return total

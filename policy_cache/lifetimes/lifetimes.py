@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from policy_cache.lifetimes.choice import Choice, worth
 from policy_cache.lifetimes.keep import Outlook, leaning
-from policy_cache.lifetimes.pauses import BOUNDS, PRIOR, PRIOR_OF_PREFIXES, Law, Pauses
+from policy_cache.lifetimes.pauses import (
+    BOUNDS,
+    HOUR,
+    LATE,
+    PRIOR,
+    PRIOR_OF_PREFIXES,
+    Law,
+    Pauses,
+)
 from policy_cache.lifetimes.state import StateFile
 from policy_cache.lifetimes.waiting import Waiting
 from policy_cache.request.blocks import SYSTEM
@@ -25,8 +33,7 @@ if TYPE_CHECKING:
     from policy_cache.request.markers import ClientMarker
     from policy_cache.request.prompt import Prompt
 
-_SHORT, _LONG = BOUNDS[0], BOUNDS[-1]
-_SECONDS: Mapping[Ttl, float] = {"5m": _SHORT, "1h": _LONG}
+_SECONDS: Mapping[Ttl, float] = {"5m": BOUNDS[0], "1h": HOUR}
 # A client may choose what conversations and kinds are told by.
 _MOST_WAITING, _MOST_KINDS = 20_000, 2_000
 _SAVED_EVERY = 60.0
@@ -139,8 +146,9 @@ class Lifetimes:
         """
         kind, prefix, key = self.conversation(prompt)
         known = self._kinds.get(kind) or self._general
-        session = self._sessions.get(key)
-        now = self._clock()
+        now, session = self._clock(), self._sessions.get(key)
+        if session is not None and now - session.at >= HOUR:
+            session = None
         law, pays = known.conversations, worth(route.qualified)
         expected = _expected(law, session)
         if "1h" not in route.ttls:
@@ -206,7 +214,8 @@ class Lifetimes:
             if stretch is not None:
                 seen.conversations.follows(stretch)
                 self._all.conversations.follows(stretch)
-                requests, later = requests + 1, later + (stretch > 0)
+                # What waited for longer than an hour begins anew.
+                requests, later = (requests + 1, later + (stretch > 0)) if stretch < LATE else (0, 0)
             self._sessions[key] = _Session(at, ttl, kind, requests, later)
             self._publish(kind, seen)
             self._forget()
@@ -224,7 +233,7 @@ class Lifetimes:
         return Conversation(kind, prefix, hash((kind, session_samples(prompt), scope)))
 
     def outlook(self, of: Conversation) -> Outlook | None:
-        """What is known of a conversation that waits; None where nothing is, or where it has ended."""
+        """What is known of a conversation that waits; None where nothing is."""
         session = self._sessions.get(of.session)
         if session is None:
             return None

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from policy_cache.providers.prices import Prices
     from policy_cache.providers.resolve import Route
 
+_MOST_KNOWN = 20_000
+
 P = TypeVar("P")
 Key: TypeAlias = "tuple[Conversation, str]"
 """A conversation, and the model that caches it."""
@@ -30,10 +32,10 @@ class Kept(NamedTuple):
     Attributes:
         stake: What a ping of it is about.
         prices: The model's.
-        ttl: The shortest lifetime that any of it was written for.
+        ttl: What the part that is lost first was written for.
         lifetime: The same in seconds.
-        at: When the request was sent.
-        renewed: When it was read last; `at` or a ping's time.
+        at: When the request was sent, in seconds.
+        renewed: When it was read last: `at`, or the time of a ping.
     """
 
     stake: Stake
@@ -70,46 +72,10 @@ class Due(NamedTuple, Generic[P]):
     gain: float
 
 
-def kept_of(
-    lifetimes: Lifetimes,
-    of: Conversation,
-    route: Route,
-    outcome: CacheOutcome,
-    prices: Prices | None,
-    *,
-    at: float,
-    front: Callable[[], float],
-) -> Kept | None:
-    """What a request left in the cache that a ping can renew; None where there is nothing of the kind.
-
-    Args:
-        lifetimes: What learned of the request.
-        of: Its conversation.
-        route: Where it went. Only what markers write, and what a read prolongs, is kept warm.
-        outcome: What it read and wrote.
-        prices: The model's.
-        at: When it was sent, in seconds.
-        front: The share that tools and system prompt have of its tokens; asked where they live longer.
-    """
-    rules = route.marked
-    size = outcome.read + outcome.write_5m + outcome.write_1h
-    outlook = lifetimes.outlook(of)
-    if not size or outlook is None or not isinstance(rules, ExplicitRules) or not rules.prolonged:
-        return None
-    ttl = outlook.ttl or outlook.shared
-    if ttl is None:
-        return None
-    lost = size
-    if (outlook.ttl, outlook.shared) == ("5m", "1h"):
-        lost = max(0, size - round(front() * outcome.total))
-    stake = Stake(size, outcome.uncached, lost, 0 if route.prewarms else 1)
-    return Kept(stake, prices, ttl, rules.seconds(ttl), at, at)
-
-
 class Keeping(Generic[P]):
     """What may be pinged, by when. Each prefix is pinged once in a lifetime, and no more once it did not pay.
 
-    Safe between threads.
+    A prefix that was written in part for an hour is pinged for the sake of the rest. Safe between threads.
     """
 
     def __init__(
@@ -129,18 +95,77 @@ class Keeping(Generic[P]):
         self._numbers = count()
         self._held: dict[Key, tuple[int, Kept, P]] = {}
         self._due: list[tuple[float, int, Key]] = []
+        # Of a conversation's prefix, how many tokens from its front were written for an hour.
+        self._long: dict[Key, int] = {}
 
     def __len__(self) -> int:
         return len(self._held)
 
-    def put(self, key: Key, kept: Kept | None, what: P) -> None:
-        """A request was answered, or a prefix was pinged: it is the last of its conversation.
+    def answered(
+        self,
+        of: Conversation,
+        route: Route,
+        outcome: CacheOutcome,
+        prices: Prices | None,
+        what: P,
+        *,
+        at: float,
+    ) -> None:
+        """A request was answered, and learned from: it is the last of its conversation.
+
+        Only what markers write, and what a read prolongs, can be kept warm.
+
+        Args:
+            of: Its conversation.
+            route: Where it went.
+            outcome: What it read and wrote, as reported.
+            prices: The model's.
+            what: What to hand out when it is to be pinged.
+            at: When it was sent, in seconds.
+        """
+        key, rules = (of, route.qualified), route.marked
+        size = outcome.read + outcome.write_5m + outcome.write_1h
+        outlook = self._lifetimes.outlook(of)
+        kept = None
+        if size and outlook is not None and isinstance(rules, ExplicitRules) and rules.prolonged:
+            long = self._lives_long(key, outcome, shared=outlook.shared == "1h")
+            ttl: Ttl = "5m" if long < size else "1h"
+            lost = size - long if long < size else size
+            stake = Stake(size, outcome.uncached, lost, 0 if route.prewarms else 1)
+            kept = Kept(stake, prices, ttl, rules.seconds(ttl), at, at)
+        self._put(key, kept, what)
+
+    def _lives_long(self, key: Key, outcome: CacheOutcome, *, shared: bool) -> int:
+        """How much of a prefix lives for an hour: what was written so, behind nothing that does not.
 
         Args:
             key: Whose it is.
-            kept: What is in the cache; None where nothing is that a ping could renew.
-            what: What to hand out when it is to be pinged.
+            outcome: What the request read and wrote.
+            shared: Whether what it shares with other conversations does.
         """
+        with self._lock:
+            before = self._long.pop(key, None)
+            if before is None:
+                before = outcome.read if shared else 0
+            long = min(before, outcome.read)
+            if long == outcome.read:
+                long += outcome.write_1h
+            self._long[key] = long
+            while len(self._long) > _MOST_KNOWN:
+                del self._long[next(iter(self._long))]
+            return long
+
+    def renewed(self, ping: Due[P], at: float) -> None:
+        """A ping was answered, and read what it was about.
+
+        Args:
+            ping: The ping.
+            at: When it was sent, in seconds.
+        """
+        self._lifetimes.renew(ping.key[0], at)
+        self._put(ping.key, ping.kept._replace(renewed=at), ping.what)
+
+    def _put(self, key: Key, kept: Kept | None, what: P) -> None:
         with self._lock:
             self._forget(key)
             if kept is None:
@@ -158,7 +183,7 @@ class Keeping(Generic[P]):
             return self._due[0][0] if self._due else None
 
     def take(self, now: float) -> Due[P] | None:
-        """What is to be pinged now; whoever pinged it puts it back, and what is not worth it is let go of."""
+        """What is to be pinged now; who pinged it tells `renewed`, and what is not worth it is dropped."""
         while True:
             with self._lock:
                 if not self._due or self._due[0][0] > now:
