@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from policy_cache.cache.cost import cost
-from policy_cache.cache.explicit import CacheOutcome
 from policy_cache.usage.totals import Entry, Totals
 
 if TYPE_CHECKING:
     from typing import Self
 
+    from policy_cache.cache.explicit import CacheOutcome
     from policy_cache.providers.prices import Prices
 
 
@@ -55,11 +54,9 @@ class Column(Entry):
             reply: The tokens of its reply.
             group: What its request is grouped by.
         """
-        beside = None if rates is None else cost(CacheOutcome(), rates, reply)
-        for totals in (self.pings, *(() if group is None else (self.pings_of.setdefault(group, Totals()),))):
-            totals.add(outcome, rates, reply)
-            # Unlike a request's, it would not be there otherwise.
-            totals.paid += beside or 0
+        self.pings.ping(outcome, rates, reply)
+        if group is not None:
+            self.pings_of.setdefault(group, Totals()).ping(outcome, rates, reply)
 
     def merge(self, other: Self) -> None:
         """Add another's requests."""

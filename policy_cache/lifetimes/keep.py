@@ -91,15 +91,24 @@ def gain(
         lifetime: Seconds that an entry lives from when it was read last.
         ttl: What it would be written for.
     """
-    if waited >= HOUR or prices is None:
+    paid = costs(stake, prices)
+    if waited >= HOUR or paid is None or prices is None:
         return 0.0
     rates = prices.for_prompt(stake.read + stake.rest)
     write = rates.write_1h if ttl == "1h" else rates.write_5m
-    if rates.read is None or write is None or rates.input is None or (stake.reply and rates.output is None):
+    if write is None or rates.read is None:
         return 0.0
-    costs = stake.read * rates.read + stake.rest * rates.input + stake.reply * (rates.output or 0)
-    spares = stake.lost * (write - rates.read)
-    return (outlook.within(expires, waited + lifetime) * float(spares) - float(costs)) / _MILLION
+    spares = float(stake.lost * (write - rates.read)) / _MILLION
+    return outlook.within(expires, waited + lifetime) * spares - paid
+
+
+def costs(stake: Stake, prices: Prices | None) -> float | None:
+    """What a ping costs, in USD; None where a price is unknown."""
+    rates = prices and prices.for_prompt(stake.read + stake.rest)
+    if rates is None or rates.read is None or rates.input is None or rates.output is None:
+        return None
+    paid = stake.read * rates.read + stake.rest * rates.input + stake.reply * rates.output
+    return float(paid) / _MILLION
 
 
 def leaning(law: Law, medium: float) -> float:

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Protocol, TypedDict
 
+from policy_cache.request.metadata import carried_metadata
 from policy_cache.request.prompt import Prompt
 from policy_cache.request.session import session_of
 from policy_cache.usage.account import account_of
@@ -18,11 +19,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from policy_cache.engine.plan import Mark, Plan
+    from policy_cache.lifetimes import Lifetimes
     from policy_cache.request.prompt import Shape
     from policy_cache.usage.account import Account, Change
     from policy_cache.usage.ledger import Ledger
 
 _log = logging.getLogger("policy_cache")
+
+PING = "policy_cache_ping"
+"""What the metadata of a ping has: a request that nobody asked for, sent to keep a prefix warm."""
+
+
+def is_ping(request: Mapping[str, object]) -> bool:
+    """Whether a request is one."""
+    return carried_metadata(request).get(PING) is True
 
 
 class Recorder(Protocol):
@@ -60,6 +70,14 @@ class Warm(Protocol):
     def answered(self, plan: Plan, usage: CacheUsage | None, *, at: float | None = None) -> Change | None: ...
 
 
+class KeepsWarm(Protocol):
+    """What pings prefixes before they expire, such as a `KeepWarm`."""
+
+    def answered(
+        self, plan: Plan, usage: CacheUsage | None, lifetimes: Lifetimes, *, at: float | None = None
+    ) -> None: ...
+
+
 class Told(TypedDict, total=False):
     """Who is told of answers; what a plug-in takes beside its engine.
 
@@ -69,6 +87,7 @@ class Told(TypedDict, total=False):
         alarm: Warns when a session stops reading its cache.
         ledger: Adds up what the caches did.
         warmth: Learns which prefixes are cached where.
+        keep_warm: Pings prefixes before they expire.
     """
 
     recorder: Recorder | None
@@ -76,10 +95,14 @@ class Told(TypedDict, total=False):
     alarm: Alarm | None
     ledger: Ledger | None
     warmth: Warm | None
+    keep_warm: KeepsWarm | None
 
 
 class Planner(Protocol):
     """What accounting needs of an engine."""
+
+    @property
+    def lifetimes(self) -> Lifetimes: ...
 
     def plan(self, request: dict[str, object], *, shape: Shape | None = None) -> Plan: ...
 
@@ -91,6 +114,7 @@ class Planner(Protocol):
         at: float | None = None,
         read: int | None = None,
         written: int | None = None,
+        anyway: bool = False,
     ) -> None: ...
 
 
@@ -110,6 +134,7 @@ class Accounting:
         alarm: Alarm | None = None,
         ledger: Ledger | None = None,
         warmth: Warm | None = None,
+        keep_warm: KeepsWarm | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Name who is told; see `Told`."""
@@ -119,9 +144,11 @@ class Accounting:
         self._alarm = alarm
         self._ledger = ledger
         self._warmth = warmth
+        self._keep_warm = keep_warm
         self._clock = clock
         self._sessions = Sessions()
-        self._always = any(told is not None for told in (recorder, metrics, alarm, ledger, warmth))
+        told = (recorder, metrics, alarm, ledger, warmth, keep_warm)
+        self._always = any(listener is not None for listener in told)
 
     def answered(
         self,
@@ -133,7 +160,7 @@ class Accounting:
         left_out: Collection[Mark] = (),
         at: float | None = None,
     ) -> None:
-        """Account for an answer.
+        """Account for an answer; that of a ping is its sender's to account for.
 
         Args:
             engine: What rewrote the request.
@@ -146,10 +173,13 @@ class Accounting:
         Raises:
             Exception: Whatever one of those who are told raises; the request is recorded even so.
         """
+        if is_ping(request):
+            return
         usage = CacheUsage.from_response(response)
         self._look(usage)
         told = (None, None) if usage is None or usage.unreadable else (usage.read, usage.written)
-        engine.learn(request, shape=shape, at=at, read=told[0], written=told[1])
+        anyway = self._keep_warm is not None
+        engine.learn(request, shape=shape, at=at, read=told[0], written=told[1], anyway=anyway)
         account, session = None, None
         try:
             if not self._always and not (usage and (usage.read or usage.written)):
@@ -158,6 +188,8 @@ class Accounting:
             known = session_of(Prompt(plan.original, plan.route.shape), plan.route.model)
             session = known.hex()
             change = None if self._warmth is None else self._warmth.answered(plan, usage, at=at)
+            if self._keep_warm is not None:
+                self._keep_warm.answered(plan, usage, engine.lifetimes, at=at)
             if usage is not None:
                 start = self._sessions.start(known, self._clock(), usage, plan.route.cache)
                 account = account_of(plan, usage, start, change)

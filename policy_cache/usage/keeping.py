@@ -110,6 +110,7 @@ class Keeping(Generic[P]):
         what: P,
         *,
         at: float,
+        prewarms: bool | None = None,
     ) -> None:
         """A request was answered, and learned from: it is the last of its conversation.
 
@@ -122,6 +123,7 @@ class Keeping(Generic[P]):
             prices: The model's.
             what: What to hand out when it is to be pinged.
             at: When it was sent, in seconds.
+            prewarms: Whether a ping asks for no reply; by default as the route takes it.
         """
         key, rules = (of, route.qualified), route.marked
         size = outcome.read + outcome.write_5m + outcome.write_1h
@@ -131,7 +133,8 @@ class Keeping(Generic[P]):
             long = self._lives_long(key, outcome, shared=outlook.shared == "1h")
             ttl: Ttl = "5m" if long < size else "1h"
             lost = size - long if long < size else size
-            stake = Stake(size, outcome.uncached, lost, 0 if route.prewarms else 1)
+            reply = 0 if (route.prewarms if prewarms is None else prewarms) else 1
+            stake = Stake(size, outcome.uncached, lost, reply)
             kept = Kept(stake, prices, ttl, rules.seconds(ttl), at, at)
         self._put(key, kept, what)
 
@@ -196,6 +199,11 @@ class Keeping(Generic[P]):
             if expected > 0 and expected >= self._floor:
                 return Due(key, kept, what, expected)
             self._drop(what)
+
+    def forget(self, of: Conversation, route: Route) -> None:
+        """Let go of a conversation's prefix on a route."""
+        with self._lock:
+            self._forget((of, route.qualified))
 
     def forget_oldest(self) -> None:
         """Let go of what was put first."""

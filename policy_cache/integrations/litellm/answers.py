@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from uuid import uuid4
@@ -12,6 +13,7 @@ import litellm
 from litellm.integrations.custom_logger import CustomLogger
 
 from policy_cache.engine.engine import is_disabled
+from policy_cache.usage.accounting import is_ping
 
 if TYPE_CHECKING:
     from policy_cache.engine.plan import Mark
@@ -66,7 +68,7 @@ class AnswerCallback(CustomLogger):  # type: ignore[misc]  # litellm's own class
         if kwargs.get("cache_hit") is True:  # litellm kept the answer: no provider was asked
             return
         if awaited is None:
-            if name not in _answered:
+            if name not in _answered and not _is_ping(kwargs):
                 self._unknown(kwargs, response)
             return
         _keep(_answered, _MOST_ANSWERED, name, None)
@@ -105,6 +107,11 @@ def expect(
         name,
         _Awaited(rewriting, accounting, engine, request, shape, left_out, time.time()),
     )
+
+
+def _is_ping(kwargs: Mapping[str, object]) -> bool:
+    parameters = kwargs.get("litellm_params")
+    return isinstance(parameters, Mapping) and is_ping(parameters)
 
 
 def awaited(kwargs: dict[str, Any]) -> _Awaited | None:
