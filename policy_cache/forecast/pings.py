@@ -38,16 +38,18 @@ class Pings:
     A ping reads a prefix as it was sent, so its entries live on. Not for several threads at once.
     """
 
-    def __init__(self, lifetimes: Lifetimes, column: Column, floor: float) -> None:
+    def __init__(self, lifetimes: Lifetimes, column: Column, floor: float, *, switches: bool) -> None:
         """Begin with nothing.
 
         Args:
             lifetimes: What learns from the requests.
             column: Where pings are added.
             floor: USD that a ping must be expected to gain.
+            switches: Whether the policy has `ttl: auto`.
         """
         self._lifetimes = lifetimes
         self._column = column
+        self._switches = switches
         self._keeping: Keeping[Sent] = Keeping(lifetimes, floor=floor)
 
     def until(self, now: float) -> None:
@@ -75,4 +77,12 @@ class Pings:
             plan: What it did there.
         """
         of = self._lifetimes.conversation(facts.prompt)
-        self._keeping.answered(of, facts.route, plan.outcome, sent.prices, sent, at=plan.started)
+        self._keeping.answered(
+            of,
+            facts.route,
+            plan.outcome,
+            sent.prices,
+            sent,
+            at=plan.started,
+            switches=self._switches,
+        )

@@ -102,7 +102,7 @@ class Replay:
             self.found.pinged = Decimal(0)
             kept = [self._learning(engine) for engine in engines]
             self._pings += [
-                Pings(engine.lifetimes, column, keep_warm)
+                Pings(engine.lifetimes, column, keep_warm, switches=engine.learns)
                 for engine, column in zip(kept, self.found.kept, strict=True)
             ]
             self._engines += kept

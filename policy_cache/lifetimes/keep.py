@@ -35,12 +35,16 @@ class Outlook(NamedTuple):
         faster: Hazards add up so many times as fast as its kind's, by its own pauses.
         ttl: What its entries live for; None where it has none, as far as it is known.
         shared: The same for its tools and system prompt.
+        pauses: How many pauses of more than five minutes are to come, before one of more than an hour.
+        hour: Whether `ttl: auto` would write it for an hour, once it has expired.
     """
 
     law: Law
     faster: float = 1.0
     ttl: Ttl | None = None
     shared: Ttl | None = None
+    pauses: float = 0.0
+    hour: bool = False
 
     def within(self, start: float, end: float) -> float:
         """The chance of a next request between two times, of one that has not come until the first.
@@ -100,6 +104,36 @@ def gain(
         return 0.0
     spares = float(stake.lost * (write - rates.read)) / _MILLION
     return outlook.within(expires, waited + lifetime) * spares - paid
+
+
+def stays(outlook: Outlook, stake: Stake, prices: Prices, lifetime: float) -> bool:
+    """Whether pings cost less than to let an entry expire, and to write it for an hour then.
+
+    Pings are reckoned with in each pause that is still to come, and in the last, which does not end; as many
+    as are expected to gain. What is written for an hour is paid once, if there is a next request.
+
+    Args:
+        outlook: What is known of the conversation.
+        stake: The prefix; what would be lost lives for five minutes.
+        prices: The model's.
+        lifetime: How long that is, in seconds.
+    """
+    rates = prices.for_prompt(stake.read + stake.rest)
+    ping = costs(stake, prices)
+    if ping is None or rates.read is None or rates.write_5m is None or rates.write_1h is None:
+        return True
+    short = float(stake.lost * (rates.write_5m - rates.read)) / _MILLION
+    long = float(stake.lost * (rates.write_1h - rates.read)) / _MILLION
+    waiting, paid, expires = 1.0, 0.0, lifetime
+    while expires < HOUR:
+        following = expires + (1 - EARLY) * lifetime
+        chance = outlook.within(expires, following)
+        if chance * short <= ping:
+            break
+        paid += waiting * ping
+        waiting, expires = waiting * (1 - chance), following
+    paid += waiting * outlook.within(expires, max(expires, HOUR)) * short
+    return (outlook.pauses + 1) * paid <= outlook.within(lifetime, HOUR) * long
 
 
 def costs(stake: Stake, prices: Prices | None) -> float | None:

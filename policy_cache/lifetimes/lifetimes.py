@@ -232,14 +232,22 @@ class Lifetimes:
         # Agents that work for each other may share a session's name.
         return Conversation(kind, prefix, hash((kind, session_samples(prompt), scope)))
 
-    def outlook(self, of: Conversation) -> Outlook | None:
-        """What is known of a conversation that waits; None where nothing is."""
+    def outlook(self, of: Conversation, route: Route) -> Outlook | None:
+        """What is known of a conversation that waits; None where nothing is.
+
+        Args:
+            of: The conversation.
+            route: Where its requests go.
+        """
         session = self._sessions.get(of.session)
         if session is None:
             return None
         law = (self._kinds.get(of.kind) or self._general).conversations
         shared = self._prefixes.get(of.prefix)
-        return Outlook(law, leaning(law, _medium(law, session)), session.ttl, shared and shared.ttl)
+        medium = _medium(law, session)
+        hour = "1h" in route.ttls and _expected(law, session) > worth(route.qualified)
+        ttls = session.ttl, shared and shared.ttl
+        return Outlook(law, leaning(law, medium), *ttls, pauses=medium / law.ends, hour=hour)
 
     def renew(self, of: Conversation, at: float) -> None:
         """The entries of a conversation were read, and live on; nobody asked for more.

@@ -60,7 +60,7 @@ class Law(NamedTuple):
         return cls(tuple(hazards), short, (1 - short) * (1 - waiting), seen, later)
 
 
-PRIOR = Law.of((0.93, 0.12, 0.1, 0.08, 0.06, 0.04))
+PRIOR = Law.of((0.93, 0.12, 0.1, 0.08, 0.06, 0.02))
 """What is reckoned with for conversations until something was seen: five minutes are enough."""
 
 PRIOR_OF_PREFIXES = Law.of((0.9, 0.2, 0.15, 0.12, 0.08, 0.05))

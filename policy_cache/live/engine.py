@@ -229,6 +229,11 @@ class LiveEngine:
         """
         return self.engine.route(request, **context)
 
+    @property
+    def learns(self) -> bool:
+        """Whether any rule asks for `ttl: auto` now."""
+        return self.engine.learns
+
     def learn(
         self,
         request: dict[str, object],

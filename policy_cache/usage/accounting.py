@@ -74,7 +74,13 @@ class KeepsWarm(Protocol):
     """What pings prefixes before they expire, such as a `KeepWarm`."""
 
     def answered(
-        self, plan: Plan, usage: CacheUsage | None, lifetimes: Lifetimes, *, at: float | None = None
+        self,
+        plan: Plan,
+        usage: CacheUsage | None,
+        lifetimes: Lifetimes,
+        *,
+        at: float | None = None,
+        switches: bool = False,
     ) -> None: ...
 
 
@@ -103,6 +109,8 @@ class Planner(Protocol):
 
     @property
     def lifetimes(self) -> Lifetimes: ...
+    @property
+    def learns(self) -> bool: ...
 
     def plan(self, request: dict[str, object], *, shape: Shape | None = None) -> Plan: ...
 
@@ -189,7 +197,7 @@ class Accounting:
             session = known.hex()
             change = None if self._warmth is None else self._warmth.answered(plan, usage, at=at)
             if self._keep_warm is not None:
-                self._keep_warm.answered(plan, usage, engine.lifetimes, at=at)
+                self._keep_warm.answered(plan, usage, engine.lifetimes, at=at, switches=engine.learns)
             if usage is not None:
                 start = self._sessions.start(known, self._clock(), usage, plan.route.cache)
                 account = account_of(plan, usage, start, change)

@@ -7,7 +7,7 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeAlias, TypeVar
 
-from policy_cache.lifetimes import EARLY, FLOOR, Stake, gain
+from policy_cache.lifetimes import EARLY, FLOOR, Stake, gain, stays
 from policy_cache.providers.cache_rules import ExplicitRules
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ class Kept(NamedTuple):
         prices: The model's.
         ttl: What the part that is lost first was written for.
         lifetime: The same in seconds.
+        route: Where the request went.
+        switches: Whether it would be written for as long as pays, once it is lost: by `ttl: auto`.
         at: When the request was sent, in seconds.
         renewed: When it was read last: `at`, or the time of a ping.
     """
@@ -42,6 +44,8 @@ class Kept(NamedTuple):
     prices: Prices | None
     ttl: Ttl
     lifetime: float
+    route: Route
+    switches: bool
     at: float
     renewed: float
 
@@ -110,6 +114,7 @@ class Keeping(Generic[P]):
         what: P,
         *,
         at: float,
+        switches: bool = False,
         prewarms: bool | None = None,
     ) -> None:
         """A request was answered, and learned from: it is the last of its conversation.
@@ -123,11 +128,12 @@ class Keeping(Generic[P]):
             prices: The model's.
             what: What to hand out when it is to be pinged.
             at: When it was sent, in seconds.
+            switches: Whether what it wrote is written for as long as pays, by `ttl: auto`.
             prewarms: Whether a ping asks for no reply; by default as the route takes it.
         """
         key, rules = (of, route.qualified), route.marked
         size = outcome.read + outcome.write_5m + outcome.write_1h
-        outlook = self._lifetimes.outlook(of)
+        outlook = self._lifetimes.outlook(of, route)
         kept = None
         if size and outlook is not None and isinstance(rules, ExplicitRules) and rules.prolonged:
             long = self._lives_long(key, outcome, shared=outlook.shared == "1h")
@@ -135,7 +141,7 @@ class Keeping(Generic[P]):
             lost = size - long if long < size else size
             reply = 0 if (route.prewarms if prewarms is None else prewarms) else 1
             stake = Stake(size, outcome.uncached, lost, reply)
-            kept = Kept(stake, prices, ttl, rules.seconds(ttl), at, at)
+            kept = Kept(stake, prices, ttl, rules.seconds(ttl), route, switches, at, at)
         self._put(key, kept, what)
 
     def _lives_long(self, key: Key, outcome: CacheOutcome, *, shared: bool) -> int:
@@ -217,13 +223,16 @@ class Keeping(Generic[P]):
             self.forget_oldest()
 
     def _gain(self, key: Key, kept: Kept, now: float) -> float:
-        outlook = self._lifetimes.outlook(key[0])
-        if outlook is None or now >= kept.expires:
+        outlook, prices = self._lifetimes.outlook(key[0], kept.route), kept.prices
+        if outlook is None or prices is None or now >= kept.expires:
+            return 0.0
+        switches = kept.switches and outlook.hour and kept.ttl == "5m"
+        if switches and not stays(outlook, kept.stake, prices, kept.lifetime):
             return 0.0
         return gain(
             outlook,
             kept.stake,
-            kept.prices,
+            prices,
             waited=now - kept.at,
             expires=kept.expires - kept.at,
             lifetime=kept.lifetime,

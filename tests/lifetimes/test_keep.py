@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policy_cache.lifetimes import Outlook, Stake, gain
+from policy_cache.lifetimes import Outlook, Stake, gain, stays
 from policy_cache.lifetimes.keep import leaning
 from policy_cache.lifetimes.pauses import PRIOR, Law
 from policy_cache.providers.prices import claude_prices
@@ -48,7 +48,7 @@ def test_only_what_would_be_lost_is_spared_and_all_that_is_sent_is_paid():
         (300, 3_600, 1 - 0.88 * 0.9 * 0.92 * 0.94),
         (0, 300, 0.93),
         (700, 700, 0),
-        (3_600, 7_200, 0.04),
+        (3_600, 7_200, 0.02),
         (7_200, 10_000, 0),
     ],
 )
@@ -103,17 +103,39 @@ def test_a_conversation_that_comes_back_by_itself_is_likelier_to():
     assert leaning(Law.of((0.9, 0.0, 0.0, 0.0, 0.0, 0.9)), 0.5) == 1
 
 
+@pytest.mark.parametrize(
+    ("pauses", "lost", "stays_warm"),
+    [
+        # A ping, of 3 cents, outlives every pause; an hour costs 57 once, where it comes back at all.
+        (5.0, 100_000, True),
+        (50.0, 100_000, False),
+        # Of what is read, only a part would be lost, and be written again.
+        (5.0, 20_000, False),
+    ],
+)
+def test_pings_go_on_while_they_cost_less_than_an_hour(pauses, lost, stays_warm):
+    law = Law.of((0.9, 0.99, 0.0, 0.0, 0.0, 0.0))
+    outlook = Outlook(law, pauses=pauses, hour=True)
+    assert stays(outlook, Stake(100_000, 0, lost), PRICES, 300.0) is stays_warm
+
+
+def test_where_no_ping_pays_an_hour_is_paid_instead_of_each_pause():
+    """Half of what waits comes back after forty minutes: an entry would be written again each time."""
+    law = Law.of((0.9, 0.0, 0.0, 0.0, 0.5, 0.0))
+    assert not stays(Outlook(law, pauses=3.0), WHOLE, PRICES, 300.0)
+    assert stays(Outlook(law, pauses=0.1), WHOLE, PRICES, 300.0)
+
+
 def test_what_was_learned_tells_of_a_conversation_that_waits_and_of_no_other():
     stream = Stream()
     stream.send(request("a"))
-    talk = stream.conversation(request("a"))
-    outlook = stream.lifetimes.outlook(talk)
+    outlook = stream.outlook("a")
     assert (outlook.ttl, outlook.shared, outlook.faster) == ("5m", "1h", 1.0)
-    assert stream.lifetimes.outlook(stream.conversation(request("b"))) is None
+    assert stream.outlook("b") is None
     stream.send(request("a"), 400.0)
-    assert stream.lifetimes.outlook(talk).faster > 1
+    assert stream.outlook("a").faster > 1
     stream.send(request("b"), 7_201.0)
-    assert stream.lifetimes.outlook(talk) is None
+    assert stream.outlook("a") is None
 
 
 def test_what_was_pinged_lives_on_and_counts_as_no_request():
@@ -122,11 +144,11 @@ def test_what_was_pinged_lives_on_and_counts_as_no_request():
     stream.live([f"talk {index}" for index in range(20)], [600.0] * 6)
     stream.send(request("a"), 4_000.0)
     talk = stream.conversation(request("a"))
-    before = stream.lifetimes.outlook(talk)
+    before = stream.outlook("a")
     assert before.ttl == "1h"
     stream.now += 3_500
     stream.lifetimes.renew(talk, stream.now)
     stream.lifetimes.renew(talk, stream.now - 1_000)
-    assert stream.lifetimes.outlook(talk) == before
+    assert stream.outlook("a") == before
     stream.now += 3_500
     assert stream.lifetimes._sessions[talk.session].at == stream.now - 3_500

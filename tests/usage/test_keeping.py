@@ -25,11 +25,13 @@ class Kept:
         self.stream.now += 4_000
         self.start = self.stream.now
 
-    def send(self, name, outcome=LARGE, model=None):
+    def send(self, name, outcome=LARGE, model=None, switches=False):
         asked = request(name) | ({} if model is None else {"model": model})
         self.stream.lifetimes.learn(*self._sent(asked), at=self.stream.now, read=1, written=1)
         of, route = self.stream.conversation(asked), self.stream.engine.route(asked)
-        self.keeping.answered(of, route, outcome, route_prices(route), name, at=self.stream.now)
+        self.keeping.answered(
+            of, route, outcome, route_prices(route), name, at=self.stream.now, switches=switches
+        )
 
     def _sent(self, asked):
         """Marked for five minutes, whatever is learned."""
@@ -77,6 +79,15 @@ def test_what_does_not_pay_is_let_go_of():
     kept.send("a")
     assert kept.take(286) is None
     assert (kept.dropped, len(kept.keeping)) == (["a"], 0)
+
+
+def test_what_an_hour_would_serve_better_is_left_to_expire():
+    """Its tools and system prompt make a ping dear, and little would be lost."""
+    kept = Kept()
+    kept.send("a", CacheOutcome(write_1h=60_000, write_5m=40_000), switches=True)
+    assert kept.take(286) is None
+    kept.send("b", CacheOutcome(write_1h=60_000, write_5m=40_000))
+    assert kept.take(286 + 286).what == "b"
 
 
 def test_what_has_expired_is_not_pinged():

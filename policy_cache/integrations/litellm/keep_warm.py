@@ -101,7 +101,13 @@ class _Warmer:
         self._keeping: Keeping[Held] | None = None
 
     def answered(
-        self, plan: Plan, usage: CacheUsage | None, lifetimes: Lifetimes, *, at: float | None = None
+        self,
+        plan: Plan,
+        usage: CacheUsage | None,
+        lifetimes: Lifetimes,
+        *,
+        at: float | None = None,
+        switches: bool = False,
     ) -> None:
         """A request was answered, and learned from.
 
@@ -110,6 +116,7 @@ class _Warmer:
             usage: What the provider reported of it.
             lifetimes: What learned from it.
             at: When it was sent, in seconds since the epoch; by default now.
+            switches: Whether lifetimes are chosen by what pays, by `ttl: auto`.
         """
         if self.stopped is not None:
             return
@@ -133,6 +140,7 @@ class _Warmer:
             known_prices(route.qualified),
             held,
             at=self._clock() if at is None else at,
+            switches=switches,
             prewarms=held.prewarms,
         )
         while len(keeping) > self._most or (self._bytes > self._most_bytes and len(keeping)):

@@ -67,6 +67,8 @@ class Rewriter(Protocol):
 
     @property
     def lifetimes(self) -> Lifetimes: ...
+    @property
+    def learns(self) -> bool: ...
 
     def rewrite(
         self, request: dict[str, object], *, provider: str | None = None, shape: Shape | None = None
