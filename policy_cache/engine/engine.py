@@ -230,6 +230,7 @@ class CompiledPolicy:
         at: float | None = None,
         read: int | None = None,
         written: int | None = None,
+        anyway: bool = False,
     ) -> None:
         """Learn from a request that was sent and answered, for `ttl: auto`. Never raises.
 
@@ -239,8 +240,9 @@ class CompiledPolicy:
             at: When it was sent, in seconds since the epoch; by default now.
             read: The tokens that the answer reported as read; None where it said nothing.
             written: Those that it reported as written.
+            anyway: Learn even where no rule asks for that.
         """
-        if not self.learns:
+        if not (self.learns or anyway):
             return
         try:
             route = self.route(request, shape=shape)

@@ -101,6 +101,7 @@ def compare(
     policies: Sequence[PolicyText],
     *,
     by: str | None = None,
+    keep_warm: float | None = None,
     workers: int = 1,
     progress: Callable[[int], None] | None = None,
 ) -> tuple[Simulation, TraceSummary]:
@@ -110,8 +111,9 @@ def compare(
         options: The trace.
         policies: The policies; at least one.
         by: What to group by: `session`, `model`, `rule`, or `metadata.` and a name.
+        keep_warm: Replay each policy with pings, too: each is expected to gain so many USD, at least.
         workers: Processes. What shares a cache is replayed by one of them; all of it, where a policy has
-            `ttl: auto`.
+            `ttl: auto`, or prefixes are kept warm.
         progress: Told how many bytes were read, every so often; by one process only.
 
     Raises:
@@ -119,8 +121,8 @@ def compare(
         PolicyError: A policy is not valid.
     """
     scales = calibrate(options)
-    if workers == 1 or learns(options, policies):
-        return replay_part(options, policies, scales, by=by, progress=progress)
+    if workers == 1 or keep_warm is not None or learns(options, policies):
+        return replay_part(options, policies, scales, by=by, keep_warm=keep_warm, progress=progress)
     part = partial(replay_part, options, policies, scales, by=by)
     others = set(active_children())
     # Ctrl-C reaches every process of a terminal; this one ends the others.
@@ -178,12 +180,13 @@ def replay_part(
     part: tuple[int, int] = (0, 1),
     *,
     by: str | None = None,
+    keep_warm: float | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> tuple[Simulation, TraceSummary]:
     """Replay one part of a trace, here."""
     engines = [options.engine(policy) for policy in policies]
     trace = options.read(part, progress)
-    replay = Replay(engines, scales=scales, by=_grouping(by), by_rule=by == "rule")
+    replay = Replay(engines, scales=scales, by=_grouping(by), by_rule=by == "rule", keep_warm=keep_warm)
     for record in trace:
         replay.add(record)
     return replay.finish(), trace.summary

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from policy_cache.cache.explicit import CacheOutcome
@@ -11,6 +12,7 @@ from policy_cache.cache.reader import Readers
 from policy_cache.errors import RequestError
 from policy_cache.forecast.caches import Caches
 from policy_cache.forecast.optimum import Optimum
+from policy_cache.forecast.pings import Pings, Sent
 from policy_cache.forecast.result import Column, Simulation, added
 from policy_cache.forecast.shares import shares
 from policy_cache.lifetimes import Lifetimes
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from policy_cache.cache.scale import Scale
     from policy_cache.engine.match import Facts
     from policy_cache.live.engine import Engine
+    from policy_cache.providers.prices import Prices
     from policy_cache.providers.resolve import Route
     from policy_cache.request.markers import ClientMarker
     from policy_cache.trace.record import TraceRecord
@@ -40,13 +43,15 @@ class _Cache:
     def __init__(self, route: Route, request: Mapping[str, object], ways: int) -> None:
         self.models: list[Model] = []
         self.optimum: Optimum | None = None
+        self.pinged: Optimum | None = None
         self.prices = route_prices(route)
         rules = rules_for(route, request)
         self._rules = rules
         self.approximate = None if rules is None else rules.approximate
         if rules is not None:
             self.models = [model_of(rules) for _ in range(ways)]
-            self.optimum = Optimum(rules) if isinstance(rules, ExplicitRules) else None
+            if isinstance(rules, ExplicitRules):
+                self.optimum, self.pinged = Optimum(rules), Optimum(rules, pings=True)
         elif route.mechanism != "none":
             name = route.qualified
             self.approximate = f"the cache of {name} is not modelled: everything is taken to be uncached"
@@ -76,6 +81,7 @@ class Replay:
         scales: Mapping[str, Scale] | None = None,
         by: Callable[[TraceRecord], str] | None = None,
         by_rule: bool = False,
+        keep_warm: float | None = None,
     ) -> None:
         """Begin with empty caches.
 
@@ -84,19 +90,27 @@ class Replay:
             scales: For a model, its own tokens for each estimated one.
             by: What to group requests by.
             by_rule: Whether to group tokens, instead, by the rule whose breakpoint they belong to.
+            keep_warm: Replay each policy with pings, too: each is expected to gain so many USD, at least.
         """
         self.found = Simulation([Column() for _ in engines])
         self._now, self._scope = 0.0, ""
         # Each learns what `ttl: auto` means from this trace alone, and only from what came before.
-        self._engines = [
-            engine.learning(Lifetimes(clock=lambda: self._now, scope=lambda: self._scope))
-            for engine in engines
-        ]
+        self._engines = [self._learning(engine) for engine in engines]
+        self._pings: list[Pings | None] = [None] * len(engines)
+        if keep_warm is not None:
+            self.found.kept = [Column() for _ in engines]
+            self.found.pinged = Decimal(0)
+            kept = [self._learning(engine) for engine in engines]
+            self._pings += [
+                Pings(engine.lifetimes, column, keep_warm, switches=engine.learns)
+                for engine, column in zip(kept, self.found.kept, strict=True)
+            ]
+            self._engines += kept
         self._readers = Readers(scales or {})
         self._by = by
         self._by_rule = by_rule
         self._caches = Caches(
-            lambda route, request: _Cache(route, request, len(engines) + 1), end=self._settle
+            lambda route, request: _Cache(route, request, len(self._engines) + 1), end=self._settle
         )
         self._sessions: Memo[tuple[str, str], bool] = Memo(_MOST_SESSIONS)
 
@@ -129,15 +143,39 @@ class Replay:
             billed = cache.prices and cache.prices.for_prompt(record.usage.prompt)
             found.recorded.add(record.usage.outcome, billed, cold=cold, group=group)
             found.sizes.add(size, record.usage.prompt)
-        columns = (*found.policies, found.as_sent)
         if not cache.caches(request):
-            for column in columns:
+            for column in (*found.policies, *found.kept, found.as_sent):
                 column.add(uncached, rates, cold=cold, group=group)
             return
-        available = record.at + record.waited
+        self._send(record, facts, cache, prompt, rates, cold=cold, group=group)
+        if cache.optimum is not None:
+            found.optimal += 1
+            cache.optimum.add(prompt, record.at, rates)
+        if cache.pinged is not None and found.kept:
+            cache.pinged.add(prompt, record.at, rates)
+
+    def _send(
+        self,
+        record: TraceRecord,
+        facts: Facts,
+        cache: _Cache,
+        prompt: CachedPrompt,
+        rates: Prices | None,
+        *,
+        cold: bool,
+        group: str | None,
+    ) -> None:
+        """Send a request that is cached in every way, and last as it came."""
+        found, route, request = self.found, facts.route, record.request
+        for pings in self._pings:
+            if pings is not None:
+                pings.until(record.at)
         self._now, self._scope = record.at, record.scope
-        for engine, column, model in zip((*self._engines, None), columns, cache.models, strict=True):
-            seen, as_it_goes, markers = prompt, facts.prompt, clients
+        columns = (*found.policies, *found.kept, found.as_sent)
+        ways = zip((*self._engines, None), (*self._pings, None), columns, cache.models, strict=True)
+        clients = route.markers_of(facts.prompt)
+        for engine, pings, column, model in ways:
+            sent, seen, as_it_goes, markers = request, prompt, facts.prompt, clients
             if engine is not None:
                 sent, seen = self._readers.sent(engine, request, prompt, route)
                 if sent is not request:
@@ -145,17 +183,19 @@ class Replay:
                     markers = route.markers_of(as_it_goes)
             prompt_sent = cache.prompt(seen, as_it_goes, markers, route)
             plan = model.plan(prompt_sent, record.at)
-            model.commit(plan, available)
-            if engine is not None and engine.learns:
+            model.commit(plan, record.at + record.waited)
+            if engine is not None and (engine.learns or pings is not None):
                 _learn(engine, facts, markers, record.at, plan.outcome)
+            if pings is not None:
+                pings.answered(facts, Sent(prompt_sent, model, cache.prices, group), plan)
             column.add(plan.outcome, rates, cold=cold, group=group)
             if self._by_rule:
                 placed = None if engine is None else engine.plan(request)
                 for share in shares(prompt_sent, plan.outcome, placed):
                     column.groups.setdefault(str(share.owner), Totals()).add(share.outcome, rates)
-        if cache.optimum is not None:
-            found.optimal += 1
-            cache.optimum.add(prompt, record.at, rates)
+
+    def _learning(self, engine: Engine) -> Engine:
+        return engine.learning(Lifetimes(clock=lambda: self._now, scope=lambda: self._scope))
 
     def _count(self, record: TraceRecord, route: Route) -> None:
         found = self.found
@@ -166,12 +206,17 @@ class Replay:
 
     def finish(self) -> Simulation:
         """What was found, once every request was added."""
+        for pings in self._pings:
+            if pings is not None:
+                pings.until(float("inf"))
         self._caches.close()
         return self.found
 
     def _settle(self, cache: _Cache) -> None:
         if cache.optimum is not None:
             self.found.optimum = added(self.found.optimum, cache.optimum.total)
+        if cache.pinged is not None:
+            self.found.pinged = added(self.found.pinged, cache.pinged.total)
 
     def _is_cold(self, record: TraceRecord) -> bool:
         key = (record.scope, record.session)

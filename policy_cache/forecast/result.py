@@ -22,9 +22,22 @@ class Column(Entry):
 
     Attributes:
         groups: All requests, by what they are grouped by.
+        pings: What was sent between them to keep prefixes warm, with what its replies cost.
+        pings_of: The same, by what their requests are grouped by.
     """
 
     groups: dict[str, Totals] = field(default_factory=dict)
+    pings: Totals = field(default_factory=Totals)
+    pings_of: dict[str, Totals] = field(default_factory=dict)
+
+    @property
+    def cost(self) -> Decimal | None:
+        """USD for all of that; None where a price is unknown."""
+        return added(self.total.cost, self.pings.cost)
+
+    def cost_of(self, group: str) -> Decimal | None:
+        """The same for a group."""
+        return added(self.groups[group].cost, self.pings_of.get(group, Totals()).cost)
 
     def add(self, outcome: CacheOutcome, rates: Prices | None, *, cold: bool, group: str | None) -> None:
         """Add a request."""
@@ -32,11 +45,26 @@ class Column(Entry):
         if group is not None:
             self.groups.setdefault(group, Totals()).add(outcome, rates)
 
+    def ping(self, outcome: CacheOutcome, rates: Prices | None, reply: int, *, group: str | None) -> None:
+        """Add a ping.
+
+        Args:
+            outcome: The tokens of its prompt.
+            rates: The prices for a prompt of its size.
+            reply: The tokens of its reply.
+            group: What its request is grouped by.
+        """
+        self.pings.ping(outcome, rates, reply)
+        if group is not None:
+            self.pings_of.setdefault(group, Totals()).ping(outcome, rates, reply)
+
     def merge(self, other: Self) -> None:
         """Add another's requests."""
         Entry.merge(self, other)
-        for name, totals in other.groups.items():
-            self.groups.setdefault(name, Totals()).merge(totals)
+        self.pings.merge(other.pings)
+        for mine, theirs in ((self.groups, other.groups), (self.pings_of, other.pings_of)):
+            for name, totals in theirs.items():
+                mine.setdefault(name, Totals()).merge(totals)
 
 
 @dataclass(slots=True)
@@ -76,10 +104,12 @@ class Simulation:
 
     Attributes:
         policies: For each policy, in the order given.
+        kept: For each of them, the same with its prefixes kept warm; empty where that was not asked for.
         uncached: Without any caching.
         as_sent: Without a policy: the client's own markers, and what providers do by themselves.
         recorded: What providers reported, of the requests that have usage.
         optimum: The least that any placement of breakpoints could cost, in USD; None where it is unknown.
+        pinged: The same with any pings; None where it was not asked for, too.
         optimal: How many requests that is about: those to providers with explicit breakpoints.
         sizes: How far the estimated sizes are from the reported ones.
         requests: How many requests were replayed.
@@ -93,10 +123,12 @@ class Simulation:
     """
 
     policies: list[Column]
+    kept: list[Column] = field(default_factory=list)
     uncached: Column = field(default_factory=Column)
     as_sent: Column = field(default_factory=Column)
     recorded: Column = field(default_factory=Column)
     optimum: Decimal | None = Decimal(0)
+    pinged: Decimal | None = None
     optimal: int = 0
     sizes: SizeError = field(default_factory=SizeError)
     requests: int = 0
@@ -110,12 +142,14 @@ class Simulation:
 
     def merge(self, other: Simulation) -> None:
         """Add what another replay found, of other caches."""
-        for mine, theirs in zip(self.policies, other.policies, strict=True):
+        columns = (*self.policies, *self.kept), (*other.policies, *other.kept)
+        for mine, theirs in zip(*columns, strict=True):
             mine.merge(theirs)
         self.uncached.merge(other.uncached)
         self.as_sent.merge(other.as_sent)
         self.recorded.merge(other.recorded)
         self.optimum = added(self.optimum, other.optimum)
+        self.pinged = added(self.pinged, other.pinged)
         self.optimal += other.optimal
         self.sizes.merge(other.sizes)
         self.requests += other.requests

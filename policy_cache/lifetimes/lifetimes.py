@@ -8,7 +8,16 @@ import time
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from policy_cache.lifetimes.choice import Choice, worth
-from policy_cache.lifetimes.pauses import BOUNDS, PRIOR, PRIOR_OF_PREFIXES, Law, Pauses
+from policy_cache.lifetimes.keep import Outlook, leaning
+from policy_cache.lifetimes.pauses import (
+    BOUNDS,
+    HOUR,
+    LATE,
+    PRIOR,
+    PRIOR_OF_PREFIXES,
+    Law,
+    Pauses,
+)
 from policy_cache.lifetimes.state import StateFile
 from policy_cache.lifetimes.waiting import Waiting
 from policy_cache.request.blocks import SYSTEM
@@ -24,8 +33,7 @@ if TYPE_CHECKING:
     from policy_cache.request.markers import ClientMarker
     from policy_cache.request.prompt import Prompt
 
-_SHORT, _LONG = BOUNDS[0], BOUNDS[-1]
-_SECONDS: Mapping[Ttl, float] = {"5m": _SHORT, "1h": _LONG}
+_SECONDS: Mapping[Ttl, float] = {"5m": BOUNDS[0], "1h": HOUR}
 # A client may choose what conversations and kinds are told by.
 _MOST_WAITING, _MOST_KINDS = 20_000, 2_000
 _SAVED_EVERY = 60.0
@@ -42,8 +50,16 @@ Key: TypeAlias = int
 """A hash of this process: nobody outside of it can aim at one."""
 
 
+class Conversation(NamedTuple):
+    """What stands for a conversation, its kind, and its tools and system prompt; 0 where it has neither."""
+
+    kind: Key
+    prefix: Key
+    session: Key
+
+
 class _Session(NamedTuple):
-    """A conversation: its last request, its entries' lifetime, and how it went on."""
+    """A conversation: when its entries were read last, how long they live, and how it went on."""
 
     at: float
     ttl: Ttl | None
@@ -53,7 +69,7 @@ class _Session(NamedTuple):
 
 
 class _Prefix(NamedTuple):
-    """Tools and system prompt, which conversations share: their last request, and their entries' lifetime."""
+    """Tools and system prompt, which conversations share: when they were read last, and their lifetime."""
 
     at: float
     ttl: Ttl | None
@@ -128,10 +144,11 @@ class Lifetimes:
             prompt: The request.
             route: Where it goes.
         """
-        kind, prefix, key = self._keys(prompt)
+        kind, prefix, key = self.conversation(prompt)
         known = self._kinds.get(kind) or self._general
-        session = self._sessions.get(key)
-        now = self._clock()
+        now, session = self._clock(), self._sessions.get(key)
+        if session is not None and now - session.at >= HOUR:
+            session = None
         law, pays = known.conversations, worth(route.qualified)
         expected = _expected(law, session)
         if "1h" not in route.ttls:
@@ -176,7 +193,7 @@ class Lifetimes:
         missed = read == 0
         # What is too small is not kept, and nothing says so but the figures.
         shared, own = (None, None) if missed and written == 0 else _asked(route, markers)
-        kind, prefix, key = self._keys(prompt)
+        kind, prefix, key = self.conversation(prompt)
         with self._lock:
             self._pass(at)
             seen = self._seen.get(kind) or self._meet(kind, prompt)
@@ -197,13 +214,53 @@ class Lifetimes:
             if stretch is not None:
                 seen.conversations.follows(stretch)
                 self._all.conversations.follows(stretch)
-                requests, later = requests + 1, later + (stretch > 0)
+                # What waited for longer than an hour begins anew.
+                requests, later = (requests + 1, later + (stretch > 0)) if stretch < LATE else (0, 0)
             self._sessions[key] = _Session(at, ttl, kind, requests, later)
             self._publish(kind, seen)
             self._forget()
             if self._state is not None and at - self._saved >= _SAVED_EVERY:
                 self._saved = at
                 self._write(self._state)
+
+    def conversation(self, prompt: Prompt) -> Conversation:
+        """The conversation of a request."""
+        alike, rest = kind_samples(prompt)
+        scope = self._scope()
+        kind = hash(alike)
+        prefix = hash((kind, rest, scope)) if rest else 0
+        # Agents that work for each other may share a session's name.
+        return Conversation(kind, prefix, hash((kind, session_samples(prompt), scope)))
+
+    def outlook(self, of: Conversation, route: Route) -> Outlook | None:
+        """What is known of a conversation that waits; None where nothing is.
+
+        Args:
+            of: The conversation.
+            route: Where its requests go.
+        """
+        session = self._sessions.get(of.session)
+        if session is None:
+            return None
+        law = (self._kinds.get(of.kind) or self._general).conversations
+        shared = self._prefixes.get(of.prefix)
+        medium = _medium(law, session)
+        hour = "1h" in route.ttls and _expected(law, session) > worth(route.qualified)
+        ttls = session.ttl, shared and shared.ttl
+        return Outlook(law, leaning(law, medium), *ttls, pauses=medium / law.ends, hour=hour)
+
+    def renew(self, of: Conversation, at: float) -> None:
+        """The entries of a conversation were read, and live on; nobody asked for more.
+
+        Args:
+            of: The conversation.
+            at: When that was, in seconds.
+        """
+        with self._lock:
+            if (session := self._sessions.get(of.session)) is not None:
+                self._sessions[of.session] = session._replace(at=max(at, session.at))
+            if (shared := self._prefixes.get(of.prefix)) is not None:
+                self._prefixes[of.prefix] = shared._replace(at=max(at, shared.at))
 
     def save(self) -> None:
         """Write what was learned, where there is a file for it."""
@@ -214,14 +271,6 @@ class Lifetimes:
     def _write(self, state: StateFile) -> None:
         kinds = {seen.name: (seen.conversations, seen.prefixes) for seen in self._seen.values()}
         state.save((self._all.conversations, self._all.prefixes), self._kept | kinds)
-
-    def _keys(self, prompt: Prompt) -> tuple[Key, Key, Key]:
-        """What stands for a request's kind, for its tools and system prompt, and for its conversation."""
-        alike, rest = kind_samples(prompt)
-        scope = self._scope()
-        kind = hash(alike)
-        # Agents that work for each other may share a session's name.
-        return kind, hash((kind, rest, scope)) if rest else 0, hash((kind, session_samples(prompt), scope))
 
     def _meet(self, kind: Key, prompt: Prompt) -> _Seen:
         name = hashed(kind_samples(prompt)[0])
@@ -290,8 +339,12 @@ def _expected(law: Law, session: _Session | None) -> float:
         return law.medium / law.ends
     if session.later >= _ENOUGH:
         return float("inf")
-    medium = (session.later + _OWN * law.medium) / (session.requests + _OWN)
-    return medium / law.ends
+    return _medium(law, session) / law.ends
+
+
+def _medium(law: Law, session: _Session) -> float:
+    """The share of its requests that is followed after more than five minutes."""
+    return (session.later + _OWN * law.medium) / (session.requests + _OWN)
 
 
 def _shared(known: _Known, pays: float) -> bool:

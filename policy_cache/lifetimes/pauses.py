@@ -12,8 +12,13 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-BOUNDS = (300.0, 600.0, 1_200.0, 2_400.0, 3_600.0)
-"""Where each stretch of waiting ends, in seconds: five minutes first, an hour last."""
+HOUR = 3_600.0
+
+BOUNDS = (300.0, 600.0, 1_200.0, 2_400.0, HOUR, 7_200.0)
+"""Where each stretch of waiting ends, in seconds: five minutes first, then an hour, and what a ping adds."""
+
+LATE = BOUNDS.index(HOUR) + 1
+"""The first stretch that is later than an hour."""
 
 # What older requests count for: half, after so many others. So each counts for more than those before it.
 _HALF = 400
@@ -30,7 +35,7 @@ class Law(NamedTuple):
         hazards: Of the requests that waited for a stretch, the share that was followed within it.
         short: The share that is followed within five minutes.
         medium: The share that is followed later, within an hour.
-        seen: How many pauses that rests on.
+        seen: How many pauses within an hour that rests on.
         later: How many of those were longer than five minutes.
     """
 
@@ -49,16 +54,16 @@ class Law(NamedTuple):
     def of(cls, hazards: Sequence[float], seen: int = 0, later: int = 0) -> Law:
         """The law of some hazards."""
         waiting = 1.0
-        for hazard in hazards[1:]:
+        for hazard in hazards[1:LATE]:
             waiting *= 1 - hazard
         short = hazards[0]
         return cls(tuple(hazards), short, (1 - short) * (1 - waiting), seen, later)
 
 
-PRIOR = Law.of((0.93, 0.12, 0.1, 0.08, 0.06))
+PRIOR = Law.of((0.93, 0.12, 0.1, 0.08, 0.06, 0.02))
 """What is reckoned with for conversations until something was seen: five minutes are enough."""
 
-PRIOR_OF_PREFIXES = Law.of((0.9, 0.2, 0.15, 0.12, 0.08))
+PRIOR_OF_PREFIXES = Law.of((0.9, 0.2, 0.15, 0.12, 0.08, 0.05))
 """The same for what conversations share: an hour pays, and lets any of them have one."""
 
 
@@ -100,6 +105,6 @@ class Pauses:
         for followed, waited_on, hazard in zip(self.followed, self.waited_on, general.hazards, strict=True):
             hazards.append((followed + reached * hazard) / (followed + waited_on + reached))
             reached *= 1 - hazard
-        later = sum(self._followed[1:])
+        later = sum(self._followed[1:LATE])
         seen = self._followed[0] + later
         return Law.of(hazards, round(seen / self._weight), round(later / self._weight))

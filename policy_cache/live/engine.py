@@ -229,6 +229,11 @@ class LiveEngine:
         """
         return self.engine.route(request, **context)
 
+    @property
+    def learns(self) -> bool:
+        """Whether any rule asks for `ttl: auto` now."""
+        return self.engine.learns
+
     def learn(
         self,
         request: dict[str, object],
@@ -237,9 +242,10 @@ class LiveEngine:
         at: float | None = None,
         read: int | None = None,
         written: int | None = None,
+        anyway: bool = False,
     ) -> None:
         """Learn from a request that was sent and answered; see `Engine.learn`."""
-        self.engine.learn(request, shape=shape, at=at, read=read, written=written)
+        self.engine.learn(request, shape=shape, at=at, read=read, written=written, anyway=anyway)
 
     def facts(self, request: dict[str, object], **context: Unpack[Context]) -> Facts:
         """What conditions see of a request; see `Engine.facts`.

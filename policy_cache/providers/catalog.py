@@ -284,6 +284,7 @@ class RouteEntry(_Sourced):
         drops_markers: The provider would take markers, and litellm takes them out on the way.
         only_when_named: A word that a rule's `provider` or `model` must contain to mark here.
         run: A breakpoint is a run of marked messages from the first one to a user's turn.
+        prewarms: It takes `max_tokens: 0`, which reads and writes its cache and replies nothing.
         minimum: The table of minimum prefixes.
         cache: How the entries of markers behave; by default as the dialect says.
         automatic: What the provider caches by itself, as far as it is known.
@@ -306,6 +307,7 @@ class RouteEntry(_Sourced):
     drops_markers: bool = False
     only_when_named: str | None = None
     run: bool = False
+    prewarms: bool = False
     minimum: str | None = None
     cache: str | None = None
     automatic: str | None = None

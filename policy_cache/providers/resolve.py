@@ -63,6 +63,7 @@ class Route:
         drops_markers: Whether the provider would take markers, and litellm takes them out on the way.
         only_when_named: A word that a rule's `provider` or `model` must contain to mark here.
         run: Whether a breakpoint is a run of marked messages from the first one on.
+        prewarms: Whether it takes `max_tokens: 0`, which reads and writes its cache and replies nothing.
         marked: How the entries of markers behave; None where there are none, or that is not known.
         automatic: What the provider caches by itself; None where it does not, or too little is known.
     """
@@ -85,6 +86,7 @@ class Route:
     drops_markers: bool = False
     only_when_named: str | None = None
     run: bool = False
+    prewarms: bool = False
     marked: ExplicitRules | BreakpointRules | None = None
     automatic: AutomaticRules | None = None
     deployment: str | None = None
@@ -192,6 +194,7 @@ def resolve(
         drops_markers=entry.drops_markers,
         only_when_named=entry.only_when_named.lower() if entry.only_when_named else None,
         run=entry.run,
+        prewarms=entry.prewarms,
         marked=marked_rules(catalog.caches[cache], minimum) if explicit and cache and not entry.run else None,
         automatic=automatic_rules(automatic, _row(automatic.models, name, bare), minimum)
         if automatic

@@ -53,7 +53,8 @@ def rows(simulation: Simulation, names: Sequence[str]) -> list[Row]:
                 simulation.recorded,
             )
         )
-    return [*shown, *map(Row, names, simulation.policies)]
+    kept = map(Row, map("{}, kept warm".format, names), simulation.kept)
+    return [*shown, *map(Row, names, simulation.policies), *kept]
 
 
 def table(simulation: Simulation, names: Sequence[str]) -> Iterator[Span]:
@@ -68,6 +69,9 @@ def cells(simulation: Simulation, names: Sequence[str]) -> list[tuple[str, ...]]
     if least is not None:
         saved = share_saved(baseline, least)
         lines.append(("optimum", "", "", "", "", "", "", usd(least), saved, "1.00"))
+        if (pinged := simulation.pinged) is not None:
+            saved, times = share_saved(baseline, pinged), f"{pinged / least:.2f}" if least else ""
+            lines.append(("optimum with pings", "", "", "", "", "", "", usd(pinged), saved, times))
     return lines
 
 
@@ -89,7 +93,7 @@ def _cells(
     row: Row, baseline: Decimal | None, least: Decimal | None, simulation: Simulation
 ) -> tuple[str, ...]:
     column = row.column
-    tokens, cost = column.total.tokens, column.total.cost
+    tokens, cost = column.total.tokens, column.cost
     # Of some requests only, a cost stands beside no other.
     whole = column.total.requests == simulation.requests
     return (
@@ -191,10 +195,24 @@ def groups(simulation: Simulation, names: Sequence[str], by: str) -> Iterator[Sp
         (
             word(group) or "(none)",
             f"{totals.requests:,}",
-            *(usd(row.column.groups[group].cost) if group in row.column.groups else "" for row in shown),
+            *(usd(row.column.cost_of(group)) if group in row.column.groups else "" for row in shown),
         )
         for group, totals in order
     ]
+    yield Span("\n")
+    yield from grid(head, lines)
+
+
+def pings(simulation: Simulation, names: Sequence[str]) -> Iterator[Span]:
+    """What was sent to keep prefixes warm, and what that came to; their cost is part of the table's."""
+    head = ("kept warm", "pings", "read", "written", "cost of pings", "saved by them")
+    lines = []
+    for name, without, kept in zip(names, simulation.policies, simulation.kept, strict=True):
+        before, after = without.cost, kept.cost
+        saved = None if before is None or after is None else before - after
+        sent = kept.pings
+        figures = f"{sent.requests:,}", f"{sent.read:,}", f"{sent.written:,}"
+        lines.append((visible(name), *figures, usd(sent.cost), usd(saved)))
     yield Span("\n")
     yield from grid(head, lines)
 
@@ -234,6 +252,7 @@ def as_json(simulation: Simulation, summary: TraceSummary, names: Sequence[str])
         },
         "warnings": [*warnings(simulation, summary)],
         "optimum_usd": _number(least_cost(simulation)),
+        "optimum_with_pings_usd": _number(simulation.pinged if least_cost(simulation) is not None else None),
         "rows": [{"name": row.name, **_column(row.column)} for row in rows(simulation, names)],
     }
 
@@ -244,6 +263,7 @@ def _column(column: Column) -> dict[str, object]:
         "cold": _totals(column.cold),
         "warm": _totals(column.warm),
         "groups": {name: _totals(totals) for name, totals in sorted(column.groups.items())},
+        "pings": _totals(column.pings),
     }
 
 

@@ -8,6 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Protocol, TypeAlias, TypedDict
 
 from policy_cache.errors import RequestError
+from policy_cache.request.metadata import carried_metadata
 from policy_cache.request.prompt import Prompt
 from policy_cache.request.session import session_of
 from policy_cache.usage.account import account_of
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from policy_cache.engine.plan import Mark, Plan
+    from policy_cache.lifetimes import Lifetimes
     from policy_cache.request.prompt import Shape
     from policy_cache.usage.account import Account, Switch
     from policy_cache.usage.ledger import Ledger
@@ -27,6 +29,14 @@ _log = logging.getLogger("policy_cache")
 
 Asked: TypeAlias = "tuple[dict[str, object], Shape]"
 """A request that was made into one of another shape before it was rewritten, and its own."""
+
+PING = "policy_cache_ping"
+"""What the metadata of a ping has: a request that nobody asked for, sent to keep a prefix warm."""
+
+
+def is_ping(request: Mapping[str, object]) -> bool:
+    """Whether a request is one."""
+    return carried_metadata(request).get(PING) is True
 
 
 class Recorder(Protocol):
@@ -64,6 +74,20 @@ class Warm(Protocol):
     def answered(self, plan: Plan, usage: CacheUsage | None, *, at: float | None = None) -> Switch | None: ...
 
 
+class KeepsWarm(Protocol):
+    """What pings prefixes before they expire, such as a `KeepWarm`."""
+
+    def answered(
+        self,
+        plan: Plan,
+        usage: CacheUsage | None,
+        lifetimes: Lifetimes,
+        *,
+        at: float | None = None,
+        switches: bool = False,
+    ) -> None: ...
+
+
 class Told(TypedDict, total=False):
     """Who is told of answers; what a plug-in takes beside its engine.
 
@@ -73,6 +97,7 @@ class Told(TypedDict, total=False):
         alarm: Warns when a session stops reading its cache.
         ledger: Adds up what the caches did.
         warmth: Learns which prefixes are cached where.
+        keep_warm: Pings prefixes before they expire.
     """
 
     recorder: Recorder | None
@@ -80,10 +105,16 @@ class Told(TypedDict, total=False):
     alarm: Alarm | None
     ledger: Ledger | None
     warmth: Warm | None
+    keep_warm: KeepsWarm | None
 
 
 class Planner(Protocol):
     """What accounting needs of an engine."""
+
+    @property
+    def lifetimes(self) -> Lifetimes: ...
+    @property
+    def learns(self) -> bool: ...
 
     def plan(self, request: dict[str, object], *, shape: Shape | None = None) -> Plan: ...
 
@@ -95,6 +126,7 @@ class Planner(Protocol):
         at: float | None = None,
         read: int | None = None,
         written: int | None = None,
+        anyway: bool = False,
     ) -> None: ...
 
 
@@ -114,6 +146,7 @@ class Accounting:
         alarm: Alarm | None = None,
         ledger: Ledger | None = None,
         warmth: Warm | None = None,
+        keep_warm: KeepsWarm | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Name who is told; see `Told`."""
@@ -123,9 +156,11 @@ class Accounting:
         self._alarm = alarm
         self._ledger = ledger
         self._warmth = warmth
+        self._keep_warm = keep_warm
         self._clock = clock
         self._sessions = Sessions()
-        self._always = any(told is not None for told in (recorder, metrics, alarm, ledger, warmth))
+        told = (recorder, metrics, alarm, ledger, warmth, keep_warm)
+        self._always = any(listener is not None for listener in told)
 
     def answered(
         self,
@@ -138,7 +173,7 @@ class Accounting:
         at: float | None = None,
         asked: Asked | None = None,
     ) -> None:
-        """Account for an answer.
+        """Account for an answer; that of a ping is its sender's to account for.
 
         Args:
             engine: What rewrote the request.
@@ -152,10 +187,13 @@ class Accounting:
         Raises:
             Exception: Whatever one of those who are told raises; the request is recorded even so.
         """
+        if is_ping(request):
+            return
         usage = CacheUsage.from_response(response)
         self._look(usage)
         told = (None, None) if usage is None or usage.unreadable else (usage.read, usage.written)
-        engine.learn(request, shape=shape, at=at, read=told[0], written=told[1])
+        anyway = self._keep_warm is not None
+        engine.learn(request, shape=shape, at=at, read=told[0], written=told[1], anyway=anyway)
         account, session = None, None
         try:
             if not self._always and not (usage and (usage.read or usage.written)):
@@ -166,6 +204,8 @@ class Accounting:
             switch = None
             if self._warmth is not None:
                 switch = self._warmth.answered(_asked(engine, asked, left_out) or plan, usage, at=at)
+            if self._keep_warm is not None:
+                self._keep_warm.answered(plan, usage, engine.lifetimes, at=at, switches=engine.learns)
             if usage is not None:
                 start = self._sessions.start(known, self._clock(), usage, plan.route.cache)
                 account = account_of(plan, usage, start, switch)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from policy_cache.cache.cost import saving
+from policy_cache.cache.cost import cost, saving
 from policy_cache.cache.explicit import CacheOutcome
 
 if TYPE_CHECKING:
@@ -65,6 +65,11 @@ class Totals:
         else:
             self.paid += money.paid
             self.without_cache += money.without_cache
+
+    def ping(self, outcome: CacheOutcome, rates: Prices | None, output: int = 0) -> None:
+        """Add a request that would not be there otherwise: its reply is paid, too."""
+        self.add(outcome, rates, output)
+        self.paid += (rates and cost(CacheOutcome(), rates, output)) or 0
 
     def merge(self, other: Totals) -> None:
         """Add another's requests."""

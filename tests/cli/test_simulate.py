@@ -25,6 +25,18 @@ default policy        50%       100%  41,398       6,150           0        32  
 optimum                                                                         $0.0356    75%       1.00
 """
 
+KEPT_WARM = """\
+                    cold hits  warm hits     read  written 5m  written 1h  uncached     cost  saved  x optimum
+no caching                 0%         0%        0           0           0   142,740  $0.4282              1.71
+t.yaml                     0%         0%        0     142,668           0        72  $0.5352   -25%       2.14
+t.yaml, kept warm          0%        94%  100,029      42,639           0        72  $0.2333    46%       0.93
+optimum                                                                              $0.2506    41%       1.00
+optimum with pings                                                                   $0.2011    53%       0.80
+
+kept warm  pings     read  written  cost of pings  saved by them
+t.yaml        24  143,079        0        $0.0431        $0.3020
+"""
+
 
 @pytest.fixture
 def trace(tmp_path, monkeypatch):
@@ -94,6 +106,24 @@ class TestSimulate:
         ran = run("simulate", trace(), "--policy", "none.yaml", "--policy", "tail.yaml")
         rows = [line.split()[0] for line in ran.out.splitlines()[3:]]
         assert rows == ["cold", "no", "none.yaml", "tail.yaml", "optimum"]
+
+    def test_kept_warm(self, run, trace, tmp_path):
+        (tmp_path / "t.yaml").write_text(
+            "version: 1\nname: short\nrules:\n"
+            "  - {name: t, targets: [messages.last], action: {add_cache_control: {ttl: 5m}}}\n"
+        )
+        records = [
+            {"ts": 8_000.0 * talk + 400 * number, "request": request, "session": f"s{talk}"}
+            for talk in range(6)
+            for number, request in enumerate(agent(4, system=f"{talk} " + "word " * 4_000))
+        ]
+        ran = run("simulate", trace(records), "--policy", "t.yaml", "--keep-warm")
+        assert ran.out.split("\n\n", 1)[1] == KEPT_WARM
+        ran = run("simulate", trace(records), "--policy", "t.yaml", "--keep-warm", "--output-format", "json")
+        found = json.loads(ran.out)
+        assert [row["name"] for row in found["rows"]][1:] == ["t.yaml", "t.yaml, kept warm"]
+        assert found["rows"][2]["pings"]["requests"] > 0
+        assert found["optimum_with_pings_usd"] <= found["optimum_usd"]
 
     def test_a_policy_with_a_mistake(self, run, trace, tmp_path):
         (tmp_path / "bad.yaml").write_text("version: 1\nname: bad\nrulez: []\n")

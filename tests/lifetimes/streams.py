@@ -13,6 +13,8 @@ from tests.engine.requests import ANTHROPIC, BIG
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from policy_cache.lifetimes import Conversation, Outlook
+
 AUTO = """
 version: 1
 name: learns
@@ -52,6 +54,15 @@ class Stream:
     def why(self, asked: dict[str, object]) -> str:
         """Of the last of them."""
         return self.engine.plan(asked).placements[-1].detail
+
+    def conversation(self, asked: dict[str, object]) -> Conversation:
+        """What stands for the conversation of a request."""
+        return self.lifetimes.conversation(Prompt(asked, self.engine.route(asked).shape))
+
+    def outlook(self, name: str) -> Outlook | None:
+        """What is known of a conversation that waits."""
+        asked = request(name)
+        return self.lifetimes.outlook(self.conversation(asked), self.engine.route(asked))
 
     def send(self, asked: dict[str, object], after: float = 0.0, **usage: int) -> None:
         self.now += after

@@ -78,6 +78,6 @@ def test_what_still_waits_is_no_end():
 def test_what_waits_for_an_hour_is_let_go_of():
     waiting = Waiting()
     waiting.came(1, 0.0)
-    assert [stretch for _, stretch in waiting.passed(5_000.0)] == list(range(len(BOUNDS)))
+    assert [stretch for _, stretch in waiting.passed(8_000.0)] == list(range(len(BOUNDS)))
     assert len(waiting) == 0
     assert waiting.came(1, 5_001.0) is None

@@ -54,7 +54,7 @@ def test_it_is_written_while_requests_come(file):
     ["", "{", "[]", "null", '{"version": 2}', '{"version": 1, "bounds": [1], "all": [], "kinds": {}}']
     + [
         json.dumps({"version": 1, "bounds": [300.0, 600.0, 1200.0, 2400.0, 3600.0], "all": all_, "kinds": {}})
-        for all_ in ([], [[[1], [1]], [[1], [1]]], [[["x"] * 5, [0] * 5]] * 2, [[[-1] * 5, [0] * 5]] * 2)
+        for all_ in ([], [[[1], [1]], [[1], [1]]], [[["x"] * 6, [0] * 6]] * 2, [[[-1] * 6, [0] * 6]] * 2)
     ],
 )
 def test_a_file_that_is_not_right_is_begun_anew(file, caplog, text):

@@ -15,7 +15,8 @@ from policy_cache.cli.shared.traces import (
     trace_options,
 )
 from policy_cache.forecast.compare import compare
-from policy_cache.report.forecast import as_json, groups, opening, rules, table
+from policy_cache.lifetimes import FLOOR
+from policy_cache.report.forecast import as_json, groups, opening, pings, rules, table
 
 if TYPE_CHECKING:
     from policy_cache.forecast.compare import PolicyText, TraceOptions
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     metavar="WHAT",
     help="Also by session, model, rule, or metadata.NAME.",
 )
+@click.option(
+    "--keep-warm", is_flag=True, help="Also with pings before entries expire, where they should pay."
+)
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
 @click.option("--output-format", type=click.Choice(["full", "json"]), default="full", show_default=True)
 def command(
@@ -37,6 +41,7 @@ def command(
     *,
     policies: list[PolicyText],
     by: str | None,
+    keep_warm: bool,
     workers: int,
     output_format: str,
 ) -> None:
@@ -47,13 +52,22 @@ def command(
     """
     names = [policy.name for policy in policies]
     with progress(options.paths) as advance:
-        simulation, summary = compare(options, policies, by=by, workers=workers, progress=advance)
+        simulation, summary = compare(
+            options,
+            policies,
+            by=by,
+            keep_warm=FLOOR if keep_warm else None,
+            workers=workers,
+            progress=advance,
+        )
     nothing_evaluated(called(options), simulation.requests, summary, simulation.unread)
     if output_format == "json":
         show_json(as_json(simulation, summary, names))
         return
     show(opening(simulation, summary, called(options)))
     show(table(simulation, names))
+    if keep_warm:
+        show(pings(simulation, names))
     if by == "rule":
         show(rules(simulation, names))
     elif by is not None:

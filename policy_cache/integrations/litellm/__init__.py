@@ -6,6 +6,7 @@ from importlib import import_module
 
 from policy_cache.integrations.litellm.calls import Calls, install, uninstall
 from policy_cache.integrations.litellm.handler import PolicyCacheHandler
+from policy_cache.integrations.litellm.keep_warm import KeepWarm, KeepWarmThread
 from policy_cache.integrations.litellm.routing import PreferWarm
 from policy_cache.integrations.litellm.wire import Check, Fate, Wire, WireError, WireMarker, check, wire
 
@@ -13,6 +14,8 @@ __all__ = [
     "Calls",
     "Check",
     "Fate",
+    "KeepWarm",
+    "KeepWarmThread",
     "PolicyCacheHandler",
     "PreferWarm",
     "Wire",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from uuid import uuid4
@@ -12,6 +13,7 @@ import litellm
 from litellm.integrations.custom_logger import CustomLogger
 
 from policy_cache.engine.engine import is_disabled
+from policy_cache.usage.accounting import is_ping
 
 if TYPE_CHECKING:
     from policy_cache.engine.plan import Mark
@@ -71,7 +73,7 @@ class AnswerCallback(CustomLogger):  # type: ignore[misc]  # litellm's own class
         if kwargs.get("cache_hit") is True:  # litellm kept the answer: no provider was asked
             return
         if awaited is None:
-            if name not in _answered:
+            if name not in _answered and not _is_ping(kwargs):
                 self._unknown(kwargs, response)
             return
         _keep(_answered, _MOST_ANSWERED, name, None)
@@ -119,6 +121,11 @@ def _asked(before: _Awaited | None, shape: Shape | None) -> Asked | None:
     if before.asked is not None and before.asked[1] == (shape or "chat"):
         return None  # the outer one again, at another deployment
     return before.request, before.shape or "chat"
+
+
+def _is_ping(kwargs: Mapping[str, object]) -> bool:
+    parameters = kwargs.get("litellm_params")
+    return isinstance(parameters, Mapping) and is_ping(parameters)
 
 
 def awaited(kwargs: dict[str, Any]) -> _Awaited | None:

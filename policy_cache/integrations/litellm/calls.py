@@ -55,7 +55,7 @@ class Calls:
 
         Args:
             engine: The engine.
-            told: Who is told of rewrites and answers: `recorder`, `metrics`, `alarm`, `ledger`, `warmth`.
+            told: Who is told of rewrites and answers; see `Told`.
         """
         self.rewriting = Rewriting(engine, **told)
         self.completion = through(self.rewriting, litellm.completion)
@@ -135,7 +135,7 @@ def install(engine: Rewriter, **told: Unpack[Told]) -> Rewriting:
 
     Args:
         engine: The engine.
-        told: Who is told of rewrites and answers: `recorder`, `metrics`, `alarm`, `ledger`, `warmth`.
+        told: Who is told of rewrites and answers; see `Told`.
     """
     global _installed  # noqa: PLW0603, litellm's functions are global, and so is what stands before them
     with _LOCK:

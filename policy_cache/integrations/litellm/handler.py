@@ -52,7 +52,7 @@ class PolicyCacheHandler(AnswerCallback):
 
         Args:
             engine: The engine.
-            told: Who is told of rewrites and answers: `recorder`, `metrics`, `alarm`, `ledger`, `warmth`.
+            told: Who is told of rewrites and answers; see `Told`.
         """
         super().__init__()
         self.rewriting = Rewriting(engine, meets_bridged=True, **told)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from policy_cache.engine.plan import Mark, Plan
+    from policy_cache.lifetimes import Lifetimes
     from policy_cache.providers.resolve import Route
     from policy_cache.request.prompt import Shape
     from policy_cache.usage.accounting import Told
@@ -64,6 +65,11 @@ class Refusal(NamedTuple):
 class Rewriter(Protocol):
     """What a plug-in needs of an engine; `Engine` and `LiveEngine` have it."""
 
+    @property
+    def lifetimes(self) -> Lifetimes: ...
+    @property
+    def learns(self) -> bool: ...
+
     def rewrite(
         self, request: dict[str, object], *, provider: str | None = None, shape: Shape | None = None
     ) -> dict[str, object]: ...
@@ -80,6 +86,7 @@ class Rewriter(Protocol):
         at: float | None = None,
         read: int | None = None,
         written: int | None = None,
+        anyway: bool = False,
     ) -> None: ...
 
     def route(

@@ -1,0 +1,342 @@
+"""Keeping prefixes warm: one cheap request before an entry expires, where that is expected to pay."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections import deque
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple, Required, TypedDict
+
+from policy_cache.cache.cost import cost
+from policy_cache.integrations.litellm.pinging import Held, ping_of
+from policy_cache.lifetimes import FLOOR, costs
+from policy_cache.providers.price_map import known_prices
+from policy_cache.request.prompt import Prompt
+from policy_cache.usage.keeping import Keeping
+from policy_cache.usage.totals import Totals
+from policy_cache.usage.usage import CacheUsage
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from typing import Unpack
+
+    from policy_cache.engine.plan import Plan
+    from policy_cache.lifetimes import Lifetimes
+    from policy_cache.usage.keeping import Due
+
+_log = logging.getLogger("policy_cache")
+_HOUR = 3_600.0
+# How often a waiting loop looks again: something due sooner may have come meanwhile.
+_LOOKS_EVERY = 5.0
+
+
+class Bounds(TypedDict, total=False):
+    """How far keeping warm may go.
+
+    Attributes:
+        budget: USD that pings may cost in an hour.
+        floor: USD that a ping must be expected to gain; 0.001 if left out.
+        most: How many conversations' requests are held; 1,000 if left out.
+        most_bytes: How large they may be together; 64 MiB if left out.
+        clock: The time, in seconds since the epoch.
+    """
+
+    budget: Required[float]
+    floor: float
+    most: int
+    most_bytes: int
+    clock: Callable[[], float]
+
+
+class _Ping(NamedTuple):
+    """A ping that is under way, and when it was sent."""
+
+    due: Due[Held]
+    at: float
+
+
+class _Warmer:
+    """What both ways of keeping warm share: all but who calls, and who waits.
+
+    It holds the last request of each conversation in memory, as it was sent, and lets go of it once it is
+    pinged no more. Nothing of it is logged or written. Safe between threads.
+
+    Attributes:
+        pings: What was sent, and what it cost, replies included.
+        skipped: How many pings the budget forbade.
+        stopped: Why no more are sent; None while they are.
+    """
+
+    def __init__(
+        self,
+        *,
+        budget: float,
+        floor: float = FLOOR,
+        most: int = 1_000,
+        most_bytes: int = 64 << 20,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Keep nothing warm yet; see `Bounds`.
+
+        Raises:
+            ValueError: The budget is not positive, or another bound is negative.
+        """
+        if not budget > 0 or not floor >= 0 or most < 1 or most_bytes < 1:
+            raise ValueError("a budget and bounds must be positive, and a floor not negative")
+        self.pings = Totals()
+        self.skipped = 0
+        self.stopped: str | None = None
+        self._budget = budget
+        self._floor = floor
+        self._most = most
+        self._most_bytes = most_bytes
+        self._clock = clock
+        self._bytes = 0
+        self._counting = threading.Lock()
+        self._spent: deque[tuple[float, float]] = deque()
+        self._lifetimes: Lifetimes | None = None
+        self._keeping: Keeping[Held] | None = None
+
+    def answered(
+        self,
+        plan: Plan,
+        usage: CacheUsage | None,
+        lifetimes: Lifetimes,
+        *,
+        at: float | None = None,
+        switches: bool = False,
+    ) -> None:
+        """A request was answered, and learned from.
+
+        Args:
+            plan: What was sent.
+            usage: What the provider reported of it.
+            lifetimes: What learned from it.
+            at: When it was sent, in seconds since the epoch; by default now.
+            switches: Whether lifetimes are chosen by what pays, by `ttl: auto`.
+        """
+        if self.stopped is not None:
+            return
+        if self._keeping is None or lifetimes is not self._lifetimes:
+            if self._keeping is not None:
+                self._keeping.clear()
+            self._lifetimes = lifetimes
+            self._keeping = Keeping(lifetimes, floor=self._floor, drop=self._let_go)
+        keeping, route = self._keeping, plan.route
+        held = None if usage is None or usage.unreadable else ping_of(plan.request, route)
+        of = lifetimes.conversation(Prompt(plan.original, route.shape))
+        if held is None or usage is None:
+            keeping.forget(of, route)
+            return
+        with self._counting:
+            self._bytes += held.size
+        keeping.answered(
+            of,
+            route,
+            usage.outcome,
+            known_prices(route.qualified),
+            held,
+            at=self._clock() if at is None else at,
+            switches=switches,
+            prewarms=held.prewarms,
+        )
+        while len(keeping) > self._most or (self._bytes > self._most_bytes and len(keeping)):
+            keeping.forget_oldest()
+        if len(keeping):
+            self._wake()
+
+    def close(self) -> None:
+        """Let go of every request; nothing is sent any more until the next answer."""
+        if self._keeping is not None:
+            self._keeping.clear()
+
+    def _wake(self) -> None:
+        """There is something to wait for."""
+
+    def _let_go(self, held: Held) -> None:
+        with self._counting:
+            self._bytes -= held.size
+
+    def _pause(self) -> float | None:
+        """How many seconds to wait before looking again; None where nothing is held."""
+        due = None if self._keeping is None or self.stopped is not None else self._keeping.next()
+        return None if due is None else max(0.0, min(_LOOKS_EVERY, due - self._clock()))
+
+    def _begin(self) -> _Ping | None:
+        """The next ping to send now; None where there is none."""
+        while self._keeping is not None and self.stopped is None:
+            now = self._clock()
+            due = self._keeping.take(now)
+            if due is None:
+                return None
+            while self._spent and now - self._spent[0][0] >= _HOUR:
+                self._spent.popleft()
+            expected = costs(due.kept.stake, due.kept.prices) or 0.0
+            if sum(paid for _, paid in self._spent) + expected <= self._budget:
+                return _Ping(due, now)
+            self.skipped += 1
+            self._let_go(due.what)
+        return None
+
+    def _answered(self, ping: _Ping, response: object) -> None:
+        """A ping was answered: count it, say so, and go on unless it is not what it should be."""
+        due, held = ping.due, ping.due.what
+        usage = CacheUsage.from_response(response)
+        if usage is None or usage.unreadable:
+            self._stop(held, "a ping's answer had no usage that can be right")
+            return
+        prices = due.kept.prices
+        rates = prices and prices.for_prompt(usage.prompt)
+        self.pings.ping(usage.outcome, rates, usage.output)
+        paid = None if rates is None else cost(usage.outcome, rates, usage.output)
+        self._spent.append((ping.at, float(paid or 0)))
+        record = {
+            "ping": True,
+            "model": held.model,
+            "provider": held.provider,
+            "read": usage.read,
+            "write_5m": usage.write_5m,
+            "write_1h": usage.write_1h,
+            "uncached": usage.uncached,
+            "output": usage.output,
+            "cost_usd": None if paid is None else float(paid),
+            "gain_usd": due.gain,
+        }
+        _log.info("[cache] Kept warm: %d tokens", usage.read, extra={"policy_cache": record})
+        if usage.written or not usage.read:
+            self._stop(held, "a ping wrote what it should have read")
+        elif self.stopped is None and self._keeping is not None:
+            self._keeping.renewed(due, ping.at)
+        else:
+            self._let_go(held)
+
+    def _failed(self, ping: _Ping, error: Exception) -> None:
+        self._stop(ping.due.what, f"a ping failed with {type(error).__name__}")
+
+    def _stop(self, held: Held, why: str) -> None:
+        self._let_go(held)
+        if self.stopped is None:
+            self.stopped = why
+            _log.warning("nothing is kept warm any more: %s", why)
+        self.close()
+
+
+class KeepWarm(_Warmer):
+    """Keeps prefixes warm on the event loop that requests are answered on.
+
+    ```python
+    keep_warm = KeepWarm(litellm.acompletion, budget=1.0)
+    litellm.callbacks.append(PolicyCacheHandler(engine, keep_warm=keep_warm))
+    ```
+
+    A ping that fails, or does not read what it should, ends it: `stopped` says why.
+    """
+
+    def __init__(
+        self,
+        call: Callable[..., Awaitable[object]],
+        *,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        **bounds: Unpack[Bounds],
+    ) -> None:
+        """Begin with nothing; a task is started by the first answer that is worth it.
+
+        Args:
+            call: Sends a request, such as `litellm.acompletion`.
+            sleep: Waits for so many seconds.
+            bounds: How far it may go; see `Bounds`.
+        """
+        super().__init__(**bounds)
+        self._call = call
+        self._sleep = sleep
+        self._task: asyncio.Task[None] | None = None
+
+    async def send_due(self) -> int:
+        """Send what is due now; how many that were."""
+        sent = 0
+        while (ping := self._begin()) is not None:
+            sent += 1
+            try:
+                response = await self._call(**ping.due.what.request)
+            except Exception as error:  # noqa: BLE001, whatever it is, no more are sent
+                self._failed(ping, error)
+            else:
+                self._answered(ping, response)
+        return sent
+
+    def close(self) -> None:
+        """Let go of every request, and end the task."""
+        super().close()
+        if self._task is not None:
+            with suppress(RuntimeError):  # its loop is closed
+                self._task.cancel()
+            self._task = None
+
+    def _wake(self) -> None:
+        if self._task is None or self._task.done():
+            with suppress(RuntimeError):  # no loop runs here: the next answer may find one
+                self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def _run(self) -> None:
+        while (pause := self._pause()) is not None:
+            await self._sleep(pause)
+            await self.send_due()
+
+
+class KeepWarmThread(_Warmer):
+    """The same in a daemon thread of its own, for `litellm.completion`."""
+
+    def __init__(
+        self,
+        call: Callable[..., object],
+        *,
+        sleep: Callable[[float], object] | None = None,
+        **bounds: Unpack[Bounds],
+    ) -> None:
+        """Begin with nothing; the thread is started by the first answer that is worth it.
+
+        Args:
+            call: Sends a request, such as `litellm.completion`.
+            sleep: Waits for so many seconds; by default until `close`, at most.
+            bounds: How far it may go; see `Bounds`.
+        """
+        super().__init__(**bounds)
+        self._call = call
+        self._closed = threading.Event()
+        self._sleep = sleep or self._closed.wait
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def send_due(self) -> int:
+        """Send what is due now; how many that were."""
+        sent = 0
+        while (ping := self._begin()) is not None:
+            sent += 1
+            try:
+                response = self._call(**ping.due.what.request)
+            except Exception as error:  # noqa: BLE001, whatever it is, no more are sent
+                self._failed(ping, error)
+            else:
+                self._answered(ping, response)
+        return sent
+
+    def close(self) -> None:
+        """Let go of every request, and end the thread."""
+        super().close()
+        self._closed.set()
+
+    def _wake(self) -> None:
+        with self._lock:
+            if self._thread is None or not self._thread.is_alive():
+                self._closed.clear()
+                self._thread = threading.Thread(target=self._run, name="policy-cache-keep-warm", daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        while not self._closed.is_set():
+            pause = self._pause()
+            self._sleep(_LOOKS_EVERY if pause is None else pause)
+            self.send_due()

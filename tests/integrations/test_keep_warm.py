@@ -1,0 +1,425 @@
+"""Keeping warm: through litellm as it is, to a provider that caches and has a clock of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from decimal import Decimal
+from types import SimpleNamespace
+
+import litellm
+import pytest
+
+from policy_cache import Engine, TraceRecorder
+from policy_cache.emulator import create_app, serve
+from policy_cache.forecast.replay import Replay
+from policy_cache.integrations.litellm import Calls, KeepWarm, KeepWarmThread, PolicyCacheHandler, answers
+from policy_cache.integrations.litellm.pinging import ping_of
+from policy_cache.lifetimes import FLOOR, Lifetimes
+from policy_cache.trace.record import TraceRecord
+from policy_cache.usage.accounting import PING, Accounting
+from policy_cache.usage.ledger import Ledger
+from policy_cache.usage.usage import CacheUsage
+from tests.doubles import close_clients
+
+POLICY = """{version: 1, name: short, rules: [{name: all, targets: [tools, system, messages.last],
+action: {add_cache_control: {ttl: 5m}}}]}"""
+MODEL = "anthropic/claude-sonnet-4-5"
+PAUSE = 360.0
+TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
+
+
+class Clock:
+    now = 1_000_000.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(answers, "time", SimpleNamespace(time=clock))
+    return clock
+
+
+@pytest.fixture
+def url(clock):
+    with serve(create_app(clock=clock)) as url:
+        yield url
+
+
+@pytest.fixture
+def engine(clock):
+    return Engine.from_text(POLICY).learning(Lifetimes(clock=clock))
+
+
+def request(name, turns=1, **more):
+    talk = [{"role": "system", "content": f"{name} " + "word " * 8_000}, {"role": "user", "content": "q0"}]
+    for turn in range(1, turns):
+        talk += [{"role": "assistant", "content": f"a{turn}"}, {"role": "user", "content": f"q{turn}"}]
+    return {"model": MODEL, "messages": talk, "tools": [TOOL], **more}
+
+
+def usage(*, read=0, written=0):
+    return CacheUsage.from_response(
+        {
+            "usage": {
+                "input_tokens": 3,
+                "cache_read_input_tokens": read,
+                "cache_creation_input_tokens": written,
+                "output_tokens": 1,
+            }
+        }
+    )
+
+
+def answer(*, read=0, written=0):
+    return {
+        "usage": {
+            "input_tokens": 3,
+            "cache_read_input_tokens": read,
+            "cache_creation_input_tokens": written,
+            "output_tokens": 0,
+        }
+    }
+
+
+class Heard(KeepWarm):
+    """One that says when it was told of an answer, which litellm does in a task of its own."""
+
+    def __init__(self, clock):
+        # Nothing is sent but by `send_due`.
+        super().__init__(
+            litellm.acompletion, budget=10.0, clock=clock, sleep=lambda _: asyncio.Event().wait()
+        )
+        self.told = asyncio.Event()
+
+    def answered(self, *told, **more):
+        super().answered(*told, **more)
+        self.told.set()
+
+    async def after(self, call, **sent):
+        self.told.clear()
+        reply = await call(**sent)
+        await asyncio.wait_for(self.told.wait(), 30)
+        return CacheUsage.from_response(reply)
+
+
+class Talks:
+    """Conversations of which an engine has learned that most pause for six minutes."""
+
+    def __init__(self, engine, clock, way=KeepWarmThread, **bounds):
+        self.sent = []
+        self.answers = []
+        self.clock, self.engine = clock, engine
+        self.warm = way(self.call, **({"budget": 10.0, "clock": clock} | bounds), sleep=lambda _: None)
+        # Nothing is sent but by `send_due`.
+        self.warm._wake = lambda: None
+        self.accounting = Accounting(keep_warm=self.warm)
+        for _ in range(12):
+            for _ in range(4):
+                clock.now += PAUSE
+                engine.learn(request("taught"), at=clock.now, read=10_000, written=10, anyway=True)
+            clock.now += 8_000
+
+    def call(self, **sent):
+        self.sent.append(sent)
+        found = self.answers.pop(0)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def answered(self, name, **more):
+        asked = request(name, **more)
+        self.accounting.answered(self.engine, asked, answer(written=10_000), at=self.clock.now)
+        return asked
+
+
+@pytest.fixture
+def talks(engine, clock):
+    return Talks(engine, clock)
+
+
+class TestThroughLitellm:
+    def test_it_agrees_with_the_simulator_to_the_token(self, url, clock, engine):
+        """Twelve conversations of three requests, six minutes apart: once that is known, pings outlive it."""
+        replay = Replay([engine], keep_warm=FLOOR)
+        reported = []
+
+        async def talk():
+            warm = Heard(clock)
+            ledger = Ledger()
+            calls = Calls(engine, keep_warm=warm, ledger=ledger)
+            for number in range(12):
+                for turns in (1, 2, 3):
+                    clock.now = await pinged(warm, clock, clock.now + PAUSE)
+                    sent = request(str(number), turns, max_tokens=16)
+                    said = await warm.after(calls.acompletion, **sent, api_base=url, api_key="k")
+                    reported.append(said.outcome)
+                    replay.add(TraceRecord("", clock.now, sent, None, 0.0, "", ""))
+                clock.now = await pinged(warm, clock, clock.now + 8_000)
+            warm.close()
+            await close_clients()
+            return warm, ledger
+
+        async def pinged(warm, clock, until):
+            while warm._keeping and (due := warm._keeping.next()) is not None and due < until:
+                clock.now = due
+                await warm.send_due()
+            return until
+
+        warm, ledger = asyncio.run(talk())
+        [kept] = replay.finish().kept
+        assert warm.stopped is None
+        assert warm.pings.requests == kept.pings.requests >= 12
+        assert warm.pings.tokens == kept.pings.tokens
+        assert warm.pings.written == warm.pings.output == 0
+        assert warm.pings.paid == kept.pings.paid > 0
+        assert sum((one.read for one in reported), 0) == kept.total.read > 0
+        assert sum((one.write_5m for one in reported), 0) == kept.total.write_5m
+        # A ping is nobody's request.
+        assert ledger.snapshot()["routes"]["anthropic"]["requests"] == 36
+
+    @pytest.mark.parametrize("way", ["stand-in", "handler"])
+    def test_one_ping_outlives_a_pause_of_six_minutes(self, url, clock, engine, way):
+        Talks(engine, clock)
+
+        async def talk():
+            warm = Heard(clock)
+            call = Calls(engine, keep_warm=warm).acompletion
+            if way == "handler":
+                litellm.callbacks = [PolicyCacheHandler(engine, keep_warm=warm)]
+                call = litellm.acompletion
+            where = {"api_base": url, "api_key": "k", "max_tokens": 16}
+            await warm.after(call, **request("a"), **where)
+            clock.now += 286
+            sent = await warm.send_due()
+            clock.now += 74
+            last = await warm.after(call, **request("a", 2), **where)
+            warm.close()
+            await close_clients()
+            return warm, sent, last
+
+        warm, sent, last = asyncio.run(talk())
+        assert (sent, warm.stopped) == (1, None)
+        assert (warm.pings.requests, warm.pings.written, warm.pings.output) == (1, 0, 0)
+        assert last.read == warm.pings.read > 8_000
+
+    def test_a_thread_does_the_same(self, url, clock, engine):
+        Talks(engine, clock)
+        warm = KeepWarmThread(litellm.completion, budget=1.0, clock=clock, sleep=lambda _: None)
+        warm._wake = lambda: None
+        sent = request("a", max_tokens=16, api_base=url, api_key="k")
+        first = litellm.completion(**engine.rewrite(sent))
+        Accounting(keep_warm=warm).answered(engine, sent, first, at=clock.now)
+        clock.now += 286
+        assert warm.send_due() == 1
+        assert (warm.pings.requests, warm.pings.written, warm.stopped) == (1, 0, None)
+
+
+class TestWhatIsSent:
+    def test_the_prefix_as_sent_and_nothing_that_asks_for_a_reply(self, talks, engine):
+        asked = talks.answered(
+            "a", max_tokens=99, stream=True, n=1, api_key="k", metadata={"session_id": "s", "x": []}
+        )
+        expected = engine.rewrite(asked)
+        asked["messages"].append({"role": "user", "content": "later"})
+        talks.clock.now += 286
+        talks.answers = [answer(read=10_000)]
+        assert talks.warm.send_due() == 1
+        [sent] = talks.sent
+        assert sent == {
+            "model": MODEL,
+            "messages": expected["messages"][:2],
+            "tools": expected["tools"],
+            "api_key": "k",
+            "max_tokens": 0,
+            "metadata": {"session_id": "s", PING: True},
+        }
+        assert sent["messages"][-1]["content"][-1]["cache_control"]
+
+    @pytest.mark.parametrize(
+        "more",
+        [
+            {"tool_choice": "required"},
+            {"response_format": {"type": "json_object"}},
+            {"output_config": {"format": {"type": "json_schema"}}},
+            {"model": "vertex_ai/claude-sonnet-4-5@20250929"},
+        ],
+    )
+    def test_a_token_is_asked_for_where_none_is_refused(self, engine, more):
+        asked = request("a") | more
+        held = ping_of(asked, engine.route(asked))
+        assert (held.request["max_tokens"], held.prewarms) == (1, False)
+
+    @pytest.mark.parametrize(
+        "more", [{"thinking": {"type": "enabled", "budget_tokens": 1_024}}, {"reasoning_effort": "low"}]
+    )
+    def test_what_thinks_is_left_alone(self, engine, more):
+        asked = request("a") | more
+        assert ping_of(asked, engine.route(asked)) is None
+
+    def test_other_shapes_are_left_alone(self, engine):
+        asked = {"model": MODEL, "system": "s", "messages": [{"role": "user", "content": "q"}]}
+        assert ping_of(asked, engine.route(asked, shape="messages")) is None
+
+
+class TestBounds:
+    def test_each_is_sent_once_in_a_lifetime_and_not_for_ever(self, talks):
+        talks.answered("a")
+        talks.answers = [answer(read=10_000)] * 20
+        for _ in range(3_700):
+            talks.clock.now += 1
+            talks.warm.send_due()
+        assert 1 <= len(talks.sent) <= 12
+        assert len(talks.warm._keeping) == talks.warm._bytes == 0
+
+    def test_a_budget_is_for_an_hour(self, talks):
+        """A ping of 10,003 tokens costs 0.3 cents."""
+        talks.warm._budget = 0.004
+        talks.answered("a")
+        talks.answered("b")
+        talks.answers = [answer(read=10_000)] * 2
+        talks.clock.now += 286
+        assert (talks.warm.send_due(), talks.warm.skipped) == (1, 1)
+        talks.warm.close()
+        talks.clock.now += 3_700
+        talks.answered("c")
+        talks.clock.now += 286
+        assert talks.warm.send_due() == 1
+        assert talks.warm.pings.paid == 2 * (10_000 * Decimal("0.3") + 3 * 3) / 1_000_000
+
+    def test_so_many_requests_are_held_and_so_many_bytes(self, talks):
+        talks.warm._most = 2
+        for name in "abc":
+            talks.answered(name)
+        assert len(talks.warm._keeping) == 2
+        assert 80_000 < talks.warm._bytes < 100_000
+        talks.warm._most_bytes = 50_000
+        talks.answered("d")
+        assert len(talks.warm._keeping) == 1
+        talks.warm.close()
+        assert talks.warm._bytes == 0
+
+    @pytest.mark.parametrize("wrong", [{"budget": 0}, {"floor": -1.0}, {"most": 0}, {"most_bytes": 0}])
+    def test_bounds_that_cannot_be(self, wrong):
+        with pytest.raises(ValueError, match="must be positive"):
+            KeepWarm(litellm.acompletion, **({"budget": 1.0} | wrong))
+
+
+class TestWaiting:
+    def test_a_task_sends_what_is_due_and_ends_with_the_last(self, talks, clock):
+        async def call(**sent):
+            return talks.call(**sent)
+
+        async def sleep(seconds):
+            clock.now += seconds
+
+        async def talk():
+            warm = KeepWarm(call, budget=1.0, clock=clock, sleep=sleep)
+            talks.accounting = Accounting(keep_warm=warm)
+            talks.answered("a")
+            await warm._task
+            return warm
+
+        talks.answers = [answer(read=10_000)] * 12
+        begun = clock.now
+        warm = asyncio.run(talk())
+        assert 1 <= warm.pings.requests == len(talks.sent)
+        assert (clock.now - begun) % 285 == pytest.approx(0, abs=5)
+
+    def test_a_task_ends_where_a_ping_fails_and_where_it_is_closed(self, talks, clock):
+        async def call(**_):
+            raise RuntimeError
+
+        async def sleep(seconds):
+            clock.now += seconds
+
+        async def talk(end):
+            warm = KeepWarm(call, budget=1.0, clock=clock, sleep=sleep)
+            talks.accounting = Accounting(keep_warm=warm)
+            talks.answered("a")
+            task = warm._task
+            end(warm)
+            await asyncio.wait([task])
+            return warm.stopped, warm._bytes
+
+        assert asyncio.run(talk(lambda _: None)) == ("a ping failed with RuntimeError", 0)
+        assert asyncio.run(talk(lambda warm: warm.close())) == (None, 0)
+
+    def test_where_no_loop_runs_nothing_is_sent(self, talks, clock):
+        warm = KeepWarm(litellm.acompletion, budget=1.0, clock=clock)
+        talks.accounting = Accounting(keep_warm=warm)
+        talks.answered("a")
+        assert warm._task is None
+        warm.close()
+
+    def test_a_thread_sends_what_is_due(self, talks, clock):
+        sent = threading.Event()
+
+        def call(**_):
+            sent.set()
+            return answer(read=10_000)
+
+        def sleep(seconds):
+            clock.now += seconds
+
+        warm = KeepWarmThread(call, budget=1.0, clock=clock, sleep=sleep)
+        talks.accounting = Accounting(keep_warm=warm)
+        talks.answered("a")
+        assert sent.wait(30)
+        warm.close()
+        warm._thread.join(30)
+        assert not warm._thread.is_alive()
+
+
+class TestSurprises:
+    @pytest.mark.parametrize(
+        ("given", "why"),
+        [
+            (RuntimeError("secret"), "a ping failed with RuntimeError"),
+            (answer(), "a ping wrote what it should have read"),
+            (answer(read=5_000, written=5_000), "a ping wrote what it should have read"),
+            ({}, "a ping's answer had no usage that can be right"),
+        ],
+    )
+    def test_the_first_ends_it(self, talks, caplog, given, why):
+        talks.answered("a")
+        talks.answered("b")
+        talks.clock.now += 286
+        talks.answers = [given]
+        with caplog.at_level(logging.WARNING, "policy_cache"):
+            assert talks.warm.send_due() == 1
+        assert talks.warm.stopped == why
+        assert caplog.messages == [f"nothing is kept warm any more: {why}"]
+        talks.answered("c")
+        talks.clock.now += 286
+        assert (talks.warm.send_due(), talks.warm._bytes) == (0, 0)
+
+
+class TestAccounting:
+    def test_each_ping_is_logged_with_its_price_and_without_a_text(self, talks, caplog):
+        talks.answered("a")
+        talks.clock.now += 286
+        talks.answers = [answer(read=10_000)]
+        with caplog.at_level(logging.INFO, "policy_cache"):
+            talks.warm.send_due()
+        [record] = caplog.records
+        assert record.getMessage() == "[cache] Kept warm: 10000 tokens"
+        said = record.policy_cache
+        assert (said["ping"], said["read"], said["output"]) == (True, 10_000, 0)
+        assert said["cost_usd"] == pytest.approx(0.003009)
+        assert said["gain_usd"] > FLOOR
+
+    def test_a_ping_is_nobodys_request(self, talks, engine, tmp_path):
+        ledger, recorder = Ledger(), TraceRecorder(tmp_path / "trace.jsonl")
+        accounting = Accounting(ledger=ledger, recorder=recorder, keep_warm=talks.warm)
+        before = engine.lifetimes._general
+        accounting.answered(engine, request("a", metadata={PING: True}), answer(read=10_000))
+        recorder.close()
+        assert ledger.snapshot()["routes"] == {}
+        assert not (tmp_path / "trace.jsonl").exists()
+        assert engine.lifetimes._general == before
+        assert talks.warm._keeping is None
