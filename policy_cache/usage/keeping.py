@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeAlias, TypeVar
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from policy_cache.providers.prices import Prices
     from policy_cache.providers.resolve import Route
 
-_MOST_KNOWN = 20_000
+_MOST_KNOWN, _MOST_OUTDATED = 20_000, 1_000
 
 P = TypeVar("P")
 Key: TypeAlias = "tuple[Conversation, str]"
@@ -172,7 +172,12 @@ class Keeping(Generic[P]):
             at: When it was sent, in seconds.
         """
         self._lifetimes.renew(ping.key[0], at)
-        self._put(ping.key, ping.kept._replace(renewed=at), ping.what)
+        with self._lock:
+            # A request that was answered meanwhile is the later one.
+            if ping.key in self._held:
+                self._drop(ping.what)
+            else:
+                self._hold(ping.key, ping.kept._replace(renewed=at), ping.what)
 
     def _put(self, key: Key, kept: Kept | None, what: P) -> None:
         with self._lock:
@@ -180,9 +185,15 @@ class Keeping(Generic[P]):
             if kept is None:
                 self._drop(what)
                 return
-            number = next(self._numbers)
-            self._held[key] = number, kept, what
-            heappush(self._due, (kept.due, number, key))
+            self._hold(key, kept, what)
+
+    def _hold(self, key: Key, kept: Kept, what: P) -> None:
+        number = next(self._numbers)
+        self._held[key] = number, kept, what
+        heappush(self._due, (kept.due, number, key))
+        if len(self._due) > 2 * len(self._held) + _MOST_OUTDATED:
+            self._due = [entry for entry in self._due if self._is_current(*entry[1:])]
+            heapify(self._due)
 
     def next(self) -> float | None:
         """When something is due next, if that is known; in seconds."""

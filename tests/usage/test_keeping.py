@@ -74,6 +74,26 @@ def test_a_later_request_takes_the_place_of_one():
     assert kept.dropped == ["a"]
 
 
+def test_a_request_that_is_answered_while_a_ping_is_under_way_takes_its_place():
+    kept = Kept()
+    kept.send("a")
+    due = kept.take(286)
+    kept.stream.now += 1
+    kept.send("a", LARGE)
+    kept.keeping.renewed(due, kept.start + 286)
+    assert kept.dropped == ["a"]
+    assert kept.keeping.next() == kept.start + 287 + 285
+
+
+def test_a_conversation_of_many_requests_takes_no_more_memory():
+    kept = Kept()
+    for _ in range(3_000):
+        kept.send("a")
+    assert len(kept.keeping) == 1
+    assert len(kept.keeping._due) <= 1_002
+    assert kept.keeping.next() == kept.start + 285
+
+
 def test_what_does_not_pay_is_let_go_of():
     kept = Kept(floor=1_000.0)
     kept.send("a")
