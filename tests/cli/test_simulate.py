@@ -21,7 +21,7 @@ sizes are estimates by characters; no usage was recorded to fit them to
 
                 cold hits  warm hits    read  written 5m  written 1h  uncached     cost  saved  x optimum
 no caching             0%         0%       0           0           0    47,580  $0.1427              4.01
-default policy        50%       100%  41,398       6,150           0        32  $0.0356    75%       1.00
+default policy        50%       100%  41,406         415       5,735        24  $0.0485    66%       1.36
 optimum                                                                         $0.0356    75%       1.00
 """
 
