@@ -95,7 +95,7 @@ def test_every_state_of_a_rule(run, save):
 def test_the_default_policy(run, save):
     ran = run("explain", save("r.json", chat(tools=[tool()])))
     assert (ran.code, ran.err) == (0, "")
-    assert "target tools   applied (5m)  $['tools'][0]\n" in ran.out
+    assert "target tools   applied (1h)  $['tools'][0]: no pauses were seen here yet; " in ran.out
     assert "NO (stopped here)\n" in ran.out
 
 

@@ -35,17 +35,17 @@ def conversation(*, clocks=("09:41", "09:41", "09:42"), gap=10.0):
 
 CONCISE = """\
 trace.jsonl:3: miss[system_changed]: first differing block $['system'] changed at character 6,001: \
-looks like a clock (3,440 tokens, $0.0119, session a)
+looks like a clock (3,440 tokens, $0.0157, session a)
 trace.jsonl:2: miss[no_breakpoint]: $['messages'][0]['content']: the request before had no breakpoint \
-up to here (2,292 tokens, $0.0079, session a)
+up to here (2,292 tokens, $0.0118, session a)
 """
 
 FULL = f"""\
 trace.jsonl: 2 of 3 requests in 1 session did not read all that they could
 
 cause                      requests  tokens     cost
-the system prompt changed         1   3,440  $0.0119
-no breakpoint there               1   2,292  $0.0079
+the system prompt changed         1   3,440  $0.0157
+no breakpoint there               1   2,292  $0.0118
 A cost is what the tokens were billed beyond the price of reading them: what mending its cause saves is \
 an estimate.
 

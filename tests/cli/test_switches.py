@@ -26,16 +26,16 @@ FULL = """\
 trace.jsonl: 1 switch of model in 3 requests
 
 switch                                                     number  cost against staying
-anthropic/claude-sonnet-4-5 to anthropic/claude-haiku-4-5       1               $0.0041
+anthropic/claude-sonnet-4-5 to anthropic/claude-haiku-4-5       1               $0.0073
 
-trace.jsonl:3: anthropic/claude-sonnet-4-5 to anthropic/claude-haiku-4-5: paid $0.0054, $0.0041 \
+trace.jsonl:3: anthropic/claude-sonnet-4-5 to anthropic/claude-haiku-4-5: paid $0.0086, $0.0073 \
 against staying, session s
 
 router                                      cost  tokens read  switches
-as recorded                              $0.0229        4,303         1
-each session stays with its first model  $0.0188        8,614         0
-always the cheapest by the token         $0.0063        8,614         0
-follows the quotes                       $0.0063        8,614         0
+as recorded                              $0.0357        4,303         1
+each session stays with its first model  $0.0285        8,614         0
+always the cheapest by the token         $0.0095        8,614         0
+follows the quotes                       $0.0095        8,614         0
 Costs are modelled by the rules of each cache, or, as recorded, those of the usage that the trace has; \
 replies are included where it has them, and every model is taken to answer alike.
 """

@@ -46,7 +46,7 @@ TEMPLATE = "policy-cache policy"  # all that a policy must have, with a place to
         (RULE + "    targets:\n      - at: |", [*TARGETS, *PATHS]),
         (RULE + "    targets:\n      - at: system\n        take: |", ["first", "last", "all", "2"]),
         (RULE + "    action:\n      |", list(Action.model_fields)),
-        (RULE + "    action:\n      add_cache_control: {ttl: |}", ["5m", "1h"]),
+        (RULE + "    action:\n      add_cache_control: {ttl: |}", ["5m", "1h", "auto"]),
         (RULE + "    action:\n      split_text:\n        |", ["at", "Split a text"]),
         (
             RULE + "    action:\n      set:\n        |",
@@ -133,7 +133,7 @@ def example(*texts):
         (
             RULE + "    action:\n      add_cache_control: {t|tl: 1h}",
             "#### Lifetime\n\nHow long the provider keeps the entry; five minutes when left out.\n\n"
-            + values(TTLS, "1h", "5m")
+            + values(TTLS, "1h", "5m", "auto")
             + example("1h"),
         ),
     ],

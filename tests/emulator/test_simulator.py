@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from policy_cache import Engine
 from policy_cache.forecast.replay import Replay
+from policy_cache.lifetimes import Lifetimes
 from policy_cache.trace.record import TraceRecord
 from policy_cache.usage.usage import CacheUsage
 
@@ -101,16 +102,18 @@ def test_they_agree_to_the_token(client, clock, both, engine):
     key = f"agree-{next(KEYS)}"
     replay = Replay([engine], by=lambda record: record.where)
     clock.now = 0.0
+    learning = engine.learning(Lifetimes(clock=lambda: clock.now))
     number = 0
     reported = {}
     for gap, request in [step for conversation in both for step in conversation]:
         clock.now += gap
         # What the API would refuse never enters its cache.
-        response = client.post("/v1/messages", json=engine.rewrite(request), headers={"x-api-key": key})
+        response = client.post("/v1/messages", json=learning.rewrite(request), headers={"x-api-key": key})
         if response.status_code == 400:
             continue
         number += 1
-        reported[str(number)] = CacheUsage.from_response(response.json())
+        usage = reported[str(number)] = CacheUsage.from_response(response.json())
+        learning.learn(request, at=clock.now, read=usage.read, written=usage.written)
         replay.add(TraceRecord(str(number), clock.now, request, None, 0.0, key, "s"))
     [column] = replay.finish().policies
     simulated = {where: totals.tokens for where, totals in column.groups.items()}

@@ -147,7 +147,7 @@ class TestParts:
             }
 
     def test_a_process_that_is_killed_ends_the_replay(self, options):
-        deadly = PolicyText("deadly", Deadly(DEFAULT.text))
+        deadly = PolicyText("deadly", Deadly(packaged("policies", "interactive.yaml").read_text("utf-8")))
         with pytest.raises(TraceError, match="was ended, perhaps for want of memory: try fewer `--workers`"):
             compare(options, [deadly], workers=2)
         assert active_children() == []
@@ -162,7 +162,7 @@ class TestParts:
     def test_rules_add_up_to_what_was_read_and_written(self, options):
         found, _ = compare(options, [DEFAULT], by="rule")
         [column] = found.policies
-        assert set(column.groups) == {"agent-prefix", "conversation"}
+        assert set(column.groups) == {"agent-prefix", "conversation", "first-turn"}
         assert sum(t.tokens.read for t in column.groups.values()) == column.total.tokens.read
         assert sum(t.tokens.write_5m for t in column.groups.values()) == column.total.tokens.write_5m
 

@@ -161,7 +161,7 @@ def test_a_recorded_line_says_what_the_policy_did(address, logged, tmp_path):
     assert first["policy"] == {
         "revision": Engine.default().policy.revision,
         "route": "anthropic",
-        "rules": ["agent-prefix", "conversation"],
+        "rules": ["agent-prefix", "first-turn"],
         "shares": [
             {
                 "source": "policy",

@@ -216,7 +216,7 @@ def test_a_handler_takes_anthropics_own_shape():
         "messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}] * 2,
     }
     sent = asyncio.run(handler.async_pre_call_deployment_hook(given, "anthropic_messages"))
-    assert sent["system"][0]["cache_control"] == {"type": "ephemeral"}
+    assert sent["system"][0]["cache_control"] == {"type": "ephemeral", "ttl": "1h"}
 
 
 async def two_turns(address):
@@ -237,10 +237,10 @@ def test_a_handler_logs_what_was_written_and_read(address, caplog):
     first, second = [record.policy_cache for record in records]
     created = "[cache] Created cache: {} tokens".format
     assert [record.message for record in records] == [
-        created(first["write_5m"]),
+        created(first["write_5m"] + first["write_1h"]),
         f"{created(second['write_5m'])}; [cache] Cache HIT: {second['read']} tokens saved",
     ]
-    assert second["read"] == first["write_5m"] > 5_000
+    assert second["read"] == first["write_5m"] + first["write_1h"] > 5_000
     assert {key: second[key] for key in ("model", "provider", "route", "rules")} == {
         "model": "claude-sonnet-4-5",
         "provider": "anthropic",
@@ -431,8 +431,9 @@ def test_a_refused_marker_is_left_out_and_not_sent_again(provider, refusal, capl
         assert calls.completion(**given).choices[0].message.content == "ok"
     assert ["cache_control" in body for body in one.bodies] == [True, False, False, False]
     assert calls.rewriting.refused == {MODEL: 1}
+    marks = "agent-prefix on text, first-turn on text"
     assert [record.message for record in caplog.records if record.name == "policy_cache"] == [
-        f"{MODEL} refused a cache marker, and gets none of agent-prefix on text for 300 seconds (logged once)"
+        f"{MODEL} refused a cache marker, and gets none of {marks} for 300 seconds (logged once)"
     ]
 
 

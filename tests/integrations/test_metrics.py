@@ -52,7 +52,6 @@ EXPECTED = {
     ("policy_cache_requests", "changed=false"): 1,
     ("policy_cache_placements", "reason=below_minimum,route=anthropic"): 4,
     ("policy_cache_placements", "reason=applied,route=anthropic"): 8,
-    ("policy_cache_placements", "reason=no_target,route=anthropic"): 4,
     ("policy_cache_breakpoints", "route=anthropic,ttl=1h"): 4,
     ("policy_cache_breakpoints", "route=anthropic,ttl=5m"): 4,
     ("policy_cache_answers", "read=false,route=anthropic,start=cold"): 1,
@@ -69,7 +68,7 @@ EXPECTED = {
     ("policy_cache_cached_tokens", "kind=write_1h,route=anthropic,source=policy"): 40,
     ("policy_cache_rule_tokens", "kind=read,rule=agent-prefix"): 10_000,
     ("policy_cache_rule_tokens", "kind=write_5m,rule=agent-prefix"): 1_000_164,
-    ("policy_cache_rule_tokens", "kind=write_5m,rule=conversation"): 36,
+    ("policy_cache_rule_tokens", "kind=write_5m,rule=first-turn"): 36,
     ("policy_cache_rule_tokens", "kind=write_1h,rule=agent-prefix"): 40,
     # Twice 5,000 tokens read for a tenth of $3 a million, 100 written for 1.25 of it and 20 for double.
     ("policy_cache_saved_usd", "route=anthropic,source=policy"): pytest.approx(0.02673),

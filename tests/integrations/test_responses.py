@@ -148,7 +148,7 @@ def test_openai_gets_its_own_breakpoints(openai, plug_in):
     run_async(plug_in().aresponses, requests(openai.target), stream=False)
     system, question = (0, "content"), (1, "content")
     assert [breakpoints(body) for body in openai.requests] == [
-        [system],  # the first request of a conversation may be the only one
+        [system, question],
         [system, question, (3, "output")],
         *([system, (1 + 2 * turn, "output"), (3 + 2 * turn, "output")] for turn in range(1, TURNS - 1)),
     ]
@@ -160,7 +160,7 @@ def test_the_instructions_of_a_chat_request_to_be_are_marked(claude, plug_in):
     run_async(plug_in().aresponses, given, stream=False)
     for body in claude.requests:
         assert body["system"] == [
-            {"type": "text", "text": INSTRUCTIONS, "cache_control": {"type": "ephemeral"}}
+            {"type": "text", "text": INSTRUCTIONS, "cache_control": {"type": "ephemeral", "ttl": "1h"}}
         ]
 
 

@@ -200,8 +200,9 @@ def test_a_reported_miss_removes_what_was_believed(tell, quote):
 
 def test_a_reported_read_brings_back_what_was_not_known(tell, quote):
     size = quote().tokens
-    tell(usage=CacheUsage(read=size.write_5m, uncached=size.uncached))
-    assert quote().tokens.read == size.write_5m
+    written = size.write_5m + size.write_1h
+    tell(usage=CacheUsage(read=written, uncached=size.uncached))
+    assert quote().tokens.read == written
     assert quote().sure == "reported"
 
 
@@ -242,7 +243,7 @@ def test_the_table_holds_what_it_may(engine, clock):
         request = {"messages": [{"role": "system", "content": f"{number} {LONG}"}, *REQUEST["messages"][1:]]}
         warmth.answered(engine.plan({**request, "model": SONNET}), None)
         assert len(table) <= 40
-    clock.now += 301
+    clock.now += 3_601
     warmth.answered(engine.plan({**REQUEST, "model": SONNET}), None)
     assert len(table) <= 4  # what had expired is gone
 
