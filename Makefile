@@ -84,6 +84,7 @@ bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.simulate
 	$(BIN)/python -m benchmarks.warmth
+	$(BIN)/python -m benchmarks.learning
 
 # What quotes are worth: generated traffic, and a real Router; takes ten minutes.
 routing: $(VENV)/.installed

@@ -81,7 +81,7 @@ five.yaml:13:11: error[PC301]: two rules are named `a`
 
 def test_the_packaged_default(run):
     told = "policy-cache: no file is named, so the packaged default policy is checked\n"
-    assert run("validate") == (0, "Valid: 5 rules in 1 file.\n", told)
+    assert run("validate") == (0, "Valid: 6 rules in 1 file.\n", told)
 
 
 def test_several_files(run, save):
