@@ -153,19 +153,15 @@ class Lifetimes:
         expected = _expected(law, session)
         if "1h" not in route.ttls:
             return Choice("5m", "5m", f"{route.model} takes no other", law, expected, pays)
-        held = self._prefixes.get(prefix) if prefix else None
-        if _lives(held, now, "5m"):
+        held = _held(self._prefixes.get(prefix), now) if prefix else None
+        if held == "5m":
             because = "tools and system prompt are cached for five minutes, and what follows lives no longer"
             return Choice("5m", "5m", because if expected > pays else "", law, expected, pays)
-        conversation: Ttl = "1h" if expected > pays else "5m"
-        if _lives(session, now, "5m"):
-            conversation = "5m"
-        elif _lives(session, now, "1h") and expected > _STAYS * pays:
-            conversation = "1h"
-        shared: Ttl = conversation
-        if _lives(held, now, "1h") or (prefix and _shared(known, pays)):
-            shared = "1h"
-        return Choice(shared, conversation, "", law, expected, pays)
+        own = _held(session, now)
+        long = own != "5m" and expected > (pays if own is None else _STAYS * pays)
+        if long or held == "1h" or (prefix and _shared(known, pays)):
+            return Choice("1h", "1h" if long else "5m", "", law, expected, pays)
+        return Choice("5m", "5m", "", law, expected, pays)
 
     def learn(
         self,
@@ -355,10 +351,6 @@ def _shared(known: _Known, pays: float) -> bool:
     """
     medium = max(known.conversations.medium, known.prefixes.medium)
     return medium / known.prefixes.ends > pays
-
-
-def _lives(held: _Session | _Prefix | None, now: float, ttl: Ttl) -> bool:
-    return held is not None and held.ttl == ttl and now - held.at < _SECONDS[ttl]
 
 
 def _held(held: _Session | _Prefix | None, now: float) -> Ttl | None:

@@ -35,6 +35,7 @@ class Law(NamedTuple):
         hazards: Of the requests that waited for a stretch, the share that was followed within it.
         short: The share that is followed within five minutes.
         medium: The share that is followed later, within an hour.
+        ends: The share that nothing follows within an hour.
         seen: How many pauses within an hour that rests on.
         later: How many of those were longer than five minutes.
     """
@@ -42,13 +43,9 @@ class Law(NamedTuple):
     hazards: tuple[float, ...]
     short: float
     medium: float
+    ends: float
     seen: int = 0
     later: int = 0
-
-    @property
-    def ends(self) -> float:
-        """The share that nothing follows within an hour."""
-        return max(1e-4, 1 - self.short - self.medium)
 
     @classmethod
     def of(cls, hazards: Sequence[float], seen: int = 0, later: int = 0) -> Law:
@@ -57,7 +54,8 @@ class Law(NamedTuple):
         for hazard in hazards[1:LATE]:
             waiting *= 1 - hazard
         short = hazards[0]
-        return cls(tuple(hazards), short, (1 - short) * (1 - waiting), seen, later)
+        medium = (1 - short) * (1 - waiting)
+        return cls(tuple(hazards), short, medium, max(1e-4, 1 - short - medium), seen, later)
 
 
 PRIOR = Law.of((0.93, 0.12, 0.1, 0.08, 0.06, 0.02))

@@ -15,7 +15,7 @@ from policy_cache.request.metadata import carried_metadata
 if TYPE_CHECKING:
     from policy_cache.request.prompt import Prompt
 
-_SAMPLE = 256
+_SAMPLE = 96
 _SESSION_NAMES = ("session_id", "litellm_session_id", "conversation_id", "thread_id")
 
 
@@ -30,8 +30,9 @@ def session_of(prompt: Prompt, model: str = "") -> bytes:
 
 def session_samples(prompt: Prompt) -> Samples:
     """What tells a conversation from others."""
-    carried = carried_metadata(prompt.request)
-    if carried:
+    request = prompt.request
+    if "metadata" in request or "litellm_metadata" in request:
+        carried = carried_metadata(request)
         for name in _SESSION_NAMES:
             session = carried.get(name)
             if isinstance(session, str) and session:
@@ -74,7 +75,7 @@ def _name(tool: object) -> str:
 
 def _sample(content: object) -> tuple[str, str, str]:
     """The size of a content, how it begins, and how it ends."""
-    if isinstance(content, str):
+    if type(content) is str:
         return str(len(content)), content[:_SAMPLE], content[-_SAMPLE:]
     if not isinstance(content, (list, tuple)) or not content:
         return "", "", ""
