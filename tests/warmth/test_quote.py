@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from policy_cache.request.prompt import detect_shape
 from policy_cache.usage.usage import CacheUsage
 from policy_cache.warmth import Warmth
 from tests.emulator.test_simulator import POLICIES, conversations
@@ -34,6 +35,8 @@ def traffic(draw):
 
 def send(client, engine, warmths, clock, request, key):
     """Quote, send, tell: the quote of the model and the usage; None where it was refused."""
+    if detect_shape(request) != "messages":  # it could be a chat's, in which markers have other places
+        request = request | {"system": "You help."}
     asked = {**request, "api_key": key}
     quote, learns = warmths
     [at_this, *others] = quote.quote(asked, [request["model"], *MODELS])
