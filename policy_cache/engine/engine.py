@@ -7,7 +7,7 @@ import os
 from collections import Counter
 from contextlib import suppress
 from copy import copy
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypedDict, TypeVar
 
 from policy_cache.engine.actions import Conduct
 from policy_cache.engine.compile import Candidate, CompiledRule, Index, Split, compile_policy
@@ -81,6 +81,16 @@ class Alike:
 
     def __init__(self, left: object) -> None:
         self._left = left
+
+
+class Answer(TypedDict, total=False):
+    """The keyword arguments of `Engine.learn`, which says what each is, and of whatever takes the same."""
+
+    shape: Shape | None
+    at: float | None
+    read: int | None
+    written: int | None
+    anyway: bool
 
 
 _Key: TypeAlias = "tuple[str, str | None, str | None, str | None, Shape, str | None]"

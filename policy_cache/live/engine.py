@@ -32,12 +32,12 @@ if TYPE_CHECKING:
     from typing import Self, Unpack
 
     from policy_cache.engine.compile import CompiledRule
+    from policy_cache.engine.engine import Answer
     from policy_cache.engine.match import Context, Facts
     from policy_cache.engine.plan import Plan
     from policy_cache.policy.load import LoadedPolicy
     from policy_cache.providers.catalog import Catalog
     from policy_cache.providers.resolve import Route
-    from policy_cache.request.prompt import Shape
 
 _log = logging.getLogger("policy_cache")
 _SHORTEST = 0.1
@@ -234,18 +234,9 @@ class LiveEngine:
         """Whether any rule asks for `ttl: auto` now."""
         return self.engine.learns
 
-    def learn(
-        self,
-        request: dict[str, object],
-        *,
-        shape: Shape | None = None,
-        at: float | None = None,
-        read: int | None = None,
-        written: int | None = None,
-        anyway: bool = False,
-    ) -> None:
+    def learn(self, request: dict[str, object], **answer: Unpack[Answer]) -> None:
         """Learn from a request that was sent and answered; see `Engine.learn`."""
-        self.engine.learn(request, shape=shape, at=at, read=read, written=written, anyway=anyway)
+        self.engine.learn(request, **answer)
 
     def facts(self, request: dict[str, object], **context: Unpack[Context]) -> Facts:
         """What conditions see of a request; see `Engine.facts`.

@@ -18,7 +18,9 @@ from policy_cache.usage.usage import CacheUsage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
+    from typing import Unpack
 
+    from policy_cache.engine.engine import Answer
     from policy_cache.engine.plan import Mark, Plan
     from policy_cache.lifetimes import Lifetimes
     from policy_cache.request.prompt import Shape
@@ -118,16 +120,7 @@ class Planner(Protocol):
 
     def plan(self, request: dict[str, object], *, shape: Shape | None = None) -> Plan: ...
 
-    def learn(
-        self,
-        request: dict[str, object],
-        *,
-        shape: Shape | None = None,
-        at: float | None = None,
-        read: int | None = None,
-        written: int | None = None,
-        anyway: bool = False,
-    ) -> None: ...
+    def learn(self, request: dict[str, object], **answer: Unpack[Answer]) -> None: ...
 
 
 class Accounting:

@@ -15,14 +15,13 @@ from policy_cache.errors import RequestError
 from policy_cache.integrations import difference
 from policy_cache.providers.catalog import packaged_catalog
 from policy_cache.request.prompt import detect_shape
-from policy_cache.usage.accounting import Accounting
+from policy_cache.usage.accounting import Accounting, Planner
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Unpack
 
     from policy_cache.engine.plan import Mark, Plan
-    from policy_cache.lifetimes import Lifetimes
     from policy_cache.providers.resolve import Route
     from policy_cache.request.prompt import Shape
     from policy_cache.usage.accounting import Told
@@ -62,13 +61,8 @@ class Refusal(NamedTuple):
     request: dict[str, object]
 
 
-class Rewriter(Protocol):
+class Rewriter(Planner, Protocol):
     """What a plug-in needs of an engine; `Engine` and `LiveEngine` have it."""
-
-    @property
-    def lifetimes(self) -> Lifetimes: ...
-    @property
-    def learns(self) -> bool: ...
 
     def rewrite(
         self, request: dict[str, object], *, provider: str | None = None, shape: Shape | None = None
@@ -77,17 +71,6 @@ class Rewriter(Protocol):
     def plan(
         self, request: dict[str, object], *, provider: str | None = None, shape: Shape | None = None
     ) -> Plan: ...
-
-    def learn(
-        self,
-        request: dict[str, object],
-        *,
-        shape: Shape | None = None,
-        at: float | None = None,
-        read: int | None = None,
-        written: int | None = None,
-        anyway: bool = False,
-    ) -> None: ...
 
     def route(
         self, request: dict[str, object], *, provider: str | None = None, shape: Shape | None = None
