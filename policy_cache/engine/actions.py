@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from policy_cache.engine.arbitrate import Arbiter
-from policy_cache.engine.changes import Edit, Origin, Placement, Step
-from policy_cache.engine.compile import Mark, SetParameters, Split, Template, Unmark
-from policy_cache.engine.edits import Cut, Removal
-from policy_cache.engine.injection import MEANING, injection
+from policy_cache.engine.changes import Origin, Placement
+from policy_cache.engine.compile import Mark, SetParameters, Split, Unmark
+from policy_cache.engine.edits import Cut
+from policy_cache.engine.parameters import set_parameters
 from policy_cache.engine.repair import (
     REPAIR,
-    hashed,
     idle_markers,
     inner_markers,
     long_markers,
@@ -21,21 +17,17 @@ from policy_cache.engine.repair import (
     shortened_keys,
     shorter,
     takes_markers,
-    within,
 )
 from policy_cache.request.blocks import REQUEST, Block
 from policy_cache.request.location import Location, fields_of, value_at
-from policy_cache.request.markers import KEY, ON_REQUEST, ClientMarker, ttl_of
-from policy_cache.request.prefix import Prefix
+from policy_cache.request.markers import KEY, ON_REQUEST, ClientMarker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from policy_cache.engine.compile import CompiledRule
-    from policy_cache.engine.match import Facts
     from policy_cache.engine.reasons import Reason
-    from policy_cache.lifetimes import Choice, Lifetimes
-    from policy_cache.policy.language.model import Policy
+    from policy_cache.engine.state import State
     from policy_cache.request.targets import Hit
 
 

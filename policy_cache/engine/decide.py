@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from policy_cache.engine.actions import ORDER, State, repair
+from policy_cache.engine.actions import ORDER, repair
 from policy_cache.engine.breakpoints import breakpoints
 from policy_cache.engine.changes import Edit, Step, edited
 from policy_cache.engine.edits import prompt_edits
@@ -12,14 +12,16 @@ from policy_cache.engine.injection import POINTS, injection
 from policy_cache.engine.plan import Plan
 from policy_cache.engine.reasons import ACTED
 from policy_cache.engine.repair import REPAIR
+from policy_cache.engine.state import State
 from policy_cache.request.edit import marked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from policy_cache.engine.actions import Conduct, Stage
+    from policy_cache.engine.actions import Stage
     from policy_cache.engine.compile import CompiledRule
     from policy_cache.engine.match import Facts
+    from policy_cache.engine.state import Conduct
     from policy_cache.lifetimes import Lifetimes
 
 

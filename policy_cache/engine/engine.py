@@ -9,12 +9,12 @@ from contextlib import suppress
 from copy import copy
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypedDict, TypeVar
 
-from policy_cache.engine.actions import Conduct
 from policy_cache.engine.compile import Candidate, CompiledRule, Index, Split, compile_policy
 from policy_cache.engine.decide import decide
 from policy_cache.engine.direct import direct
 from policy_cache.engine.match import Facts, base_model_of
 from policy_cache.engine.repair import KEY_PARAMETER, can_repair
+from policy_cache.engine.state import Conduct
 from policy_cache.errors import RequestError
 from policy_cache.lifetimes import Lifetimes
 from policy_cache.providers.catalog import packaged_catalog

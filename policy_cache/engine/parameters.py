@@ -1,6 +1,22 @@
 """`set`: the request-level parameters and headers, each the way that litellm forwards it."""
 
-HEAD
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from policy_cache.engine.changes import Edit, Origin, Placement, Step
+from policy_cache.engine.compile import SetParameters, Template
+from policy_cache.engine.repair import hashed, within
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from policy_cache.engine.compile import CompiledRule
+    from policy_cache.engine.reasons import Reason
+    from policy_cache.engine.state import State
+    from policy_cache.request.location import Location
+
 
 def set_parameters(state: State, rule: CompiledRule) -> None:
     """Set request-level cache parameters, each the way that litellm forwards it."""

@@ -1,6 +1,29 @@
 """What is decided of one request so far, and how a policy behaves as a whole."""
 
-HEAD
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from policy_cache.engine.arbitrate import Arbiter
+from policy_cache.engine.changes import Edit, Origin, Placement
+from policy_cache.engine.edits import Cut, Removal
+from policy_cache.engine.injection import MEANING, injection
+from policy_cache.engine.repair import REPAIR
+from policy_cache.request.markers import ClientMarker, ttl_of
+from policy_cache.request.prefix import Prefix
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from policy_cache.engine.compile import CompiledRule
+    from policy_cache.engine.match import Facts
+    from policy_cache.engine.reasons import Reason
+    from policy_cache.lifetimes import Choice, Lifetimes
+    from policy_cache.policy.language.model import Policy
+    from policy_cache.request.blocks import Block
+    from policy_cache.request.location import Location
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Conduct:
