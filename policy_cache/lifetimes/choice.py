@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from policy_cache.providers.price_map import known_prices
+from policy_cache.providers.resolve import qualified
 from policy_cache.request.blocks import SYSTEM
 
 if TYPE_CHECKING:
@@ -57,13 +58,14 @@ class Choice(NamedTuple):
 
 
 @lru_cache(maxsize=4_096)
-def worth(model: str) -> float:
+def worth(provider: str, model: str) -> float:
     """The number of pauses from which an hour pays: what it costs more to write over what each spares.
 
     Args:
-        model: With its provider's prefix. No file is read for its prices.
+        provider: litellm's name for the provider.
+        model: The model; no file is read for its prices.
     """
-    prices = known_prices(model)
+    prices = known_prices(qualified(provider, model))
     if prices is None or prices.read is None or prices.write_5m is None or prices.write_1h is None:
         return _USUAL
     more, spared = prices.write_1h - prices.write_5m, prices.write_5m - prices.read

@@ -46,6 +46,9 @@ _ENOUGH = 2
 # An hour is given up where it pays by far no more: what was written for one is not to be lost for a trifle.
 _STAYS = 0.5
 
+# A NamedTuple's own constructor is a Python call, and these are made for every request.
+_new = tuple.__new__
+
 Key: TypeAlias = int
 """A hash of this process: nobody outside of it can aim at one."""
 
@@ -58,22 +61,22 @@ class Conversation(NamedTuple):
     session: Key
 
 
-class _Session(NamedTuple):
-    """A conversation: when its entries were read last, how long they live, and how it went on."""
+class _Last(NamedTuple):
+    """The last request of a conversation, or of tools and system prompt, which conversations share.
+
+    Attributes:
+        at: When the entries were read last.
+        ttl: How long they live; None where there are none.
+        kind: The kind.
+        requests: How many requests of the conversation followed others.
+        later: How many of those came later than five minutes.
+    """
 
     at: float
     ttl: Ttl | None
     kind: Key
     requests: int = 0
     later: int = 0
-
-
-class _Prefix(NamedTuple):
-    """Tools and system prompt, which conversations share: when they were read last, and their lifetime."""
-
-    at: float
-    ttl: Ttl | None
-    kind: Key
 
 
 class _Known(NamedTuple):
@@ -125,10 +128,9 @@ class Lifetimes:
         self._clock = clock
         self._scope = scope
         self._lock = threading.Lock()
-        self._sessions: dict[Key, _Session] = {}
-        self._prefixes: dict[Key, _Prefix] = {}
+        self._sessions: Waiting[_Last] = Waiting(_MOST_WAITING)
+        self._prefixes: Waiting[_Last] = Waiting(_MOST_WAITING)
         self._kinds: dict[Key, _Known] = {}
-        self._waiting, self._waiting_prefixes = Waiting(), Waiting()
         self._seen: dict[Key, _Seen] = {}
         self._state = None if state is None else StateFile(state)
         self._saved = clock()
@@ -146,22 +148,22 @@ class Lifetimes:
         """
         kind, prefix, key = self.conversation(prompt)
         known = self._kinds.get(kind) or self._general
-        now, session = self._clock(), self._sessions.get(key)
+        now, session = self._clock(), self._sessions.last.get(key)
         if session is not None and now - session.at >= HOUR:
             session = None
-        law, pays = known.conversations, worth(route.qualified)
+        law, pays = known.conversations, worth(route.provider, route.model)
         expected = _expected(law, session)
         if "1h" not in route.ttls:
             return Choice("5m", "5m", f"{route.model} takes no other", law, expected, pays)
-        held = _held(self._prefixes.get(prefix), now) if prefix else None
+        held = _held(self._prefixes.last.get(prefix), now) if prefix else None
         if held == "5m":
             because = "tools and system prompt are cached for five minutes, and what follows lives no longer"
             return Choice("5m", "5m", because if expected > pays else "", law, expected, pays)
         own = _held(session, now)
         long = own != "5m" and expected > (pays if own is None else _STAYS * pays)
         if long or held == "1h" or (prefix and _shared(known, pays)):
-            return Choice("1h", "1h" if long else "5m", "", law, expected, pays)
-        return Choice("5m", "5m", "", law, expected, pays)
+            return _new(Choice, ("1h", "1h" if long else "5m", "", law, expected, pays))
+        return _new(Choice, ("5m", "5m", "", law, expected, pays))
 
     def learn(
         self,
@@ -194,27 +196,29 @@ class Lifetimes:
             self._pass(at)
             seen = self._seen.get(kind) or self._meet(kind, prompt)
             if prefix:
-                before = self._prefixes.get(prefix)
-                alive = None if missed else _held(before, at)
-                stretch = self._waiting_prefixes.came(prefix, at)
+                alive = None if missed else _held(self._prefixes.last.get(prefix), at)
+                stretch = self._prefixes.came(prefix, at)
                 if stretch is not None:
-                    seen.prefixes.follows(stretch)
-                    self._all.prefixes.follows(stretch)
-                self._prefixes[prefix] = _Prefix(at, alive or shared, kind)
-            session = self._sessions.get(key)
+                    for each in (self._all, seen):
+                        each.prefixes.follows(stretch)
+                self._prefixes.last[prefix] = _Last(at, alive or shared, kind)
+            session = self._sessions.last.get(key)
             alive = None if missed else _held(session, at)
             # What follows an entry lives no longer than it.
             ttl = alive or ("5m" if own and shared == "5m" else own)
             requests, later = (session.requests, session.later) if session else (0, 0)
-            stretch = self._waiting.came(key, at)
+            stretch = self._sessions.came(key, at)
             if stretch is not None:
-                seen.conversations.follows(stretch)
-                self._all.conversations.follows(stretch)
+                for each in (self._all, seen):
+                    each.conversations.follows(stretch)
                 # What waited for longer than an hour begins anew.
                 requests, later = (requests + 1, later + (stretch > 0)) if stretch < LATE else (0, 0)
-            self._sessions[key] = _Session(at, ttl, kind, requests, later)
+            self._sessions.last[key] = _Last(at, ttl, kind, requests, later)
             self._publish(kind, seen)
-            self._forget()
+            while len(self._seen) > _MOST_KINDS:
+                oldest = next(iter(self._seen))
+                del self._seen[oldest]
+                self._kinds.pop(oldest, None)
             if self._state is not None and at - self._saved >= _SAVED_EVERY:
                 self._saved = at
                 self._write(self._state)
@@ -224,9 +228,9 @@ class Lifetimes:
         alike, rest = kind_samples(prompt)
         scope = self._scope()
         kind = hash(alike)
-        prefix = hash((kind, rest, scope)) if rest else 0
         # Agents that work for each other may share a session's name.
-        return Conversation(kind, prefix, hash((kind, session_samples(prompt), scope)))
+        session = hash((kind, scope, session_samples(prompt)))
+        return _new(Conversation, (kind, hash((kind, scope, rest)) if rest else 0, session))
 
     def outlook(self, of: Conversation, route: Route) -> Outlook | None:
         """What is known of a conversation that waits; None where nothing is.
@@ -235,13 +239,13 @@ class Lifetimes:
             of: The conversation.
             route: Where its requests go.
         """
-        session = self._sessions.get(of.session)
+        session = self._sessions.last.get(of.session)
         if session is None:
             return None
         law = (self._kinds.get(of.kind) or self._general).conversations
-        shared = self._prefixes.get(of.prefix)
+        shared = self._prefixes.last.get(of.prefix)
         medium = _medium(law, session)
-        hour = "1h" in route.ttls and _expected(law, session) > worth(route.qualified)
+        hour = "1h" in route.ttls and _expected(law, session) > worth(route.provider, route.model)
         ttls = session.ttl, shared and shared.ttl
         return Outlook(law, leaning(law, medium), *ttls, pauses=medium / law.ends, hour=hour)
 
@@ -253,10 +257,9 @@ class Lifetimes:
             at: When that was, in seconds.
         """
         with self._lock:
-            if (session := self._sessions.get(of.session)) is not None:
-                self._sessions[of.session] = session._replace(at=max(at, session.at))
-            if (shared := self._prefixes.get(of.prefix)) is not None:
-                self._prefixes[of.prefix] = shared._replace(at=max(at, shared.at))
+            for waiting, key in ((self._sessions, of.session), (self._prefixes, of.prefix)):
+                if (last := waiting.last.get(key)) is not None:
+                    waiting.last[key] = last._replace(at=max(at, last.at))
 
     def save(self) -> None:
         """Write what was learned, where there is a file for it."""
@@ -274,21 +277,18 @@ class Lifetimes:
         return seen
 
     def _pass(self, now: float) -> None:
-        """Count what waited through a stretch, and forget what waited through all of them."""
-        for key, stretch in self._waiting.passed(now):
-            session = self._sessions[key]
-            self._all.conversations.waits_on(stretch)
-            if (seen := self._seen.get(session.kind)) is not None:
+        """Count what waited through a stretch."""
+        for last, stretch in self._sessions.passed(now):
+            for seen in self._of(last.kind):
                 seen.conversations.waits_on(stretch)
-            if stretch == len(BOUNDS) - 1:
-                del self._sessions[key]
-        for key, stretch in self._waiting_prefixes.passed(now):
-            prefix = self._prefixes[key]
-            self._all.prefixes.waits_on(stretch)
-            if (seen := self._seen.get(prefix.kind)) is not None:
+        for last, stretch in self._prefixes.passed(now):
+            for seen in self._of(last.kind):
                 seen.prefixes.waits_on(stretch)
-            if stretch == len(BOUNDS) - 1:
-                del self._prefixes[key]
+
+    def _of(self, kind: Key) -> tuple[_Seen, ...]:
+        """What was seen of a kind, and of all."""
+        seen = self._seen.get(kind)
+        return (self._all,) if seen is None else (self._all, seen)
 
     def _publish(self, kind: Key, seen: _Seen) -> None:
         self._all.since += 1
@@ -302,16 +302,6 @@ class Lifetimes:
             self._kinds.pop(kind, None)
             self._kinds[kind] = seen.known(self._general)
             self._seen[kind] = self._seen.pop(kind)  # as the one that was used last
-
-    def _forget(self) -> None:
-        while len(self._waiting) > _MOST_WAITING:
-            self._sessions.pop(self._waiting.drop(), None)
-        while len(self._waiting_prefixes) > _MOST_WAITING:
-            self._prefixes.pop(self._waiting_prefixes.drop(), None)
-        while len(self._seen) > _MOST_KINDS:
-            oldest = next(iter(self._seen))
-            del self._seen[oldest]
-            self._kinds.pop(oldest, None)
 
 
 def _asked(route: Route, markers: Iterable[ClientMarker]) -> tuple[Ttl | None, Ttl | None]:
@@ -329,7 +319,7 @@ def _asked(route: Route, markers: Iterable[ClientMarker]) -> tuple[Ttl | None, T
     return shared and shared[1], own and own[1]
 
 
-def _expected(law: Law, session: _Session | None) -> float:
+def _expected(law: Law, session: _Last | None) -> float:
     """How many pauses of more than five minutes are to come, before one of more than an hour."""
     if session is None:
         return law.medium / law.ends
@@ -338,7 +328,7 @@ def _expected(law: Law, session: _Session | None) -> float:
     return _medium(law, session) / law.ends
 
 
-def _medium(law: Law, session: _Session) -> float:
+def _medium(law: Law, session: _Last) -> float:
     """The share of its requests that is followed after more than five minutes."""
     return (session.later + _OWN * law.medium) / (session.requests + _OWN)
 
@@ -353,6 +343,6 @@ def _shared(known: _Known, pays: float) -> bool:
     return medium / known.prefixes.ends > pays
 
 
-def _held(held: _Session | _Prefix | None, now: float) -> Ttl | None:
+def _held(held: _Last | None, now: float) -> Ttl | None:
     """The lifetime of the entries that are still there."""
     return held.ttl if held is not None and held.ttl and now - held.at < _SECONDS[held.ttl] else None

@@ -19,7 +19,7 @@ _SAMPLE = 96
 _SESSION_NAMES = ("session_id", "litellm_session_id", "conversation_id", "thread_id")
 
 
-Samples: TypeAlias = "tuple[str, ...]"
+Samples: TypeAlias = "tuple[str | int, ...]"
 """Parts of a prompt: to be hashed, and not to be kept."""
 
 
@@ -59,12 +59,12 @@ def kind_samples(prompt: Prompt) -> tuple[Samples, Samples]:
     size, begins, ends = _sample(first)
     if leading > 1:
         size, _, ends = _sample(prompt.messages[leading - 1].get("content"))
-    return (str(len(tools)), _name(tools[0]) if tools else "", begins), (str(leading), size, ends)
+    return (len(tools), _name(tools[0]) if tools else "", begins), (leading, size, ends)
 
 
 def hashed(samples: Samples) -> bytes:
     """Eight bytes that stand for samples, the same in any process."""
-    return blake2b("\0".join(samples).encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return blake2b("\0".join(map(str, samples)).encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
 
 def _name(tool: object) -> str:
@@ -73,12 +73,12 @@ def _name(tool: object) -> str:
     return name[:_SAMPLE] if isinstance(name, str) else ""
 
 
-def _sample(content: object) -> tuple[str, str, str]:
+def _sample(content: object) -> tuple[str | int, str, str]:
     """The size of a content, how it begins, and how it ends."""
-    if type(content) is str:
-        return str(len(content)), content[:_SAMPLE], content[-_SAMPLE:]
+    if isinstance(content, str):
+        return len(content), content[:_SAMPLE], content[-_SAMPLE:]
     if not isinstance(content, (list, tuple)) or not content:
-        return "", "", ""
+        return 0, "", ""
     first, last = (_text(part) for part in (content[0], content[-1]))
     return f"{len(content)} {len(first)} {len(last)}", first[:_SAMPLE], last[-_SAMPLE:]
 

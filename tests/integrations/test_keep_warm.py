@@ -349,6 +349,28 @@ class TestWaiting:
         assert asyncio.run(talk(lambda _: None)) == ("a ping failed with RuntimeError", 0)
         assert asyncio.run(talk(lambda warm: warm.close())) == (None, 0)
 
+    def test_a_ping_that_is_given_up_is_let_go_of(self, talks, clock):
+        asked = asyncio.Event()
+
+        async def call(**_):
+            asked.set()
+            await asyncio.Event().wait()
+
+        async def sleep(seconds):
+            clock.now += seconds
+
+        async def talk():
+            warm = KeepWarm(call, budget=1.0, clock=clock, sleep=sleep)
+            talks.accounting = Accounting(keep_warm=warm)
+            talks.answered("a")
+            task = warm._task
+            await asked.wait()
+            warm.close()
+            await asyncio.wait([task])
+            return warm.stopped, warm._bytes
+
+        assert asyncio.run(talk()) == (None, 0)
+
     def test_where_no_loop_runs_nothing_is_sent(self, talks, clock):
         warm = KeepWarm(litellm.acompletion, budget=1.0, clock=clock)
         talks.accounting = Accounting(keep_warm=warm)

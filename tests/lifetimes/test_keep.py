@@ -151,4 +151,4 @@ def test_what_was_pinged_lives_on_and_counts_as_no_request():
     stream.lifetimes.renew(talk, stream.now - 1_000)
     assert stream.outlook("a") == before
     stream.now += 3_500
-    assert stream.lifetimes._sessions[talk.session].at == stream.now - 3_500
+    assert stream.lifetimes._sessions.last[talk.session].at == stream.now - 3_500

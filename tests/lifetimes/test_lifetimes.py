@@ -106,7 +106,7 @@ def test_a_reported_miss_lets_the_lifetime_be_chosen_anew(stream):
     stream.live(names(20), [600.0] * 6)
     stream.talk("a", [])
     stream.now += 10
-    before = stream.lifetimes._sessions
+    before = stream.lifetimes._sessions.last
     key = next(reversed(before))
     stream.send(request("a"), read=0, written=1)
     assert before[key].ttl == stream.ttls(request("a"))[-1]
@@ -114,8 +114,8 @@ def test_a_reported_miss_lets_the_lifetime_be_chosen_anew(stream):
 
 def test_what_is_too_small_is_not_taken_for_kept(stream):
     stream.send(request("a"), read=0, written=0)
-    assert {session.ttl for session in stream.lifetimes._sessions.values()} == {None}
-    assert {prefix.ttl for prefix in stream.lifetimes._prefixes.values()} == {None}
+    assert {session.ttl for session in stream.lifetimes._sessions.last.values()} == {None}
+    assert {prefix.ttl for prefix in stream.lifetimes._prefixes.last.values()} == {None}
 
 
 def test_retries_and_fallbacks_choose_alike(stream):
@@ -148,7 +148,7 @@ def test_sessions_are_told_by_metadata(stream):
     for _ in range(3):
         stream.send({**request("same"), "metadata": {"session_id": "one"}}, 600)
         stream.send({**request("same"), "metadata": {"session_id": "two"}}, 1)
-    assert len(stream.lifetimes._sessions) == 2
+    assert len(stream.lifetimes._sessions.last) == 2
 
 
 @pytest.mark.parametrize("jump", [-10_000_000.0, 10_000_000.0])
@@ -163,34 +163,35 @@ def test_a_clock_that_jumps_costs_no_request(stream, jump):
 @pytest.mark.parametrize("at", [math.nan, math.inf, -math.inf])
 def test_a_time_that_is_none_teaches_nothing(stream, at):
     stream.engine.learn(request("a"), at=at)
-    assert not stream.lifetimes._sessions
+    assert not stream.lifetimes._sessions.last
 
 
 def test_names_that_a_client_chooses_do_not_fill_the_memory(stream, monkeypatch):
     monkeypatch.setattr(module, "_MOST_WAITING", 50)
     monkeypatch.setattr(module, "_MOST_KINDS", 20)
+    stream = Stream()
     for index in range(400):
         stream.send(request(f"{index}", system=f"{index} {BIG}"), 0.01)
     lifetimes = stream.lifetimes
-    assert len(lifetimes._sessions) == len(lifetimes._waiting) == 50
-    assert len(lifetimes._prefixes) == 50
+    assert len(lifetimes._sessions.last) == len(lifetimes._prefixes.last) == 50
     assert len(lifetimes._seen) == len(lifetimes._kinds) == 20
 
 
 def test_no_text_of_a_prompt_is_kept(stream):
     stream.talk("secret-word", [10.0], system=f"other-secret {BIG}")
-    kept = repr([vars(stream.lifetimes)[name] for name in ("_sessions", "_prefixes", "_kinds", "_general")])
+    lifetimes = stream.lifetimes
+    kept = repr([vars(lifetimes._sessions), vars(lifetimes._prefixes), lifetimes._kinds, lifetimes._general])
     assert "secret" not in kept
 
 
 def test_a_policy_that_does_not_ask_learns_nothing():
     stream = Stream(AUTO.replace("{ttl: auto}", "{ttl: 1h}"))
     stream.talk("a", [10.0])
-    assert not stream.lifetimes._sessions
+    assert not stream.lifetimes._sessions.last
 
 
 def test_what_cannot_be_planned_teaches_nothing(stream):
     stream.engine.learn({"model": ANTHROPIC, "messages": 3})
     stream.engine.learn({"messages": []})
-    assert not stream.lifetimes._sessions
+    assert not stream.lifetimes._sessions.last
     assert stream.engine.failures == {}

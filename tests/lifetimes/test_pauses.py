@@ -66,18 +66,39 @@ def test_counts_stay_finite_however_many_are_seen():
 
 
 def test_what_still_waits_is_no_end():
-    waiting = Waiting()
+    waiting = Waiting(9)
     waiting.came(1, 0.0)
+    waiting.last[1] = "kept"
     assert list(waiting.passed(299.0)) == []
-    assert list(waiting.passed(300.0)) == [(1, 0)]
+    assert list(waiting.passed(300.0)) == [("kept", 0)]
     assert list(waiting.passed(599.0)) == []
     assert waiting.came(1, 599.0) == 1
     assert waiting.came(1, 600.0) == 0
 
 
 def test_what_waits_for_an_hour_is_let_go_of():
-    waiting = Waiting()
+    waiting = Waiting(9)
     waiting.came(1, 0.0)
+    waiting.last[1] = "kept"
     assert [stretch for _, stretch in waiting.passed(8_000.0)] == list(range(len(BOUNDS)))
-    assert len(waiting) == 0
+    assert waiting.last == {}
     assert waiting.came(1, 5_001.0) is None
+
+
+@pytest.mark.property
+@given(st.lists(st.tuples(st.integers(0, 5), st.floats(0, 5_000)), max_size=60), st.integers(1, 4))
+def test_what_waits_is_bounded_and_passes_each_stretch_once(steps, most):
+    waiting, now = Waiting(most), 0.0
+    passed = {}
+    for key, pause in steps:
+        now += pause
+        for last, stretch in waiting.passed(now):
+            at, of = last
+            assert now - at >= BOUNDS[stretch]
+            assert stretch == passed.get(of, -1) + 1
+            passed[of] = stretch
+        before = waiting.last.get(key)
+        stretch = waiting.came(key, now)
+        assert stretch == (None if before is None else passed.get(before[1], -1) + 1)
+        waiting.last[key] = now, object()
+        assert len(waiting.last) <= most

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -31,8 +31,8 @@ DEADLINE = 900
 class Proxy:
     """A running proxy, its policy file and its log."""
 
-    def __init__(self, url, key, policy, log):
-        self.url, self.key, self.policy, self.log = url, key, policy, log
+    def __init__(self, process, url, key, policy, log):
+        self.process, self.url, self.key, self.policy, self.log = process, url, key, policy, log
         self.openai = openai.OpenAI(api_key=key, base_url=f"{url}/v1", max_retries=0)
         self.anthropic = anthropic.Anthropic(api_key=key, base_url=url, max_retries=0)
 
@@ -63,17 +63,19 @@ class Proxy:
         )
 
     def until(self, holds):
-        """Ask again until something holds, or the time is over."""
+        """Ask again until something holds, as long as the proxy lives, and the time is not over."""
         end = time.monotonic() + DEADLINE
         while not (found := holds()):
-            assert time.monotonic() < end, Path(self.log).read_text()[-2_000:]
-            time.sleep(0.02)  # a core that asks all the time is one that does not answer
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(timeout=0.02)
+            waits = self.process.poll() is None and time.monotonic() < end
+            assert waits, self.log.read_text()[-2_000:]
         return found
 
 
 @contextmanager
 def started(folder, policy, provider, *, config=CONFIG, **environment):
-    """A process that serves a proxy in front of a provider, and the proxy, which may not be up yet."""
+    """A proxy in front of a provider, which may not be up yet."""
     file, log, port, key = folder / "policy.yaml", folder / "log", free_port(), f"sk-{secrets.token_hex(24)}"
     file.write_text(policy)
     command = [Path(sys.executable).with_name("litellm"), "--config", config, "--host", "127.0.0.1"]
@@ -96,7 +98,7 @@ def started(folder, policy, provider, *, config=CONFIG, **environment):
             stderr=subprocess.STDOUT,
         )
         try:
-            yield process, Proxy(f"http://127.0.0.1:{port}", key, file, log)
+            yield Proxy(process, f"http://127.0.0.1:{port}", key, file, log)
         finally:
             process.terminate()
             process.wait()
@@ -105,15 +107,9 @@ def started(folder, policy, provider, *, config=CONFIG, **environment):
 @contextmanager
 def running(folder, policy, provider, **more):
     """The same, once it answers."""
-    with started(folder, policy, provider, **more) as (process, proxy):
-        answers(process, proxy)
+    with started(folder, policy, provider, **more) as proxy:
+        proxy.until(lambda: is_up(proxy.url))
         yield proxy
-
-
-def answers(process, proxy):
-    """Wait until it does."""
-    proxy.until(lambda: process.poll() is not None or is_up(proxy.url))
-    assert process.poll() is None, proxy.log.read_text()[-2_000:]
 
 
 def free_port():

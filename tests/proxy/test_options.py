@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from policy_cache.emulator import create_app, serve
-from tests.proxy.running import LONG, running, started
+from tests.proxy.running import DEADLINE, LONG, running, started
 
 POLICY = """
 version: 1
@@ -58,9 +58,9 @@ def test_a_block_of_its_settings(tmp_path):
 
 def test_a_wrong_option_keeps_the_proxy_from_starting(tmp_path):
     file = config(tmp_path, {"polcy": "policy.yaml"})
-    with started(tmp_path, POLICY, "http://127.0.0.1:9", config=file) as (process, proxy):
-        proxy.until(lambda: process.poll() is not None)
+    with started(tmp_path, POLICY, "http://127.0.0.1:9", config=file) as proxy:
+        code = proxy.process.wait(DEADLINE)
         said = proxy.log.read_text()
-    assert process.returncode != 0
+    assert code != 0
     assert "unknown field `polcy` in `litellm_settings.policy_cache`" in said
     assert "help: did you mean `policy`?" in said

@@ -17,7 +17,7 @@ from benchmarks.routing import Deployment
 from policy_cache.cli.main import cli
 from policy_cache.emulator import serve
 from policy_cache.usage.usage import CacheUsage
-from tests.proxy.running import LONG, Proxy, answers, started
+from tests.proxy.running import LONG, Proxy, is_up, started
 
 POLICY = """
 version: 1
@@ -64,11 +64,11 @@ def proxies(deployments, redis_server, tmp_path_factory):
             folder = tmp_path_factory.mktemp(name)
             (folder / "config.yaml").write_text(json.dumps(config(urls, option)))
             more = {"config": folder / "config.yaml", "POLICY_CACHE_POLICY": None}
-            process, proxy = running.enter_context(started(folder, POLICY, "", **more))
-            begun[name] = process, Kept(proxy, folder / "trace.jsonl")
-        for process, kept in begun.values():
-            answers(process, kept.proxy)
-        yield {name: kept for name, (_, kept) in begun.items()}
+            proxy = running.enter_context(started(folder, POLICY, "", **more))
+            begun[name] = Kept(proxy, folder / "trace.jsonl")
+        for kept in begun.values():
+            kept.proxy.until(lambda kept=kept: is_up(kept.proxy.url))
+        yield begun
 
 
 def config(urls, option):

@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections import deque
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple, Required, TypedDict
 
 from policy_cache.cache.cost import cost
@@ -20,7 +20,7 @@ from policy_cache.usage.totals import Totals
 from policy_cache.usage.usage import CacheUsage
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
     from typing import Unpack
 
     from policy_cache.engine.plan import Plan
@@ -213,8 +213,16 @@ class _Warmer:
         else:
             self._let_go(held)
 
-    def _failed(self, ping: _Ping, error: Exception) -> None:
-        self._stop(ping.due.what, f"a ping failed with {type(error).__name__}")
+    @contextmanager
+    def _under_way(self, ping: _Ping) -> Iterator[None]:
+        """Whatever goes wrong with a ping, no more are sent; one that is given up is let go of."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001, it is nobody's request, and nobody is to hear of it
+            self._stop(ping.due.what, f"a ping failed with {type(error).__name__}")
+        except BaseException:
+            self._let_go(ping.due.what)
+            raise
 
     def _stop(self, held: Held, why: str) -> None:
         self._let_go(held)
@@ -259,12 +267,8 @@ class KeepWarm(_Warmer):
         sent = 0
         while (ping := self._begin()) is not None:
             sent += 1
-            try:
-                response = await self._call(**ping.due.what.request)
-            except Exception as error:  # noqa: BLE001, whatever it is, no more are sent
-                self._failed(ping, error)
-            else:
-                self._answered(ping, response)
+            with self._under_way(ping):
+                self._answered(ping, await self._call(**ping.due.what.request))
         return sent
 
     def close(self) -> None:
@@ -315,12 +319,8 @@ class KeepWarmThread(_Warmer):
         sent = 0
         while (ping := self._begin()) is not None:
             sent += 1
-            try:
-                response = self._call(**ping.due.what.request)
-            except Exception as error:  # noqa: BLE001, whatever it is, no more are sent
-                self._failed(ping, error)
-            else:
-                self._answered(ping, response)
+            with self._under_way(ping):
+                self._answered(ping, self._call(**ping.due.what.request))
         return sent
 
     def close(self) -> None:
