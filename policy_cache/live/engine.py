@@ -272,8 +272,9 @@ class LiveEngine:
             self._thread.start()
 
     def close(self) -> None:
-        """End the thread. The engine stays in force, and `refresh` still works."""
+        """End the thread, and keep what was learned. The engine stays in force, and `refresh` still works."""
         self._stop.set()
+        self.lifetimes.save()
         if self._thread is not None:
             self._thread.join(_LONGEST_CLOSE)
 

@@ -2,16 +2,7 @@ import httpx
 import pytest
 
 from policy_cache.emulator import create_app, serve
-
-
-class Clock:
-    """Time that stands still until it is set."""
-
-    def __init__(self):
-        self.now = 0.0
-
-    def __call__(self):
-        return self.now
+from tests.clock import Clock
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ import pytest
 
 from policy_cache import CacheUsage, Engine
 from policy_cache.integrations.collapse import CollapseAlarm
+from tests.clock import Clock
 
 LONG = "SECRET " * 4_000
 ENGINE = Engine.default()
@@ -36,13 +37,6 @@ def request(turns=1, *, system=LONG, tools=None, first="q0", **more):
         "tools": [tool("f"), tool("g")] if tools is None else tools,
         **more,
     }
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self):
-        return self.now
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from policy_cache.trace.record import TraceRecord
 from policy_cache.usage.accounting import PING, Accounting
 from policy_cache.usage.ledger import Ledger
 from policy_cache.usage.usage import CacheUsage
+from tests.clock import Clock
 from tests.doubles import close_clients
 
 POLICY = """{version: 1, name: short, rules: [{name: all, targets: [tools, system, messages.last],
@@ -30,16 +31,9 @@ PAUSE = 360.0
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
 
 
-class Clock:
-    now = 1_000_000.0
-
-    def __call__(self):
-        return self.now
-
-
 @pytest.fixture
 def clock(monkeypatch):
-    clock = Clock()
+    clock = Clock(1_000_000.0)
     monkeypatch.setattr(answers, "time", SimpleNamespace(time=clock))
     return clock
 

@@ -97,8 +97,10 @@ def started(folder, policy, provider, *, config=CONFIG, **environment):
             stdout=out,
             stderr=subprocess.STDOUT,
         )
+        proxy = Proxy(process, f"http://127.0.0.1:{port}", key, file, log)
         try:
-            yield Proxy(process, f"http://127.0.0.1:{port}", key, file, log)
+            with proxy.openai, proxy.anthropic:
+                yield proxy
         finally:
             process.terminate()
             process.wait()

@@ -13,6 +13,7 @@ from policy_cache.cache.explicit import CacheOutcome
 from policy_cache.usage.accounting import Accounting
 from policy_cache.usage.usage import CacheUsage
 from policy_cache.warmth import Table, Warmth, prefer
+from tests.clock import Clock
 
 SONNET, HAIKU = "anthropic/claude-sonnet-4-5", "anthropic/claude-haiku-4-5"
 LONG = "word " * 6_000
@@ -26,16 +27,9 @@ REQUEST = {
 }
 
 
-class Clock:
-    now = 1_000.0
-
-    def __call__(self):
-        return self.now
-
-
 @pytest.fixture
 def clock():
-    return Clock()
+    return Clock(1_000.0)
 
 
 @pytest.fixture
@@ -67,7 +61,7 @@ def quote(warmth):
 
 def written(quote):
     size = quote.tokens
-    return CacheUsage(read=size.read, write_5m=size.write_5m, uncached=size.uncached)
+    return CacheUsage(read=size.read, write_5m=size.write_5m, write_1h=size.write_1h, uncached=size.uncached)
 
 
 def test_how_sure_a_quote_is(tell, quote):

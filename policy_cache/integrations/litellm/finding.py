@@ -9,10 +9,7 @@ if TYPE_CHECKING:
 
 Placed: TypeAlias = Literal["tool", "system", "user", "assistant", "call", "result", "request"]
 Brought: TypeAlias = Literal["translated", "beside", "message", "list", "image", "nested", "blank"]
-Kind: TypeAlias = Literal[
-    "tool", "system", "user", "assistant", "call", "result", "request",
-    "translated", "beside", "message", "list", "image", "nested", "blank",
-]  # fmt: skip
+Kind: TypeAlias = Placed | Brought
 Outcome: TypeAlias = Literal["kept", "moved", "lost", "refused", "gained", "unmarked", "unsent"]
 
 PLACED: tuple[Placed, ...] = get_args(Placed)
