@@ -25,6 +25,7 @@ COMMANDS = {
     "test": "Run the tests of policies.",
     "providers": "Show what each provider takes, and where that is said.",
     "doctor": "Say what the installed litellm makes of a marker on every route.",
+    "compare": "Show which requests a change of policy changes, how, and what that is worth.",
     "simulate": "Tell what policies would have saved on a recorded trace.",
     "misses": "Say why the requests of a recorded trace did not read the cache.",
     "switches": "Say what switches of model cost in a recorded trace, and what other routers would pay.",

@@ -43,14 +43,14 @@ def repair(state: State) -> None:
 
 def _repair_markers(state: State) -> None:
     prompt, route, request = state.prompt, state.facts.route, state.prompt.request
-    for marker, why in idle_markers(prompt, route, state.left()):
+    for marker, why, _ in idle_markers(prompt, route, state.left()):
         state.remove([marker], REPAIR)
         state.repaired(marker.holder, why)
     left = state.left()
-    for marker, why in long_markers(request, route, left):
+    for marker, why, _ in long_markers(request, route, left):
         state.mended[marker.holder, marker.key] = shorter(request, marker)
         state.repaired(marker.holder, why)
-    for marker, why in inner_markers(request, left):
+    for marker, why, _ in inner_markers(request, left):
         place = (marker.holder, marker.key)
         state.mended[place] = outward(request, route, marker, state.mended.get(place))
         state.repaired(marker.holder, why)

@@ -208,11 +208,11 @@ def _withheld(plan: Planned) -> Iterator[Span]:
         yield Span(f"Not placed: {counts}; `policy-cache explain` says why.\n", "dim")
 
 
-def unified(plan: Planned, before: str = "request", after: str = "rewritten") -> list[Span]:
-    """The change as a unified diff of indented JSON, long texts cut the same way on both sides."""
-    old, new = (indented(elided(_jsonable(value))).splitlines() for value in (plan.original, plan.request))
+def unified(before: Mapping[str, object], after: Mapping[str, object], names: tuple[str, str]) -> list[Span]:
+    """Two requests as a unified diff of indented JSON, long texts cut the same way on both sides."""
+    old, new = (indented(elided(_jsonable(value))).splitlines() for value in (before, after))
     spans: list[Span] = []
-    for line in difflib.unified_diff(old, new, word(before), word(after), lineterm=""):
+    for line in difflib.unified_diff(old, new, word(names[0]), word(names[1]), lineterm=""):
         added, taken = line.startswith("+"), line.startswith("-")
         spans.append(Span(f"{line}\n", "added" if added else "removed" if taken else ""))
     return spans

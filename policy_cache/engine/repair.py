@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, NamedTuple
+from collections import Counter
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from policy_cache.engine.changes import Edit, Origin, Step
 from policy_cache.request.blocks import APART, message_blocks, system_blocks, tool_block
 from policy_cache.request.location import fields_of, value_at
 from policy_cache.request.markers import KEY, ON_REQUEST
 from policy_cache.request.prefix import EVERYTHING
+from policy_cache.request.prompt import Prompt
 from policy_cache.text.words import word
 
 if TYPE_CHECKING:
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from policy_cache.request.blocks import Block, Order
     from policy_cache.request.location import Location
     from policy_cache.request.markers import ClientMarker
-    from policy_cache.request.prompt import Prompt
 
 REPAIR = Origin("(repair)", "", None)
 """Who repairs: the policy as a whole, and no rule of it."""
@@ -41,11 +42,33 @@ def _longest_key(route: Route) -> int | None:
     return None if parameter is None else parameter.longest
 
 
+Fault: TypeAlias = Literal["refused", "lost", "lowered"]
+"""What becomes of a marker that is left as it is: the provider refuses the request, nobody heeds the marker,
+or it lives for five minutes where an hour was asked for.
+"""
+
+
 class Repair(NamedTuple):
-    """A marker that is not left as it is, and why."""
+    """A marker that is not left as it is, why, and what would become of it."""
 
     marker: ClientMarker
     why: str
+    fault: Fault
+
+
+def faults(request: Mapping[str, object], route: Route) -> Counter[Fault]:
+    """What is wrong with a request as it is sent, whoever marked it: what repair would put right."""
+    prompt = Prompt(request, route.shape)
+    markers = route.markers_of(prompt)
+    if not takes_markers(route):
+        found: Counter[Fault] = Counter()
+        found["lost"] = sum(marker.block is None for marker in markers)
+    else:
+        found = Counter(repair.fault for repair in idle_markers(prompt, route, markers))
+        found.update(repair.fault for repair in long_markers(request, route, markers))
+        found.update(repair.fault for repair in inner_markers(request, markers))
+    found["refused"] += sum(1 for _ in shortened_keys(request, route))
+    return +found
 
 
 def idle_markers(prompt: Prompt, route: Route, markers: Sequence[ClientMarker]) -> Iterator[Repair]:
@@ -64,13 +87,14 @@ def idle_markers(prompt: Prompt, route: Route, markers: Sequence[ClientMarker]) 
     for marker in markers:
         block = marker.block
         if block is None:
-            yield Repair(marker, f"taken away: {_obstacle(prompt, route, marker.holder, known)}")
+            why, becomes = _obstacle(prompt, route, marker.holder, known)
+            yield Repair(marker, f"taken away: {why}", becomes)
         elif not _is_marker(marker_of(request, marker), marker.key):
-            yield Repair(marker, "taken away: its value is no marker")
+            yield Repair(marker, "taken away: its value is no marker", "refused")
         elif marker.holder in ON_REQUEST and block in marked:
-            yield Repair(marker, "taken away: the last block has its own")
+            yield Repair(marker, "taken away: the last block has its own", "refused")
         elif is_refused_inside(request, marker) and (block in holders or block in moved):
-            yield Repair(marker, "taken away: the block around it has one")
+            yield Repair(marker, "taken away: the block around it has one", "refused")
         else:
             places[block] = marker.order
             kept.append(marker)
@@ -83,7 +107,9 @@ def idle_markers(prompt: Prompt, route: Route, markers: Sequence[ClientMarker]) 
     gone = set(ordered[(most + 1) // 2 : len(ordered) - most // 2])
     for marker in kept:
         if marker.block in gone:
-            yield Repair(marker, f"taken away: the provider takes {most} breakpoints")
+            # OpenAI heeds so many, and lets the others be.
+            fault: Fault = "refused" if route.key == KEY else "lost"
+            yield Repair(marker, f"taken away: the provider takes {most} breakpoints", fault)
 
 
 def _is_marker(value: object, key: str) -> bool:
@@ -104,9 +130,10 @@ def long_markers(
             continue
         ttl = (fields_of(marker_of(request, marker)) or {}).get("ttl")
         if ttl not in (None, "5m") and (ttl != "1h" or "1h" not in route.ttls):
-            yield Repair(marker, f"done with 5m: {route.model} takes no {word(str(ttl))} on this route")
+            why = f"{route.model} takes no {word(str(ttl))} on this route"
+            yield Repair(marker, f"done with 5m: {why}", "lowered")
         elif ttl == "1h" and marker.order > first_short:
-            yield Repair(marker, "done with 5m: a 1h marker may not follow a 5m one")
+            yield Repair(marker, "done with 5m: a 1h marker may not follow a 5m one", "refused")
 
 
 def shortened_keys(request: Mapping[str, object], route: Route) -> Iterator[Edit]:
@@ -135,7 +162,8 @@ def inner_markers(request: Mapping[str, object], markers: Sequence[ClientMarker]
     """The markers to move from inside a result or a document to the block around them."""
     for marker in markers:
         if marker.block is not None and is_refused_inside(request, marker):
-            yield Repair(marker, "moved to the block around it: inside, only the last part takes one")
+            why = "moved to the block around it: inside, only the last part takes one"
+            yield Repair(marker, why, "refused")
 
 
 def is_refused_inside(request: Mapping[str, object], marker: ClientMarker) -> bool:
@@ -184,10 +212,10 @@ _ON = {
 
 def _obstacle(
     prompt: Prompt, route: Route, holder: Location, known: dict[Location, dict[Location, Block]]
-) -> str:
+) -> tuple[str, Fault]:
     """Why a marker takes no effect; `known` has the blocks of each element that was asked about."""
     if holder in ON_REQUEST:
-        return "one on the request does not reach the provider"
+        return "one on the request does not reach the provider", "lost"
     element = holder[:1] if holder[0] == "system" else holder[:2]
     blocks = known.get(element)
     if blocks is None:
@@ -199,7 +227,9 @@ def _obstacle(
         text = (fields_of(value_at(prompt.request, block.location)) or {}).get("text")
         blank = isinstance(text, str) and not text.strip()
         on = "an empty text" if blank else _ON.get(block.kind, "")
-    return f"the provider takes none on {on}" if on else "none counts there on this route"
+    if not on:
+        return "none counts there on this route", "lost"
+    return f"the provider takes none on {on}", "refused"
 
 
 def _blocks_of(prompt: Prompt, route: Route, element: Location) -> Sequence[Block]:

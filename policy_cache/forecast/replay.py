@@ -72,7 +72,12 @@ class _Cache:
 
 
 class Replay:
-    """A replay of the requests of a trace, in the order of their start."""
+    """A replay of the requests of a trace, in the order of their start.
+
+    Attributes:
+        found: What was found so far.
+        engines: The policies, each learning from this trace alone; then those kept warm.
+    """
 
     def __init__(
         self,
@@ -95,7 +100,7 @@ class Replay:
         self.found = Simulation([Column() for _ in engines])
         self._now, self._scope = 0.0, ""
         # Each learns what `ttl: auto` means from this trace alone, and only from what came before.
-        self._engines = [self._learning(engine) for engine in engines]
+        self.engines = [self._learning(engine) for engine in engines]
         self._pings: list[Pings | None] = [None] * len(engines)
         if keep_warm is not None:
             self.found.kept = [Column() for _ in engines]
@@ -105,12 +110,12 @@ class Replay:
                 Pings(engine.lifetimes, column, keep_warm, switches=engine.learns)
                 for engine, column in zip(kept, self.found.kept, strict=True)
             ]
-            self._engines += kept
+            self.engines += kept
         self._readers = Readers(scales or {})
         self._by = by
         self._by_rule = by_rule
         self._caches = Caches(
-            lambda route, request: _Cache(route, request, len(self._engines) + 1), end=self._settle
+            lambda route, request: _Cache(route, request, len(self.engines) + 1), end=self._settle
         )
         self._sessions: Memo[tuple[str, str], bool] = Memo(_MOST_SESSIONS)
 
@@ -118,7 +123,7 @@ class Replay:
         """Replay a request."""
         found = self.found
         try:
-            facts = self._engines[0].facts(record.request)
+            facts = self.engines[0].facts(record.request)
         except RequestError as error:
             found.unread[str(error)] += 1
             return
@@ -172,7 +177,7 @@ class Replay:
                 pings.until(record.at)
         self._now, self._scope = record.at, record.scope
         columns = (*found.policies, *found.kept, found.as_sent)
-        ways = zip((*self._engines, None), (*self._pings, None), columns, cache.models, strict=True)
+        ways = zip((*self.engines, None), (*self._pings, None), columns, cache.models, strict=True)
         clients = route.markers_of(facts.prompt)
         for engine, pings, column, model in ways:
             sent, seen, as_it_goes, markers = request, prompt, facts.prompt, clients

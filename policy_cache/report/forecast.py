@@ -127,17 +127,20 @@ def opening(simulation: Simulation, summary: TraceSummary, name: str) -> Iterato
         f"in {counted(simulation.sessions, 'session')}, "
         f"{counted(len(simulation.models), 'model')}, over {over}\n"
     )
-    sizes = simulation.sizes
-    if sizes.requests:
-        yield Span(
-            f"sizes are estimates, fitted to {sizes.requests:,} recorded ones: off by "
-            f"{sizes.share(0.5):.1%} (median), {sizes.share(0.95):.1%} (95th percentile)\n",
-            "dim",
-        )
-    else:
-        yield Span("sizes are estimates by characters; no usage was recorded to fit them to\n", "dim")
+    yield Span(f"{how_sized(simulation)}\n", "dim")
     yield from (Span(f"{line}\n", "warning") for line in warnings(simulation, summary))
     yield Span("\n")
+
+
+def how_sized(simulation: Simulation) -> str:
+    """How far the estimated sizes are from recorded ones."""
+    sizes = simulation.sizes
+    if not sizes.requests:
+        return "sizes are estimates by characters; no usage was recorded to fit them to"
+    return (
+        f"sizes are estimates, fitted to {sizes.requests:,} recorded ones: off by "
+        f"{sizes.share(0.5):.1%} (median), {sizes.share(0.95):.1%} (95th percentile)"
+    )
 
 
 def warnings(simulation: Simulation, summary: TraceSummary) -> Iterator[str]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from policy_cache.forecast.observed import Observed
 from policy_cache.report.forecast import HEAD, cells, warnings
-from policy_cache.report.page.observed import Observed
 from policy_cache.request.location import fields_of
 from policy_cache.request.prompt import AREAS, SYSTEM_ROLES, detect_shape, role_of
 from policy_cache.text.amounts import usd

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from policy_cache.diagnostics import Diagnostic
 from policy_cache.engine.plan import Plan
-from policy_cache.errors import PolicyCacheError, RequestError, RequestFileError, reason_of
+from policy_cache.errors import PolicyCacheError, PolicyError, RequestError, RequestFileError, reason_of
 from policy_cache.integrations import installed_litellm
 from policy_cache.live.engine import Engine
 from policy_cache.policy.load import load
@@ -16,17 +16,20 @@ from policy_cache.policy.text.file import sibling
 from policy_cache.providers.file import load_catalog
 from policy_cache.request.file import loads_request
 from policy_cache.request.location import Location
+from policy_cache.review.review import Asked
 from policy_cache.testing.checks import expanded
 from policy_cache.testing.compare import differences
 from policy_cache.testing.outcome import Finding, Outcome
 from policy_cache.text.words import visible
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from policy_cache.engine.match import Context
     from policy_cache.providers.catalog import Catalog
     from policy_cache.testing.load import Suite
+    from policy_cache.testing.model import Case
 
 Wire: TypeAlias = Callable[[Plan], Sequence[Location]]
 """Where litellm puts the markers of a plan's request, in the HTTP body that it sends."""
@@ -81,14 +84,7 @@ class Runner:
 
     def _find(self, engine: Engine, suite: Suite, number: int) -> Finding:
         case = suite.cases[number]
-        request = _request(suite, number)
-        context: Context = {
-            "provider": case.context.provider,
-            "alias": case.context.alias,
-            "metadata": case.context.metadata,
-            "headers": case.context.headers,
-            "shape": case.context.shape,
-        }
+        request, context = _request(suite, number), _context(case)
         try:
             plan = engine.plan(request, **context)
         except RequestError as error:
@@ -125,6 +121,31 @@ class _UnusableError(Exception):
     def __init__(self, diagnostic: Diagnostic) -> None:
         super().__init__(str(diagnostic))
         self.diagnostic = diagnostic
+
+
+def asked_of(suite: Suite) -> Iterator[Asked]:
+    """The requests of a file's tests, without what is expected of them.
+
+    Raises:
+        PolicyError: One cannot be used.
+    """
+    for number, case in enumerate(suite.cases):
+        try:
+            request = _request(suite, number)
+        except _UnusableError as error:
+            raise PolicyError([error.diagnostic], lines=suite.source.lines) from None
+        yield Asked(f"{suite.source.name}:{suite.line(number)}", request, _context(case))
+
+
+def _context(case: Case) -> Context:
+    given = case.context
+    return {
+        "provider": given.provider,
+        "alias": given.alias,
+        "metadata": given.metadata,
+        "headers": given.headers,
+        "shape": given.shape,
+    }
 
 
 def _request(suite: Suite, number: int) -> dict[str, object]:

@@ -80,3 +80,28 @@ def test_the_workflow_runs(folder):
     subprocess.run(["sh", "-c", report], check=True, env=environment(PATH=path))
     (result,) = json.loads((folder / "policies.sarif").read_text(encoding="utf-8"))["runs"][0]["results"]
     assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "policies/bad.yaml"
+
+
+def test_the_workflow_compares_with_the_policy_that_is_in_force(save, folder):
+    """Its step in a clone, as a runner has it; GitHub's own part is left to it."""
+    steps = yaml.safe_load(WORKFLOW.read_text(encoding="utf-8"))["jobs"]["compare"]["steps"]
+    [script] = [step["run"] for step in steps if "git:origin" in step.get("run", "")]
+    identity = ("-c", "user.name=t", "-c", "user.email=t@example.org")
+    for arguments in (
+        ("init", "--quiet", "--initial-branch", "main"),
+        ("add", save("policy.yaml", GOOD)),
+        ("commit", "--quiet", "--message", "m"),
+        ("update-ref", "refs/remotes/origin/main", "HEAD"),
+    ):
+        subprocess.run(["git", *identity, *arguments], cwd=folder, check=True)
+    save("policy.yaml", GOOD.replace("system", "messages.last"))
+
+    def compare(policy):
+        variables = environment(BASE="main", POLICY=policy, TRACE="")
+        variables["PATH"] = f"{PROGRAM.parent}:{variables['PATH']}"
+        subprocess.run(["bash", "-e", "-c", script], cwd=folder, env=variables, check=True)
+        comment = folder / "comment.md"
+        return comment.read_text(encoding="utf-8") if comment.exists() else None
+
+    assert compare(save("new.yaml", GOOD)) is None
+    assert "5m breakpoint at messages.last" in compare("policy.yaml")

@@ -29,6 +29,10 @@ CUT = "word word word word word word word word word wor… (5,000 characters)"
 LONG = "the secret is hunter2 and must not be shown to anyone at all, ever, anywhere. " * 80
 
 
+def whole(plan):
+    return unified(plan.original, plan.request, ("request", "rewritten"))
+
+
 def lines(plan):
     """The diff without its heading."""
     return plan.diff().split("\n\n", 1)[1].splitlines()
@@ -226,7 +230,7 @@ def test_observed():
     assert lines(plan)[-1] == (
         "1 breakpoint added, 0 already present; 1 of 4 used. (observed only: the request is sent unchanged)"
     )
-    assert unified(plan) == []
+    assert whole(plan) == []
 
 
 def test_five_of_the_clients():
@@ -270,7 +274,7 @@ def test_no_long_text_is_shown():
         split, add("tools, system, '$.messages[0:2]', messages.last"), client_markers="replace"
     ).plan(request)
     assert len(plan.edits) == 6
-    for shown in (plan.diff(), plain(unified(plan))):
+    for shown in (plan.diff(), plain(whole(plan))):
         assert LONG[:40] in shown
         assert LONG[:65] not in shown
 
@@ -287,7 +291,7 @@ def test_messages_that_are_objects():
     message = Message(role="assistant", content=BIG)
     plan = engine(add("messages.last")).plan(chat([{"role": "user", "content": "q"}, message]))
     assert lines(plan)[0].startswith("~ $['messages'][1]['content']  assistant message  ")
-    assert any('"cache_control"' in span.text and span.style == "added" for span in unified(plan))
+    assert any('"cache_control"' in span.text and span.style == "added" for span in whole(plan))
 
 
 def test_markers_that_share_a_block_use_one_breakpoint():

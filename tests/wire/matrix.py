@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from policy_cache import Engine
 from policy_cache.integrations.litellm import wire
-from policy_cache.integrations.litellm.sample import request
 from policy_cache.request.markers import MARKER_KEYS
+from policy_cache.request.sample import request
 from tests.wire.routes import ROUTES
 
 POLICY = """

@@ -18,10 +18,10 @@ import litellm
 from policy_cache import Engine
 from policy_cache.integrations.litellm import WireError, wire
 from policy_cache.integrations.litellm.doctor import examine
-from policy_cache.integrations.litellm.sample import request
 from policy_cache.providers.catalog import packaged_catalog
 from policy_cache.providers.resolve import resolve
 from policy_cache.request.prompt import AREAS
+from policy_cache.request.sample import request
 from tests.wire.routes import ROUTES
 
 KEPT = Path(__file__).with_name("upstream.json")

@@ -36,7 +36,7 @@ def command(
         show_json(plan.json_patch())
     elif as_unified:
         name = "request" if str(given.request_file) == "-" else str(given.request_file)
-        show(unified(plan, name, f"{name} (rewritten)"))
+        show(unified(plan.original, plan.request, (name, f"{name} (rewritten)")))
     else:
         show(diff(plan))
     wire = wire_of(plan) if on_wire else None

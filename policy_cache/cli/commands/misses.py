@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from policy_cache.cli.shared.output import give_up, progress, show, show_json
-from policy_cache.cli.shared.traces import called, nothing_evaluated, read_policy, trace_options
+from policy_cache.cli.shared.traces import called, nothing_evaluated, read_policy, traces
 from policy_cache.forecast.compare import calibrate
 from policy_cache.misses.ledger import Misses
 from policy_cache.report.misses import as_json, full, lines, warnings
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command("misses")
-@trace_options
+@traces(required=True)
 @click.option("--policy", "policy_file", metavar="FILE", help="Policy file; the default policy if left out.")
 @click.option(
     "--as-sent", is_flag=True, help="No policy: the requests as they are, and the reads that were reported."

@@ -9,7 +9,7 @@ import click
 
 from policy_cache.cli.shared.files import refuse_existing, writing
 from policy_cache.cli.shared.output import progress
-from policy_cache.cli.shared.traces import called, nothing_evaluated, policies_option, trace_options
+from policy_cache.cli.shared.traces import called, nothing_evaluated, policies_option, traces
 from policy_cache.report.page.collect import PASSES, collect
 from policy_cache.report.page.document import document, plotly
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command("report")
-@trace_options
+@traces(required=True)
 @click.option(
     "-o",
     "--output",

@@ -12,7 +12,7 @@ from policy_cache.cli.shared.traces import (
     check_grouping,
     nothing_evaluated,
     policies_option,
-    trace_options,
+    traces,
 )
 from policy_cache.forecast.compare import compare
 from policy_cache.lifetimes import FLOOR
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @click.command("simulate")
-@trace_options
+@traces(required=True)
 @policies_option
 @click.option(
     "--by",

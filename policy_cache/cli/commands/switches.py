@@ -9,7 +9,7 @@ import click
 
 from policy_cache.cli.shared.number import Number
 from policy_cache.cli.shared.output import progress, show, show_json
-from policy_cache.cli.shared.traces import called, nothing_evaluated, read_policy, trace_options
+from policy_cache.cli.shared.traces import called, nothing_evaluated, read_policy, traces
 from policy_cache.forecast.switches import Switches
 from policy_cache.report.switches import as_json, dearest, full
 
@@ -20,7 +20,7 @@ _MOST_MODELS = 10
 
 
 @click.command("switches")
-@trace_options
+@traces(required=True)
 @click.option("--policy", "policy_file", metavar="FILE", help="Policy file; the default policy if left out.")
 @click.option(
     "--among",

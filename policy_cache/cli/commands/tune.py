@@ -9,7 +9,7 @@ import click
 
 from policy_cache.cli.shared.files import refuse_existing, writing
 from policy_cache.cli.shared.output import progress
-from policy_cache.cli.shared.traces import called, nothing_evaluated, trace_options
+from policy_cache.cli.shared.traces import called, nothing_evaluated, traces
 from policy_cache.forecast.proposal import proposal
 from policy_cache.forecast.tune import tune
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command("tune")
-@trace_options
+@traces(required=True)
 @click.option(
     "-o",
     "--output",

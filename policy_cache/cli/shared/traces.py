@@ -15,10 +15,11 @@ import click
 
 from policy_cache.cli.shared.catalog import catalog_option, read_catalog
 from policy_cache.cli.shared.output import give_up, refuse
+from policy_cache.cli.shared.revisions import is_revision, read_revision
 from policy_cache.errors import PolicyError
 from policy_cache.forecast.compare import PolicyText, TraceOptions
 from policy_cache.packaged import packaged
-from policy_cache.policy.load import load
+from policy_cache.policy.load import load, loads
 from policy_cache.text.words import visible
 from policy_cache.trace.reader import ASSUMED_GAP
 
@@ -32,48 +33,53 @@ _KEPT = "policy-cache-standard-input"
 _GROUPS = re.compile(r"session|model|rule|metadata\..+")
 
 
-def trace_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the files of a trace and how to read them; it is called with a `TraceOptions` first."""
+def traces(*, required: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """What gives a command the files of a trace and how to read them, for it to be called with first."""
 
-    @wraps(command)
-    def run(
-        trace: tuple[str, ...],
-        gap: float,
-        broken: Broken,
-        model: str | None,
-        catalog_file: str | None,
-        **options: Any,  # noqa: ANN401, click passes what the options parse to
-    ) -> None:
-        catalog = read_catalog(catalog_file)
-        with kept(trace) as paths:
-            command(TraceOptions(paths, gap=gap, broken=broken, model=model, catalog=catalog), **options)
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @wraps(command)
+        def run(
+            trace: tuple[str, ...],
+            gap: float,
+            broken: Broken,
+            model: str | None,
+            catalog_file: str | None,
+            **options: Any,  # noqa: ANN401, click passes what the options parse to
+        ) -> None:
+            catalog = read_catalog(catalog_file)
+            with kept(trace) as paths:
+                command(TraceOptions(paths, gap=gap, broken=broken, model=model, catalog=catalog), **options)
 
-    decorated: Callable[..., None] = run
-    for decorate in reversed(
-        (
-            click.argument("trace", nargs=-1, required=True, type=click.Path(allow_dash=True)),
-            click.option(
-                "--gap",
-                type=float,
-                callback=_check_gap,
-                default=ASSUMED_GAP,
-                show_default=True,
-                metavar="SECONDS",
-                help="From one request to the next, where the trace says no time.",
-            ),
-            click.option(
-                "--broken",
-                type=click.Choice(["skip", "fail"]),
-                default="skip",
-                show_default=True,
-                help="What a line that is no record does.",
-            ),
-            click.option("--model", help="Take every request to ask for this model, as litellm spells it."),
-            catalog_option,
-        )
-    ):
-        decorated = decorate(decorated)
-    return decorated
+        decorated: Callable[..., None] = run
+        for option in reversed(_options(required=required)):
+            decorated = option(decorated)
+        return decorated
+
+    return decorate
+
+
+def _options(*, required: bool) -> tuple[Callable[[Callable[..., None]], Callable[..., None]], ...]:
+    return (
+        click.argument("trace", nargs=-1, required=required, type=click.Path(allow_dash=True)),
+        click.option(
+            "--gap",
+            type=float,
+            callback=_check_gap,
+            default=ASSUMED_GAP,
+            show_default=True,
+            metavar="SECONDS",
+            help="From one request to the next, where the trace says no time.",
+        ),
+        click.option(
+            "--broken",
+            type=click.Choice(["skip", "fail"]),
+            default="skip",
+            show_default=True,
+            help="What a line that is no record does.",
+        ),
+        click.option("--model", help="Take every request to ask for this model, as litellm spells it."),
+        catalog_option,
+    )
 
 
 def _check_gap(_: click.Context, __: click.Parameter, value: float) -> float:
@@ -109,9 +115,12 @@ def _passes(path: str) -> bool:
 
 
 def read_policy(file: str | None) -> PolicyText:
-    """A policy by its text, checked; the packaged default policy where no file is given."""
+    """A policy by its text, checked: a file, `git:REV:path`, or the packaged default policy for None."""
     try:
-        loaded = load(packaged("policies", "default.yaml") if file is None else file)
+        if file is not None and is_revision(file):
+            loaded = loads(read_revision(file), file)
+        else:
+            loaded = load(packaged("policies", "default.yaml") if file is None else file)
     except PolicyError as error:
         refuse(error)
     return PolicyText("default policy" if file is None else file, loaded.source.text)

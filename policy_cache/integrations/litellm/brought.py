@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from policy_cache.integrations.litellm.finding import BROUGHT
-from policy_cache.integrations.litellm.sample import IMAGES, request
 from policy_cache.integrations.litellm.wire import WireError, wire
 from policy_cache.request.markers import FOREIGN, KEY
 from policy_cache.request.prompt import AREAS
+from policy_cache.request.sample import IMAGES, request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,13 +16,13 @@ from litellm.integrations.anthropic_cache_control_hook import AnthropicCacheCont
 from policy_cache.integrations.litellm.brought import brought
 from policy_cache.integrations.litellm.finding import PLACED, Finding
 from policy_cache.integrations.litellm.handler import PolicyCacheHandler
-from policy_cache.integrations.litellm.sample import ELSEWHERE, IN_ORDER, request
 from policy_cache.integrations.litellm.wire import WireError, check, wire
 from policy_cache.live.engine import Engine
 from policy_cache.policy.load import loads
 from policy_cache.providers.resolve import resolve
 from policy_cache.request.location import value_at
 from policy_cache.request.prompt import AREAS
+from policy_cache.request.sample import ELSEWHERE, IN_ORDER, request
 from policy_cache.text.words import quoted
 
 if TYPE_CHECKING:

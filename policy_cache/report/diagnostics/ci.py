@@ -11,7 +11,7 @@ from policy_cache.policy.check.table import TABLE
 from policy_cache.text.words import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from policy_cache.diagnostics import Diagnostic, Region
 
@@ -118,8 +118,13 @@ def annotation(diagnostic: Diagnostic) -> str:
             message += f": {visible(label.text)}"
     if diagnostic.help:
         message += f"\nhelp: {visible(diagnostic.help)}"
-    listed = ",".join(f"{name}={_property(str(value))}" for name, value in properties.items())
-    return f"::{diagnostic.severity} {listed}::{_data(message)}\n"
+    return workflow_command(diagnostic.severity, properties, message)
+
+
+def workflow_command(name: str, properties: Mapping[str, object], message: str) -> str:
+    """A line that GitHub's runner acts upon: `::warning file=…::message`."""
+    listed = ",".join(f"{key}={_property(str(value))}" for key, value in properties.items())
+    return f"::{name} {listed}::{_data(message)}\n"
 
 
 def _data(text: str) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from policy_cache.forecast.compare import calibrate
+from policy_cache.forecast.observed import Observed
 from policy_cache.forecast.switches import Switches
 from policy_cache.misses.ledger import Misses
 from policy_cache.report.forecast import rows
 from policy_cache.report.page.dearest import Dearest
 from policy_cache.report.page.drawn import Drawn
-from policy_cache.report.page.observed import Observed
 from policy_cache.report.page.values import Page
 from policy_cache.text.words import visible
 

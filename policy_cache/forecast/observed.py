@@ -25,6 +25,11 @@ class Observed:
         """Begin with empty caches."""
         self._replay = Replay(engines, scales=scales, by=lambda _: _ALL)
 
+    @property
+    def engines(self) -> Sequence[Engine]:
+        """The policies as they stand: each learns from the requests that were added."""
+        return self._replay.engines
+
     def add(self, record: TraceRecord) -> tuple[Totals | None, ...]:
         """Replay a request.
 
