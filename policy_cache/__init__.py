@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from policy_cache.engine.plan import Plan
     from policy_cache.errors import PathError, PolicyCacheError, PolicyError, RequestError
     from policy_cache.live.engine import Engine, LiveEngine
+    from policy_cache.live.experiment import Experiment
     from policy_cache.trace.recorder import TraceRecorder
     from policy_cache.usage.usage import CacheUsage
 
@@ -19,6 +20,7 @@ __all__ = [
     "CacheUsage",
     "Edit",
     "Engine",
+    "Experiment",
     "LiveEngine",
     "PathError",
     "Placement",
@@ -33,6 +35,7 @@ _HOMES = {
     "CacheUsage": "usage.usage",
     "Edit": "engine.changes",
     "Engine": "live.engine",
+    "Experiment": "live.experiment",
     "LiveEngine": "live.engine",
     "PathError": "errors",
     "Placement": "engine.changes",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, get_args
 
 from policy_cache.engine.breakpoints import breakpoints
 from policy_cache.engine.changes import edited, operation, steps_of
@@ -23,6 +23,12 @@ if TYPE_CHECKING:
     from policy_cache.providers.resolve import Route
     from policy_cache.request.location import Location
     from policy_cache.request.markers import ClientMarker
+
+
+Arm: TypeAlias = Literal["control", "variant"]
+"""One of the two policies of an experiment."""
+
+ARMS: tuple[Arm, ...] = get_args(Arm)
 
 
 class Mark(NamedTuple):
@@ -48,6 +54,7 @@ class Plan:
         matched: The names of the rules that matched, in file order.
         policy: The policy's display name and revision.
         injection: What litellm will add by itself.
+        arm: Which policy of an experiment it is; None where there is none.
     """
 
     request: Mapping[str, object]
@@ -61,6 +68,7 @@ class Plan:
     matched: Sequence[str]
     policy: tuple[str, str]
     injection: Injection | None = None
+    arm: Arm | None = None
 
     @property
     def changed(self) -> bool:

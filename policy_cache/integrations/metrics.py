@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import CallbackOptions, Meter, Observation
     from prometheus_client import CollectorRegistry
 
-    from policy_cache.engine.plan import Plan
+    from policy_cache.engine.plan import Arm, Plan
     from policy_cache.usage.account import Account
     from policy_cache.usage.attribution import Share
 
@@ -62,6 +62,15 @@ _COUNTERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "policy_cache_model_switch_saved_usd": (
         "What a switch of model saved against staying, where it cost less.",
         ("route",),
+    ),
+    "policy_cache_experiment_answers": ("Answered requests of an experiment, by its policy.", ("arm",)),
+    "policy_cache_experiment_tokens": (
+        "Tokens of the prompts of an experiment, by its policy and by kind.",
+        ("arm", "kind"),
+    ),
+    "policy_cache_experiment_cost_usd": (
+        "What the prompts of an experiment cost, by its policy; those of unknown price are left out.",
+        ("arm",),
     ),
     "policy_cache_odd_usages": ("Answers whose usage is missing or cannot be true.", ("kind",)),
     "policy_cache_errors": ("What went wrong and left a request unchanged.", ("kind",)),
@@ -124,11 +133,21 @@ class Metrics:
                 self._sink.add("policy_cache_tokens", tokens, {"route": route, "kind": kind, "start": start})
         for share in account.shares:
             self._caused(route, share)
+        if account.arm is not None:
+            self._tried(account.arm, account)
         if account.switch is not None:
             self._sink.add("policy_cache_model_switches", 1, {"route": route})
             if cost := float(account.switch.cost or 0):
                 name = "cost" if cost > 0 else "saved"
                 self._sink.add(f"policy_cache_model_switch_{name}_usd", abs(cost), {"route": route})
+
+    def _tried(self, arm: Arm, account: Account) -> None:
+        self._sink.add("policy_cache_experiment_answers", 1, {"arm": arm})
+        for kind in ("read", "write_5m", "write_1h", "uncached"):
+            if tokens := getattr(account.usage, kind):
+                self._sink.add("policy_cache_experiment_tokens", tokens, {"arm": arm, "kind": kind})
+        if (paid := account.paid) is not None:
+            self._sink.add("policy_cache_experiment_cost_usd", float(paid), {"arm": arm})
 
     def _caused(self, route: str, share: Share) -> None:
         source, rule = share.owner

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from policy_cache.engine.engine import CompiledPolicy
 from policy_cache.errors import PolicyError
 from policy_cache.lifetimes import Lifetimes
+from policy_cache.live.experiment import Experiment
 from policy_cache.live.files import catalog_of, read, shown
 from policy_cache.live.options import read_config
 from policy_cache.packaged import packaged
@@ -35,9 +36,11 @@ if TYPE_CHECKING:
     from policy_cache.engine.engine import Answer
     from policy_cache.engine.match import Context, Facts
     from policy_cache.engine.plan import Plan
+    from policy_cache.live.options import Caching
     from policy_cache.policy.load import LoadedPolicy
     from policy_cache.providers.catalog import Catalog
     from policy_cache.providers.resolve import Route
+    from policy_cache.request.prompt import Shape
 
 _log = logging.getLogger("policy_cache")
 _SHORTEST = 0.1
@@ -83,6 +86,14 @@ class Engine(CompiledPolicy):
         """
         return cls.from_file(packaged("policies", "default.yaml"), catalog=catalog)
 
+    def engine_of(self, _: Mapping[str, object], *, shape: Shape | None = None) -> CompiledPolicy:  # noqa: ARG002, others choose
+        """The engine that answers a request: this one."""
+        return self
+
+    def close(self) -> None:
+        """Keep what was learned."""
+        self.lifetimes.save()
+
     @classmethod
     def passing(cls, catalog: Catalog | None = None) -> Engine:
         """An engine that changes nothing, and tells where requests go."""
@@ -116,33 +127,49 @@ class Engine(CompiledPolicy):
         return live
 
     @classmethod
-    def from_config(cls, config: Mapping[str, object] | None) -> Engine | LiveEngine:
+    def from_config(cls, config: Mapping[str, object] | None) -> Engine | LiveEngine | Experiment:
         """The engine of a router's own `caching:` block.
 
         Args:
             config: `enabled` (true if left out; false looks at no file, and changes nothing), `policy` (a
                 file; the packaged default policy if left out), `providers` (names or globs; all if left
-                out), `catalog` (a file), `watch` (true follows the files, as `watch` does; false if left out)
-                and `state` (a file that keeps what `ttl: auto` learns). None is a block that was left out:
-                nothing is changed.
+                out), `catalog` (a file), `watch` (true follows the files, as `watch` does; false if left
+                out), `state` (a file that keeps what `ttl: auto` learns) and `experiment` (a `policy` on
+                trial for a share of the sessions, `percent` of them, 50 if left out, under a `name`). None is
+                a block that was left out: nothing is changed.
 
         Raises:
             PolicyError: A member is unknown or of the wrong type, or a file is not valid.
         """
-        caching = read_config(config)
-        default = packaged("policies", "default.yaml")
+        return cls.from_options(read_config(config))
+
+    @classmethod
+    def from_options(cls, caching: Caching) -> Engine | LiveEngine | Experiment:
+        """The engine of such a block that was read before.
+
+        Raises:
+            PolicyError: A file is not valid.
+        """
         if not caching.enabled:
             return cls.passing()
-        policy = caching.policy or default
+        engine = cls._of(caching, caching.policy, caching.state)
+        trial = caching.experiment
+        if trial is None:
+            return engine
+        # What is on trial learns apart, and from nothing.
+        variant = cls._of(caching, trial.policy, None)
+        return Experiment(engine, variant, percent=trial.percent, name=trial.name)
+
+    @classmethod
+    def _of(cls, caching: Caching, policy: str | None, state: str | None) -> Engine | LiveEngine:
+        file = policy or packaged("policies", "default.yaml")
         if caching.watch:
-            return cls.watch(
-                policy, catalog=caching.catalog, providers=caching.providers, state=caching.state
-            )
+            return cls.watch(file, catalog=caching.catalog, providers=caching.providers, state=state)
         return cls(
-            load(policy),
+            load(file),
             catalog_of(caching.catalog),
             providers=caching.providers,
-            lifetimes=Lifetimes(state=caching.state),
+            lifetimes=Lifetimes(state=state),
         )
 
 
@@ -198,6 +225,10 @@ class LiveEngine:
         self.failures = self.engine.failures
         self.faults: Counter[str] = Counter()
         self.error: PolicyError | None = None
+
+    def engine_of(self, _: Mapping[str, object], *, shape: Shape | None = None) -> CompiledPolicy:  # noqa: ARG002, others choose
+        """The engine that answers a request: the one in force."""
+        return self.engine
 
     @property
     def policy(self) -> LoadedPolicy:

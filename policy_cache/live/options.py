@@ -106,6 +106,14 @@ class OptionBlock:
             )
         return float(value)
 
+    def share(self, member: str, *, default: float) -> float:
+        """A share in per cent that is neither nothing nor all."""
+        value = self.number(member, default=default)
+        if not 0 < value < 100:
+            message = f"`{member}` in `{self.name}` is {value:g}: one of the two would get no session"
+            self._refuse("PC125", message, "expected more than 0 and less than 100")
+        return value
+
     def missing(self, member: str) -> NoReturn:
         """Refuse the block, which must have a member that it has not.
 
@@ -125,6 +133,35 @@ class OptionBlock:
         raise error
 
 
+class Trial(NamedTuple):
+    """An experiment.
+
+    Attributes:
+        policy: The file of the policy on trial.
+        percent: The share of the sessions that get it.
+        name: What it is called; another name draws anew.
+    """
+
+    policy: str
+    percent: float = 50.0
+    name: str = "experiment"
+
+    @classmethod
+    def of(cls, block: OptionBlock | None) -> Trial | None:
+        """What a block says; None where there is none.
+
+        Raises:
+            PolicyError: A member is missing, of the wrong type, or leaves an arm empty.
+        """
+        if block is None:
+            return None
+        return cls(
+            block.file("policy") or block.missing("policy"),
+            block.share("percent", default=cls._field_defaults["percent"]),
+            block.text("name") or cls._field_defaults["name"],
+        )
+
+
 class Caching(NamedTuple):
     """What a `caching:` block says.
 
@@ -135,6 +172,7 @@ class Caching(NamedTuple):
         catalog: A catalog file.
         watch: Whether the files are followed.
         state: The file that keeps what `ttl: auto` learns over a restart; None for none.
+        experiment: Another policy on trial; None for none.
     """
 
     enabled: bool = True
@@ -143,6 +181,7 @@ class Caching(NamedTuple):
     catalog: str | None = None
     watch: bool = False
     state: str | None = None
+    experiment: Trial | None = None
 
     @classmethod
     def of(cls, block: OptionBlock, *, watch: bool = False) -> Caching:
@@ -158,6 +197,7 @@ class Caching(NamedTuple):
             block.file("catalog"),
             block.flag("watch", default=watch),
             block.file("state"),
+            Trial.of(block.block("experiment", Trial._fields)),
         )
 
 

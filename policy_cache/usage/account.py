@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from policy_cache.cache.explicit import CacheOutcome
-    from policy_cache.engine.plan import Plan
+    from policy_cache.engine.plan import Arm, Plan
     from policy_cache.providers.prices import Prices
     from policy_cache.usage.sessions import Start
     from policy_cache.usage.usage import CacheUsage
@@ -69,6 +69,8 @@ class Account:
         start: How it found its session.
         switch: What it cost that its session went on with another model; None where it did not, or where
             no `Warmth` is told of answers.
+        arm: Which policy of an experiment it was sent under; None where there is none.
+        session: What stands for its session; empty where that is not known.
     """
 
     model: str
@@ -80,15 +82,23 @@ class Account:
     shares: tuple[Share, ...]
     start: Start
     switch: Switch | None = None
+    arm: Arm | None = None
+    session: bytes = b""
 
     @property
     def saved(self) -> Decimal | None:
         """What caching saved in USD; negative where it cost more, None where a price is unknown."""
         return _saved(self.usage.outcome, self.rates)
 
+    @property
+    def paid(self) -> Decimal | None:
+        """What the prompt cost in USD; None where a price is unknown."""
+        money = saving(self.usage.outcome, self.rates)
+        return None if money is None else money.paid
+
     def line(self) -> dict[str, object]:
         """What a recorded line says of the policy, in JSON's types; figures that are 0 are left out."""
-        switched: dict[str, object] = {}
+        switched: dict[str, object] = {} if self.arm is None else {"arm": self.arm}
         if self.switch is not None:
             cost = self.switch.cost
             switched["switch"] = {
@@ -112,7 +122,9 @@ class Account:
         }
 
 
-def account_of(plan: Plan, usage: CacheUsage, start: Start, switch: Switch | None = None) -> Account:
+def account_of(
+    plan: Plan, usage: CacheUsage, start: Start, switch: Switch | None = None, *, session: bytes = b""
+) -> Account:
     """The account of a request that was planned, sent and answered.
 
     Sizes are only estimated where something was read or written.
@@ -122,6 +134,7 @@ def account_of(plan: Plan, usage: CacheUsage, start: Start, switch: Switch | Non
         usage: What the answer reported.
         start: How it found its session.
         switch: What it cost that its session went on with another model.
+        session: What stands for its session.
     """
     model = plan.route.qualified
     rates = rates_of(model, usage)
@@ -140,6 +153,8 @@ def account_of(plan: Plan, usage: CacheUsage, start: Start, switch: Switch | Non
         shares=priced(shares, rates),
         start=start,
         switch=switch,
+        arm=plan.arm,
+        session=session,
     )
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
     from typing import Unpack
 
-    from policy_cache.engine.engine import Answer
+    from policy_cache.engine.engine import Answer, CompiledPolicy
     from policy_cache.engine.plan import Mark, Plan
     from policy_cache.lifetimes import Lifetimes
     from policy_cache.request.prompt import Shape
@@ -113,10 +113,7 @@ class Told(TypedDict, total=False):
 class Planner(Protocol):
     """What accounting needs of an engine."""
 
-    @property
-    def lifetimes(self) -> Lifetimes: ...
-    @property
-    def learns(self) -> bool: ...
+    def engine_of(self, request: Mapping[str, object], *, shape: Shape | None = None) -> CompiledPolicy: ...
 
     def plan(self, request: dict[str, object], *, shape: Shape | None = None) -> Plan: ...
 
@@ -198,10 +195,12 @@ class Accounting:
             if self._warmth is not None:
                 switch = self._warmth.answered(_asked(engine, asked, left_out) or plan, usage, at=at)
             if self._keep_warm is not None:
-                self._keep_warm.answered(plan, usage, engine.lifetimes, at=at, switches=engine.learns)
+                known_by = engine.engine_of(request, shape=shape)
+                lifetimes, switches = known_by.lifetimes, known_by.learns
+                self._keep_warm.answered(plan, usage, lifetimes, at=at, switches=switches)
             if usage is not None:
                 start = self._sessions.start(known, self._clock(), usage, plan.route.cache)
-                account = account_of(plan, usage, start, switch)
+                account = account_of(plan, usage, start, switch, session=known)
         finally:
             if self._recorder is not None:
                 policy = None if account is None else account.line()

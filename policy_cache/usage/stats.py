@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from policy_cache.engine.plan import ARMS
 from policy_cache.errors import RequestError
 from policy_cache.live.engine import Engine
 from policy_cache.request.prompt import Prompt, detect_shape
@@ -17,6 +18,7 @@ from policy_cache.usage.account import Account, priced, rates_of
 from policy_cache.usage.attribution import PARTIES, UNRECORDED, Owner, Share
 from policy_cache.usage.ledger import Ledger
 from policy_cache.usage.sessions import Sessions, hashed
+from policy_cache.usage.trial import Trial
 from policy_cache.usage.usage import CacheUsage
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ class Stats:
         without_usage: How many requests came without usage.
         switches: How many requests went on with another model than their session's last.
         switch_cost: What those cost against staying, in USD, as far as it was recorded.
+        trial: What the two policies of an experiment did; empty where none was recorded.
         broken: The numbers of the lines that are no record, from 1.
     """
 
@@ -45,6 +48,7 @@ class Stats:
     without_usage: int = 0
     switches: int = 0
     switch_cost: Decimal = Decimal(0)
+    trial: Trial = field(default_factory=Trial)
     broken: list[int] = field(default_factory=list)
 
 
@@ -90,8 +94,11 @@ def stats(lines: Iterable[bytes], ledger: Ledger | None = None, *, catalog: Cata
             rates=rates,
             shares=priced(_shares(policy.get("shares"), usage), rates),
             start=start,
+            arm=next((arm for arm in ARMS if arm == policy.get("arm")), None),
+            session=session,
         )
         totals.ledger.add(account)
+        totals.trial.add(account)
         switch = policy.get("switch")
         if isinstance(switch, dict):
             totals.switches += 1

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from policy_cache.cache.explicit import CacheOutcome
     from policy_cache.cache.prompt import CachedBlock, CachedPrompt
     from policy_cache.cache.reader import Known
-    from policy_cache.live.engine import Engine
+    from policy_cache.engine.engine import CompiledPolicy
     from policy_cache.providers.resolve import Route
     from policy_cache.request.prompt import Shape
 
@@ -65,7 +65,7 @@ class Reader:
             reader = self._readers[key] = PromptReader(route.shape, rules, known=self._known)
         return reader.read(request, model="", name=name or _name)
 
-    def reading(self, engine: Engine) -> Reading:
+    def reading(self, engine: CompiledPolicy) -> Reading:
         """For the candidates of one request, which is rewritten by a policy."""
         return Reading(self, engine)
 
@@ -78,7 +78,7 @@ class Reading:
             in the turns to come.
     """
 
-    def __init__(self, reader: Reader, engine: Engine) -> None:
+    def __init__(self, reader: Reader, engine: CompiledPolicy) -> None:
         self._reader = reader
         self._engine = engine
         self._names: dict[int, Hashable] = {}

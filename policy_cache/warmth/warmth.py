@@ -19,7 +19,6 @@ from policy_cache.cache.memo import Memo
 from policy_cache.cache.models import caches, model_of, rules_for
 from policy_cache.cache.scale import UNSCALED, Fit, Scale
 from policy_cache.errors import RequestError
-from policy_cache.live.engine import Engine
 from policy_cache.providers.cache_rules import AutomaticRules
 from policy_cache.providers.price_map import route_prices
 from policy_cache.request.prompt import Prompt
@@ -39,7 +38,8 @@ if TYPE_CHECKING:
     from policy_cache.cache.models import Model
     from policy_cache.cache.prompt import CachedPrompt
     from policy_cache.engine.plan import Plan
-    from policy_cache.live.engine import LiveEngine
+    from policy_cache.live.engine import Engine, LiveEngine
+    from policy_cache.live.experiment import Experiment
     from policy_cache.providers.cache_rules import CacheRules
     from policy_cache.providers.prices import Prices
     from policy_cache.providers.resolve import Route
@@ -78,7 +78,7 @@ class Warmth:
 
     def __init__(
         self,
-        engine: Engine | LiveEngine,
+        engine: Engine | LiveEngine | Experiment,
         *,
         table: Beliefs | None = None,
         clock: Callable[[], float] = time.time,
@@ -122,7 +122,7 @@ class Warmth:
             shape: The request's shape; by default told from it.
             reply: The tokens of a reply to reckon with.
         """
-        reading = self._reading()
+        reading = self._reading(request, shape)
         quotes = []
         for candidate in (models,) if isinstance(models, (str, Mapping)) else models or ():
             name = ""
@@ -219,7 +219,7 @@ class Warmth:
         """What the request would have cost where its session was before."""
         asked = {name: value for name, value in plan.original.items() if name not in ELSEWHERE}
         asked["model"] = before.model
-        route, sent, prompt = self._reading().sent(asked, asked, plan.route.shape)
+        route, sent, prompt = self._reading(asked, plan.route.shape).sent(asked, asked, plan.route.shape)
         prompt = scaled(prompt, self._scale(route))
         rules = rules_for(route, sent)
         if rules is None or not caches(rules, sent):
@@ -292,9 +292,9 @@ class Warmth:
             return replace(quote, sure="unknown", why=f"the prices of {quote.model} are not known")
         return replace(quote, cost=paid, ahead=stays)
 
-    def _reading(self) -> Reading:
+    def _reading(self, request: Mapping[str, object], shape: Shape | None) -> Reading:
         """For the candidates of one request, under the policy in force."""
-        return self._reader.reading(self._engine if isinstance(self._engine, Engine) else self._engine.engine)
+        return self._reader.reading(self._engine.engine_of(request, shape=shape))
 
     def _fault(self, error: Exception, what: str) -> None:
         """Count something that went wrong, and log its kind once."""

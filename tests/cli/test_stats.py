@@ -183,3 +183,72 @@ def test_a_trace_from_standard_input_and_one_that_is_not_there(run, folder):
 
 def test_an_empty_trace(run, save):
     assert run("stats", save("trace.jsonl", "")).out.splitlines()[0].startswith("model  requests")
+
+
+def trial(path, sessions, *, dearer=1.0, arms=("control", "variant"), model="anthropic/claude-sonnet-4-5"):
+    with TraceRecorder(path) as recorder:
+        for session in range(sessions):
+            arm = arms[session % len(arms)]
+            size = 10_000 + 100 * (session // 2 % 7)
+            uncached = round(size * (dearer if arm == "variant" else 1.0))
+            recorder.record(
+                {"model": model, "messages": [{"role": "user", "content": f"SECRET {session}"}]},
+                usage=usage(uncached, read=1_000),
+                session=f"{session}",
+                policy={"arm": arm, "revision": "r", "route": "anthropic", "rules": [], "shares": []},
+            )
+    return path
+
+
+EXPERIMENT = """\
+policy   sessions  requests  cost a request  read share
+control       100       100         $0.0312        8.9%
+variant       100       100         $0.0374        7.5%
+
+cost a request: +$0.0062, between +$0.0060 and +$0.0064, +19.8% (95 %, by session)
+read share: -1.4 points, between -1.4 points and -1.3 points (95 %, by session)
+Stop: the variant costs more, and the difference is known to 0.6%.
+"""
+
+
+class TestExperiment:
+    def test_what_the_two_policies_cost(self, run, folder):
+        ran = run("stats", "--experiment", trial(folder / "trace.jsonl", 200, dearer=1.2))
+        assert (ran.code, ran.out, ran.err) == (0, EXPERIMENT, "")
+
+    def test_for_a_program(self, run, folder):
+        path = trial(folder / "trace.jsonl", 200, dearer=1.2)
+        found = json.loads(run("stats", "--experiment", "--output-format", "json", path).out)
+        assert found["arms"]["variant"]["sessions"] == 100
+        assert found["cost_usd_per_request"]["certain"] is True
+        assert (found["within"], found["sessions_missing"]) == (0.05, 0)
+
+    def test_of_few_sessions_nothing_is_said(self, run, folder):
+        out = run("stats", "--experiment", trial(folder / "trace.jsonl", 10)).out
+        assert out.splitlines()[-1] == (
+            "It is not known yet which costs less: each policy needs 10 sessions with known costs."
+        )
+
+    def test_it_says_how_much_longer(self, run, folder):
+        path = trial(folder / "trace.jsonl", 40)
+        out = run("stats", "--experiment", "--within", "0.1", path).out
+        assert out.splitlines()[-1].startswith("Go on: the difference is known to ")
+
+    def test_unknown_prices(self, run, folder):
+        out = run("stats", "--experiment", trial(folder / "trace.jsonl", 40, model="acme/large")).out
+        assert "unknown" in out
+        assert "read share: " in out
+        assert out.splitlines()[-1] == "40 requests of unknown price left out of costs"
+
+    @pytest.mark.parametrize(
+        ("arms", "message"),
+        [
+            (("control",), "no request of it is of the variant: there is nothing to compare"),
+            (("variant",), "no request of it is of the control: there is nothing to compare"),
+            (("other",), "no request of it is of an experiment"),
+            (([],), "no request of it is of an experiment"),
+        ],
+    )
+    def test_an_empty_arm(self, run, folder, arms, message):
+        refused = run("stats", "--experiment", trial(folder / "trace.jsonl", 4, arms=arms)).refused()
+        assert refused.endswith(f"trace.jsonl: {message}")

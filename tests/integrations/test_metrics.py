@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from policy_cache import Engine
 from policy_cache.integrations.litellm import Calls, PolicyCacheHandler
 from policy_cache.integrations.metrics import Metrics, OpenTelemetry, Prometheus
+from policy_cache.live.experiment import Experiment
 from tests.conftest import REPOSITORY
 
 MODEL = "anthropic/claude-sonnet-4-5"
@@ -124,6 +125,31 @@ def test_opentelemetry():
         (name, labels(point.attributes)): point.value for name, points in metrics.items() for point in points
     }
     assert found == EXPECTED
+
+
+def test_an_experiment():
+    """Of two policies, each with the answers of its own sessions; the recorder has the arm, too."""
+    rule = "{name: r, targets: [system], action: {add_cache_control: {ttl: 1h}}}"
+    hour = Engine.from_text(f"version: 1\nname: t\nrules: [{rule}]\n")
+    trial, registry, recorded = Experiment(Engine.default(), hour), CollectorRegistry(), []
+
+    class Recorder:
+        def record(self, _, *, policy=None, **__):
+            recorded.append(policy["arm"])
+
+    handler = PolicyCacheHandler(trial, metrics=Metrics(Prometheus(registry)), recorder=Recorder())
+    sessions = [{**request(), "metadata": {"session_id": f"s{number}"}} for number in range(40)]
+    for given in sessions:
+        answer(handler, given)
+    expected = [trial.arm(given) for given in sessions]
+    assert recorded == expected
+    for arm in ("control", "variant"):
+        answers = registry.get_sample_value("policy_cache_experiment_answers_total", {"arm": arm})
+        labels = {"arm": arm, "kind": "read"}
+        assert answers == expected.count(arm) > 0
+        assert registry.get_sample_value("policy_cache_experiment_tokens_total", labels) == 5_000 * answers
+        cost = registry.get_sample_value("policy_cache_experiment_cost_usd_total", {"arm": arm})
+        assert cost == pytest.approx(answers * (7 * 3 + 5_000 * 0.3 + 100 * 3.75 + 20 * 6) / 1e6)
 
 
 class Broken:

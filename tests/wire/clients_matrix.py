@@ -54,7 +54,9 @@ def counts(number, catalog, dialects):
                 sent = send(engine.plan({**request, **case.request}, shape=case.shape).request, case).body
                 if name == "default" and (sent is None or sent.refusal is not None):
                     found.append("refused")
-                reason = older.why(case.label, spot.name) if found and "refused" not in found else None
+                reason = (
+                    older.why(case.label, spot.name, dialect) if found and "refused" not in found else None
+                )
                 told[f"{name}, {'known' if reason else 'wrong' if found else 'agreed'}"] += 1
                 if reason:
                     known[case.label, spot.name, reason] += 1

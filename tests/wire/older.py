@@ -15,17 +15,26 @@ class Known(NamedTuple):
     Attributes:
         before: The first release of litellm on which it does not.
         label: The route and shape.
-        spots: The places of the markers.
+        spots: The places of the markers; None for every place.
         why: What litellm does there.
+        dialect: Only markers written so; None for all.
     """
 
     before: tuple[int, int]
     label: str
-    spots: frozenset[str]
+    spots: frozenset[str] | None
     why: str
+    dialect: str | None = None
 
 
 KNOWN = (
+    Known(
+        (1, 107),
+        "Bedrock Claude, application inference profile",
+        None,
+        "litellm asks the profile's name which TTLs its model takes, and sends five minutes",
+        dialect="1h",
+    ),
     Known(
         (1, 110),
         "Bedrock Claude, Converse, messages",
@@ -61,13 +70,16 @@ KNOWN = (
 _INSTALLED = tuple(int(part) for part in version("litellm").split(".")[:2])
 
 
-def why(label: str, spot: str) -> str | None:
-    """Why the installed litellm is known to differ on a route at a place; None where it is not."""
+def why(label: str, spot: str, dialect: str) -> str | None:
+    """Why the installed litellm is known to differ from the catalog at a place; None where it is not."""
     return next(
         (
             known.why
             for known in KNOWN
-            if known.before > _INSTALLED and label == known.label and spot in known.spots
+            if known.before > _INSTALLED
+            and label == known.label
+            and (known.spots is None or spot in known.spots)
+            and known.dialect in (None, dialect)
         ),
         None,
     )

@@ -10,9 +10,10 @@ import click
 from policy_cache.cli.shared.catalog import catalog_option, read_catalog
 from policy_cache.cli.shared.output import give_up, show, show_json
 from policy_cache.errors import reason_of
+from policy_cache.report.experiment import experiment, experiment_json
 from policy_cache.text.amounts import counted, share, usd
 from policy_cache.text.styled import Span
-from policy_cache.text.words import word
+from policy_cache.text.words import visible, word
 from policy_cache.usage.ledger import DIMENSIONS
 from policy_cache.usage.stats import stats
 
@@ -39,13 +40,31 @@ _PARTIES: Mapping[str, str] = {
 @click.option(
     "--by", type=click.Choice(DIMENSIONS), default="model", show_default=True, help="What a row stands for."
 )
+@click.option("--experiment", "as_experiment", is_flag=True, help="Compare the policies of an experiment.")
+@click.option(
+    "--within",
+    type=click.FloatRange(0, 100, min_open=True),
+    default=5.0,
+    show_default=True,
+    metavar="PERCENT",
+    help="How well an experiment's difference in cost shall be known, of what the control costs.",
+)
 @catalog_option
 @click.option("--output-format", type=click.Choice(["full", "json"]), default="full", show_default=True)
-def command(trace: str, by: Dimension, catalog_file: str | None, output_format: str) -> None:
+def command(
+    trace: str,
+    *,
+    by: Dimension,
+    as_experiment: bool,
+    within: float,
+    catalog_file: str | None,
+    output_format: str,
+) -> None:
     """Sum up what the requests of TRACE, as a TraceRecorder wrote it, read from the cache and wrote to it.
 
     A session starts cold, and again when its cache has expired; its other requests are warm. By rule and by
-    source, a row has the tokens that were read and written because of it.
+    source, a row has the tokens that were read and written because of it. With --experiment, what the two
+    policies of an experiment cost, by how much that differs, how sure it is, and whether to stop.
     """
     catalog = read_catalog(catalog_file)
     try:
@@ -53,7 +72,9 @@ def command(trace: str, by: Dimension, catalog_file: str | None, output_format: 
             result = stats(lines, catalog=catalog)
     except OSError as error:
         give_up(f"{trace}: {reason_of(error)}")
-    if output_format == "json":
+    if as_experiment:
+        _show_experiment(trace, result, within / 100, as_json=output_format == "json")
+    elif output_format == "json":
         show_json(_as_json(result))
     else:
         show(_table(result, by))
@@ -61,6 +82,18 @@ def command(trace: str, by: Dimension, catalog_file: str | None, output_format: 
         shown = ", ".join(map(str, result.broken[:5])) + (", …" if len(result.broken) > 5 else "")
         click.echo(f"policy-cache: {len(result.broken)} lines are no records: {shown}", err=True)
     sys.exit(0)
+
+
+def _show_experiment(trace: str, result: Stats, within: float, *, as_json: bool) -> None:
+    empty = [name for name, arm in result.trial.arms.items() if not arm.requests]
+    if len(empty) == len(result.trial.arms):
+        give_up(f"{visible(trace)}: no request of it is of an experiment")
+    if empty:
+        give_up(f"{visible(trace)}: no request of it is of the {empty[0]}: there is nothing to compare")
+    if as_json:
+        show_json(experiment_json(result.trial, within))
+    else:
+        show(experiment(result.trial, within))
 
 
 def _table(result: Stats, by: Dimension) -> Iterator[Span]:

@@ -52,7 +52,7 @@ def proxy_handler() -> PolicyCacheHandler:
         PolicyError: An option, the policy or the catalog is not valid; the proxy then does not start.
     """
     options = read_options(settings(), os.environ)
-    engine = Engine.from_config(options.caching._asdict())
+    engine = Engine.from_options(options.caching)
     told = _told(options)
     if options.warmth is not None:
         warmth = Warmth(engine, table=_table(options.warmth.redis))
