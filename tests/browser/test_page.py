@@ -7,14 +7,16 @@ import json
 import pytest
 from selenium.webdriver import Keys
 from selenium.webdriver.common.action_chains import ActionChains
-from selenium.webdriver.support.ui import WebDriverWait
 
 from policy_cache.forecast.compare import PolicyText, TraceOptions
 from policy_cache.report.page.collect import collect
 from policy_cache.report.page.document import document
+from policy_cache.text.amounts import usd
 from tests.report.test_page import HOSTILE, HOUR, NONE, SECRET, USAGE, conversation
 
-POLICIES = [PolicyText(f"<i>{'long/' * 30}hour.yaml", HOUR), PolicyText("none.yaml", NONE)]
+# As long as a name can be: the others end alike.
+LONG = f"{'long/' * 30}hour.yaml"
+POLICIES = [PolicyText(f"<i>{LONG}", HOUR), PolicyText("none.yaml", NONE), PolicyText(LONG, HOUR)]
 SCREENS = [(scheme, width) for scheme in ("light", "dark") for width in (390, 1280)]
 
 
@@ -34,15 +36,43 @@ def page(tmp_path_factory):
     return found, file
 
 
-def chart(browser, name):
-    """The traces that a chart shows, and how many bars are drawn of each."""
+def bars(browser):
+    """What is said of each bar of the costs, and how long it is."""
     return browser.run(
-        """const drawn = document.getElementById(arguments[0]);
-        return drawn.data.map((trace, n) => [
-          trace.name, trace.x, trace.y, trace.marker.color,
-          drawn.querySelectorAll(".trace.bars")[n].querySelectorAll(".point path").length]);""",
-        name,
+        """return [...document.querySelectorAll(".bars li")]
+        .map((one) => [one.textContent, one.querySelector("rect").getBoundingClientRect().width]);"""
     )
+
+
+def columns(browser):
+    """The parts of each request that is drawn: how high they are, and their colours."""
+    return browser.run(
+        """return [...document.querySelectorAll("#tokens .column")].map((column) =>
+        [...column.querySelectorAll(".block")].map((part) =>
+        [part.className, part.getBoundingClientRect().height, getComputedStyle(part).backgroundColor]));"""
+    )
+
+
+def heights(turns, way, high):
+    """How high the parts of each request are to be, where so many pixels stand for the largest of them."""
+    kinds = (("r", "read"), ("h", "write_1h"), ("m", "write_5m"), ("u", "uncached"))
+    outcomes = [turn.ways[way].outcome for turn in turns]
+    most = max(outcome.total for outcome in outcomes)
+    return [
+        {
+            f"block {letter}": high * size / most
+            for letter, field in kinds
+            if (size := getattr(outcome, field))
+        }
+        for outcome in outcomes
+    ]
+
+
+def assert_drawn(browser, turns, way):
+    high = browser.run("return document.querySelector('#tokens .columns').clientHeight")
+    found = [{kind: height for kind, height, _ in parts} for parts in columns(browser)]
+    for drawn, expected in zip(found, heights(turns, way, high), strict=True):
+        assert drawn == pytest.approx(expected, abs=1)
 
 
 def focused(browser):
@@ -76,49 +106,83 @@ def test_everyone_can_use_it(browser, page, scheme, width):
 def test_the_charts_show_the_figures(browser, page):
     shown, file = page
     browser.open(file)
-    drawn = chart(browser, "costs")
-    assert [x[0] for _, x, *_ in drawn] == pytest.approx([
-        float(cost)
-        for cost in (
-            shown.simulation.uncached.total.cost,
-            shown.simulation.recorded.total.cost,
-            *(column.total.cost for column in shown.simulation.policies),
-            shown.simulation.optimum,
-        )
-    ])  # fmt: skip
-    assert all(bars == 1 for *_, bars in drawn)
-    stacked = chart(browser, "tokens")
-    outcomes = [turn.ways[0].outcome for turn in shown.sessions[0].turns]
-    assert [(name, y) for name, _, y, *_ in stacked] == [
-        ("read", [one.read for one in outcomes]),
-        ("written 1h", [one.write_1h for one in outcomes]),
-        ("written 5m", [one.write_5m for one in outcomes]),
-        ("uncached", [one.uncached for one in outcomes]),
+    simulation = shown.simulation
+    costs = [column.cost for column in (simulation.uncached, simulation.recorded, *simulation.policies)]
+    drawn = bars(browser)
+    assert [said.rsplit("$", 1)[1][:6] for said, _ in drawn] == [
+        usd(cost)[1:] for cost in (*costs, simulation.optimum)
     ]
-    assert len({colour for *_, colour, _ in stacked}) == 4
+    lengths = [length for _, length in drawn]
+    assert lengths == pytest.approx(
+        [float(cost / max(costs)) * max(lengths) for cost in (*costs, simulation.optimum)], abs=1
+    )
+    assert_drawn(browser, shown.sessions[0].turns, 0)
 
 
 def test_charts_follow_light_and_dark(browser, page):
     _, file = page
+    colours = []
+    for scheme in ("light", "dark"):
+        browser.open(file, scheme=scheme)
+        colours.append({colour for parts in columns(browser) for *_, colour in parts})
+    assert colours[0].isdisjoint(colours[1])
+
+
+def test_the_chart_tells_of_a_request_without_a_mouse_and_with_one(browser, page):
+    shown, file = page
     browser.open(file)
-    light = chart(browser, "tokens")
-    browser.tell("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark"}])
-    # The browser tells the page of it in its own time.
-    before = {colour for *_, colour, _ in light}
-    WebDriverWait(browser.driver, 10).until(
-        lambda _: before.isdisjoint(colour for *_, colour, _ in chart(browser, "tokens"))
+    first, second = (turn.ways[0].outcome for turn in shown.sessions[0].turns[:2])
+    # The table of the costs, and what selects the session and the policy, come before.
+    press(browser, *[Keys.TAB] * 4)
+    assert focused(browser).startswith(f"request 1: {first.read:,} tokens read, ")
+    press(browser, Keys.ARROW_RIGHT)
+    said = focused(browser)
+    assert said.startswith(f"request 2: {second.read:,} tokens read, ")
+    assert browser.run("return document.getElementById('request').textContent") == said
+    column = browser.run("return document.querySelectorAll('#tokens .column')[0]")
+    assert column.get_attribute("title").startswith("request 1: ")
+    ActionChains(browser.driver).move_to_element(column).perform()
+    assert browser.run("return document.getElementById('request').textContent").startswith("request 1: ")
+    press(browser, Keys.TAB)
+    assert not browser.run("return document.getElementById('tokens').contains(document.activeElement)")
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_costs_of_six_policies_fit_a_desk(browser, tmp_path, width):
+    records = [*conversation(number=2, usage=USAGE)]
+    trace = tmp_path / "trace.jsonl"
+    trace.write_text("".join(json.dumps(record) + "\n" for record in records))
+    names = ("anthropic-automatic", "default", "hermes", "interactive", "litellm-automatic", "pydantic-ai")
+    policies = [PolicyText(f"policies/strategies/{name}.yaml", HOUR) for name in names]
+    shown = collect(TraceOptions((str(trace),)), policies, "trace.jsonl")
+    for column in (shown.simulation.uncached, shown.simulation.recorded, *shown.simulation.policies):
+        for totals in (column.cold, column.warm):
+            for field in ("read", "write_5m", "write_1h", "uncached", "paid"):
+                setattr(totals, field, getattr(totals, field) * 100_000)
+    file = tmp_path / "page.html"
+    file.write_text(document(shown), encoding="utf-8")
+    browser.open(file, width=width)
+    table, box, whole = browser.run(
+        """const table = document.querySelector("section table");
+        return [table.scrollWidth, table.parentNode.clientWidth, document.documentElement.scrollWidth];"""
     )
+    assert whole <= width
+    if width == 1280:
+        assert table <= box
+    else:
+        assert browser.run(
+            """const box = document.querySelector("section table").parentNode;
+            box.scrollLeft = 10_000;
+            return box.scrollLeft;"""
+        ) == table - box  # fmt: skip
 
 
 def test_names_are_shown_as_they_are(browser, page):
     _, file = page
     browser.open(file)
-    assert browser.run("return document.title") == f"Prompt caching on {HOSTILE}"
-    assert browser.run("return document.querySelectorAll('.chart b, .chart i, .chart a').length") == 0
-    notes = browser.run(
-        "return [...document.querySelectorAll('#costs .annotation-text')].map((n) => n.textContent)"
-    )
-    assert any("long/hour.yaml" in note for note in notes)
+    assert browser.run("return document.title") == f"What prompt caching would save on {HOSTILE}"
+    assert browser.run("return document.querySelectorAll('.bars i, .bars a, h1 b, h1 img').length") == 0
+    assert any(said.startswith("<i>long/") for said, _ in bars(browser))
     names = browser.run("return [...document.getElementById('which').options].map((one) => one.text)")
     assert any(HOSTILE[:20] in name for name in names)
 
@@ -129,10 +193,9 @@ def test_the_keyboard_selects_another_session_and_policy(browser, page):
     press(browser, Keys.TAB, Keys.TAB)
     assert focused(browser) == "which"
     press(browser, Keys.ARROW_DOWN)
-    assert [len(x) for _, x, *_ in chart(browser, "tokens")] == [len(shown.sessions[1].turns)] * 4
+    assert_drawn(browser, shown.sessions[1].turns, 0)
     press(browser, Keys.TAB, Keys.ARROW_DOWN)
-    plain = [turn.ways[1].outcome.uncached for turn in shown.sessions[1].turns]
-    assert chart(browser, "tokens")[3][2] == plain
+    assert_drawn(browser, shown.sessions[1].turns, 1)
     assert browser.run("return document.querySelectorAll('#blocks .block:not(.u)').length") == 0
 
 

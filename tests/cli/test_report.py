@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import pytest
 
 from tests.cli.test_misses import SECRET, conversation, jsonl
@@ -44,7 +42,27 @@ def test_several_policies(run, save, trace, folder):
 
 def test_standard_input_can_be_the_trace(run, folder):
     assert run("report", "-", "-o", "r.html", stdin=jsonl(*conversation())).code == 0
-    assert "Prompt caching on &lt;stdin&gt;" in (folder / "r.html").read_text(encoding="utf-8")
+    assert "<title>What prompt caching would save on &lt;stdin&gt;</title>" in (folder / "r.html").read_text(
+        encoding="utf-8"
+    )
+
+
+@pytest.mark.parametrize(
+    ("files", "named"),
+    [
+        (["logs/a.jsonl"], "a.jsonl"),
+        (["logs/a.jsonl", "logs/b.jsonl"], "a.jsonl and b.jsonl"),
+        (["one/a.jsonl", "two/a.jsonl", "two/b.jsonl"], "one/a.jsonl, two/a.jsonl and b.jsonl"),
+        ([f"logs/{name}.jsonl" for name in "abcdef"], "a.jsonl, b.jsonl and 4 more"),
+    ],
+)
+def test_the_files_of_a_trace_are_named(run, folder, files, named):
+    for file in files:
+        (folder / file).parent.mkdir(exist_ok=True)
+        (folder / file).write_text(jsonl(*conversation()))
+    assert run("report", *files, "-o", "r.html").code == 0
+    html = (folder / "r.html").read_text(encoding="utf-8")
+    assert f"<title>What prompt caching would save on {named}</title>" in html
 
 
 def test_an_existing_file_is_kept_unless_forced(run, save, trace, folder):
@@ -74,11 +92,3 @@ def test_a_broken_line_leaves_no_page_where_it_shall_fail(run, save, folder):
 
 def test_a_page_that_cannot_be_written(run, trace):
     assert run("report", trace, "-o", "absent/r.html").refused() == "absent/r.html: No such file or directory"
-
-
-def test_without_plotly(run, trace, folder, monkeypatch):
-    monkeypatch.setitem(sys.modules, "plotly.offline", None)
-    assert run("report", trace, "-o", "r.html").refused() == (
-        "a page needs Plotly: pip install 'policy-cache[report]'"
-    )
-    assert files(folder) == ["trace.jsonl"]

@@ -9,9 +9,9 @@ import click
 
 from policy_cache.cli.shared.files import refuse_existing, writing
 from policy_cache.cli.shared.output import progress
-from policy_cache.cli.shared.traces import called, nothing_evaluated, policies_option, traces
+from policy_cache.cli.shared.traces import called, named, nothing_evaluated, policies_option, traces
 from policy_cache.report.page.collect import PASSES, collect
-from policy_cache.report.page.document import document, plotly
+from policy_cache.report.page.document import document
 
 if TYPE_CHECKING:
     from policy_cache.forecast.compare import PolicyText, TraceOptions
@@ -51,10 +51,8 @@ def command(
     theirs unless --text asks for it.
     """
     refuse_existing(output, force=force)
-    plotly()
-    name = called(options)
     with writing(output) as [file]:
         with progress(options.paths, passes=PASSES) as advance:
-            page = collect(options, policies, name, sessions=sessions, text=text, progress=advance)
-        nothing_evaluated(name, page.simulation.requests, page.summary, page.simulation.unread)
+            page = collect(options, policies, named(options), sessions=sessions, text=text, progress=advance)
+        nothing_evaluated(called(options), page.simulation.requests, page.summary, page.simulation.unread)
         file.write(document(page).encode())

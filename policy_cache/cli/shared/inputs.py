@@ -12,6 +12,7 @@ import click
 from policy_cache.cli.shared.catalog import catalog_option, read_catalog
 from policy_cache.cli.shared.files import standard_input
 from policy_cache.cli.shared.output import give_up, refuse
+from policy_cache.cli.shared.positional import one_of, told
 from policy_cache.errors import PolicyError, RequestError, RequestFileError, reason_of
 from policy_cache.integrations import installed_litellm
 from policy_cache.live.engine import Engine
@@ -22,7 +23,7 @@ from policy_cache.request.prompt import Shape
 from policy_cache.text.words import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from policy_cache.engine.match import Context, Facts
     from policy_cache.engine.plan import Plan
@@ -83,16 +84,17 @@ def request_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the shared argument and options; it is called with a `Given` and its own."""
 
     @wraps(command)
-    def run(**options: Any) -> None:  # noqa: ANN401, click passes what the options parse to
+    def run(files: tuple[str, ...], **options: Any) -> None:  # noqa: ANN401, what click parsed
+        policies, requests = told(files)
+        options["policy_file"] = one_of("--policy", options["policy_file"], policies)
+        options["request_file"] = Path(_request(requests))
         shared = {field.name: options.pop(field.name) for field in fields(Given)}
         command(Given(**shared), **options)
 
     decorated: Callable[..., None] = run
     for decorate in reversed(
         (
-            click.argument(
-                "request_file", metavar="REQUEST", type=click.Path(path_type=Path, allow_dash=True)
-            ),
+            click.argument("files", metavar="REQUEST", nargs=-1, type=click.Path(allow_dash=True)),
             click.option(
                 "--policy", "policy_file", metavar="FILE", help="Policy file; the default policy if left out."
             ),
@@ -119,6 +121,18 @@ def request_options(command: Callable[..., None]) -> Callable[..., None]:
     ):
         decorated = decorate(decorated)
     return decorated
+
+
+def _request(files: Sequence[str]) -> str:
+    """The one file that is a request."""
+    if not files:
+        raise click.MissingParameter(param_hint="'REQUEST'", param_type="argument")
+    if len(files) > 1:
+        names = " and ".join(map(visible, files[:2]))
+        raise click.UsageError(
+            f"one request is taken, and two are given: {names}; write --policy before a policy"
+        )
+    return files[0]
 
 
 def read_engine(policy_file: str | None, catalog_file: str | None) -> Engine:

@@ -15,11 +15,13 @@ import click
 
 from policy_cache.cli.shared.catalog import catalog_option, read_catalog
 from policy_cache.cli.shared.output import give_up, refuse
+from policy_cache.cli.shared.positional import one_of, told
 from policy_cache.cli.shared.revisions import is_revision, read_revision
 from policy_cache.errors import PolicyError
 from policy_cache.forecast.compare import PolicyText, TraceOptions
 from policy_cache.packaged import packaged
 from policy_cache.policy.load import load, loads
+from policy_cache.text.names import some_of, told_apart
 from policy_cache.text.words import visible
 from policy_cache.trace.reader import ASSUMED_GAP
 
@@ -47,7 +49,11 @@ def traces(*, required: bool) -> Callable[[Callable[..., None]], Callable[..., N
             **options: Any,  # noqa: ANN401, click passes what the options parse to
         ) -> None:
             catalog = read_catalog(catalog_file)
-            with kept(trace) as paths:
+            policies, files = told(trace)
+            if required and not files:
+                raise click.MissingParameter(param_hint="'TRACE...'", param_type="argument")
+            _give(options, policies)
+            with kept(files) as paths:
                 command(TraceOptions(paths, gap=gap, broken=broken, model=model, catalog=catalog), **options)
 
         decorated: Callable[..., None] = run
@@ -56,6 +62,16 @@ def traces(*, required: bool) -> Callable[[Callable[..., None]], Callable[..., N
         return decorated
 
     return decorate
+
+
+def _give(options: dict[str, Any], policies: tuple[str, ...]) -> None:
+    """Have the options of a command name the policies that were given without one."""
+    if "policies" in options:
+        options["policies"] = [read_policy(file) for file in (*options["policies"], *policies) or (None,)]
+    elif "policy_file" in options:
+        options["policy_file"] = one_of("--policy", options["policy_file"], policies)
+    elif policies:
+        raise click.UsageError(f"{visible(policies[0])} is a policy, where a trace was expected")
 
 
 def _options(*, required: bool) -> tuple[Callable[[Callable[..., None]], Callable[..., None]], ...]:
@@ -126,19 +142,14 @@ def read_policy(file: str | None) -> PolicyText:
     return PolicyText("default policy" if file is None else file, loaded.source.text)
 
 
-def _read_policies(_: click.Context, __: click.Parameter, files: tuple[str, ...]) -> list[PolicyText]:
-    return [read_policy(file) for file in files or (None,)]
-
-
 policies_option = click.option(
     "--policy",
     "policies",
     multiple=True,
     metavar="FILE",
-    callback=_read_policies,
     help="A policy file, any number of times; the default policy if left out.",
 )
-"""Gives a command `policies`, at least one."""
+"""Gives a command on a trace its `policies`, at least one."""
 
 
 def check_grouping(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
@@ -160,4 +171,13 @@ def called(options: TraceOptions) -> str:
     """What a trace is called."""
     if len(options.paths) > 1:
         return f"{len(options.paths)} files"
-    return "<stdin>" if options.paths[0].endswith(_KEPT) else visible(options.paths[0])
+    return visible(_given(options.paths[0]))
+
+
+def named(options: TraceOptions) -> str:
+    """What a trace is called where there is room for the names of some files."""
+    return visible(some_of(told_apart(map(_given, options.paths))))
+
+
+def _given(path: str) -> str:
+    return "<stdin>" if path.endswith(_KEPT) else path

@@ -12,6 +12,7 @@ from policy_cache.report.forecast import rows
 from policy_cache.report.page.dearest import Dearest
 from policy_cache.report.page.drawn import Drawn
 from policy_cache.report.page.values import Page
+from policy_cache.text.names import told_apart
 from policy_cache.text.words import visible
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def collect(
             dearest.add((record.scope, record.session), plain)
     simulation = observed.finish()
 
-    names = [visible(policy.name) for policy in policies]
+    names = [visible(name) for name in told_apart(policy.name for policy in policies)]
     ways = _ways(simulation, names)
     drawn = {key: Drawn(engines, scales, text=text) for key in dearest.sums}
     observed = Observed(engines, scales)

@@ -10,13 +10,12 @@ from importlib.resources import files
 from string import Template
 from typing import TYPE_CHECKING
 
-from policy_cache.errors import PolicyCacheError
 from policy_cache.report.forecast import HEAD, cells, opening, warnings
 from policy_cache.report.misses import ESTIMATE, TITLES, ordered
 from policy_cache.report.misses import warnings as missed_warnings
+from policy_cache.report.page import costs, switches
 from policy_cache.report.page.drawn import MOST_BLOCKS, MOST_TURNS
-from policy_cache.report.page.figures import costs, tokens
-from policy_cache.report.page.switches import picture, rows
+from policy_cache.report.page.headline import headline
 from policy_cache.text.amounts import counted, usd
 from policy_cache.text.styled import plain
 
@@ -24,44 +23,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from policy_cache.misses.ledger import Misses
-    from policy_cache.report.page.figures import Figure
     from policy_cache.report.page.values import DrawnSession, Page, Treated
 
 
-class PageError(PolicyCacheError):
-    """A page that cannot be made."""
-
-
-def plotly() -> str:
-    """The script that draws charts.
-
-    Raises:
-        PageError: It is not installed.
-    """
-    try:
-        from plotly.offline import get_plotlyjs  # noqa: PLC0415, an extra
-    except ImportError:
-        raise PageError("a page needs Plotly: pip install 'policy-cache[report]'") from None
-    script: str = get_plotlyjs()
-    return script
-
-
 def document(page: Page) -> str:
-    """The HTML of a page; it holds everything that it needs, and is forbidden to load anything.
-
-    Raises:
-        PageError: Plotly is not installed.
-    """
-    draws, acts = plotly(), _file("page.js")
-    bars = costs(page)
+    """The HTML of a page; it holds everything that it needs, and is forbidden to load anything."""
+    style, script = _file("page.css"), _file("page.js")
     return Template(_file("page.html")).substitute(
-        policy=_security(draws, acts),
-        style=_file("page.css"),
+        policy=_security(style, script),
+        style=style,
         name=escape(page.name),
+        headline=escape(headline(page.simulation, page.policies)),
         opening="".join(f"<p>{escape(line)}</p>\n" for line in _opening(page)),
         warnings=_list(warnings(page.simulation, page.summary)),
+        bars=costs.picture(costs.bars(page)),
         costs=_table("Tokens and cost of the prompts", HEAD, cells(page.simulation, page.policies)),
-        unpriced="" if bars["data"] else "hidden",
         sessions="" if page.sessions else "hidden",
         unchanged="" if page.switches.pairs else "hidden",
         switches=_switches(page),
@@ -70,9 +46,8 @@ def document(page: Page) -> str:
         ),
         estimate=escape(ESTIMATE),
         limits=f"At most {MOST_TURNS:,} requests of a session are drawn, and {MOST_BLOCKS:,} blocks of them.",
-        data=_data(page, bars),
-        plotly=draws,
-        script=acts,
+        data=_data(page),
+        script=script,
     )
 
 
@@ -80,16 +55,16 @@ def _file(name: str) -> str:
     return files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
-def _security(*scripts: str) -> str:
-    """Only these scripts run, and nothing is fetched."""
-    hashes = " ".join(
-        f"'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'" for script in scripts
-    )
-    # Plotly writes style sheets as it draws.
+def _security(style: str, script: str) -> str:
+    """Only this style and this script count, and nothing is fetched."""
     return (
-        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; "
+        f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
 
 
 def _opening(page: Page) -> list[str]:
@@ -131,27 +106,26 @@ def _misses(page: Page, policy: str, misses: Misses) -> str:
 
 def _switches(page: Page) -> str:
     head = ("switch", "number", "cost against staying")
-    return picture(page.switches) + _table("Switches of model, by pair", head, rows(page.switches))
+    table = _table("Switches of model, by pair", head, switches.rows(page.switches))
+    return switches.picture(page.switches) + table
 
 
-def _data(page: Page, bars: Figure) -> str:
+def _data(page: Page) -> str:
     """What the script draws. A data block ends at the first `</script`, and is no place for a `<`."""
     data = {
         "ways": page.ways,
-        "costs": bars,
-        "sessions": [_session(session, len(page.ways)) for session in page.sessions],
+        "sessions": [_session(session) for session in page.sessions],
     }
     return json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
 
 
-def _session(session: DrawnSession, ways: int) -> dict[str, object]:
+def _session(session: DrawnSession) -> dict[str, object]:
     return {
         "name": session.name,
         "model": session.model,
         "requests": session.requests,
         "cost": usd(session.cost),
         "blocks": session.blocks,
-        "tokens": [tokens(session, way) for way in range(ways)],
         "turns": [
             {"where": turn.where, "at": round(turn.at, 3), "ways": [_treated(way) for way in turn.ways]}
             for turn in session.turns
@@ -162,7 +136,9 @@ def _session(session: DrawnSession, ways: int) -> dict[str, object]:
 def _treated(way: Treated | None) -> dict[str, object] | None:
     if way is None:
         return None
+    outcome = way.outcome
     return {
+        "tokens": (outcome.read, outcome.write_1h, outcome.write_5m, outcome.uncached),
         "blocks": _runs(way.blocks),
         "states": way.states,
         "breakpoints": way.breakpoints,

@@ -88,7 +88,7 @@ class Page(NamedTuple):
 
     Attributes:
         name: What the trace is called.
-        policies: The names of the policies.
+        policies: What the policies are called: as much of their paths as tells them apart.
         simulation: What they would have cost.
         summary: What reading the trace met with.
         misses: What each policy leaves unread.
