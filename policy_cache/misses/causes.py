@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from policy_cache.misses.difference import change_at, common_blocks
 from policy_cache.text.words import word
@@ -46,11 +46,13 @@ class Request(NamedTuple):
 
     Attributes:
         route: Where it went.
+        given: What the router was given.
         sent: What was sent.
         turn: What it did to the cache; None where that is not modelled.
     """
 
     route: Route
+    given: dict[str, Any]
     sent: Sent
     turn: Turn | None
 
@@ -68,12 +70,24 @@ class Loss(NamedTuple):
         cause: Why it was not read.
         location: What changed, or the block that it ends with.
         words: The cause in words.
+        helpless: Whether no marker could have helped, though one helps against most of that cause.
+        outlived: The block of an entry that has expired, and that one for an hour would have outlived.
     """
 
     end: int
     cause: Cause
     location: Location
     words: str
+    helpless: bool = False
+    outlived: int | None = None
+
+
+class _Shortfall(NamedTuple):
+    """Why an entry was not read; `hour` says whether one for an hour would have been."""
+
+    cause: Cause
+    words: str
+    hour: bool = False
 
 
 def losses(before: Request, after: Request, hit: int) -> Iterator[Loss]:
@@ -103,11 +117,13 @@ def losses(before: Request, after: Request, hit: int) -> Iterator[Loss]:
             yield Loss(ends[reach], "model_switched", ("model",), _switch(before, after))
             known = reach
     elif left is not None:
-        cause, words = _shortfall(before.turn, turn, left)
-        location = blocks[left.block].location
-        if cause == "unexplained" and before.name != after.name:
-            cause, location, words = "model_switched", ("model",), _switch(before, after)
-        yield Loss(ends[left.block], cause, location, words)
+        short = _shortfall(before, before.turn, after, turn, left)
+        if short.cause == "unexplained" and before.name != after.name:
+            yield Loss(ends[left.block], "model_switched", ("model",), _switch(before, after))
+        else:
+            outlived = left.block if short.hour else None
+            location = blocks[left.block].location
+            yield Loss(ends[left.block], short.cause, location, short.words, outlived=outlived)
         known = left.block
     changed = _changed(before, after, turn, common)
     # Where a change leaves too little to cache, or the conversation ends, no breakpoint would have helped.
@@ -128,8 +144,8 @@ def _uncovered(before: Request, after: Request, turn: Turn, known: int, reach: i
     """What both requests have, and the one before left no entry of."""
     blocks, ends = turn.prompt.blocks, turn.prompt.prefix.ends
     minimum = after.route.minimum
-    words = ""
-    if ends[reach] < minimum:
+    words, small = "", ends[reach] < minimum
+    if small:
         words = f"the {ends[reach]:,} tokens up to here are below the model's minimum of {minimum:,}"
     elif before.turn is not None:
         marked = [i for i in range(known + 1, reach + 1) if before.turn.prompt.blocks[i].ttl]
@@ -137,7 +153,7 @@ def _uncovered(before: Request, after: Request, turn: Turn, known: int, reach: i
             short = f"{ends[marked[-1]]:,} tokens, below the model's minimum of {minimum:,}"
             words = f"the request before had its last breakpoint up to here at {short}"
     if words:
-        return Loss(ends[reach], "below_minimum", blocks[reach].location, words)
+        return Loss(ends[reach], "below_minimum", blocks[reach].location, words, helpless=small)
     words = (
         f"the request before had no breakpoint {'up to' if known < 0 else 'between what was read and'} here"
     )
@@ -165,29 +181,34 @@ def _changed(before: Request, after: Request, turn: Turn, common: int) -> Loss |
     return Loss(min(start + lost, ends[-1]), change.cause, change.location, words)
 
 
-def _shortfall(before: Turn, after: Turn, entry: EntryRef) -> tuple[Cause, str]:
-    """Why a prompt that begins with an entry of the request before did not read it: its cause, in words."""
+def _shortfall(earlier: Request, before: Turn, later: Request, after: Turn, entry: EntryRef) -> _Shortfall:
+    """Why a prompt that begins with an entry of the request before did not read it."""
     positions = after.prompt.prefix.positions
     behind = [index for index in after.prompt.breakpoints if index >= entry.block]
     if not behind:
-        return "no_breakpoint", "this request has none at or behind the entry that ends here"
+        return _Shortfall("no_breakpoint", "this request has none at or behind the entry that ends here")
+    away = min(positions[index] for index in behind) - positions[entry.block]
+    found = away < after.rules.lookback
+    unready = entry in before.plan.writes and after.at < before.available
     late = after.at - before.at - before.rules.seconds(entry.ttl)
     if late >= 0:
-        kept = after.at - before.at < before.rules.long
-        hour = "; 1h would have kept it" if kept else ""
-        return "expired", f"the {entry.ttl} entry that ends here had expired {late:,.0f} s before{hour}"
-    away = min(positions[index] for index in behind) - positions[entry.block]
-    if away >= after.rules.lookback:
-        return "lookback", (
+        # Its cache is another one where the model was switched, whatever lives there.
+        takes = earlier.name == later.name and "1h" in earlier.route.ttls
+        hour = takes and after.at - before.at < before.rules.long and found and not unready
+        words = f"the {entry.ttl} entry that ends here had expired {late:,.0f} s before"
+        return _Shortfall("expired", words + ("; 1h would have kept it" if hour else ""), hour)
+    if not found:
+        return _Shortfall(
+            "lookback",
             f"the entry that ends here is {away} positions before the next breakpoint, "
-            f"which looks back {after.rules.lookback - 1}"
+            f"which looks back {after.rules.lookback - 1}",
         )
-    if entry in before.plan.writes and after.at < before.available:
+    if unready:
         wait = before.available - after.at
-        return "not_readable_yet", f"the entry that ends here became readable {wait:,.1f} s later"
+        return _Shortfall("not_readable_yet", f"the entry that ends here became readable {wait:,.1f} s later")
     if entry in before.plan.reads and not before.rules.prolonged:
-        return "expired", f"the {entry.ttl} entry that ends here had expired: a read does not prolong it"
-    return (
-        "unexplained",
-        "the entry that ends here should have been read; it was evicted, or is somewhere else",
+        words = f"the {entry.ttl} entry that ends here had expired: a read does not prolong it"
+        return _Shortfall("expired", words)
+    return _Shortfall(
+        "unexplained", "the entry that ends here should have been read; it was evicted, or is somewhere else"
     )

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from dataclasses import dataclass
 from decimal import Decimal
-from heapq import heappush, heappushpop
-from itertools import count
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from policy_cache.cache.cost import cost
 from policy_cache.cache.explicit import CacheModel, CacheOutcome
@@ -17,11 +14,15 @@ from policy_cache.cache.reader import Readers, marked
 from policy_cache.errors import RequestError
 from policy_cache.forecast.caches import Caches
 from policy_cache.forecast.result import added
+from policy_cache.lifetimes import Lifetimes
 from policy_cache.live.engine import Engine
 from policy_cache.misses.causes import Request, Turn, losses
 from policy_cache.misses.difference import Sent
+from policy_cache.misses.groups import Groups, Session, placers_of
+from policy_cache.misses.kept import MOST_KEPT, Kept, Miss
 from policy_cache.providers.cache_rules import ExplicitRules
 from policy_cache.providers.price_map import prices_of
+from policy_cache.request.prompt import Prompt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,14 +30,12 @@ if TYPE_CHECKING:
     from policy_cache.cache.prompt import CachedPrompt
     from policy_cache.cache.scale import Scale
     from policy_cache.misses.difference import Cause
+    from policy_cache.misses.groups import MissGroup
+    from policy_cache.misses.kept import CauseTotal
     from policy_cache.providers.prices import Prices
     from policy_cache.providers.resolve import Route
-    from policy_cache.request.location import Location
     from policy_cache.trace.record import TraceRecord
     from policy_cache.usage.usage import CacheUsage
-
-MOST_KEPT = 100
-"""Misses that are kept of each cause, the dearest; and of all, the first."""
 
 # What is remembered of sessions, in tokens; a block takes up as much as so many.
 _MOST_TOKENS = 20_000_000
@@ -44,87 +43,6 @@ _PER_BLOCK = 64
 
 # By how much of the prompt an estimated size may miss a reported one.
 _SLACK = 0.05
-
-
-@dataclass(frozen=True, slots=True)
-class Miss:
-    """Tokens of a request that could have been read, and were not, for one cause.
-
-    Attributes:
-        where: The request's file and line.
-        session: Its conversation.
-        cause: Why they were not read.
-        location: What changed, or where the entry ends that was not read; empty where no place is to blame.
-        detail: The cause in words; never a prompt's own.
-        tokens: How many.
-        cost: What they cost beyond the price of reading them, in USD; None where the price is unknown.
-    """
-
-    where: str
-    session: str
-    cause: Cause
-    location: Location
-    detail: str
-    tokens: int
-    cost: Decimal | None
-
-
-@dataclass(slots=True)
-class CauseTotal:
-    """What one cause cost in all.
-
-    Attributes:
-        requests: How many requests it struck.
-        tokens: How many tokens they did not read because of it.
-        cost: What these cost beyond the price of reading them, in USD; None where a price is unknown.
-    """
-
-    requests: int = 0
-    tokens: int = 0
-    cost: Decimal | None = Decimal(0)
-
-    def add(self, miss: Miss) -> None:
-        """Add a request's miss."""
-        self.requests += 1
-        self.tokens += miss.tokens
-        self.cost = added(self.cost, miss.cost)
-
-
-class Kept:
-    """The sum for each cause, and some of the misses: of each cause the dearest, and of all the first.
-
-    Attributes:
-        causes: The sums.
-    """
-
-    def __init__(self, most: int) -> None:
-        """Keep no more misses than this of each kind."""
-        self.causes: dict[Cause, CauseTotal] = {}
-        self._most = most
-        self._order = count()
-        self._first: list[tuple[int, Miss]] = []
-        self._dearest: dict[Cause, list[tuple[Decimal, int, int, Miss]]] = {}
-
-    def add(self, miss: Miss) -> None:
-        """Take a miss."""
-        self.causes.setdefault(miss.cause, CauseTotal()).add(miss)
-        number = next(self._order)
-        if len(self._first) < self._most:
-            self._first.append((number, miss))
-        dearest = self._dearest.setdefault(miss.cause, [])
-        entry = (miss.cost or Decimal(0), miss.tokens, -number, miss)
-        if len(dearest) < self._most:
-            heappush(dearest, entry)
-        else:
-            heappushpop(dearest, entry)
-
-    @property
-    def misses(self) -> tuple[Miss, ...]:
-        """The misses that were kept, the dearest first."""
-        kept = dict(self._first)
-        kept |= {-number: miss for heap in self._dearest.values() for _, _, number, miss in heap}
-        order = sorted(kept.items(), key=lambda item: (-(item[1].cost or 0), -item[1].tokens, item[0]))
-        return tuple(miss for _, miss in order)
 
 
 class Misses:
@@ -162,25 +80,41 @@ class Misses:
             router: What tells where requests go, where there is no policy.
             scales: For a model, its own tokens for each estimated one.
             session: The only session to look at; the others still fill the caches.
-            most: Misses to keep of each cause, the dearest; and of all, the first.
+            most: Misses to keep of each cause, the dearest; and of all, the first. So many groups, too.
         """
         self.requests = self.sessions = self.missed = self.tokens = 0
         self.unmodelled: Counter[str] = Counter()
         self.unread: Counter[str] = Counter()
         self.unpriced: set[str] = set()
-        self._engine = engine
+        self._now, self._scope = 0.0, ""
+        # It learns what `ttl: auto` means from this trace alone, and only from what came before.
+        self._engine = engine and engine.learning(
+            Lifetimes(clock=lambda: self._now, scope=lambda: self._scope)
+        )
         self._router = engine or router or Engine.passing()
         self._readers = Readers(scales or {})
         self._session = session
         self._kept = Kept(most)
+        self._groups = Groups(most)
+        self._most = most
         self._caches: Caches[CacheModel | None] = Caches(_cache)
         self._known_prices: dict[str, Prices | None] = {}
-        self._sessions: Memo[tuple[str, str], Request] = Memo(_MOST_TOKENS)
+        self._sessions: Memo[tuple[str, str], Session] = Memo(_MOST_TOKENS)
 
     @property
     def kept(self) -> tuple[Miss, ...]:
         """The misses that were kept, the dearest first."""
         return self._kept.misses
+
+    @property
+    def groups(self) -> tuple[MissGroup, ...]:
+        """The misses by session and cause, the dearest first: as many as were kept."""
+        return self._groups.dearest
+
+    @property
+    def group_count(self) -> int:
+        """How many groups there are in all."""
+        return self._groups.number
 
     @property
     def causes(self) -> Mapping[Cause, CauseTotal]:
@@ -198,23 +132,31 @@ class Misses:
         except RequestError as error:
             self.unread[str(error)] += 1
             return
+        self._now, self._scope = record.at, record.scope
         plain = self._readers.read(record.request, route, record.scope)
         sent, prompt = record.request, plain
         if self._engine is not None:
             sent, prompt = self._readers.sent(self._engine, sent, plain, route)
         seen = record.request if prompt is plain else sent
-        request = Request(route, Sent(seen, prompt), self._turn(record, route, marked(prompt, sent, route)))
+        turn = self._turn(record, route, marked(prompt, sent, route))
+        request = Request(route, record.request, Sent(seen, prompt), turn)
+        if turn is not None:
+            self._learn(request, turn, sent)
         key = (record.scope, record.session)
-        before = self._sessions.get(key)
-        self._sessions.put(key, request, prompt.tokens + _PER_BLOCK * len(prompt.blocks))
+        session = self._sessions.get(key)
+        before = None if session is None else session.last
+        if session is None:
+            session = Session(request)
+        session.last = request
+        self._sessions.put(key, session, prompt.tokens + _PER_BLOCK * len(prompt.blocks))
         if self._session not in {None, record.session}:
             return
-        if request.turn is None:
+        if turn is None:
             self.unmodelled[request.name] += 1
             return
         self.requests += 1
         self.sessions += before is None
-        self._judge(record, before, request, request.turn)
+        self._judge(record, session, before, request, turn)
 
     def _turn(self, record: TraceRecord, route: Route, prompt: CachedPrompt) -> Turn | None:
         rules, cache = route.marked, self._caches.of(route, record)
@@ -225,23 +167,47 @@ class Misses:
         cache.commit(plan, available)
         return Turn(prompt, plan, record.at, available, rules)
 
-    def _judge(self, record: TraceRecord, before: Request | None, request: Request, turn: Turn) -> None:
+    def _learn(self, request: Request, turn: Turn, sent: dict[str, Any]) -> None:
+        """Learn for `ttl: auto`, as a router would from the answer."""
+        if self._engine is None or not self._engine.learns:
+            return
+        route, done = request.route, turn.plan.outcome
+        self._engine.lifetimes.learn(
+            Prompt(request.given, route.shape),
+            route,
+            route.markers_of(Prompt(sent, route.shape)),
+            at=turn.at,
+            read=done.read,
+            written=done.write_5m + done.write_1h,
+        )
+
+    def _judge(
+        self, record: TraceRecord, session: Session, before: Request | None, request: Request, turn: Turn
+    ) -> None:
         recorded = record.usage if self._engine is None else None
         bill = _modelled(turn) if recorded is None or not recorded.prompt else _reported(turn, recorded)
         whole = bill.outcome.total
         self.tokens += whole
-        if before is None:
-            return
         prices = self._prices(request)
+        if prices is None and before is not None:
+            self.unpriced.add(request.name)
         rates = None if prices is None else prices.for_prompt(whole)
-        at, missed = bill.outcome.read, False
-        for loss in losses(before, request, bill.hit):
+        at, missed, again = bill.outcome.read, False, bill.outcome.write_5m
+        for loss in () if before is None else losses(before, request, bill.hit):
             end = min(round(loss.end * bill.factor), whole)
             if end > at:
                 cost = None if rates is None else bill.cost(at, end, rates)
-                where, session = record.where, record.session
-                self._kept.add(Miss(where, session, loss.cause, loss.location, loss.words, end - at, cost))
+                where, name = record.where, record.session
+                miss = Miss(where, name, loss.cause, loss.location, loss.words, end - at, cost)
+                self._kept.add(miss)
+                placers = None
+                if loss.outlived is not None and before is not None and self._most:
+                    placers = placers_of(self._engine, before, loss.outlived)
+                    again -= bill.outcome.between(at, end).write_5m
+                self._groups.add(session, miss, helpless=loss.helpless, placers=placers)
                 at, missed = end, True
+        if "1h" in request.route.ttls:
+            session.writes.dearer = added(session.writes.dearer, _dearer(again, rates))
         self.missed += missed
 
     def _prices(self, request: Request) -> Prices | None:
@@ -249,15 +215,22 @@ class Misses:
             self._known_prices[request.name] = prices_of(
                 request.route.model, request.route.provider, writes=True
             )
-        prices = self._known_prices[request.name]
-        if prices is None:
-            self.unpriced.add(request.name)
-        return prices
+        return self._known_prices[request.name]
 
 
 def _cache(route: Route, _: Mapping[str, object]) -> CacheModel | None:
     """The cache of a route; None where it takes no `cache_control`."""
     return CacheModel(route.marked) if isinstance(route.marked, ExplicitRules) else None
+
+
+def _dearer(tokens: int, rates: Prices | None) -> Decimal | None:
+    """What it costs more to write tokens for an hour than for five minutes, in USD."""
+    if not tokens:
+        return Decimal(0)
+    if rates is None:
+        return None
+    hour, short = cost(CacheOutcome(write_1h=tokens), rates), cost(CacheOutcome(write_5m=tokens), rates)
+    return None if hour is None or short is None else hour - short
 
 
 class _Bill(NamedTuple):

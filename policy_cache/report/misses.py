@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from policy_cache.forecast.result import added
 from policy_cache.report.diagnostics.render import FORMAT_VERSION
 from policy_cache.report.forecast import grid, price_warnings, trace_warnings
+from policy_cache.report.mends import change, mend
 from policy_cache.request.location import place
 from policy_cache.text.amounts import counted, counted_tokens, usd
 from policy_cache.text.styled import Span
@@ -13,10 +16,11 @@ from policy_cache.text.words import visible, word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from decimal import Decimal
 
     from policy_cache.misses.difference import Cause
-    from policy_cache.misses.ledger import CauseTotal, Miss, Misses
+    from policy_cache.misses.groups import MissGroup
+    from policy_cache.misses.kept import CauseTotal, Miss
+    from policy_cache.misses.ledger import Misses
     from policy_cache.trace.reader import TraceSummary
 
 TITLES: Mapping[Cause, str] = {
@@ -55,6 +59,24 @@ ESTIMATE = (
 
 def line(miss: Miss) -> Iterator[Span]:
     """A miss on one line."""
+    yield from _cause(miss)
+    session = f", session {word(miss.session)}" if miss.session else ""
+    yield Span(f" ({counted_tokens(miss.tokens)}, {usd(miss.cost)}{session})\n")
+
+
+def group(misses: MissGroup) -> Iterator[Span]:
+    """The misses of a session for one cause: the first one, how much they are, and what would mend them."""
+    first = misses.first
+    yield from _cause(first)
+    session = f" of session {word(first.session)}" if first.session else ""
+    number = counted(misses.requests, "request")
+    yield Span(f"\n  {number}{session}: {counted_tokens(misses.tokens)}, {usd(misses.cost)}\n")
+    yield Span("  mend: ", "help")
+    yield Span(f"{mend(misses)}\n")
+
+
+def _cause(miss: Miss) -> Iterator[Span]:
+    """Where a miss is, and why."""
     at = place(miss.location) if miss.location else ""
     words = visible(miss.detail)
     if miss.cause in _PLACED and at:
@@ -64,12 +86,11 @@ def line(miss: Miss) -> Iterator[Span]:
     yield Span(visible(miss.where), "location")
     yield Span(": ")
     yield Span(f"miss[{miss.cause}]", "warning")
-    session = f", session {word(miss.session)}" if miss.session else ""
-    yield Span(f": {words} ({counted_tokens(miss.tokens)}, {usd(miss.cost)}{session})\n")
+    yield Span(f": {words}")
 
 
-def full(misses: Misses, shown: Sequence[Miss], summary: TraceSummary, name: str) -> Iterator[Span]:
-    """What was looked at, what each cause cost, and the dearest misses."""
+def full(misses: Misses, shown: Sequence[MissGroup], summary: TraceSummary, name: str) -> Iterator[Span]:
+    """What was looked at, what each cause cost, and the dearest groups of misses."""
     yield Span(
         f"{visible(name)}: {misses.missed:,} of {counted(misses.requests, 'request')} "
         f"in {counted(misses.sessions, 'session')} did not read all that they could\n"
@@ -80,10 +101,24 @@ def full(misses: Misses, shown: Sequence[Miss], summary: TraceSummary, name: str
     yield Span("\n")
     yield from causes(misses)
     yield Span(f"{ESTIMATE}\n\n", "dim")
-    yield from lines(shown)
-    number = sum(total.requests for total in misses.causes.values())
-    if len(shown) < number:
-        yield Span(f"and {number - len(shown):,} more; --limit shows them\n", "dim")
+    for each in shown:
+        yield from group(each)
+    if len(shown) < misses.group_count:
+        yield Span(f"and {_rest(misses, shown)}; --limit shows them\n", "dim")
+
+
+def _rest(misses: Misses, shown: Sequence[MissGroup]) -> str:
+    """The groups that are not shown, in one: what all misses come to, less those that are."""
+    totals = misses.causes.values()
+    requests = sum(total.requests for total in totals) - sum(one.requests for one in shown)
+    tokens = sum(total.tokens for total in totals) - sum(one.tokens for one in shown)
+    cost: Decimal | None = Decimal(0)
+    for total in totals:
+        cost = added(cost, total.cost)
+    for one in shown:
+        cost = added(cost, None if one.cost is None else -one.cost)
+    more = f"{misses.group_count - len(shown):,} more"
+    return f"{more}: {counted(requests, 'request')}, {counted_tokens(tokens)}, {usd(cost)}"
 
 
 def lines(shown: Iterable[Miss]) -> Iterator[Span]:
@@ -114,7 +149,9 @@ def warnings(misses: Misses, summary: TraceSummary) -> Iterator[str]:
     yield from price_warnings(misses.unpriced)
 
 
-def as_json(misses: Misses, shown: Sequence[Miss], summary: TraceSummary) -> dict[str, object]:
+def as_json(
+    misses: Misses, shown: Sequence[Miss], groups: Sequence[MissGroup], summary: TraceSummary
+) -> dict[str, object]:
     """Everything that was misses; costs in USD, unknown ones as null."""
     return {
         "format_version": FORMAT_VERSION,
@@ -143,6 +180,23 @@ def as_json(misses: Misses, shown: Sequence[Miss], summary: TraceSummary) -> dic
                 "cost_usd": _number(miss.cost),
             }
             for miss in shown
+        ],
+        "groups": [
+            {
+                "session": each.first.session,
+                "cause": each.first.cause,
+                "title": TITLES[each.first.cause],
+                "requests": each.requests,
+                "tokens": each.tokens,
+                "cost_usd": _number(each.cost),
+                "where": each.first.where,
+                "location": place(each.first.location) if each.first.location else None,
+                "detail": visible(each.first.detail),
+                "change": change(each),
+                "mended_requests": None if each.hour is None else each.hour.requests,
+                "saved_usd": None if each.hour is None else _number(each.hour.saved),
+            }
+            for each in groups
         ],
         "warnings": [*warnings(misses, summary)],
         "note": ESTIMATE,

@@ -40,7 +40,7 @@ trace.jsonl:2: miss[no_breakpoint]: $['messages'][0]['content']: the request bef
 up to here (2,292 tokens, $0.0118, session a)
 """
 
-FULL = f"""\
+FULL = """\
 trace.jsonl: 2 of 3 requests in 1 session did not read all that they could
 
 cause                      requests  tokens     cost
@@ -49,7 +49,15 @@ no breakpoint there               1   2,292  $0.0118
 A cost is what the tokens were billed beyond the price of reading them: what mending its cause saves is \
 an estimate.
 
-{CONCISE}"""
+trace.jsonl:3: miss[system_changed]: first differing block $['system'] changed at character 6,001: \
+looks like a clock
+  1 request of session a: 3,440 tokens, $0.0157
+  mend: move what changes behind the system prompt, or `split_text` before it
+trace.jsonl:2: miss[no_breakpoint]: $['messages'][0]['content']: the request before had no breakpoint \
+up to here
+  1 request of session a: 2,292 tokens, $0.0118
+  mend: a target there
+"""
 
 
 def test_everything_for_a_person(run, save):
@@ -62,6 +70,59 @@ def test_a_line_for_each_miss(run, save):
     save("trace.jsonl", jsonl(*conversation()))
     ran = run("misses", "--output-format", "concise", "trace.jsonl")
     assert (ran.code, ran.out, ran.err) == (1, CONCISE, "")
+
+
+FIVE_MINUTES = """\
+version: 1
+name: five
+rules:
+  - name: conversation
+    targets: [system, messages.previous_turn, messages.last]
+    action: {add_cache_control: {}}
+"""
+
+
+def pauses(*gaps, session="a"):
+    """A conversation of as many turns as pauses, and one."""
+    said, at, found = [text(60)], 0.0, []
+    for gap in (0.0, *gaps):
+        at += gap
+        found.append(record(at, *said, session=session, clock=session))
+        said += [text(60), text(60)]
+    return found
+
+
+def test_many_misses_of_one_cause_are_one_entry(run, save):
+    save("five.yaml", FIVE_MINUTES)
+    save("trace.jsonl", jsonl(*pauses(*[310] * 79, 4000)))
+    ran = run("misses", "--policy", "five.yaml", "trace.jsonl")
+    assert len(ran.out.splitlines()) == 9
+    assert ran.out.endswith(
+        "\ntrace.jsonl:2: miss[expired]: $['messages'][0]['content']: the 5m entry that ends here had "
+        "expired 10 s before; 1h would have kept it\n"
+        "  80 requests of session a: 700,560 tokens, $2.4169\n"
+        "  mend: `ttl: 1h` on `conversation`: 79 of 80, saves about $2.29\n"
+    )
+    ran = run("misses", "--policy", "five.yaml", "--output-format", "json", "trace.jsonl")
+    (group,) = json.loads(ran.out)["groups"]
+    assert (group["requests"], group["change"]) == (80, "`ttl: 1h` on `conversation`")
+    assert (group["mended_requests"], round(group["saved_usd"], 2)) == (79, 2.29)
+    ran = run("misses", "--policy", "five.yaml", "--output-format", "concise", "--limit", "80", "trace.jsonl")
+    assert len(ran.out.splitlines()) == 80
+
+
+def test_further_groups_are_added_up(run, save):
+    save("five.yaml", FIVE_MINUTES)
+    sent = [*pauses(310, 310), *pauses(310, session="b"), *pauses(310, session="c")]
+    save("trace.jsonl", jsonl(*sorted(sent, key=lambda one: one["ts"])))
+    ran = run("misses", "--policy", "five.yaml", "--limit", "1", "trace.jsonl")
+    assert ran.out.splitlines()[-1].startswith("and 2 more: 2 requests, ")
+
+
+def test_the_markers_of_the_client_are_named_as_sent(run, save):
+    save("trace.jsonl", jsonl(*map(marked, pauses(310, 310))))
+    ran = run("misses", "--as-sent", "trace.jsonl")
+    assert "  mend: `ttl: 1h` on the client's markers: 2 of 2, saves about $" in ran.out
 
 
 def test_the_dearest_only(run, save):
@@ -77,12 +138,19 @@ def test_as_json(run, save):
     assert ran.code == 1
     assert list(found) == [
         "format_version", "requests", "sessions", "missed_requests", "prompt_tokens",
-        "causes", "misses", "warnings", "note",
+        "causes", "misses", "groups", "warnings", "note",
     ]  # fmt: skip
     assert (found["requests"], found["sessions"], found["missed_requests"]) == (3, 1, 2)
     (miss,) = found["misses"]
     assert list(miss) == ["where", "session", "cause", "location", "detail", "tokens", "cost_usd"]
     assert (miss["where"], miss["session"], miss["cause"]) == ("trace.jsonl:3", "a", "system_changed")
+    (group,) = found["groups"]
+    assert list(group) == [
+        "session", "cause", "title", "requests", "tokens", "cost_usd", "where", "location", "detail",
+        "change", "mended_requests", "saved_usd",
+    ]  # fmt: skip
+    assert (group["where"], group["requests"], group["tokens"]) == ("trace.jsonl:3", 1, 3440)
+    assert (group["mended_requests"], group["saved_usd"]) == (None, None)
     assert list(found["causes"][0]) == ["cause", "title", "requests", "tokens", "cost_usd"]
     assert SECRET not in ran.out
 

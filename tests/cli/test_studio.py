@@ -76,6 +76,42 @@ def test_it_serves_the_page_until_it_is_interrupted(save, folder, serving):
     assert err.count("\n") == 1
 
 
+def test_files_are_told_without_options(save, serving):
+    save("policy.yaml", POLICY)
+    save("request", AGENT)
+    save("trace.jsonl", json.dumps(json.loads(AGENT)) + "\n")
+    found = serving("trace.jsonl", "request", "policy.yaml").ask("start")
+    assert (found["policy"], found["file"]) == (POLICY, True)
+    assert found["requests"][0] == "request"
+    assert found["requests"][-1] == "trace.jsonl:1: anthropic/claude-sonnet-4-5, 8 messages"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["a.yaml", "b.yml"], "one file is taken for --policy, and two are given: a.yaml and b.yml"),
+        (
+            ["a.yaml", "--policy", "b.yml"],
+            "one file is taken for --policy, and two are given: --policy b.yml and a.yaml",
+        ),
+        (
+            ["q.json", "--request", "r.json"],
+            "one file is taken for --request, and two are given: --request r.json and q.json",
+        ),
+        (
+            ["t.jsonl", "--trace", "u.jsonl"],
+            "one file is taken for --trace, and two are given: --trace u.jsonl and t.jsonl",
+        ),
+        (["-"], "what is -? Write `--request -` or `--trace -`"),
+    ],
+)
+@pytest.mark.usefixtures("folder")
+def test_one_file_of_each_kind_is_taken(run, arguments, said):
+    ran = run("studio", "--no-open", *arguments)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.endswith(f"\nError: {said}\n")
+
+
 def test_a_catalog_of_ones_own(save, serving):
     file = save("catalog.yaml", "version: 1\nroutes: [{name: anthropic, breakpoints: 2}]\n")
     found = serving("--catalog", file).ask("evaluate", policy=POLICY, request=AGENT, pause=60)

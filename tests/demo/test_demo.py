@@ -2,8 +2,12 @@
 
 import importlib.util
 import logging
+import os
+import pty
+import re
 import subprocess
 import sys
+from contextlib import suppress
 from decimal import Decimal
 from itertools import pairwise
 
@@ -11,7 +15,8 @@ import pytest
 
 from policy_cache import Engine
 from policy_cache.cache.cost import cost
-from policy_cache.demo import DemoError, DemoResult, report, run_demo
+from policy_cache.cli.main import main
+from policy_cache.demo import DemoError, DemoResult, Step, report, run_demo
 from policy_cache.demo.conversation import reply, requests
 from policy_cache.providers.prices import list_prices
 from policy_cache.text.styled import ansi, plain
@@ -160,6 +165,58 @@ def test_litellm_is_silent_and_left_as_it_was(capfd):
 def test_a_proxy_in_the_environment_is_not_asked(monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     assert run_demo(Engine.from_text(DISABLED)).saving == 0
+
+
+STEPS = """\
+starting a provider on this machine
+importing litellm, which takes some seconds
+sending 8 requests without the policy
+sending 8 requests with the policy
+"""
+
+
+def test_what_is_being_done_is_told():
+    told = []
+    run_demo(tell=told.append)
+    counted = [
+        Step(f"sending 8 requests {how} the policy", number, 8)
+        for how in ("without", "with")
+        for number in range(9)
+    ]
+    assert told == [Step(line) for line in STEPS.splitlines()[:2]] + counted
+
+
+def test_the_command_says_what_it_does_on_standard_error(capsys, result):
+    with pytest.raises(SystemExit) as left:
+        main(["demo"])
+    out, err = capsys.readouterr()
+    assert (left.value.code, err) == (0, STEPS)
+    assert out == plain(report(result))
+
+
+def test_on_a_terminal_the_requests_are_counted():
+    """As a user sees it: everything is drawn on standard error, and redrawn, and nothing of it elsewhere."""
+    screen, terminal = pty.openpty()
+    program = subprocess.Popen(
+        [sys.executable, "-m", "policy_cache", "demo"],
+        stdout=subprocess.PIPE,
+        stderr=terminal,
+        env=os.environ | {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "TERM": "xterm", "COLUMNS": "100"},
+    )
+    os.close(terminal)
+    drawn = b""
+    with suppress(OSError):  # a terminal that nobody writes to any more
+        while read := os.read(screen, 65_536):
+            drawn += read
+    os.close(screen)
+    out, _ = program.communicate(timeout=60)
+    assert program.returncode == 0
+    assert out.startswith(b"8 requests of one agent, ")
+    assert b"\x1b[" not in out
+    seen = drawn.decode()
+    assert re.search(r"importing litellm, which takes some seconds\S* \S*0:00:0[1-9]", seen)
+    for how in ("without", "with"):
+        assert f"sending 8 requests {how} the policy: 8 of 8" in seen
 
 
 def test_importing_the_demo_imports_nothing_it_needs():

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     type=click.IntRange(min=0),
     default=20,
     show_default=True,
-    help="How many misses to show, the dearest first.",
+    help="How many groups to show, or misses where each has a line; the dearest first.",
 )
 @click.option(
     "--output-format", type=click.Choice(["full", "concise", "json"]), default="full", show_default=True
@@ -47,9 +47,10 @@ def command(
 ) -> None:
     """Say why the requests of TRACE did not read what they could have, and what each cause cost.
 
-    A request is held against the one before it in its session. TRACE is any number of files with one JSON
-    object a line: a request, a record of a TraceRecorder, or of litellm's or OpenHands' log. Exits with 1
-    when anything was missed.
+    A request is held against the one before it in its session. The misses of a session for one cause are
+    shown together, with the change that mends them, or a line each. TRACE is any number of files with one
+    JSON object a line: a request, a record of a TraceRecorder, or of litellm's or OpenHands' log. Exits with
+    1 when anything was missed.
     """
     if as_sent and policy_file is not None:
         raise click.UsageError("--policy and --as-sent exclude each other")
@@ -61,15 +62,15 @@ def command(
         for record in trace:
             misses.add(record)
     name = called(options)
-    shown, summary = misses.kept[:limit], trace.summary
+    shown, groups, summary = misses.kept[:limit], misses.groups[:limit], trace.summary
     if misses.requests == 0 and summary.used:
         left_out = "; ".join(warnings(misses, summary))
         give_up(f"{name}: nothing to evaluate: {left_out or 'no request is of that session'}")
     nothing_evaluated(name, misses.requests, summary, misses.unread)
     if output_format == "json":
-        show_json(as_json(misses, shown, summary))
+        show_json(as_json(misses, shown, groups, summary))
     elif output_format == "concise":
         show(lines(shown))
     else:
-        show(full(misses, shown, summary, name))
+        show(full(misses, groups, summary, name))
     sys.exit(1 if misses.missed and not exit_zero else 0)

@@ -6,13 +6,14 @@ import threading
 import webbrowser
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
 from policy_cache.cli.shared.catalog import catalog_option, read_catalog
 from policy_cache.cli.shared.inputs import read_request_file, shown
 from policy_cache.cli.shared.output import give_up, refuse
+from policy_cache.cli.shared.positional import kind_of, one_of
 from policy_cache.cli.shared.traces import called, kept, nothing_evaluated
 from policy_cache.errors import PolicyError
 from policy_cache.packaged import packaged
@@ -21,6 +22,7 @@ from policy_cache.report.forecast import trace_warnings
 from policy_cache.text.words import visible
 
 if TYPE_CHECKING:
+    from policy_cache.cli.shared.positional import Kind
     from policy_cache.studio.offers import Offers
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -28,6 +30,7 @@ _STREAM = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
 
 
 @click.command("studio")
+@click.argument("files", nargs=-1, metavar="[FILES]...", type=click.Path(allow_dash=True))
 @click.option(
     "--policy", type=_FILE, help="Open this policy, and save there; the default policy if left out."
 )
@@ -42,6 +45,7 @@ _STREAM = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
 )
 @click.option("--no-open", is_flag=True, help="Leave it to you to open the page.")
 def command(
+    files: tuple[str, ...],
     *,
     policy: Path | None,
     catalog_file: str | None,
@@ -53,8 +57,12 @@ def command(
 ) -> None:
     """Serve a page on 127.0.0.1 that shows what a policy does to a request, as you write it.
 
+    FILES are those of the options without writing these: a policy (.yaml), a request (.json) and a trace
+    (.jsonl); where the name does not tell, what is in the file does.
+
     Nothing leaves this machine, and nothing is written unless you save. Needs the extra `emulator`.
     """
+    opened = _told(files, policy, request, trace)
     try:
         from policy_cache.emulator.server import run  # noqa: PLC0415, slow to import, and optional
         from policy_cache.studio.app import Opened, Studio  # noqa: PLC0415
@@ -71,20 +79,45 @@ def command(
 
     from policy_cache.studio.saving import Places, digest  # noqa: PLC0415
 
-    source = policy or packaged("policies", "default.yaml")
+    source = opened.policy or packaged("policies", "default.yaml")
     content, text = _read(source)
     # What came through a pipe cannot be saved there.
-    file = policy.resolve() if policy and policy.is_file() else None
+    file = source.resolve() if opened.policy and source.is_file() else None
     with ExitStack() as stack:
-        traces = stack.enter_context(kept((str(trace),))) if trace else ()
+        traces = stack.enter_context(kept((str(opened.trace),))) if opened.trace else ()
         studio = Studio(
             Opened(visible(source.name), text, digest(content) if file else None),
-            _offers(request, traces),
+            _offers(opened.request, traces),
             Places(file, folder and folder.resolve()),
             catalog=read_catalog(catalog_file),
         )
         stack.callback(studio.close)
         run(announce=announce, port=port, app=studio.app(), interrupted=studio.close)
+
+
+class _Given(NamedTuple):
+    """What to open, each of it at most once."""
+
+    policy: Path | None
+    request: Path | None
+    trace: Path | None
+
+
+def _told(files: tuple[str, ...], policy: Path | None, request: Path | None, trace: Path | None) -> _Given:
+    """The files with their options and those without."""
+    found: dict[Kind, list[str]] = {"policy": [], "request": [], "trace": []}
+    for file in files:
+        found[kind_of(file)].append(file)
+    return _Given(
+        _one("--policy", policy, found["policy"]),
+        _one("--request", request, found["request"]),
+        _one("--trace", trace, found["trace"]),
+    )
+
+
+def _one(option: str, given: Path | None, found: list[str]) -> Path | None:
+    file = one_of(option, None if given is None else str(given), found)
+    return None if file is None else Path(file)
 
 
 def _read(source: Path) -> tuple[bytes, str]:
