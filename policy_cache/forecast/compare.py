@@ -161,7 +161,7 @@ def calibrate(options: TraceOptions) -> dict[str, Scale]:
     readers = Readers({})
     fits: dict[str, Fit] = defaultdict(Fit)
     for number, record in enumerate(islice(options.read(), _MOST_FITTED)):
-        if record.usage is None:
+        if record.usage is None or record.usage.summed:
             if number > _MOST_WITHOUT and not fits:
                 break
             continue

@@ -30,7 +30,7 @@ as it takes to outlive a pause: a pause of 11 minutes takes two for an entry of 
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 _MILLION = Decimal(1_000_000)
 _NEVER = Decimal("Infinity")
+_FREE = Decimal(0)
 
 
 class _Rates(NamedTuple):
@@ -180,6 +181,18 @@ class Optimum:
             return None
         saved = sum((run.hours() for run in self._root.runs.values()), self._root.saved)
         return (self._total + saved) / _MILLION
+
+    def begin(self, prompt: CachedPrompt, at: float, prices: Prices | None) -> None:
+        """Take a prefix as cached before anything was seen, for whatever lifetime is best, at no cost.
+
+        Args:
+            prompt: The prefix, as a prompt that ends with it.
+            at: When it was found, in seconds.
+            prices: The model's prices.
+        """
+        if prices is not None:
+            free = replace(prices, input=_FREE, write_5m=_FREE, write_1h=_FREE, larger=())
+            self.add(replace(prompt, tail=0), at, free)
 
     def add(self, prompt: CachedPrompt, at: float, prices: Prices | None) -> None:
         """Add the next prompt.

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from policy_cache.cache.entries import Entry
 from policy_cache.cache.explicit import CacheOutcome
 from policy_cache.cache.memo import Memo
 from policy_cache.cache.models import as_sent, caches, model_of, rules_for
 from policy_cache.cache.reader import Readers
+from policy_cache.cache.reported import reached
 from policy_cache.errors import RequestError
 from policy_cache.forecast.caches import Caches
 from policy_cache.forecast.optimum import Optimum
@@ -55,6 +58,15 @@ class _Cache:
         elif route.mechanism != "none":
             name = route.qualified
             self.approximate = f"the cache of {name} is not modelled: everything is taken to be uncached"
+
+    def find(self, model: Model, digests: Sequence[bytes], at: float) -> None:
+        """Take prefixes as cached when a request finds them, for five minutes, or what the provider gives."""
+        assert self._rules is not None
+        entry = Entry(at, at + self._rules.seconds("5m"))
+        for digest in digests:
+            known = model.entries.get(digest)
+            if known is None or known.expires <= at:
+                model.entries[digest] = entry
 
     def caches(self, request: Mapping[str, object]) -> bool:
         """Whether a request is cached at all."""
@@ -147,7 +159,12 @@ class Replay:
         if record.usage is not None:
             billed = cache.prices and cache.prices.for_prompt(record.usage.prompt)
             found.recorded.add(record.usage.outcome, billed, cold=cold, group=group)
-            found.sizes.add(size, record.usage.prompt)
+            if record.usage.summed:
+                found.summed += 1
+            else:
+                found.sizes.add(size, record.usage.prompt)
+        if cold:
+            self._begin(record, facts, cache, prompt)
         if not cache.caches(request):
             for column in (*found.policies, *found.kept, found.as_sent):
                 column.add(uncached, rates, cold=cold, group=group)
@@ -198,6 +215,25 @@ class Replay:
                 placed = None if engine is None else engine.plan(request)
                 for share in shares(prompt_sent, plan.outcome, placed):
                     column.groups.setdefault(str(share.owner), Totals()).add(share.outcome, rates)
+
+    def _begin(self, record: TraceRecord, facts: Facts, cache: _Cache, prompt: CachedPrompt) -> None:
+        """Take what a session's first request was reported to read as cached before the trace began."""
+        read = 0 if record.usage is None or record.usage.summed else record.usage.read
+        if not read or not cache.models:
+            return
+        markers = facts.route.markers_of(facts.prompt)
+        sent = cache.prompt(prompt, facts.prompt, markers, facts.route)
+        digests, _, ends = prompt.prefix
+        believed = cache.models[-1].plan(sent, record.at).outcome.read
+        last = reached(ends, believed, read)
+        if read < believed or last is None or last < 0:
+            return
+        self.found.warm_starts += 1
+        for model in cache.models:
+            cache.find(model, digests[: last + 1], record.at)
+        prefix = replace(prompt, blocks=prompt.blocks[: last + 1])
+        for optimum in filter(None, (cache.optimum, cache.pinged)):
+            optimum.begin(prefix, record.at, cache.prices)
 
     def _learning(self, engine: Engine) -> Engine:
         return engine.learning(Lifetimes(clock=lambda: self._now, scope=lambda: self._scope))

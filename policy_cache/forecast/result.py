@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -35,9 +35,14 @@ class Column(Entry):
         """USD for all of that; None where a price is unknown."""
         return added(self.total.cost, self.pings.cost)
 
-    def cost_of(self, group: str) -> Decimal | None:
+    @property
+    def whole(self) -> Totals:
+        """All requests, with what the pings between them cost."""
+        return _with(self.total, self.pings)
+
+    def whole_of(self, group: str) -> Totals:
         """The same for a group."""
-        return added(self.groups[group].cost, self.pings_of.get(group, Totals()).cost)
+        return _with(self.groups[group], self.pings_of.get(group))
 
     def add(self, outcome: CacheOutcome, rates: Prices | None, *, cold: bool, group: str | None) -> None:
         """Add a request."""
@@ -65,6 +70,11 @@ class Column(Entry):
         for mine, theirs in ((self.groups, other.groups), (self.pings_of, other.pings_of)):
             for name, totals in theirs.items():
                 mine.setdefault(name, Totals()).merge(totals)
+
+
+def _with(totals: Totals, pings: Totals | None) -> Totals:
+    """Requests that cost what pings cost beside them; how many there are stays."""
+    return totals if pings is None else replace(totals, paid=totals.paid + pings.paid)
 
 
 @dataclass(slots=True)
@@ -118,6 +128,8 @@ class Simulation:
         approximate: How many requests met a model of a cache that is an approximation, by what it says.
         ineffective: How many of the clients' markers take no effect, by the model that they went to.
         unread: How many could not be replayed, by why.
+        warm_starts: How many sessions read more at their first request than any before it had left.
+        summed: How many have a usage that sums several calls of the model: no size of theirs is known.
         span: When the first and the last one started, in seconds.
         unpriced: The models whose price is unknown.
     """
@@ -137,6 +149,8 @@ class Simulation:
     approximate: Counter[str] = field(default_factory=Counter)
     ineffective: Counter[str] = field(default_factory=Counter)
     unread: Counter[str] = field(default_factory=Counter)
+    warm_starts: int = 0
+    summed: int = 0
     span: tuple[float, float] | None = None
     unpriced: set[str] = field(default_factory=set)
 
@@ -154,6 +168,8 @@ class Simulation:
         self.sizes.merge(other.sizes)
         self.requests += other.requests
         self.sessions += other.sessions
+        self.warm_starts += other.warm_starts
+        self.summed += other.summed
         for name in ("models", "approximate", "ineffective", "unread"):
             getattr(self, name).update(getattr(other, name))
         spans = [span for span in (self.span, other.span) if span is not None]

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from policy_cache.report.diagnostics.render import FORMAT_VERSION
-from policy_cache.text.amounts import counted, share, share_saved, usd
+from policy_cache.text.amounts import counted, known_usd, share, share_saved, usd
 from policy_cache.text.styled import Span
 from policy_cache.text.words import visible, word
 
@@ -64,9 +64,10 @@ def table(simulation: Simulation, names: Sequence[str]) -> Iterator[Span]:
 
 def cells(simulation: Simulation, names: Sequence[str]) -> list[tuple[str, ...]]:
     """The lines of that table, below `HEAD`."""
-    baseline, least = simulation.uncached.total.cost, least_cost(simulation)
-    lines = [_cells(row, baseline, least, simulation) for row in rows(simulation, names)]
+    least = least_cost(simulation)
+    lines = [_cells(row, least, simulation) for row in rows(simulation, names)]
     if least is not None:
+        baseline = simulation.uncached.total.cost
         saved = share_saved(baseline, least)
         lines.append(("optimum", "", "", "", "", "", "", usd(least), saved, "1.00"))
         if (pinged := simulation.pinged) is not None:
@@ -89,13 +90,11 @@ def grid(head: Sequence[str], lines: Sequence[Sequence[str]]) -> Iterator[Span]:
         yield Span("  ".join(cells).rstrip() + "\n", "" if number else "strong")
 
 
-def _cells(
-    row: Row, baseline: Decimal | None, least: Decimal | None, simulation: Simulation
-) -> tuple[str, ...]:
-    column = row.column
-    tokens, cost = column.total.tokens, column.cost
+def _cells(row: Row, least: Decimal | None, simulation: Simulation) -> tuple[str, ...]:
+    column, baseline = row.column, simulation.uncached.total
+    tokens, cost, paid = column.total.tokens, column.cost, column.whole
     # Of some requests only, a cost stands beside no other.
-    whole = column.total.requests == simulation.requests
+    whole = paid.requests == baseline.requests and paid.unpriced == baseline.unpriced
     return (
         visible(row.name),
         _hits(column.cold),
@@ -104,8 +103,8 @@ def _cells(
         f"{tokens.write_5m:,}",
         f"{tokens.write_1h:,}",
         f"{tokens.uncached:,}",
-        usd(cost),
-        share_saved(baseline, cost) if whole and column is not simulation.uncached else "",
+        _known(paid),
+        share_saved(baseline.paid, paid.paid) if whole and column is not simulation.uncached else "",
         f"{cost / least:.2f}" if whole and cost is not None and least else "",
     )
 
@@ -152,6 +151,16 @@ def warnings(simulation: Simulation, summary: TraceSummary) -> Iterator[str]:
     if cost is not None and least is not None and cost < least:
         yield "what was recorded costs less than the optimum: caches were warm before, or lines are missing"
     yield from trace_warnings(summary, simulation.unread)
+    if simulation.summed:
+        yield (
+            f"{counted(simulation.summed, 'request')} used tools that the provider runs: what was recorded "
+            "sums several calls of the model, and their figures are uncertain"
+        )
+    if simulation.warm_starts:
+        yield (
+            f"{counted(simulation.warm_starts, 'session')} found a warm cache at the first request: "
+            "what that read is taken as cached before the trace begins"
+        )
     for model, number in sorted(simulation.ineffective.items()):
         verb = "takes" if number == 1 else "take"
         yield (
@@ -186,7 +195,7 @@ def price_warnings(unpriced: Collection[str]) -> Iterator[str]:
     """The models whose costs are unknown."""
     if unpriced:
         names = ", ".join(word(name) or "(none)" for name in sorted(unpriced))
-        yield f"no price is known for {names}: costs are unknown"
+        yield f"no price is known for {names}: no cost is theirs"
 
 
 def groups(simulation: Simulation, names: Sequence[str], by: str) -> Iterator[Span]:
@@ -198,12 +207,16 @@ def groups(simulation: Simulation, names: Sequence[str], by: str) -> Iterator[Sp
         (
             word(group) or "(none)",
             f"{totals.requests:,}",
-            *(usd(row.column.cost_of(group)) if group in row.column.groups else "" for row in shown),
+            *(_known(row.column.whole_of(group)) if group in row.column.groups else "" for row in shown),
         )
         for group, totals in order
     ]
     yield Span("\n")
     yield from grid(head, lines)
+
+
+def _known(totals: Totals) -> str:
+    return known_usd(totals.paid, totals.unpriced, totals.requests)
 
 
 def pings(simulation: Simulation, names: Sequence[str]) -> Iterator[Span]:
@@ -280,6 +293,8 @@ def _totals(totals: Totals) -> dict[str, object]:
         "written_1h": tokens.write_1h,
         "uncached": tokens.uncached,
         "cost_usd": _number(totals.cost),
+        "known_cost_usd": float(totals.paid),
+        "unpriced": totals.unpriced,
     }
 
 

@@ -6,7 +6,13 @@ counts of characters, and lengths only: no text is ever read.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from policy_cache.errors import RequestError
+from policy_cache.request.images import image_tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 CHARS_PER_TOKEN = 3.5
 """Typical of tools and prose for Claude: 3.4 to 4.1 in recorded agent requests."""
@@ -14,9 +20,17 @@ CHARS_PER_TOKEN = 3.5
 DENSEST_CHARS_PER_TOKEN = 2.5
 """The densest seen (Claude Opus 4.8). Below it, a prefix is surely smaller than a minimum."""
 
-_MEDIA_TYPES = frozenset({"image", "image_url", "document", "file", "input_audio"})
+_MEDIA_TYPES = frozenset(
+    {
+        *("image", "image_url", "input_image"),
+        *("document", "file", "input_file", "input_audio", "audio", "video", "video_url"),
+    }
+)
 _MEDIA_CHARS = 5_000
 _MARKERS = frozenset({"cache_control", "prompt_cache_breakpoint"})
+# What a provider's own tools found, which it keeps to itself: twice as many characters as what it stands for.
+_ENCRYPTED = frozenset({"encrypted_content", "encrypted_index", "encrypted_stdout"})
+_APART = _MARKERS | _ENCRYPTED
 _MOST_VALUES = 200_000
 
 
@@ -47,8 +61,8 @@ def too_large() -> RequestError:
 def chars(value: object, *, enough: int | None = None, plain: bool = False) -> int:
     """Count the characters of a request's value: names and texts, markers left out.
 
-    Text outside ASCII counts twice, since it takes more tokens; an image or a document counts as a
-    fixed size, since its bytes are not its tokens.
+    Text outside ASCII counts twice, since it takes more tokens; an image counts as its width and height say,
+    and what has none, such as a document, as a fixed size, since its bytes are not its tokens.
 
     Args:
         value: Any part of a request.
@@ -78,19 +92,37 @@ def chars(value: object, *, enough: int | None = None, plain: bool = False) -> i
                 continue
             seen += len(fields)
             kind = fields.get("type")  # in a JSON schema it may be a list, or a property of that name
-            if isinstance(kind, str) and kind in _MEDIA_TYPES:
-                total += _MEDIA_CHARS
+            if isinstance(kind, str) and kind in _MEDIA_TYPES and not _is_written(fields):
+                total += _media_chars(fields)
                 continue
             if plain and kind == "text" and isinstance(fields.get("text"), str):
                 stack.append(fields["text"])
                 continue
             for name, field in fields.items():
-                if name not in _MARKERS and field is not None:
+                if name in _APART:
+                    total += len(field) // 2 if name in _ENCRYPTED and isinstance(field, str) else 0
+                elif field is not None:
                     total += len(name) if isinstance(name, str) else 4
                     stack.append(field)
         if seen > _MOST_VALUES:
             raise too_large()
     return total
+
+
+def _is_written(block: Mapping[str, object]) -> bool:
+    """Whether a document is text, or blocks, which count as what they say."""
+    source = block.get("source")
+    return isinstance(source, dict) and source.get("type") in ("text", "content")
+
+
+def _media_chars(block: Mapping[str, object]) -> int:
+    """What an image of a known size counts as, or another medium."""
+    held: object = block.get("image_url") or block.get("source")
+    if not isinstance(held, str):
+        fields = held if isinstance(held, dict) else getattr(held, "__dict__", {})
+        held = fields.get("url") or fields.get("data")
+    size = image_tokens(held) if isinstance(held, str) else None
+    return _MEDIA_CHARS if size is None else round(size * CHARS_PER_TOKEN)
 
 
 def tokens(value: object) -> int:

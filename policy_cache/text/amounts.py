@@ -32,6 +32,13 @@ def usd(amount: Decimal | None, *, cents: bool = False) -> str:
     return f"{'-' if amount < 0 else ''}${size:,.{2 if whole else 4}f}"
 
 
+def known_usd(amount: Decimal, unknown: int, requests: int, *, cents: bool = False) -> str:
+    """What requests cost as far as their prices are known, and how many have none: `$1.20 and 3 unknown`."""
+    if not unknown:
+        return usd(amount, cents=cents)
+    return f"{usd(amount, cents=cents)} and {unknown:,} unknown" if unknown < requests else "unknown"
+
+
 def share(part: float, whole: float, *, otherwise: str = "none") -> str:
     """A part in per cent of the whole; where there is no whole, what is said otherwise."""
     return f"{part / whole:.0%}" if whole else otherwise

@@ -96,6 +96,14 @@ _FIGURES: Mapping[_Figure, tuple[_Path, ...]] = {
 }
 
 
+# Where a usage counts the tools that the provider ran.
+_TOOLS = ((), *_paths("server_tool_use", "prompt_tokens_details", "server_side_tool_usage_details"))
+_RUNS = (
+    *("web_search_requests", "web_fetch_requests", "code_execution_requests", "tool_search_requests"),
+    *("web_search_calls", "x_search_calls", "code_interpreter_calls", "num_sources_used"),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class CacheUsage:
     """The tokens of one request, by what they were billed as. Every token counts in one field.
@@ -106,6 +114,8 @@ class CacheUsage:
         write_1h: Prompt tokens written for an hour.
         uncached: The rest of the prompt.
         output: Tokens of the reply, thinking included.
+        summed: Whether it is the sum of several calls of the model: with tools that the provider runs, such
+            as web search, each call reads what those before it wrote, and no figure is the prompt's size.
         unreadable: What was wrong with the figures, each kind once. A figure that could not be read
             counts as 0.
     """
@@ -115,6 +125,7 @@ class CacheUsage:
     write_1h: int = 0
     uncached: int = 0
     output: int = 0
+    summed: bool = False
     unreadable: tuple[Unreadable, ...] = ()
 
     @property
@@ -142,7 +153,7 @@ class CacheUsage:
         """
         figures: dict[_Figure, int] = {}
         unreadable: set[Unreadable] = set()
-        has_usage = False
+        has_usage = summed = False
         for part in response if isinstance(response, list | tuple) else (response,):
             for figure, value in _reported(part):
                 has_usage = True
@@ -152,10 +163,11 @@ class CacheUsage:
                     figures[figure] = max(figures.get(figure, 0), tokens)
                 else:
                     unreadable.add(tokens)
-        return _usage(figures, unreadable) if has_usage else None
+            summed = summed or _is_summed(part)
+        return _usage(figures, unreadable, summed=summed) if has_usage else None
 
 
-def _usage(figures: Mapping[_Figure, int], unreadable: set[Unreadable]) -> CacheUsage:
+def _usage(figures: Mapping[_Figure, int], unreadable: set[Unreadable], *, summed: bool) -> CacheUsage:
     read, write_1h = figures.get("read", 0), figures.get("write_1h", 0)
     # Some say only the sum, some only the parts.
     written = max(figures.get("written", 0), figures.get("write_5m", 0) + write_1h)
@@ -170,6 +182,7 @@ def _usage(figures: Mapping[_Figure, int], unreadable: set[Unreadable]) -> Cache
         write_1h=write_1h,
         uncached=max(uncached, 0),
         output=figures.get("output", 0) + figures.get("thoughts", 0),
+        summed=summed,
         unreadable=tuple(sorted(unreadable)),
     )
 
@@ -181,6 +194,21 @@ def _reported(part: object) -> Sequence[tuple[_Figure, object]]:
         if usage is not None and (figures := list(_figures(usage))):
             return figures
     return ()
+
+
+def _is_summed(part: object) -> bool:
+    """Whether a usage tells of tools that the provider ran, or of several calls."""
+    for path in _USAGES:
+        usage = _at(part, path)
+        if usage is None:
+            continue
+        calls = _at(usage, ("iterations",))
+        if isinstance(calls, list) and len(calls) > 1:
+            return True
+        counts = (_at(usage, (*place, name)) for place in _TOOLS for name in _RUNS)
+        if any(isinstance(count, int) and count > 0 for count in counts):
+            return True
+    return False
 
 
 def _figures(usage: object) -> Iterator[tuple[_Figure, object]]:

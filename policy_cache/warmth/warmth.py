@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
@@ -17,6 +16,7 @@ from policy_cache.cache.entries import Entry
 from policy_cache.cache.explicit import CacheOutcome
 from policy_cache.cache.memo import Memo
 from policy_cache.cache.models import caches, model_of, rules_for
+from policy_cache.cache.reported import reached
 from policy_cache.cache.scale import UNSCALED, Fit, Scale
 from policy_cache.errors import RequestError
 from policy_cache.providers.cache_rules import AutomaticRules
@@ -54,8 +54,6 @@ _MOST_PLACES = 2_048
 _MOST_ODD = 3
 # Thousands of years from now; and what a small prompt may be off by, in tokens.
 _LATEST, _SLACK = 1e11, 2_000
-# What tokens may differ by before an answer contradicts what was believed.
-_TOLERANCE, _LEAST_DIFFERENCE = 0.05, 64
 # From so many answers on, a model's own scale is known.
 _FITTED = 3
 
@@ -165,7 +163,7 @@ class Warmth:
         place = _place(route, plan.original)
         session = session_of(Prompt(plan.original, route.shape), "")
         before = self._turns.add(session, at, prompt.tokens, route.qualified, place)
-        told = usage if usage is not None and usage.prompt and not usage.unreadable else None
+        told = usage if usage and usage.prompt and not (usage.unreadable or usage.summed) else None
         if told is not None and not _is_likely(told.prompt, prompt.tokens):
             self._odd.put(place, (self._odd.get(place) or 0) + 1)
             told = None
@@ -332,15 +330,13 @@ def _corrected(
         rules: The cache's rules.
     """
     digests, _, ends = prompt.prefix
-    near = max(_LEAST_DIFFERENCE, _TOLERANCE * max(believed, read))
-    if abs(believed - read) <= near:
+    last = reached(ends, believed, read)
+    if last is None:
         return []
-    # The last block that what was read can have reached.
-    reached = bisect_right(ends, read + near) - 1
     if read < believed:
-        return [digest for digest in digests[reached + 1 :] if model.entries.pop(digest, None)]
-    if reached >= 0 and not _is_live(model.entries.get(digests[reached]), at):
-        model.entries[digests[reached]] = Entry(at, at + rules.seconds("5m"))
+        return [digest for digest in digests[last + 1 :] if model.entries.pop(digest, None)]
+    if last >= 0 and not _is_live(model.entries.get(digests[last]), at):
+        model.entries[digests[last]] = Entry(at, at + rules.seconds("5m"))
     return []
 
 

@@ -26,7 +26,7 @@ rules:
         ("anthropic/claude-sonnet-4-5", "chat", ("explicit", "not-unknown")),
         ("openai/gpt-5.6", "chat", ("explicit", "not-unknown")),
         ("groq/llama-3.3-70b-versatile", "chat", ("automatic", "not-unknown", "excepted")),
-        ("cohere/command-a", "chat", ("none", "not-unknown", "excepted")),
+        ("cohere/command-a", "chat", ("automatic", "not-unknown", "excepted")),
         ("openrouter/qwen/qwen3-max", "chat", ("none", "not-unknown", "excepted")),
         ("nobody/model", "chat", ("unknown",)),
         # A provider's markers reach it from one shape alone.

@@ -273,3 +273,81 @@ def test_a_request_counts_in_the_shape_of_its_own_not_of_the_first_to_its_model(
     replay.add(TraceRecord("2", 1.0, chat | {"messages": grown}, None, 0.0, "k", "s"))
     [column] = replay.finish().policies
     assert column.total.tokens.write_5m > 4_000
+
+
+class TestWarmStart:
+    """A recording that begins in the middle: its first request reads what nobody in it wrote."""
+
+    def recorded(self, tmp_path, *usages, model="anthropic/claude-sonnet-4-5", **more):
+        requests = list(agent(len(usages), model))
+        records = [
+            {"ts": 10.0 * number, "request": request | more, "usage": usage, "session": "s"}
+            for number, (request, usage) in enumerate(zip(requests, usages, strict=True))
+        ]
+        return compare(trace(tmp_path, records), [DEFAULT])[0]
+
+    def test_what_the_first_request_read_was_cached_before(self, tmp_path):
+        marker = {"type": "ephemeral"}
+        first = {"input_tokens": 3, "cache_read_input_tokens": 4_000}
+        second = {"input_tokens": 3, "cache_read_input_tokens": 4_000, "cache_creation_input_tokens": 120}
+        found = self.recorded(tmp_path, first, second, cache_control=marker)
+        assert found.warm_starts == 1
+        for column in (found.policies[0], found.as_sent):
+            assert column.cold.hits == column.warm.hits == 1
+            assert column.total.read == pytest.approx(8_000, rel=0.02)
+        assert found.optimum <= found.recorded.total.paid
+
+    def test_a_cache_that_the_provider_keeps(self, tmp_path):
+        usage = {"prompt_tokens": 4_100, "prompt_tokens_details": {"cached_tokens": 3_968}}
+        found = self.recorded(tmp_path, usage, usage, model="openai/gpt-4o")
+        assert found.warm_starts == 1
+        assert found.as_sent.cold.hits == 1
+
+    def test_a_cold_one_begins_with_nothing(self, tmp_path):
+        usage = {"input_tokens": 3, "cache_creation_input_tokens": 4_000}
+        assert self.recorded(tmp_path, usage, usage).warm_starts == 0
+
+    def test_what_an_earlier_session_left_is_no_warm_start(self, tmp_path):
+        usages = [
+            {"input_tokens": 3, "cache_creation_input_tokens": 4_000},
+            {"input_tokens": 3, "cache_read_input_tokens": 4_000},
+        ]
+        request = {**next(agent(1)), "cache_control": {"type": "ephemeral"}}
+        records = [
+            {"ts": 10.0 * number, "request": request, "usage": usage, "session": f"s{number}"}
+            for number, usage in enumerate(usages)
+        ]
+        assert compare(trace(tmp_path, records), [DEFAULT])[0].warm_starts == 0
+
+
+class TestServerTools:
+    """A request with tools that the provider runs makes several calls, and its usage is their sum."""
+
+    @pytest.fixture
+    def options(self, tmp_path):
+        plain = {"input_tokens": 4_000}
+        search = {"input_tokens": 90_000, "server_tool_use": {"web_search_requests": 3}}
+        records = [
+            {"ts": 10.0 * number, "request": request, "usage": usage, "session": "s"}
+            for number, (request, usage) in enumerate(
+                zip(agent(4), (plain, search, search, plain), strict=True)
+            )
+        ]
+        return trace(tmp_path, records)
+
+    def test_it_says_nothing_of_sizes(self, options):
+        [scale] = calibrate(options).values()
+        assert scale.prefix == pytest.approx(0.67, abs=0.05)
+        found, _ = compare(options, [DEFAULT])
+        assert (found.summed, found.sizes.requests) == (2, 2)
+        assert found.sizes.share(1.0) < 0.1
+
+
+def test_known_prices_are_summed_beside_unknown_ones(tmp_path):
+    requests = [*agent(2), *agent(2, "nobody/knows")]
+    records = [{"ts": 10.0 * number, "request": request} for number, request in enumerate(requests)]
+    options = trace(tmp_path, records)
+    found, _ = compare(options, [DEFAULT], by="model")
+    [column] = found.policies
+    assert (column.total.cost, column.total.unpriced) == (None, 2)
+    assert column.whole.paid == column.groups["anthropic/claude-sonnet-4-5"].cost > 0

@@ -76,7 +76,7 @@ def test_pings_are_grouped_with_their_requests(replayed):
     found = replayed(conversations([420.0] * 4), by="session")
     [kept] = found.kept
     assert sum(totals.requests for totals in kept.pings_of.values()) == kept.pings.requests
-    assert sum(kept.cost_of(group) for group in kept.groups) == kept.cost
+    assert sum(kept.whole_of(group).paid for group in kept.groups) == kept.cost
     assert kept.cost_of("talk 3") == kept.groups["talk 3"].cost + kept.pings_of["talk 3"].cost
 
 

@@ -447,3 +447,23 @@ print(usage.read, savings(usage, "gpt-5"), "litellm" in sys.modules)
 """
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert run.stdout == "2 None False\n"
+
+
+@pytest.mark.parametrize(
+    ("usage", "summed"),
+    [
+        ({"input_tokens": 1, "server_tool_use": {"web_search_requests": 2}}, True),
+        ({"input_tokens": 1, "server_tool_use": {"web_search_requests": 0, "web_fetch_requests": 1}}, True),
+        ({"input_tokens": 1, "iterations": [{"input_tokens": 1}, {"input_tokens": 2}]}, True),
+        ({"prompt_tokens": 1, "prompt_tokens_details": {"web_search_requests": 1}}, True),
+        ({"input_tokens": 1, "server_tool_use": {"web_search_requests": 0}}, False),
+        ({"input_tokens": 1, "server_tool_use": None}, False),
+        ({"input_tokens": 1, "iterations": [{"input_tokens": 1}]}, False),
+        ({"input_tokens": 1, "iterations": 3, "server_tool_use": {"web_search_requests": "many"}}, False),
+        ({"input_tokens": 1}, False),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_usage_that_sums_several_calls(usage, summed, wrapped):
+    assert CacheUsage.from_response({"usage": usage} if wrapped else usage).summed is summed

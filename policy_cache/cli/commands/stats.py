@@ -11,7 +11,7 @@ from policy_cache.cli.shared.catalog import catalog_option, read_catalog
 from policy_cache.cli.shared.output import give_up, show, show_json
 from policy_cache.errors import reason_of
 from policy_cache.report.experiment import experiment, experiment_json
-from policy_cache.text.amounts import counted, share, usd
+from policy_cache.text.amounts import counted, known_usd, share, usd
 from policy_cache.text.styled import Span
 from policy_cache.text.words import visible, word
 from policy_cache.usage.ledger import DIMENSIONS
@@ -125,7 +125,8 @@ def _row(name: str, totals: Totals, by: Dimension) -> tuple[str, ...]:
         else (f"{totals.uncached:,}", share(totals.read, totals.tokens.total, otherwise="0%"))
     )
     figures = (totals.requests, totals.hits, totals.read, totals.written)
-    return (name, *(f"{figure:,}" for figure in figures), *shares, usd(totals.saved, cents=True))
+    saved = known_usd(totals.without_cache - totals.paid, totals.unpriced, totals.requests, cents=True)
+    return (name, *(f"{figure:,}" for figure in figures), *shares, saved)
 
 
 def _caused(result: Stats) -> list[str]:
