@@ -18,7 +18,7 @@ from policy_cache.lifetimes.pauses import (
     Law,
     Pauses,
 )
-from policy_cache.lifetimes.state import StateFile
+from policy_cache.lifetimes.state import state_of
 from policy_cache.lifetimes.waiting import Waiting
 from policy_cache.request.blocks import SYSTEM
 from policy_cache.request.session import hashed, kind_samples, session_samples
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable, Mapping
 
+    from policy_cache.lifetimes.state import State
     from policy_cache.providers.catalog import Ttl
     from policy_cache.providers.resolve import Route
     from policy_cache.request.blocks import Order
@@ -121,7 +122,8 @@ class Lifetimes:
         """Begin with the prior, or with what a file kept.
 
         Args:
-            state: A file that keeps what is learned; it is written once a minute.
+            state: A file that keeps what is learned, or a Redis that shares it (`redis://…`); written once a
+                minute.
             clock: The time, in seconds.
             scope: Whose requests these are, where that is known; their caches are apart.
         """
@@ -132,7 +134,7 @@ class Lifetimes:
         self._prefixes: Waiting[_Last] = Waiting(_MOST_WAITING)
         self._kinds: dict[Key, _Known] = {}
         self._seen: dict[Key, _Seen] = {}
-        self._state = None if state is None else StateFile(state)
+        self._state = None if state is None else state_of(state)
         self._saved = clock()
         kept = None if self._state is None else self._state.load()
         general, self._kept = kept or ((Pauses(), Pauses()), {})
@@ -267,9 +269,12 @@ class Lifetimes:
             with self._lock:
                 self._write(self._state)
 
-    def _write(self, state: StateFile) -> None:
+    def _write(self, state: State) -> None:
         kinds = {seen.name: (seen.conversations, seen.prefixes) for seen in self._seen.values()}
         state.save((self._all.conversations, self._all.prefixes), self._kept | kinds)
+        # Others' may be among them now.
+        self._general = self._all.known(_START)
+        self._kinds = {kind: seen.known(self._general) for kind, seen in self._seen.items()}
 
     def _meet(self, kind: Key, prompt: Prompt) -> _Seen:
         name = hashed(kind_samples(prompt)[0])

@@ -65,16 +65,35 @@ PRIOR_OF_PREFIXES = Law.of((0.9, 0.2, 0.15, 0.12, 0.08, 0.05))
 """The same for what conversations share: an hour pays, and lets any of them have one."""
 
 
+class Shared(NamedTuple):
+    """Counts that are told to others.
+
+    Attributes:
+        followed: How many requests were followed, in each stretch.
+        waited_on: How many waited through each stretch.
+        kept: What older counts count for beside them.
+    """
+
+    followed: list[float]
+    waited_on: list[float]
+    kept: float
+
+
+def _scaled(counts: Sequence[float], weight: float) -> list[float]:
+    return [count / weight for count in counts]
+
+
 class Pauses:
     """What was seen; what is older counts for less. Not for several threads at once."""
 
-    __slots__ = ("_followed", "_waited_on", "_weight")
+    __slots__ = ("_before", "_followed", "_waited_on", "_weight")
 
     def __init__(self, followed: Sequence[float] = (), waited_on: Sequence[float] = ()) -> None:
         """Begin with some counts for each stretch; with none, by default."""
         self._followed = list(followed) or [0.0] * len(BOUNDS)
         self._waited_on = list(waited_on) or [0.0] * len(BOUNDS)
         self._weight = 1.0
+        self._before = Shared([*self._followed], [*self._waited_on], 1.0)
 
     @property
     def followed(self) -> list[float]:
@@ -90,12 +109,29 @@ class Pauses:
         """The next request came in this stretch of waiting."""
         self._weight *= _GROWS
         if self._weight > _LARGEST:
+            followed, waited_on, kept = self._before
+            followed, waited_on = (_scaled(counts, self._weight) for counts in (followed, waited_on))
+            self._before = Shared(followed, waited_on, kept / self._weight)
             self._followed, self._waited_on, self._weight = self.followed, self.waited_on, 1.0
         self._followed[stretch] += self._weight
 
     def waits_on(self, stretch: int) -> None:
         """A stretch passed, and none came."""
         self._waited_on[stretch] += self._weight
+
+    @property
+    def news(self) -> Shared:
+        """What came since it was begun, or `shared`: to be added to what others know, once that has faded."""
+        parts = ((self._followed, self._before.followed), (self._waited_on, self._before.waited_on))
+        followed, waited_on = (
+            [(now - then) / self._weight for now, then in zip(*part, strict=True)] for part in parts
+        )
+        return Shared(followed, waited_on, self._before.kept / self._weight)
+
+    def share(self, followed: Sequence[float], waited_on: Sequence[float]) -> None:
+        """Take what all know together, the news among it."""
+        self._followed, self._waited_on, self._weight = list(followed), list(waited_on), 1.0
+        self._before = Shared([*followed], [*waited_on], 1.0)
 
     def law(self, general: Law) -> Law:
         """The law of what was seen, drawn to what is known in general where that is little."""

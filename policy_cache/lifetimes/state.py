@@ -8,7 +8,7 @@ import os
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from policy_cache.lifetimes.pauses import BOUNDS, Pauses
 
@@ -23,6 +23,16 @@ _LARGEST = 4 << 20
 
 Counts = tuple[Pauses, Pauses]
 """Of conversations, and of the prefixes that they share."""
+
+
+class State(Protocol):
+    """Where what was learned is kept."""
+
+    def load(self) -> tuple[Counts, dict[bytes, Counts]] | None:
+        """The counts of all kinds together, and of each; None where there are none."""
+
+    def save(self, general: Counts, kinds: Mapping[bytes, Counts]) -> None:
+        """Keep the counts; others may be added to them."""
 
 
 class StateFile:
@@ -79,14 +89,28 @@ class StateFile:
             )
 
 
+def state_of(where: str | os.PathLike[str]) -> State:
+    """The file of that name, or the Redis at that address.
+
+    Raises:
+        ValueError: The address is none.
+        ModuleNotFoundError: It is a Redis, and the extra `redis` is not installed.
+    """
+    if isinstance(where, str) and where.startswith(("redis://", "rediss://", "unix://")):
+        from policy_cache.lifetimes.shared import SharedState  # noqa: PLC0415, an extra
+
+        return SharedState(where)
+    return StateFile(where)
+
+
 def _read(path: Path) -> tuple[Counts, dict[bytes, Counts]]:
     if path.stat().st_size > _LARGEST:
         raise ValueError("it is too large")
     state = json.loads(path.read_bytes())
     if state["version"] != _VERSION or state["bounds"] != list(BOUNDS):
         raise ValueError("it is of another version")
-    kinds = {bytes.fromhex(kind): _counts(counts) for kind, counts in state["kinds"].items()}
-    return _counts(state["all"]), kinds
+    kinds = {bytes.fromhex(kind): counts_of(counts) for kind, counts in state["kinds"].items()}
+    return counts_of(state["all"]), kinds
 
 
 def _written(counts: Counts) -> list[list[list[float]]]:
@@ -96,7 +120,12 @@ def _written(counts: Counts) -> list[list[list[float]]]:
     ]
 
 
-def _counts(written: Any) -> Counts:  # noqa: ANN401, as the file has it
+def counts_of(written: Any) -> Counts:  # noqa: ANN401, as it was written
+    """Counts as they were written.
+
+    Raises:
+        ValueError: They cannot be counts.
+    """
     conversations, prefixes = (Pauses(*(_row(row) for row in pauses)) for pauses in written)
     return conversations, prefixes
 

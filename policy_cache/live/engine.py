@@ -16,6 +16,7 @@ import threading
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from policy_cache.diagnostics import Diagnostic
 from policy_cache.engine.engine import CompiledPolicy
 from policy_cache.errors import PolicyError
 from policy_cache.lifetimes import Lifetimes
@@ -117,7 +118,8 @@ class Engine(CompiledPolicy):
             catalog: A file that adds to the packaged catalog of providers, or changes it; watched too.
             every: Seconds from one look to the next, at least 0.1.
             providers: Globs over the providers whose requests may change; all if left out.
-            state: The file that keeps what `ttl: auto` learns over a restart.
+            state: The file that keeps what `ttl: auto` learns over a restart, or a Redis that processes share
+                it through (`redis://…`).
 
         Raises:
             PolicyError: A file cannot be read or is not valid now; see its `diagnostics`.
@@ -134,9 +136,9 @@ class Engine(CompiledPolicy):
             config: `enabled` (true if left out; false looks at no file, and changes nothing), `policy` (a
                 file; the packaged default policy if left out), `providers` (names or globs; all if left
                 out), `catalog` (a file), `watch` (true follows the files, as `watch` does; false if left
-                out), `state` (a file that keeps what `ttl: auto` learns) and `experiment` (a `policy` on
-                trial for a share of the sessions, `percent` of them, 50 if left out, under a `name`). None is
-                a block that was left out: nothing is changed.
+                out), `state` (a file or a Redis that keeps what `ttl: auto` learns) and `experiment` (a
+                `policy` on trial for a share of the sessions, `percent` of them, 50 if left out, under a
+                `name`). None is a block that was left out: nothing is changed.
 
         Raises:
             PolicyError: A member is unknown or of the wrong type, or a file is not valid.
@@ -169,7 +171,7 @@ class Engine(CompiledPolicy):
             load(file),
             catalog_of(caching.catalog),
             providers=caching.providers,
-            lifetimes=Lifetimes(state=state),
+            lifetimes=_lifetimes(state),
         )
 
 
@@ -220,7 +222,7 @@ class LiveEngine:
         self._thread: threading.Thread | None = None
         contents = read(self._paths)
         self._seen: object = contents
-        self.lifetimes = Lifetimes(state=state)
+        self.lifetimes = _lifetimes(state)
         self.engine = _load(self._paths, contents, self._providers, self.lifetimes)
         self.failures = self.engine.failures
         self.faults: Counter[str] = Counter()
@@ -354,6 +356,21 @@ class LiveEngine:
             self.engine.policy.revision,
             error,
         )
+
+
+def _lifetimes(state: str | PathLike[str] | None) -> Lifetimes:
+    """What was learned, from where it is kept.
+
+    Raises:
+        PolicyError: It is to be kept in a Redis whose address is none, or without the library for it.
+    """
+    try:
+        return Lifetimes(state=state)
+    except ModuleNotFoundError:
+        message, fix = "`state` needs redis, which is not installed", "pip install 'policy-cache[redis]'"
+    except ValueError:
+        message, fix = "`state` is not the address of a Redis", "write it as `redis://localhost:6379/0`"
+    raise PolicyError([Diagnostic("PC129", "error", message, help=fix, file="caching")])
 
 
 def _load(

@@ -171,7 +171,7 @@ class Caching(NamedTuple):
         providers: Globs over the providers whose requests may change; empty for all.
         catalog: A catalog file.
         watch: Whether the files are followed.
-        state: The file that keeps what `ttl: auto` learns over a restart; None for none.
+        state: The file, or the Redis, that keeps what `ttl: auto` learns; None for none.
         experiment: Another policy on trial; None for none.
     """
 
