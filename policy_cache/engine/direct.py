@@ -7,7 +7,7 @@ holds the two together.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from policy_cache.engine.injection import POINTS
 from policy_cache.request.blocks import SYSTEM, TOOLS, message_blocks, system_blocks, tool_block
@@ -33,7 +33,7 @@ def direct(
     if may_hold_markers(prompt) or POINTS in prompt.request:
         return None
     carriers, markers, most = route.blocks, route.markers, route.breakpoints
-    large = EVERYTHING
+    large, measured = EVERYTHING, False
     marks: dict[Location, dict[str, str]] = {}
     last_long: Order | tuple[()] = ()
     first_short: Order = EVERYTHING
@@ -64,13 +64,13 @@ def direct(
             location, order, _, markable, _ = block
             if not markable or len(marks) == most:
                 return None
-            if order < large:
+            if order < large and not measured:
                 if described(prompt, order, route.minimum):
                     large = order
                 else:
-                    large = threshold(prompt, carriers, route.minimum)
-                    if order < large:
-                        return None
+                    large, measured = threshold(prompt, carriers, route.minimum), True
+            if order < large:
+                continue
             marks[location] = markers[ttl].copy()
             wanted += 1
             if ttl != "5m":
@@ -79,4 +79,5 @@ def direct(
                 first_short = order
     if len(marks) < wanted or last_long > first_short:  # two targets on one block, or TTLs out of order
         return None
-    return marked(prompt.request, marks, KEY) if marks else None
+    # Where every prefix is too small, the very request.
+    return marked(prompt.request, marks, KEY) if marks else cast("dict[str, Any]", prompt.request)
