@@ -99,6 +99,7 @@ prediction: .venv-proxy/.installed
 lifetimes: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.lifetimes
 	$(BIN)/python -m benchmarks.bound
+	$(BIN)/python -m benchmarks.shift
 
 # The property tests again, with many more examples, and policies mutated at random.
 fuzz: $(VENV)/.installed
