@@ -19,7 +19,7 @@ from policy_cache.forecast.pings import Pings, Sent
 from policy_cache.forecast.result import Column, Simulation, added
 from policy_cache.forecast.shares import shares
 from policy_cache.lifetimes import Lifetimes
-from policy_cache.providers.cache_rules import ExplicitRules
+from policy_cache.providers.cache_rules import AutomaticRules, ExplicitRules
 from policy_cache.providers.price_map import route_prices
 from policy_cache.request.prompt import Prompt
 from policy_cache.usage.totals import Totals
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from policy_cache.trace.record import TraceRecord
 
 _MOST_SESSIONS = 200_000
+# What an estimated size may be off by, as recorded ones tell.
+_NEAR = 0.05
 
 
 class _Cache:
@@ -67,6 +69,17 @@ class _Cache:
             known = model.entries.get(digest)
             if known is None or known.expires <= at:
                 model.entries[digest] = entry
+
+    def is_near(self, prompt: CachedPrompt) -> bool:
+        """Whether the longest prefix that may be cached is as large as the minimum, as far as is known."""
+        ends, rules = prompt.prefix.ends, self._rules
+        if rules is None or not ends:
+            return False
+        if isinstance(rules, AutomaticRules):
+            longest = ends[-1]
+        else:
+            longest = max((ends[index] for index in prompt.breakpoints), default=0)
+        return abs(longest - rules.minimum) <= _NEAR * rules.minimum
 
     def caches(self, request: Mapping[str, object]) -> bool:
         """Whether a request is cached at all."""
@@ -211,6 +224,8 @@ class Replay:
             if pings is not None:
                 pings.answered(facts, Sent(prompt_sent, model, cache.prices, group), plan)
             column.add(plan.outcome, rates, cold=cold, group=group)
+            if column is found.policies[0] and cache.is_near(prompt_sent):
+                found.near.add(plan.outcome, rates)
             if self._by_rule:
                 placed = None if engine is None else engine.plan(request)
                 for share in shares(prompt_sent, plan.outcome, placed):

@@ -130,6 +130,8 @@ class Simulation:
         unread: How many could not be replayed, by why.
         warm_starts: How many sessions read more at their first request than any before it had left.
         summed: How many have a usage that sums several calls of the model: no size of theirs is known.
+        near: Those whose prefix is as large as the minimum under the first policy, as far as sizes are known:
+            what they cost as it is reckoned, and uncached.
         span: When the first and the last one started, in seconds.
         unpriced: The models whose price is unknown.
     """
@@ -151,6 +153,7 @@ class Simulation:
     unread: Counter[str] = field(default_factory=Counter)
     warm_starts: int = 0
     summed: int = 0
+    near: Totals = field(default_factory=Totals)
     span: tuple[float, float] | None = None
     unpriced: set[str] = field(default_factory=set)
 
@@ -170,6 +173,7 @@ class Simulation:
         self.sessions += other.sessions
         self.warm_starts += other.warm_starts
         self.summed += other.summed
+        self.near.merge(other.near)
         for name in ("models", "approximate", "ineffective", "unread"):
             getattr(self, name).update(getattr(other, name))
         spans = [span for span in (self.span, other.span) if span is not None]

@@ -151,6 +151,12 @@ def warnings(simulation: Simulation, summary: TraceSummary) -> Iterator[str]:
     if cost is not None and least is not None and cost < least:
         yield "what was recorded costs less than the optimum: caches were warm before, or lines are missing"
     yield from trace_warnings(summary, simulation.unread)
+    if (near := simulation.near).requests:
+        reckoned = usd(near.paid) if near.unpriced < near.requests else "unknown"
+        yield (
+            f"{counted(near.requests, 'request')} within 5 % of the minimum prefix may be cached or not: "
+            f"{reckoned} as reckoned, {usd(near.without_cache)} uncached"
+        )
     if simulation.summed:
         yield (
             f"{counted(simulation.summed, 'request')} used tools that the provider runs: what was recorded "

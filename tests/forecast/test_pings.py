@@ -77,7 +77,7 @@ def test_pings_are_grouped_with_their_requests(replayed):
     [kept] = found.kept
     assert sum(totals.requests for totals in kept.pings_of.values()) == kept.pings.requests
     assert sum(kept.whole_of(group).paid for group in kept.groups) == kept.cost
-    assert kept.cost_of("talk 3") == kept.groups["talk 3"].cost + kept.pings_of["talk 3"].cost
+    assert kept.whole_of("talk 3").paid == kept.groups["talk 3"].cost + kept.pings_of["talk 3"].cost
 
 
 def test_nothing_is_sent_where_nobody_asked(replayed):
