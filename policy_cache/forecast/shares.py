@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from policy_cache.usage.attribution import CLIENT, Segment, attribute
-from policy_cache.usage.segments import owner_of
+from policy_cache.usage.attribution import CLIENT, attribute
+from policy_cache.usage.segments import cut, owner_of
 
 if TYPE_CHECKING:
     from policy_cache.cache.explicit import CacheOutcome
@@ -26,10 +26,6 @@ def shares(prompt: CachedPrompt, outcome: CacheOutcome, plan: Plan | None) -> tu
     # The prompt is that of the request as it was, or of the one that was sent where a text was split.
     owners = {point.origin: owner_of(point) for point in points}
     owners |= {point.block: owner_of(point) for point in points}
-    segments: list[Segment] = []
-    start = 0
-    for index in prompt.breakpoints:
-        end = prompt.prefix.ends[index]
-        segments.append(Segment(owners.get(prompt.blocks[index].location, CLIENT), end - start))
-        start = end
-    return attribute(segments, outcome, tail=prompt.tokens - start)
+    marked = (prompt.blocks[index].location for index in prompt.breakpoints)
+    segments, tail = cut(prompt, {location: owners.get(location, CLIENT) for location in marked})
+    return attribute(segments, outcome, tail=tail)

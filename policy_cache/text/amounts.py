@@ -8,8 +8,8 @@ _TEN_CENTS = Decimal("0.1")
 
 
 def counted(number: int, noun: str) -> str:
-    """`1 breakpoint`, `2 breakpoints`, `2 switches`."""
-    return f"{number} {noun}{'' if number == 1 else 'es' if noun.endswith('ch') else 's'}"
+    """`1 breakpoint`, `2 breakpoints`, `1,000 switches`."""
+    return f"{number:,} {noun}{'' if number == 1 else 'es' if noun.endswith('ch') else 's'}"
 
 
 def counted_tokens(number: int) -> str:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from policy_cache.cache.explicit import CacheOutcome
+    from policy_cache.cache.named import Reader
     from policy_cache.engine.plan import Arm, Plan
     from policy_cache.providers.prices import Prices
     from policy_cache.usage.sessions import Start
@@ -123,7 +124,13 @@ class Account:
 
 
 def account_of(
-    plan: Plan, usage: CacheUsage, start: Start, switch: Switch | None = None, *, session: bytes = b""
+    plan: Plan,
+    usage: CacheUsage,
+    start: Start,
+    switch: Switch | None = None,
+    *,
+    session: bytes = b"",
+    reader: Reader | None = None,
 ) -> Account:
     """The account of a request that was planned, sent and answered.
 
@@ -135,12 +142,13 @@ def account_of(
         start: How it found its session.
         switch: What it cost that its session went on with another model.
         session: What stands for its session.
+        reader: What reads prompts, once for what they share; a new one by default.
     """
     model = plan.route.qualified
     rates = rates_of(model, usage)
     shares: tuple[Share, ...] = ()
     if usage.read or usage.written:
-        parts, tail = segments(plan)
+        parts, tail = segments(plan, reader)
         shares = attribute(parts, usage.outcome, tail=tail)
     rules = (placement.source.rule for placement in plan.placements if placement.reason in ACTED)
     return Account(

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Protocol, TypeAlias, TypedDict
 
+from policy_cache.cache.named import Reader
 from policy_cache.errors import RequestError
 from policy_cache.request.metadata import carried_metadata
 from policy_cache.request.prompt import Prompt
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from policy_cache.lifetimes import Lifetimes
     from policy_cache.request.prompt import Shape
     from policy_cache.usage.account import Account, Switch
-    from policy_cache.usage.ledger import Ledger
 
 _log = logging.getLogger("policy_cache")
 
@@ -62,6 +62,12 @@ class Figures(Protocol):
     def answered(self, plan: Plan, account: Account | None) -> None: ...
     def odd(self, kind: str) -> None: ...
     def failed(self, kind: str) -> None: ...
+
+
+class Sums(Protocol):
+    """What adds up accounts, such as a `Ledger`, or a `Live`."""
+
+    def add(self, account: Account) -> None: ...
 
 
 class Alarm(Protocol):
@@ -105,7 +111,7 @@ class Told(TypedDict, total=False):
     recorder: Recorder | None
     metrics: Figures | None
     alarm: Alarm | None
-    ledger: Ledger | None
+    ledger: Sums | None
     warmth: Warm | None
     keep_warm: KeepsWarm | None
 
@@ -134,7 +140,7 @@ class Accounting:
         recorder: Recorder | None = None,
         metrics: Figures | None = None,
         alarm: Alarm | None = None,
-        ledger: Ledger | None = None,
+        ledger: Sums | None = None,
         warmth: Warm | None = None,
         keep_warm: KeepsWarm | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -149,6 +155,7 @@ class Accounting:
         self._keep_warm = keep_warm
         self._clock = clock
         self._sessions = Sessions()
+        self._reader = Reader()
         told = (recorder, metrics, alarm, ledger, warmth, keep_warm)
         self._always = any(listener is not None for listener in told)
 
@@ -200,7 +207,7 @@ class Accounting:
                 self._keep_warm.answered(plan, usage, lifetimes, at=at, switches=switches)
             if usage is not None:
                 start = self._sessions.start(known, self._clock(), usage, plan.route.cache)
-                account = account_of(plan, usage, start, switch, session=known)
+                account = account_of(plan, usage, start, switch, session=known, reader=self._reader)
         finally:
             if self._recorder is not None:
                 policy = None if account is None else account.line()

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from policy_cache.request.blocks import ABSENT, value_of, walk
+from policy_cache.cache.named import Reader
 from policy_cache.request.markers import KEY
-from policy_cache.request.prompt import Prompt
-from policy_cache.request.tokens import chars
 from policy_cache.usage.attribution import PROVIDER, Owner, Segment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from policy_cache.cache.prompt import CachedPrompt
     from policy_cache.engine.breakpoints import Breakpoint
     from policy_cache.engine.plan import Plan
     from policy_cache.request.location import Location
 
 
-def segments(plan: Plan) -> tuple[list[Segment], int]:
-    """The segments of a request in prefix order, and the size of what stands behind the last."""
+def segments(plan: Plan, reader: Reader | None = None) -> tuple[list[Segment], int]:
+    """The segments of a request in prefix order, and the size of what stands behind the last.
+
+    Args:
+        plan: What was decided for it.
+        reader: What reads its prompt; a new one by default.
+    """
     if plan.route.mechanism != "explicit":
         return [], 0
     points = [point for point in plan.breakpoints if point.slot is not None]
@@ -28,7 +32,8 @@ def segments(plan: Plan) -> tuple[list[Segment], int]:
     owners = [owner_of(point) for point in points]
     if not owners or (len(set(owners)) == 1 and not alone):
         return [Segment(owner, 1) for owner in owners[:1]], 0
-    found, tail = _cut(plan, {point.block: owner_of(point) for point in points})
+    prompt = (reader or Reader()).plain(plan.request, plan.route)
+    found, tail = cut(prompt, {point.block: owner_of(point) for point in points})
     return ([*found, Segment(PROVIDER, tail)], 0) if alone else (found, tail)
 
 
@@ -37,19 +42,20 @@ def owner_of(point: Breakpoint) -> Owner:
     return Owner(point.party, "" if point.source is None else point.source.rule)
 
 
-def _cut(plan: Plan, owners: Mapping[Location | None, Owner]) -> tuple[list[Segment], int]:
-    """Each breakpoint's part of the prompt, in characters, and what is left; litellm's own is at the end."""
-    prompt = Prompt(plan.request, plan.route.shape)
+def cut(prompt: CachedPrompt, owners: Mapping[Location | None, Owner]) -> tuple[list[Segment], int]:
+    """Each breakpoint's part of a prompt, in tokens, and what is left behind the last.
+
+    Args:
+        prompt: The prompt.
+        owners: Whose the breakpoint on a block is; of None, whose the one at the end is.
+    """
     found: list[Segment] = []
-    size = 0
-    for block in walk(prompt, plan.route.blocks):
-        if block.kind not in ABSENT:
-            size += chars(value_of(prompt, block), plain=True)
+    start = 0
+    for block, end in zip(prompt.blocks, prompt.prefix.ends, strict=True):
         owner = owners.get(block.location)
         if owner is not None:
-            found.append(Segment(owner, size))
-            size = 0
+            found.append(Segment(owner, end - start))
+            start = end
     if None in owners:
-        found.append(Segment(owners[None], size))
-        size = 0
-    return found, size
+        return [*found, Segment(owners[None], prompt.tokens - start)], 0
+    return found, prompt.tokens - start

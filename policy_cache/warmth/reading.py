@@ -5,23 +5,19 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import TYPE_CHECKING, TypeAlias
 
-import msgspec
-
-from policy_cache.cache.memo import Memo
 from policy_cache.cache.models import as_sent, rules_for
+from policy_cache.cache.named import Reader, name_of
 from policy_cache.cache.prompt import Chain
-from policy_cache.cache.reader import PromptReader
 from policy_cache.cache.scale import UNSCALED, Scale
 from policy_cache.providers.cache_rules import AutomaticRules
 from policy_cache.request.prompt import Prompt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping
+    from collections.abc import Hashable, Mapping
     from decimal import Decimal
 
     from policy_cache.cache.explicit import CacheOutcome
     from policy_cache.cache.prompt import CachedBlock, CachedPrompt
-    from policy_cache.cache.reader import Known
     from policy_cache.engine.engine import CompiledPolicy
     from policy_cache.providers.resolve import Route
     from policy_cache.request.prompt import Shape
@@ -36,38 +32,6 @@ ACCOUNT = (
 
 ELSEWHERE = frozenset({*ACCOUNT, "model", "custom_llm_provider", "base_model", "model_info"})
 """Those that say where it goes, and change nothing of its prompt."""
-
-_MOST_BLOCKS = 20_000
-
-# For all texts of a request: their hash is Python's own, which nobody outside of the process can aim at.
-_encode = msgspec.msgpack.Encoder(enc_hook=str).encode
-
-
-class Reader:
-    """The prompts of requests, of which no text is kept: equal tools and messages are read once.
-
-    The model stands in none of the hashes, so that candidates share them.
-    """
-
-    def __init__(self) -> None:
-        """Begin with nothing read."""
-        self._known: Known = Memo(_MOST_BLOCKS)
-        self._readers: dict[tuple[Shape, int], PromptReader] = {}
-
-    def plain(
-        self, request: Mapping[str, object], route: Route, name: Callable[[object], Hashable] | None = None
-    ) -> CachedPrompt:
-        """The prompt of a request, without breakpoints; `name` is what tells its elements from others."""
-        rules = route.blocks.outline
-        key = route.shape, id(rules)  # which lives as long as the process
-        reader = self._readers.get(key)
-        if reader is None:
-            reader = self._readers[key] = PromptReader(route.shape, rules, known=self._known)
-        return reader.read(request, model="", name=name or _name)
-
-    def reading(self, engine: CompiledPolicy) -> Reading:
-        """For the candidates of one request, which is rewritten by a policy."""
-        return Reading(self, engine)
 
 
 class Reading:
@@ -106,7 +70,7 @@ class Reading:
         shared = request.get
         own = {k: value for k, value in asked.items() if value is not shared(k) and k not in ELSEWHERE}
         # What cannot be written down is like nothing else.
-        like = alike, (_name(own) or object()) if own else None
+        like = alike, (name_of(own) or object()) if own else None
         known = self._sent.get(like)
         if known is None:
             sent = engine.rewrite(asked, shape=shape)
@@ -145,7 +109,7 @@ class Reading:
         """The name of an element, worked out once: the request holds it meanwhile."""
         name = self._names.get(id(element))
         if name is None:
-            name = self._names[id(element)] = _name(element)
+            name = self._names[id(element)] = name_of(element)
         return name
 
 
@@ -173,12 +137,3 @@ def scaled(prompt: CachedPrompt, scale: Scale) -> CachedPrompt:
 
 def _is_said(block: CachedBlock) -> bool:
     return block.level == "messages"
-
-
-def _name(element: object) -> Hashable:
-    """What tells an element from others; None for one that cannot be written down."""
-    try:
-        text = _encode(element)
-    except (TypeError, ValueError, OverflowError, RecursionError):
-        return None
-    return hash(text), len(text)

@@ -16,6 +16,7 @@ from policy_cache.cache.entries import Entry
 from policy_cache.cache.explicit import CacheOutcome
 from policy_cache.cache.memo import Memo
 from policy_cache.cache.models import caches, model_of, rules_for
+from policy_cache.cache.named import Reader
 from policy_cache.cache.reported import reached
 from policy_cache.cache.scale import UNSCALED, Fit, Scale
 from policy_cache.errors import RequestError
@@ -26,7 +27,7 @@ from policy_cache.request.session import session_of
 from policy_cache.usage.account import Switch
 from policy_cache.warmth.ahead import ahead
 from policy_cache.warmth.quote import Quote, unknown
-from policy_cache.warmth.reading import ACCOUNT, ELSEWHERE, Reader, marked, scaled
+from policy_cache.warmth.reading import ACCOUNT, ELSEWHERE, Reading, marked, scaled
 from policy_cache.warmth.table import Beliefs, Table
 from policy_cache.warmth.turns import Turns
 
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
     from policy_cache.providers.resolve import Route
     from policy_cache.request.prompt import Shape
     from policy_cache.usage.usage import CacheUsage
-    from policy_cache.warmth.reading import Reading
     from policy_cache.warmth.turns import Seen
 
 _log = logging.getLogger("policy_cache")
@@ -292,7 +292,7 @@ class Warmth:
 
     def _reading(self, request: Mapping[str, object], shape: Shape | None) -> Reading:
         """For the candidates of one request, under the policy in force."""
-        return self._reader.reading(self._engine.engine_of(request, shape=shape))
+        return Reading(self._reader, self._engine.engine_of(request, shape=shape))
 
     def _fault(self, error: Exception, what: str) -> None:
         """Count something that went wrong, and log its kind once."""

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from policy_cache.cache.named import Reader
 from policy_cache.cache.reader import Readers
 from policy_cache.cache.reading import assembled, cached, in_order
 from policy_cache.providers.catalog import packaged_catalog
 from policy_cache.providers.resolve import resolve
 from policy_cache.request.blocks import walk
 from policy_cache.request.prompt import AREAS, Prompt, detect_shape
-from policy_cache.warmth.reading import Reader
 from tests.prompts import content, items, native_messages, requests, text_block, texts
 
 CALLED_BY_CODE = {

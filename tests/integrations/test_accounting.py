@@ -163,12 +163,8 @@ def test_a_recorded_line_says_what_the_policy_did(address, logged, tmp_path):
         "route": "anthropic",
         "rules": ["agent-prefix", "first-turn"],
         "shares": [
-            {
-                "source": "policy",
-                "rule": "agent-prefix",
-                "write_5m": written.write_5m,
-                "write_1h": written.write_1h,
-            }
+            {"source": "policy", "rule": "agent-prefix", "write_1h": written.write_1h},
+            {"source": "policy", "rule": "first-turn", "write_5m": written.write_5m},
         ],
     }
     assert sum(share.get("read", 0) for share in second["policy"]["shares"]) == written.written

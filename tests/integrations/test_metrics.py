@@ -68,8 +68,8 @@ EXPECTED = {
     ("policy_cache_cached_tokens", "kind=write_5m,route=anthropic,source=policy"): 1_000_200,
     ("policy_cache_cached_tokens", "kind=write_1h,route=anthropic,source=policy"): 40,
     ("policy_cache_rule_tokens", "kind=read,rule=agent-prefix"): 10_000,
-    ("policy_cache_rule_tokens", "kind=write_5m,rule=agent-prefix"): 1_000_164,
-    ("policy_cache_rule_tokens", "kind=write_5m,rule=first-turn"): 36,
+    ("policy_cache_rule_tokens", "kind=write_5m,rule=agent-prefix"): 999_327,
+    ("policy_cache_rule_tokens", "kind=write_5m,rule=first-turn"): 873,
     ("policy_cache_rule_tokens", "kind=write_1h,rule=agent-prefix"): 40,
     # Twice 5,000 tokens read for a tenth of $3 a million, 100 written for 1.25 of it and 20 for double.
     ("policy_cache_saved_usd", "route=anthropic,source=policy"): pytest.approx(0.02673),

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policy_cache import CacheUsage, Engine
+from policy_cache.cache.named import Reader
 from policy_cache.usage.account import account_of
 from policy_cache.usage.attribution import CLIENT, LITELLM, PROVIDER, Owner, Segment, Share, attribute
 from policy_cache.usage.segments import segments
@@ -127,7 +128,7 @@ def engine(*rules, head=""):
 def divided(plan):
     """The segments in parts of the prompt, and what is left."""
     found, tail = segments(plan)
-    return [(str(owner), round(size / 17_500)) for owner, size in found], round(tail / 17_500)
+    return [(str(owner), round(size / 5_000)) for owner, size in found], round(tail / 5_000)
 
 
 def test_each_rule_has_what_ends_at_its_breakpoint():
@@ -228,14 +229,15 @@ def test_what_the_shares_saved_is_what_the_request_saved(read, write_5m, write_1
 def test_an_account_as_a_line():
     plan = engine(rule("tools", "tools"), rule("prompt", "system")).plan(request())
     found = account_of(plan, CacheUsage(read=5_000, write_5m=10_000, uncached=5_000), "warm")
-    # A tool's names and schema count 66 characters, beside texts of 70,000.
-    assert 17_566 * 20_000 // 70_066 == 5_014
+    # A tool's names and schema count some characters, beside texts of 70,000.
+    ends = Reader().plain(plan.request, plan.route).prefix.ends
+    assert ends[0] * 20_000 // (ends[-1] + 3) == 5_010
     assert found.line() == {
         "revision": plan.policy[1],
         "route": "anthropic",
         "rules": ["tools", "prompt"],
         "shares": [
-            {"source": "policy", "rule": "tools", "read": 5_000, "write_5m": 14},
-            {"source": "policy", "rule": "prompt", "write_5m": 9_986},
+            {"source": "policy", "rule": "tools", "read": 5_000, "write_5m": 10},
+            {"source": "policy", "rule": "prompt", "write_5m": 9_990},
         ],
     }

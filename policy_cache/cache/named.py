@@ -1,0 +1,55 @@
+"""Prompts of requests that are read once for what they share, without a text of theirs being kept."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from policy_cache.cache.memo import Memo
+from policy_cache.cache.reader import PromptReader
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Mapping
+
+    from policy_cache.cache.prompt import CachedPrompt
+    from policy_cache.cache.reader import Known
+    from policy_cache.providers.resolve import Route
+    from policy_cache.request.prompt import Shape
+
+_MOST_BLOCKS = 20_000
+
+# For all texts of a request: their hash is Python's own, which nobody outside of the process can aim at.
+_encode = msgspec.msgpack.Encoder(enc_hook=str).encode
+
+
+class Reader:
+    """The prompts of requests, of which no text is kept: equal tools and messages are read once.
+
+    The model stands in none of the hashes, so that candidates share them.
+    """
+
+    def __init__(self) -> None:
+        """Begin with nothing read."""
+        self._known: Known = Memo(_MOST_BLOCKS)
+        self._readers: dict[tuple[Shape, int], PromptReader] = {}
+
+    def plain(
+        self, request: Mapping[str, object], route: Route, name: Callable[[object], Hashable] | None = None
+    ) -> CachedPrompt:
+        """The prompt of a request, without breakpoints; `name` is what tells its elements from others."""
+        rules = route.blocks.outline
+        key = route.shape, id(rules)  # which lives as long as the process
+        reader = self._readers.get(key)
+        if reader is None:
+            reader = self._readers[key] = PromptReader(route.shape, rules, known=self._known)
+        return reader.read(request, model="", name=name or name_of)
+
+
+def name_of(element: object) -> Hashable:
+    """What tells an element from others; None for one that cannot be written down."""
+    try:
+        text = _encode(element)
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        return None
+    return hash(text), len(text)
