@@ -32,6 +32,7 @@ COMMANDS = {
     "report": "Show on one page what policies would have saved on a recorded trace.",
     "studio": "Show on a local page what a policy does, as you write it.",
     "tune": "Propose a policy for the requests of a recorded trace.",
+    "live": "Show what a router's caches do, as it happens.",
     "stats": "Sum up what a recorded trace read from the cache and wrote to it.",
     "rule": "Explain a code that `validate` reports.",
     "schema": "Print the JSON Schema of policy files.",

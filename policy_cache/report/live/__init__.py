@@ -1,0 +1,1 @@
+"""What happens, as a person reads it and as a program does."""
