@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import TYPE_CHECKING, TypeAlias
 
-from policy_cache.cache.models import as_sent, rules_for
+from policy_cache.cache.models import as_sent, model_of, rules_for
 from policy_cache.cache.named import Reader, name_of
 from policy_cache.cache.prompt import Chain
 from policy_cache.cache.scale import UNSCALED, Scale
@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
     from decimal import Decimal
 
-    from policy_cache.cache.explicit import CacheOutcome
+    from policy_cache.cache.entries import Entry
+    from policy_cache.cache.explicit import CacheOutcome, CachePlan
     from policy_cache.cache.prompt import CachedBlock, CachedPrompt
     from policy_cache.engine.engine import CompiledPolicy
+    from policy_cache.providers.cache_rules import CacheRules
     from policy_cache.providers.resolve import Route
     from policy_cache.request.prompt import Shape
 
@@ -50,6 +52,7 @@ class Reading:
         self._prompts: dict[Hashable, CachedPrompt] = {}
         self._sent: dict[Hashable, _Sent] = {}
         self.bills: dict[tuple[str, CacheOutcome, float | None], tuple[Decimal | None, Decimal | None]] = {}
+        self._cold: dict[tuple[int, int], tuple[CachedPrompt, CacheRules, CachePlan]] = {}
         self._scaled: dict[tuple[int, Scale], tuple[CachedPrompt, CachedPrompt]] = {}
 
     def sent(
@@ -90,6 +93,20 @@ class Reading:
         if known is None:  # with the prompt, whose id it is
             known = self._scaled[key] = prompt, scaled(prompt, scale)
         return known[1]
+
+    def planned(
+        self, rules: CacheRules, prompt: CachedPrompt, known: Mapping[bytes, Entry], now: float
+    ) -> CachePlan:
+        """What one of its prompts would read where these prefixes are cached; alike wherever none is."""
+        if known:
+            cache = model_of(rules)
+            cache.entries = known  # type: ignore[assignment]
+            return cache.plan(prompt, now)
+        key = id(prompt), id(rules)
+        cold = self._cold.get(key)
+        if cold is None:  # with those whose ids they are
+            cold = self._cold[key] = prompt, rules, model_of(rules).plan(prompt, now)
+        return cold[2]
 
     def _plain(self, asked: Mapping[str, object], route: Route, own: Hashable) -> CachedPrompt:
         key = route.shape, id(route.blocks.outline), own

@@ -7,7 +7,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
@@ -249,15 +248,17 @@ class Warmth:
         rates = None if prices is None else prices.for_prompt(prompt.tokens)
         if rules is None or not caches(rules, sent):
             why = f"{model} caches nothing" + (" without a `prompt_cache_key`" if rules else "")
-            quote = Quote(name, model, CacheOutcome(uncached=prompt.tokens), sure="modelled", why=why)
-            return self._priced(reading, quote, rates, None, reply)
+            tokens = CacheOutcome(uncached=prompt.tokens)
+            paid, stays = self._bill(reading, model, tokens, rates, None, reply)
+            if paid is None or stays is None:
+                return _unpriced(name, model, tokens)
+            return Quote(name, model, tokens, sure="modelled", why=why, cost=paid, ahead=stays)
         place, now, digests = _place(route, asked), self._clock(), prompt.prefix.digests
         if not _is_time(now):
             return unknown(name, "the clock is not right", model=model)
-        cache = model_of(rules)
         # The table's own, which nothing here changes.
-        known = cache.entries = self._table.look(place, digests)  # type: ignore[assignment]
-        plan = cache.plan(prompt, now)
+        known = self._table.look(place, digests)
+        plan = reading.planned(rules, prompt, known, now)
         hit = plan.hit
         if hit is None and known and any((e := known.get(d)) and e.available > now + 1 for d in digests):
             return unknown(name, "the clock went back", model=model, tokens=plan.outcome)
@@ -265,30 +266,40 @@ class Warmth:
             why = f"the last {_MOST_ODD} answers of {model} did not follow its cache's rules"
             return unknown(name, why, model=model, tokens=plan.outcome)
         read = None if hit is None else known.get(digests[hit])
-        quote = Quote(
+        in_conversation = hit is not None and prompt.blocks[hit].level == "messages"
+        paid, stays = self._bill(reading, model, plan.outcome, rates, _lifetime(plan, rules), reply)
+        if paid is None or stays is None:
+            until = None if read is None else read.expires
+            return _unpriced(name, model, plan.outcome, until, in_conversation=in_conversation)
+        return Quote(
             candidate=name,
             model=model,
             tokens=plan.outcome,
-            warm_until=None if read is None else read.expires,
-            in_conversation=hit is not None and prompt.blocks[hit].level == "messages",
             sure="reported" if read is not None and read.reported else "modelled",
             why=_why(plan, read, now),
+            cost=paid,
+            ahead=stays,
+            warm_until=None if read is None else read.expires,
+            in_conversation=in_conversation,
         )
-        return self._priced(reading, quote, rates, _lifetime(plan, rules), reply)
 
-    def _priced(
-        self, reading: Reading, quote: Quote, rates: Prices | None, lasts: float | None, reply: int
-    ) -> Quote:
-        key = quote.model, quote.tokens, lasts
+    def _bill(
+        self,
+        reading: Reading,
+        model: str,
+        tokens: CacheOutcome,
+        rates: Prices | None,
+        lasts: float | None,
+        reply: int,
+    ) -> tuple[Decimal | None, Decimal | None]:
+        """What a prompt costs now, and in the turns to come; worked out once for what is alike."""
+        key = model, tokens, lasts
         bill = reading.bills.get(key)
         if bill is None:
-            paid = None if rates is None else cost(quote.tokens, rates, reply)
-            stays = None if rates is None else ahead(quote.tokens, rates, self._turns, lasts, reply)
+            paid = None if rates is None else cost(tokens, rates, reply)
+            stays = None if rates is None else ahead(tokens, rates, self._turns, lasts, reply)
             bill = reading.bills[key] = paid, stays
-        paid, stays = bill
-        if paid is None or stays is None:
-            return replace(quote, sure="unknown", why=f"the prices of {quote.model} are not known")
-        return replace(quote, cost=paid, ahead=stays)
+        return bill
 
     def _reading(self, request: Mapping[str, object], shape: Shape | None) -> Reading:
         """For the candidates of one request, under the policy in force."""
@@ -387,6 +398,18 @@ def _lifetime(plan: CachePlan, rules: CacheRules) -> float | None:
     """How long what the request leaves lives: that of its longest prefix."""
     refs = (*plan.reads, *plan.writes)
     return rules.seconds(max(refs).ttl) if refs else None
+
+
+def _unpriced(
+    name: str,
+    model: str,
+    tokens: CacheOutcome,
+    until: float | None = None,
+    *,
+    in_conversation: bool = False,
+) -> Quote:
+    why = f"the prices of {model} are not known"
+    return Quote(name, model, tokens, "unknown", why, warm_until=until, in_conversation=in_conversation)
 
 
 def _why(plan: CachePlan, read: Entry | None, now: float) -> str:
