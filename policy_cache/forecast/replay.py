@@ -169,7 +169,8 @@ class Replay:
             found.unpriced.add(route.qualified)
         uncached = CacheOutcome(uncached=size)
         found.uncached.add(uncached, rates, cold=cold, group=group)
-        if record.usage is not None:
+        # Some traces know the replies alone.
+        if record.usage is not None and record.usage.prompt:
             billed = cache.prices and cache.prices.for_prompt(record.usage.prompt)
             found.recorded.add(record.usage.outcome, billed, cold=cold, group=group)
             if record.usage.summed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from policy_cache.report.diagnostics.render import FORMAT_VERSION
 from policy_cache.report.forecast import grid
 from policy_cache.text.amounts import counted, usd
 from policy_cache.text.styled import Span
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from policy_cache.usage.interval import Interval
     from policy_cache.usage.trial import Difference, Trial
 
+_LEAST = 1e-9
 _HEAD = ("policy", "sessions", "requests", "cost a request", "read share")
 
 
@@ -57,19 +59,20 @@ def verdict(trial: Trial, within: float) -> str:
         return f"It is not known yet which costs less: each policy needs {FEWEST} sessions with known costs."
     if missing:
         return (
-            f"Go on: the difference is known to {cost.reach:.0%} of what the control costs; about "
-            f"{missing:,} sessions more for each policy make that {within:.0%}."
+            f"Go on: the difference is known to {_share(cost.reach)} of what the control costs; about "
+            f"{missing:,} sessions more for each policy make that {_share(within)}."
         )
     less = "more" if cost.more.value > 0 else "less"
     if cost.more.is_certain:
-        return f"Stop: the variant costs {less}, and the difference is known to {cost.reach:.1%}."
+        return f"Stop: the variant costs {less}, and the difference is known to {_share(cost.reach)}."
     most = max(abs(cost.more.low), abs(cost.more.high)) / cost.control.value
-    return f"Stop: whichever costs less, they differ by at most {most:.1%} of what the control costs."
+    return f"Stop: whichever costs less, they differ by at most {_share(most)} of what the control costs."
 
 
 def experiment_json(trial: Trial, within: float) -> dict[str, object]:
     """The same as data; costs in USD."""
     return {
+        "format_version": FORMAT_VERSION,
         "arms": {
             name: {
                 "sessions": arm.sessions,
@@ -110,6 +113,13 @@ def _usd(amount: float) -> str:
 
 def _signed(amount: float) -> str:
     return f"{'-' if amount < 0 else '+'}{_usd(abs(amount))}"
+
+
+def _share(share: float) -> str:
+    """In per cent, to two digits; nothing where it is a rounding error of a sum."""
+    if share < _LEAST:
+        return "0 %"
+    return f"{100 * share:.2g} %" if share < 1 else f"{share:.0%}"
 
 
 def _points(share: float) -> str:

@@ -117,8 +117,10 @@ _FAR_OFF = 0.2
 """An error of the sizes that a reader is warned of."""
 
 
-def opening(simulation: Simulation, summary: TraceSummary, name: str) -> Iterator[Span]:
-    """What was read, and how sure the figures are."""
+def opening(
+    simulation: Simulation, summary: TraceSummary, name: str, *, optimum: bool = True
+) -> Iterator[Span]:
+    """What was read, and how sure the figures are; `optimum` where it is shown what is possible, too."""
     start, end = simulation.span or (0.0, 0.0)
     over = timedelta(seconds=round(end - start))
     yield Span(
@@ -127,7 +129,8 @@ def opening(simulation: Simulation, summary: TraceSummary, name: str) -> Iterato
         f"{counted(len(simulation.models), 'model')}, over {over}\n"
     )
     yield Span(f"{how_sized(simulation)}\n", "dim")
-    yield from (Span(f"{line}\n", "warning") for line in warnings(simulation, summary))
+    lines = warnings(simulation, summary) if optimum else reading_warnings(simulation, summary)
+    yield from (Span(f"{line}\n", "warning") for line in lines)
     yield Span("\n")
 
 
@@ -143,13 +146,33 @@ def how_sized(simulation: Simulation) -> str:
 
 
 def warnings(simulation: Simulation, summary: TraceSummary) -> Iterator[str]:
-    """What a reader must know before relying on the figures."""
-    if simulation.sizes.requests and simulation.sizes.share(0.5) > _FAR_OFF:
-        yield "what was recorded of sizes does not fit the requests: figures may be far off"
+    """What a reader must know before relying on the figures, the optimum among them."""
+    yield from _misfit(simulation)
     least, recorded = least_cost(simulation), simulation.recorded.total
     cost = recorded.cost if recorded.requests == simulation.requests else None
     if cost is not None and least is not None and cost < least:
         yield "what was recorded costs less than the optimum: caches were warm before, or lines are missing"
+    yield from _assumed(simulation, summary)
+    if simulation.optimum is not None and simulation.optimal < simulation.requests:
+        yield (
+            f"the optimum is known for {simulation.optimal:,} of {simulation.requests:,} requests, "
+            "those to providers with explicit breakpoints, and is left out"
+        )
+
+
+def reading_warnings(simulation: Simulation, summary: TraceSummary) -> Iterator[str]:
+    """The same where no optimum is shown."""
+    yield from _misfit(simulation)
+    yield from _assumed(simulation, summary)
+
+
+def _misfit(simulation: Simulation) -> Iterator[str]:
+    if simulation.sizes.requests and simulation.sizes.share(0.5) > _FAR_OFF:
+        yield "what was recorded of sizes does not fit the requests: figures may be far off"
+
+
+def _assumed(simulation: Simulation, summary: TraceSummary) -> Iterator[str]:
+    """What the trace leaves out, and what the models take for granted."""
     yield from trace_warnings(summary, simulation.unread)
     if (near := simulation.near).requests:
         reckoned = usd(near.paid) if near.unpriced < near.requests else "unknown"
@@ -176,11 +199,6 @@ def warnings(simulation: Simulation, summary: TraceSummary) -> Iterator[str]:
     for note, number in sorted(simulation.approximate.items()):
         yield f"{counted(number, 'request')}: {note}"
     yield from price_warnings(simulation.unpriced)
-    if simulation.optimum is not None and simulation.optimal < simulation.requests:
-        yield (
-            f"the optimum is known for {simulation.optimal:,} of {simulation.requests:,} requests, "
-            "those to providers with explicit breakpoints, and is left out"
-        )
 
 
 def trace_warnings(summary: TraceSummary, unread: Mapping[str, int]) -> Iterator[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from policy_cache.engine.diff import unified
 from policy_cache.report.diagnostics.ci import workflow_command
 from policy_cache.report.diagnostics.render import FORMAT_VERSION
-from policy_cache.report.forecast import how_sized, opening, warnings
+from policy_cache.report.forecast import how_sized, opening, reading_warnings
 from policy_cache.text.amounts import counted, usd
 from policy_cache.text.styled import Span
 from policy_cache.text.words import visible, word
@@ -51,7 +51,7 @@ def full(review: Review, names: tuple[str, str], over: str, *, examples: bool = 
         examples: Whether each group's first request is shown as it is sent before and after.
     """
     if review.simulation is not None and review.summary is not None:
-        yield from opening(review.simulation, review.summary, over)
+        yield from opening(review.simulation, review.summary, over, optimum=False)
     yield from (Span(f"{line}\n", "warning") for line in _left_out(review))
     yield Span(f"{summary(review)}\n", "strong")
     for alike, group in review.ordered:
@@ -77,6 +77,8 @@ def summary(review: Review) -> str:
     if review.simulation is None:
         return told
     whole = review.whole
+    if not whole.is_known:
+        return f"{told}; what that costs is unknown"
     paid = f"{usd(whole.before.paid)} before, {usd(whole.after.paid)} after: {_more(whole)}"
     share = f" ({float(whole.difference / whole.before.paid):+.1%})" if whole.before.paid else ""
     return f"{told}; {paid}{share}{_sure(whole)}{_unpriced(whole)}"
@@ -84,6 +86,8 @@ def summary(review: Review) -> str:
 
 def _more(worth: Worth) -> str:
     difference = worth.difference
+    if not worth.is_known:
+        return "of unknown cost"
     return f"{usd(abs(difference))} {'more' if difference > 0 else 'less'}" if difference else "the same"
 
 
@@ -97,7 +101,7 @@ def _sure(worth: Worth) -> str:
 
 
 def _unpriced(worth: Worth) -> str:
-    number = max(worth.before.unpriced, worth.after.unpriced)
+    number = worth.unpriced if worth.is_known else 0
     return f"; {counted(number, 'request')} of unknown price left out" if number else ""
 
 
@@ -171,7 +175,7 @@ def notes(review: Review) -> Iterator[str]:
     """What a reader must know before relying on the figures."""
     if review.simulation is not None and review.summary is not None:
         yield how_sized(review.simulation)
-        yield from warnings(review.simulation, review.summary)
+        yield from reading_warnings(review.simulation, review.summary)
     yield from _left_out(review)
 
 
@@ -231,13 +235,19 @@ def _text(text: str) -> str:
 
 def for_github(review: Review, names: tuple[str, str]) -> Iterator[str]:
     """Lines for its runner: the sum, and a notice or a warning where the new policy asks for a change."""
-    yield workflow_command("notice", {"file": visible(names[1])}, summary(review))
+    file = visible(file_of(names[1]))
+    yield workflow_command("notice", {"file": file}, summary(review))
     for alike, group in review.ordered:
         line = next((change.line for change in alike.changes if change.line), None)
-        properties: dict[str, object] = {"file": visible(names[1]), **({"line": line} if line else {})}
+        properties: dict[str, object] = {"file": file, **({"line": line} if line else {})}
         told = "\n".join(f"{sign} {text}" for sign, text in _lines(alike, names[1]))
         message = f"{_who(alike, group)}{_money(review, group)}\n{told}"
         yield workflow_command("warning" if alike.worse else "notice", properties, message)
+
+
+def file_of(name: str) -> str:
+    """The file of a policy that git may have another version of."""
+    return name.split(":", 2)[-1] if name.startswith("git:") else name
 
 
 def as_json(review: Review, names: tuple[str, str]) -> dict[str, object]:
@@ -269,13 +279,13 @@ def _group(alike: Alike, group: Group, *, money: bool) -> dict[str, object]:
 
 
 def _worth(worth: Worth) -> dict[str, object]:
-    interval = worth.interval
+    interval, known = worth.interval, worth.is_known
     return {
         "requests": worth.requests,
         "sessions": len(worth.by_session),
-        "before_usd": float(worth.before.paid),
-        "after_usd": float(worth.after.paid),
-        "difference_usd": float(worth.difference),
+        "before_usd": float(worth.before.paid) if known else None,
+        "after_usd": float(worth.after.paid) if known else None,
+        "difference_usd": float(worth.difference) if known else None,
         "interval_95_usd": None if interval is None else [interval.low, interval.high],
-        "unpriced": max(worth.before.unpriced, worth.after.unpriced),
+        "unpriced": worth.unpriced,
     }

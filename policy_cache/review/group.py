@@ -69,7 +69,7 @@ class Worth:
         requests: How many requests.
         before: Under the old policy.
         after: Under the new one.
-        by_session: What the new policy costs more, in USD, by session.
+        by_session: What the new policy costs more, in USD, by session; of those with a known price.
     """
 
     requests: int = 0
@@ -81,7 +81,8 @@ class Worth:
         """Add a request of a session."""
         self.before.merge(before)
         self.after.merge(after)
-        self.by_session[session] += float(after.paid - before.paid)
+        if not (before.unpriced or after.unpriced):
+            self.by_session[session] += float(after.paid - before.paid)
 
     def merge(self, other: Worth) -> None:
         """Add another's requests."""
@@ -95,6 +96,16 @@ class Worth:
     def difference(self) -> Decimal:
         """USD that the new policy costs more, of the requests whose price is known."""
         return self.after.paid - self.before.paid
+
+    @property
+    def unpriced(self) -> int:
+        """How many requests have an unknown price."""
+        return max(self.before.unpriced, self.after.unpriced)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether any of the costs is known; so it is of no request."""
+        return not self.unpriced or self.unpriced < self.before.requests
 
     @property
     def interval(self) -> Interval | None:

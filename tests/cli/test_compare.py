@@ -184,6 +184,13 @@ class TestFailing:
     def test_on_what_is_named(self, compared, policies, on, code):
         assert compared(*policies, "trace.jsonl", "--fail-on", on).code == code
 
+    @pytest.mark.parametrize("arguments", [(), ("unknown.jsonl",)], ids=["no trace", "no price"])
+    def test_on_a_cost_that_nobody_knows(self, compared, save, arguments):
+        save("unknown.jsonl", "".join(trace(model="anthropic/claude-future-9")))
+        ran = compared("old.yaml", "new.yaml", *arguments, "--fail-on", "cost")
+        assert ran.code == 2
+        assert "--fail-on cost" in ran.err
+
     def test_on_a_refusal(self, compared, save):
         marked = {"type": "text", "text": "word " * 3_000, "cache_control": {"type": "ephemeral"}}
         messages = [{"role": "user", "content": [marked]} for _ in range(5)]
@@ -216,6 +223,25 @@ class TestHostile:
         [body] = re.findall(rf"^{fence}diff\n(.*?)\n{fence}$", ran.out, re.MULTILINE | re.DOTALL)
         assert body.count("\n") == 0
         assert "<script>" not in ran.out.replace(body, "")
+
+    def test_a_price_that_is_unknown_is_no_zero(self, compared, save):
+        save("unknown.jsonl", "".join(trace(model="anthropic/claude-future-9")))
+        ran = compared("old.yaml", "new.yaml", "unknown.jsonl")
+        assert "6 of 6 requests change; what that costs is unknown\n" in ran.out
+        assert "(anthropic/claude-future-9): of unknown cost\n" in ran.out
+        found = json.loads(compared("old.yaml", "new.yaml", "unknown.jsonl", "--output-format", "json").out)
+        assert (found["total"]["difference_usd"], found["total"]["sessions"]) == (None, 0)
+
+    def test_a_session_of_unknown_price_makes_nothing_more_certain(self, compared, save):
+        lines = [*trace(1), *trace(3, model="anthropic/claude-future-9")]
+        save("both.jsonl", "".join(lines))
+        ran = compared("old.yaml", "new.yaml", "both.jsonl")
+        assert ", of one session: how sure that is cannot be said; 6 requests of unknown price" in ran.out
+
+    def test_a_trace_where_a_policy_was_expected(self, compared):
+        ran = compared("old.yaml", "trace.jsonl")
+        assert ran.code == 2
+        assert "trace.jsonl is a trace, where the policy NEW was expected" in ran.err
 
     def test_all_models_unknown(self, compared, save):
         save("unknown.jsonl", "".join(trace(model="nobody/knows")))

@@ -207,7 +207,7 @@ variant       100       100         $0.0374        7.5%
 
 cost a request: +$0.0062, between +$0.0060 and +$0.0064, +19.8% (95 %, by session)
 read share: -1.4 points, between -1.4 points and -1.3 points (95 %, by session)
-Stop: the variant costs more, and the difference is known to 0.6%.
+Stop: the variant costs more, and the difference is known to 0.6 %.
 """
 
 
@@ -252,3 +252,8 @@ class TestExperiment:
     def test_an_empty_arm(self, run, folder, arms, message):
         refused = run("stats", "--experiment", trial(folder / "trace.jsonl", 4, arms=arms)).refused()
         assert refused.endswith(f"trace.jsonl: {message}")
+
+
+def test_a_file_without_a_record(run, save):
+    refused = run("stats", save("x.jsonl", '{"a": 1}\n')).refused()
+    assert refused == "x.jsonl: nothing to sum up: 1 line, of which none is a record of a TraceRecorder"

@@ -351,3 +351,9 @@ def test_known_prices_are_summed_beside_unknown_ones(tmp_path):
     [column] = found.policies
     assert (column.total.cost, column.total.unpriced) == (None, 2)
     assert column.whole.paid == column.groups["anthropic/claude-sonnet-4-5"].cost > 0
+
+
+def test_a_usage_of_the_reply_alone_is_no_recorded_prompt(tmp_path):
+    records = [{"ts": 1.0, "request": request, "usage": {"output_tokens": 9}} for request in agent(1)]
+    found, _ = compare(trace(tmp_path, records), [DEFAULT])
+    assert found.recorded.total.requests == found.sizes.requests == 0

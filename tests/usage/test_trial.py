@@ -109,7 +109,7 @@ def test_equal_policies_come_to_an_end():
     for session in range(200):
         trial.add(account("variant" if session % 2 else "control", session, CacheUsage(uncached=100)))
     assert verdict(trial, 0.05) == (
-        "Stop: whichever costs less, they differ by at most 0.0% of what the control costs."
+        "Stop: whichever costs less, they differ by at most 0 % of what the control costs."
     )
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from policy_cache.cli.shared.output import progress, refuse, show, show_json
+from policy_cache.cli.shared.output import give_up, progress, refuse, show, show_json
+from policy_cache.cli.shared.positional import named_kind
 from policy_cache.cli.shared.traces import called, nothing_evaluated, read_policy, traces
 from policy_cache.errors import PolicyError
 from policy_cache.providers.catalog import packaged_catalog
@@ -17,6 +18,7 @@ from policy_cache.review.review import review_requests, review_trace, samples
 from policy_cache.testing.discover import tests_beside
 from policy_cache.testing.load import load_suite
 from policy_cache.testing.run import asked_of
+from policy_cache.text.words import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +44,8 @@ _FAULTS: dict[str, frozenset[Fault]] = {
     "--fail-on",
     multiple=True,
     type=click.Choice(["cost", "loss", "refusal"]),
-    help="Exit with 1 only where it costs more, loses or lowers a marker, or is refused.",
+    help="Exit with 1 only where the trace costs more, a marker is newly lost or lowered on its way, or a "
+    "request is newly refused; any number of times.",
 )
 @click.option(
     "--output-format",
@@ -64,6 +67,9 @@ def command(
     Each is a policy file, or git:REV:path. Without a trace, over the requests of the policy's tests and
     examples of every route: what can change at all. Exits with 1 when anything does.
     """
+    for name, file in (("OLD", old), ("NEW", new)):
+        if (kind := named_kind(file)) in ("request", "trace"):
+            raise click.UsageError(f"{visible(file)} is a {kind}, where the policy {name} was expected")
     policies = read_policy(old), read_policy(new)
     names = old, new
     if options.paths:
@@ -108,5 +114,11 @@ def _print(review: Review, names: tuple[str, str], over: str, form: str, *, exam
 
 
 def _fails(review: Review, fail_on: tuple[str, ...]) -> bool:
+    """Whether what is asked about happens; exits with 2 where a cost is asked for and none is known."""
+    if "cost" in fail_on and review.changed:
+        if review.simulation is None:
+            give_up("--fail-on cost needs a trace: without one nothing has a cost")
+        if not review.whole.is_known:
+            give_up("--fail-on cost: no price is known for any request of the trace")
     dearer = "cost" in fail_on and review.whole.difference > 0
     return dearer or any(review.worse & _FAULTS.get(kind, frozenset()) for kind in fail_on)

@@ -72,6 +72,9 @@ def command(
             result = stats(lines, catalog=catalog)
     except OSError as error:
         give_up(f"{trace}: {reason_of(error)}")
+    if result.broken and not (result.ledger.by["model"] or result.without_usage):
+        what = f"{counted(len(result.broken), 'line')}, of which none is a record of a TraceRecorder"
+        give_up(f"{visible(trace)}: nothing to sum up: {what}")
     if as_experiment:
         _show_experiment(trace, result, within / 100, as_json=output_format == "json")
     elif output_format == "json":
@@ -80,7 +83,8 @@ def command(
         show(_table(result, by))
     if result.broken:
         shown = ", ".join(map(str, result.broken[:5])) + (", …" if len(result.broken) > 5 else "")
-        click.echo(f"policy-cache: {len(result.broken)} lines are no records: {shown}", err=True)
+        verb = "is no record" if len(result.broken) == 1 else "are no records"
+        click.echo(f"policy-cache: {counted(len(result.broken), 'line')} {verb}: {shown}", err=True)
     sys.exit(0)
 
 

@@ -33,7 +33,7 @@ def told(files: Iterable[str]) -> Told:
     policies: list[str] = []
     others: list[str] = []
     for file in files:
-        (policies if _named(file) == "policy" else others).append(file)
+        (policies if named_kind(file) == "policy" else others).append(file)
     return Told(tuple(policies), tuple(others))
 
 
@@ -56,7 +56,7 @@ def kind_of(file: str) -> Kind:
     Raises:
         click.UsageError: It can be read only once, and its name does not tell.
     """
-    kind = _named(file)
+    kind = named_kind(file)
     if kind is not None:
         return kind
     path = Path(file)
@@ -69,7 +69,8 @@ def kind_of(file: str) -> Kind:
         return "trace"  # whoever reads it says why it cannot be read
 
 
-def _named(file: str) -> Kind | None:
+def named_kind(file: str) -> Kind | None:
+    """What a file is by its name; None where that does not tell."""
     return _SUFFIXES.get(Path(file).suffix.lower())
 
 
