@@ -167,9 +167,10 @@ def calibrate(options: TraceOptions) -> dict[str, Scale]:
             continue
         try:
             route = router.facts(record.request).route
+            prompt = readers.read(record.request, route)
         except RequestError:
             continue
-        fits[route.model].add(readers.read(record.request, route), record.usage.prompt)
+        fits[route.model].add(prompt, record.usage.prompt)
     return {model: fit.scale() for model, fit in fits.items()}
 
 

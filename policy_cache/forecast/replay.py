@@ -147,15 +147,15 @@ class Replay:
     def add(self, record: TraceRecord) -> None:
         """Replay a request."""
         found = self.found
+        request = record.request
         try:
-            facts = self.engines[0].facts(record.request)
+            facts = self.engines[0].facts(request)
+            route = facts.route
+            prompt = self._readers.read(request, route, record.scope)
         except RequestError as error:
             found.unread[str(error)] += 1
             return
-        route = facts.route
         cache = self._caches.of(route, record)
-        request = record.request
-        prompt = self._readers.read(request, route, record.scope)
         size = prompt.tokens
         rates = cache.prices and cache.prices.for_prompt(size)
         cold = self._is_cold(record)

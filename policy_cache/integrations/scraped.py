@@ -137,8 +137,10 @@ def fetched(url: str) -> str:
         ScrapeError: It cannot be reached, or answers no text of metrics of ours.
     """
     try:
-        parts = urlsplit(url)
-        shown = visible(parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl())
+        urlsplit(url)
+        # A password may have any sign, also one that would end the host's name.
+        scheme, _, rest = url.partition("//")
+        shown = visible(f"{scheme}//{rest.rpartition('@')[2]}")
     except ValueError:
         raise ScrapeError("that is not a URL") from None  # which may hold a password all the same
     try:
@@ -228,11 +230,11 @@ def _sum(*parts: _Counts) -> _Counts:
     return total
 
 
-def _figures(counts: _Counts, table: _Table = "route", name: str | None = None) -> Figures:
-    """The figures of one name of a table, or of all."""
+def _figures(counts: _Counts, table: _Table = "route") -> Figures:
+    """The figures of a table."""
     sums: dict[_Field, Decimal] = defaultdict(Decimal)
     for key, value in counts.items():
-        if key.table == table and name in {None, key.name}:
+        if key.table == table:
             sums[key.field] += value
     return Figures(
         requests=round(sums["requests"]),
@@ -245,5 +247,16 @@ def _figures(counts: _Counts, table: _Table = "route", name: str | None = None) 
 
 
 def _rows(hour: _Counts, whole: _Counts, table: _Table) -> tuple[Row, ...]:
-    names = dict.fromkeys(key.name for key in whole if key.table == table)
-    return ordered(Row(name, _figures(hour, table, name), _figures(whole, table, name)) for name in names)
+    hours = _by_name(hour, table)
+    return ordered(
+        Row(name, _figures(hours.get(name, {}), table), _figures(counts, table))
+        for name, counts in _by_name(whole, table).items()
+    )
+
+
+def _by_name(counts: _Counts, table: _Table) -> dict[str, _Counts]:
+    names: dict[str, _Counts] = {}
+    for key, value in counts.items():
+        if key.table == table:
+            names.setdefault(key.name, {})[key] = value
+    return names

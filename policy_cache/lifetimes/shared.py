@@ -28,22 +28,33 @@ _PREFIX = "policy-cache:lifetimes:1:"
 _ALL = "all"
 _MOST_KINDS = 500
 _WEEK = 7 * 86_400
-# For each key, what older counts keep and what is new, of conversations and of prefixes.
+# For each key, what older counts keep and what is new, of conversations and of prefixes. What is no value of
+# ours is begun anew, so that no key of somebody else's keeps others from being told.
 _ADD = """
+local function known(key, news)
+  local value = redis.pcall('GET', key)
+  local sound, counts = pcall(cjson.decode, value)
+  if not sound or type(counts) ~= 'table' then return {} end
+  for part = 1, 4 do
+    if type(counts[part]) ~= 'table' or #counts[part] ~= #news[part] then return {} end
+    for _, count in ipairs(counts[part]) do
+      if type(count) ~= 'number' or not (count >= 0 and count < 1e9) then return {} end
+    end
+  end
+  return counts
+end
 local found = {}
 for i, key in ipairs(KEYS) do
   local kept, news = cjson.decode(ARGV[2 * i]), cjson.decode(ARGV[2 * i + 1])
-  local before = redis.call('GET', key)
-  local known = before and cjson.decode(before) or {}
+  local before = known(key, news)
   for part = 1, 4 do
-    local counts = known[part] or {}
+    local counts = before[part] or {}
     for stretch = 1, #news[part] do
       news[part][stretch] = (counts[stretch] or 0) * kept[part] + news[part][stretch]
     end
   end
-  local value = cjson.encode(news)
-  redis.call('SET', key, value, 'EX', ARGV[1])
-  found[i] = value
+  found[i] = cjson.encode(news)
+  redis.call('SET', key, found[i], 'EX', ARGV[1])
 end
 return found
 """

@@ -66,14 +66,15 @@ class Experiment:
         Raises:
             ValueError: An arm would be empty.
         """
-        if not 0 < percent < 100:
-            raise ValueError(f"percent: expected more than 0 and less than 100, found {percent:g}")
+        limit = round(percent / 100 * _SPACE) if 0 < percent < 100 else 0
+        if not 0 < limit < _SPACE:
+            raise ValueError(f"percent: expected more than 0 and less than 100, found {str(percent)[:20]}")
         self.control = control
         self.variant = variant
         self.percent = percent
         self.name = name
         self._key = blake2b(name.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-        self._limit = round(percent / 100 * _SPACE)
+        self._limit = limit
 
     def arm(self, request: Mapping[str, object], *, shape: Shape | None = None) -> Arm:
         """The arm of a request's session; a request that cannot be read is in `control`."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import os
+import sys
 from typing import TYPE_CHECKING, NamedTuple, NoReturn, cast
 
 from policy_cache.diagnostics import Diagnostic
@@ -100,7 +100,7 @@ class OptionBlock:
         value = self._given.get(member, default)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             return self._wrong(member, "a number")
-        if not 0 <= value < math.inf:
+        if not 0 <= value <= sys.float_info.max:
             self._refuse(
                 "PC125", f"`{member}` in `{self.name}` is {value}, and must be finite and not negative"
             )

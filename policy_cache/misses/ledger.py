@@ -129,11 +129,11 @@ class Misses:
         """
         try:
             route = self._router.facts(record.request).route
+            plain = self._readers.read(record.request, route, record.scope)
         except RequestError as error:
             self.unread[str(error)] += 1
             return
         self._now, self._scope = record.at, record.scope
-        plain = self._readers.read(record.request, route, record.scope)
         sent, prompt = record.request, plain
         if self._engine is not None:
             sent, prompt = self._readers.sent(self._engine, sent, plain, route)

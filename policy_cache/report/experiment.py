@@ -55,6 +55,8 @@ def experiment(trial: Trial, within: float) -> Iterator[Span]:
 def verdict(trial: Trial, within: float) -> str:
     """What is known, and whether to go on."""
     cost, missing = trial.cost, trial.missing(within)
+    if cost is not None and missing is None:
+        return "Go on: the control costs nothing yet, which no difference can be set against."
     if cost is None or missing is None:
         return f"It is not known yet which costs less: each policy needs {FEWEST} sessions with known costs."
     if missing:

@@ -13,7 +13,7 @@ from policy_cache.report.diagnostics.render import FORMAT_VERSION
 from policy_cache.report.forecast import how_sized, opening, reading_warnings
 from policy_cache.text.amounts import counted, usd
 from policy_cache.text.styled import Span
-from policy_cache.text.words import visible, word
+from policy_cache.text.words import cut, visible, word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,6 +37,7 @@ _WORSE: dict[Fault, str] = {
 }
 _STYLES: dict[str, Style] = {"+": "added", "-": "removed", "~": "warning", "!": "error"}
 _MOST_NAMED = 3
+_MOST_NOTES, _LONGEST = 20, 500
 _REST = 400
 """What is kept of a comment for a line on the groups that it has no room for."""
 
@@ -52,6 +53,8 @@ def full(review: Review, names: tuple[str, str], over: str, *, examples: bool = 
     """
     if review.simulation is not None and review.summary is not None:
         yield from opening(review.simulation, review.summary, over, optimum=False)
+    else:
+        yield Span(f"over {visible(over)}\n", "dim")
     yield from (Span(f"{line}\n", "warning") for line in _left_out(review))
     yield Span(f"{summary(review)}\n", "strong")
     for alike, group in review.ordered:
@@ -62,7 +65,7 @@ def full(review: Review, names: tuple[str, str], over: str, *, examples: bool = 
         example = group.example
         if example is not None:
             yield Span(f"  for example {visible(example.where)}\n", "dim")
-            if examples:
+            if examples and example.before is not None and example.after is not None:
                 yield from unified(example.before, example.after, names)
     if rest := _unchanged(review):
         yield Span(f"\n{rest}\n")
@@ -192,9 +195,11 @@ def markdown(review: Review, names: tuple[str, str], over: str) -> str:
         names: The names of the two policies.
         over: What the requests are.
     """
-    head = [MARKER, f"### {_code(names[0])} → {_code(names[1])}", ""]
-    head += [f"{_text(summary(review))}.", "", f"Over {_text(over)}.", ""]
-    head += [f"- {_text(line)}" for line in notes(review)]
+    head = [MARKER, f"### {_code(cut(names[0], _LONGEST))} → {_code(cut(names[1], _LONGEST))}", ""]
+    head += [f"{_text(summary(review))}.", "", f"Over {_text(cut(over, _LONGEST))}.", ""]
+    lines = [*notes(review)]
+    head += [f"- {_text(cut(line, _LONGEST))}" for line in lines[:_MOST_NOTES]]
+    head += [f"- and {len(lines) - _MOST_NOTES:,} more"] if len(lines) > _MOST_NOTES else []
     parts = ["\n".join(head).rstrip() + "\n"]
     size = len(parts[0].encode())
     ordered = review.ordered
@@ -214,7 +219,8 @@ def markdown(review: Review, names: tuple[str, str], over: str) -> str:
 
 def _folded(review: Review, alike: Alike, group: Group, new: str) -> str:
     sign = "⚠️ " if alike.worse else ""
-    title = escape(f"{_who(alike, group)}{_money(review, group)}")
+    # Nobody is mentioned by a name in code.
+    title = f"<code>{escape(_who(alike, group))}</code>{escape(_money(review, group))}"
     body = "\n".join(f"{sign} {line}" for sign, line in _lines(alike, new))
     # A name may have backticks of its own.
     fence = "`" * max(3, 1 + max(map(len, re.findall("`+", body)), default=0))
@@ -229,8 +235,9 @@ def _code(text: str) -> str:
 
 
 def _text(text: str) -> str:
-    """A text of which nothing is markup."""
-    return re.sub(r"([\\`*_\[\]|~#@])", r"\\\1", escape(visible(text), quote=False))
+    """A text of which nothing is markup, and that mentions nobody."""
+    marked = re.sub(r"([\\`*_\[\]|~#@])", r"\\\1", escape(visible(text), quote=False))
+    return re.sub("([@#])", "\\1\u200b", marked)
 
 
 def for_github(review: Review, names: tuple[str, str]) -> Iterator[str]:

@@ -13,6 +13,7 @@ from binascii import Error
 _LONGEST, _MOST, _PIXELS = 1_568, 1_600, 750
 # A JPEG may have a preview and a profile before its size.
 _HEADERS = (4 * 1024, 128 * 1024)
+_MOST_SEGMENTS = 200
 _SIZED = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 
 
@@ -74,9 +75,10 @@ def _size_of_webp(head: bytes) -> tuple[int, int] | None:
 
 def _size_of_jpeg(head: bytes) -> tuple[int, int] | None:
     """Those that the frame's header has, behind any number of other segments."""
-    at = 2
-    while at + 9 <= len(head) and head[at] == 0xFF:
+    at, left = 2, _MOST_SEGMENTS
+    while left and at + 9 <= len(head) and head[at] == 0xFF:
         if head[at + 1] in _SIZED:
             return int.from_bytes(head[at + 7 : at + 9]), int.from_bytes(head[at + 5 : at + 7])
+        left -= 1
         at += 2 + max(2, int.from_bytes(head[at + 2 : at + 4]))
     return None

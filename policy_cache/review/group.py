@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from policy_cache.usage.interval import Interval
 
 
+_MOST_GROUPS = 1_000
+
+
 class Alike(NamedTuple):
     """What the requests of a group have in common.
 
@@ -54,11 +57,11 @@ class Way(NamedTuple):
 
 
 class Example(NamedTuple):
-    """A request of a group: where it stands, and what is sent of it under each policy."""
+    """A request of a group: where it stands, and what is sent of it under each policy, if that is kept."""
 
     where: str
-    before: Mapping[str, object]
-    after: Mapping[str, object]
+    before: Mapping[str, object] | None = None
+    after: Mapping[str, object] | None = None
 
 
 @dataclass(slots=True)
@@ -137,17 +140,19 @@ class Groups:
     """The groups of requests, and those that are sent as before.
 
     Attributes:
-        by_way: Whether those that go another way are another group.
+        by_way: Whether those that go another way are another group, as long as there are not too many.
+        examples: Whether the first request of each is kept.
         changed: The groups.
         unchanged: The other requests: they may still read what another left, or find it gone.
     """
 
     by_way: bool = True
+    examples: bool = False
     changed: dict[Alike, Group] = field(default_factory=dict)
     unchanged: Worth = field(default_factory=Worth)
 
     def of(self, where: str, request: dict[str, object], old: Engine, new: Engine, context: Context) -> Worth:
-        """The group that a request belongs to, which it is counted in.
+        """The group that a request belongs to; whoever asks counts it there.
 
         Args:
             where: Where it stands.
@@ -162,20 +167,21 @@ class Groups:
         facts = new.facts(request, **context)
         # Most requests are sent as before, which two rewrites tell sooner than two plans.
         if old.rewrite(request, **context) == new.rewrite(request, **context):
-            self.unchanged.requests += 1
             return self.unchanged
         before, after = old.plan(request, **context), new.plan(request, **context)
         route = facts.route
         way = Way(route.provider, route.name or "", facts.alias or "", route.shape)
         alike = Alike(changes(before, after), worse(before, after), way if self.by_way else None)
         group = self.changed.get(alike)
+        if group is None and len(self.changed) >= _MOST_GROUPS:  # a client may choose what a way is called
+            alike = alike._replace(way=None)
+            group = self.changed.get(alike)
         if group is None:
-            group = self.changed[alike] = Group(example=_example(where, before, after))
-        group.requests += 1
-        group.ways[way] += 1
+            group = self.changed[alike] = Group(example=self._example(where, before, after))
+        if way in group.ways or len(group.ways) < _MOST_GROUPS:
+            group.ways[way] += 1
         group.models[route.qualified] += 1
         return group
 
-
-def _example(where: str, before: Plan, after: Plan) -> Example:
-    return Example(where, before.request, after.request)
+    def _example(self, where: str, before: Plan, after: Plan) -> Example:
+        return Example(where, before.request, after.request) if self.examples else Example(where)

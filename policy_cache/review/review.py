@@ -78,7 +78,7 @@ class Review:
     def ordered(self) -> list[tuple[Alike, Group]]:
         """The groups that change: what goes wrong first, then the most money, then the most requests."""
         return sorted(
-            self.groups.changed.items(),
+            (item for item in self.groups.changed.items() if item[1].requests),
             key=lambda item: (not item[0].worse, -abs(item[1].difference), -item[1].requests),
         )
 
@@ -88,6 +88,7 @@ def review_trace(
     old: PolicyText,
     new: PolicyText,
     *,
+    examples: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> Review:
     """Replay a trace under both policies, each learning from it as far as it has come.
@@ -99,25 +100,26 @@ def review_trace(
     observed = Observed([options.engine(old), options.engine(new)], calibrate(options))
     before, after = observed.engines
     trace = options.read(progress=progress)
-    groups = Groups()
+    groups = Groups(examples=examples)
     for record in trace:
         try:
             worth = groups.of(record.where, record.request, before, after, {})
         except RequestError:  # which the replay counts, with why
             observed.add(record)
             continue
-        _, old_totals, new_totals, *_ = observed.add(record)
+        _, old_totals, new_totals, *_ = observed.add(record) or (None, None, None)
         if old_totals is not None and new_totals is not None:
+            worth.requests += 1
             worth.add(f"{record.scope}\n{record.session}", old_totals, new_totals)
     return Review(groups, simulation=observed.finish(), summary=trace.summary)
 
 
-def review_requests(old: Engine, new: Engine, asked: Iterable[Asked]) -> Review:
+def review_requests(old: Engine, new: Engine, asked: Iterable[Asked], *, examples: bool = False) -> Review:
     """Plan single requests under both policies: what can change at all."""
-    review = Review(Groups(by_way=False))
+    review = Review(Groups(by_way=False, examples=examples))
     for where, request, context in asked:
         try:
-            review.groups.of(where, request, old, new, context)
+            review.groups.of(where, request, old, new, context).requests += 1
         except RequestError as error:
             review.unread[f"{where}: {error}"] += 1
     return review

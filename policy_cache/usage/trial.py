@@ -179,7 +179,7 @@ def _ratio(pairs: Iterable[tuple[float, float]]) -> _Ratio | None:
     value = part / whole
     # What each session adds to the ratio, to the first order. A large one pulls the ratio towards itself, so
     # that it seems to fit: what is left of it is as if the ratio were that of the others (HC3, a jackknife).
-    square = sum(((own - value * size) / (1 - size / whole)) ** 2 for own, size in kept)
+    square = sum(((own - value * size) / max(1 - size / whole, 1e-9)) ** 2 for own, size in kept)
     return _Ratio(value, square**0.5 / whole, n)
 
 

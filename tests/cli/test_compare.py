@@ -8,7 +8,9 @@ import subprocess
 
 import pytest
 
+from policy_cache import Engine
 from policy_cache.report.review import MARKER, MOST
+from policy_cache.review.group import Groups
 
 SECRET = "xyzzy"
 SONNET = "anthropic/claude-sonnet-4-5"
@@ -122,7 +124,7 @@ Over trace.jsonl.
 
 - sizes are estimates by characters; no usage was recorded to fit them to
 
-<details><summary>6 requests on anthropic, chat (anthropic/claude-sonnet-4-5): $0.0264 more, \
+<details><summary><code>6 requests on anthropic, chat (anthropic/claude-sonnet-4-5)</code>: $0.0264 more, \
 for 3 sessions of this kind +$0.0264 to +$0.0264 (95 %)</summary>
 
 ```diff
@@ -214,6 +216,42 @@ class TestHostile:
         groups, rest = re.search(r"… and ([\d,]+) groups more, of ([\d,]+) requests\.", ran.out).groups()
         assert groups == rest
         assert ran.out.count("<details>") == ran.out.count("</details>") == 900 - int(groups)
+
+    def test_whatever_there_is_to_say(self, compared, save):
+        lines = (next(trace(1, 1, model=f"nobody/{number}" + "x" * 90)) for number in range(1_500))
+        save("models.jsonl", "".join(lines))
+        ran = compared("old.yaml", "new.yaml", "models.jsonl", "--output-format", "markdown")
+        assert len(ran.out.encode()) <= MOST
+        assert "more" in ran.out
+
+    def test_nobody_is_mentioned(self, compared, save):
+        save("at.jsonl", "".join(trace(metadata={"model_group": "```\n# hi @team #12"})))
+        out = compared("old.yaml", "new.yaml", "at.jsonl", "--output-format", "markdown").out
+        outside = re.sub("<code>.*?</code>|```diff.*?```", "", out, flags=re.DOTALL)
+        assert "@team" not in outside
+        assert "#12" not in outside
+
+    def test_one_request_that_is_too_large_costs_that_request(self, compared, save, run):
+        parts = [{"type": "text", "text": "q"}, {"type": "x", "numbers": [0] * 250_000}]
+        messages = [{"role": "user", "content": parts}]
+        large = json.dumps({"ts": 1.0, "request": {"model": SONNET, "messages": messages}, "session": "l"})
+        save("large.jsonl", large + "\n" + "".join(trace(1)))
+        ran = compared("old.yaml", "new.yaml", "large.jsonl")
+        assert ran.code == 1
+        assert "2 of 2 requests change; " in ran.out
+        assert "1 request left out: $: expected a request, found over 200,000 values" in ran.out
+        for command in ("simulate", "misses"):
+            assert "left out: $: expected a request" in run(command, "large.jsonl").out
+
+    def test_groups_are_bounded_whatever_a_client_calls_itself(self):
+        groups = Groups()
+        engines = [Engine.from_text(text) for text in (OLD, CONVERSATION)]
+        for number in range(1_100):
+            [line] = trace(1, 1, metadata={"model_group": f"g{number}"})
+            groups.of("here", json.loads(line)["request"], *engines, {}).requests += 1
+        assert len(groups.changed) == 1_001
+        assert sum(group.requests for group in groups.changed.values()) == 1_100
+        assert all(group.example.before is None for group in groups.changed.values())
 
     def test_a_rule_whose_name_is_markup(self, compared, save):
         name = "````\\n</details><script>"

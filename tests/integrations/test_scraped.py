@@ -67,8 +67,8 @@ def test_a_first_look_sums_up_what_was_counted(router):
     [route] = found.rows
     assert (route.name, route.whole) == ("anthropic", found.whole)
     assert {row.name: (row.whole.read, row.whole.written) for row in found.rules} == {
-        "agent-prefix": (10_000, 1_000_204),
-        "first-turn": (0, 36),
+        "agent-prefix": (10_000, 999_367),
+        "first-turn": (0, 873),
     }
     assert found.faults == (("RuntimeError", 1), ("usage negative", 1))
     assert (found.without_usage, found.broken, found.misses, len(found.revisions)) == (0, None, None, 1)
@@ -199,3 +199,10 @@ def test_lines_that_say_nothing_are_passed_over(router, line, value):
     router.answer = PlainTextResponse(text)
     found = Scraped(url).snapshot()
     assert (found.rows, found.faults) == ((), (("", 3),))
+
+
+@pytest.mark.parametrize("password", ["secret", "se/cret", "se#cret", "se?cret", "s@cret"])
+def test_a_password_is_not_told(password):
+    with pytest.raises(ScrapeError) as raised:
+        Scraped(f"http://user:{password}@127.0.0.1:9/metrics")
+    assert "cret" not in str(raised.value)

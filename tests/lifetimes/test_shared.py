@@ -128,6 +128,22 @@ def test_what_somebody_else_wrote_costs_nothing_but_the_knowledge(url, value, ca
     assert len(told) <= 1
 
 
+@pytest.mark.parametrize(
+    "value", ["5", "{", "[1,2,3,4]", "[[null,1]]", "[[1e308],[1],[1],[1]]", f"{[[-5.0] * 6] * 4}", None]
+)
+def test_a_key_that_is_not_right_is_begun_anew_and_nothing_is_told_twice(url, value):
+    name, client = b"\1" * 8, redis.Redis.from_url(url)
+    key = f"policy-cache:lifetimes:1:{name.hex()}"
+    client.set(key, value) if value else client.lpush(key, "1")
+    state, general, kind = SharedState(url), (Pauses(), Pauses()), (Pauses(), Pauses())
+    general[0].follows(1)
+    kind[0].follows(1)
+    for _ in range(5):
+        state.save(general, {name: kind})
+    loaded, _ = SharedState(url).load()
+    assert sum(loaded[0].followed) == sum(kind[0].followed) == pytest.approx(1)
+
+
 class TestAway:
     @pytest.fixture
     def away(self, free_tcp_port):

@@ -97,7 +97,7 @@ def test_what_cannot_be_read_passes_through(request_):
     trial.learn(request_)
 
 
-@pytest.mark.parametrize("percent", [0, 100, -1, 101, float("nan")])
+@pytest.mark.parametrize("percent", [0, 100, -1, 101, float("nan"), 1e-300, 10**400])
 def test_no_arm_may_be_empty(percent):
     with pytest.raises(ValueError, match="percent: expected more than 0 and less than 100"):
         experiment(percent=percent)
@@ -135,6 +135,7 @@ class TestOptions:
             ({"policy": "x", "percent": 100}, "`percent` in `caching.experiment` is 100: one of the two"),
             ({"policy": "x", "percent": "50"}, "expected a number for `percent` in `caching.experiment`"),
             ({"policy": "nowhere.yaml"}, "nowhere.yaml"),
+            ({"policy": "x", "percent": 10**400}, "must be finite and not negative"),
         ],
         ids=json.dumps,
     )

@@ -113,6 +113,11 @@ def test_the_time_does_not_grow_with_the_image():
     assert 0 < sum(read) < 200_000
 
 
+def test_segments_are_looked_at_so_far():
+    segments = b"\xff\xd8" + b"\xff\xe1\x00\x02" * 30_000 + jpeg(3, 4)[2:]
+    assert image_tokens(encoded(segments)) is None
+
+
 @pytest.mark.parametrize(
     "block",
     [

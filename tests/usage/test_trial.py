@@ -62,9 +62,9 @@ def test_so_do_their_read_shares(equal):
 
 
 def test_nineteen_of_twenty_intervals_hold_a_true_difference():
-    runs, held = 300, 0
+    runs, held = 200, 0
     plain, dear = (
-        traffic(1, 60_000, dearer=dearer, percent=99.99).arms["variant"].cost.value for dearer in (1.0, 1.5)
+        traffic(1, 30_000, dearer=dearer, percent=99.99).arms["variant"].cost.value for dearer in (1.0, 1.5)
     )
     for seed in range(runs):
         low, high = traffic(seed, 200, dearer=1.5).cost.more[1:]

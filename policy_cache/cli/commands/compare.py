@@ -10,6 +10,7 @@ import click
 
 from policy_cache.cli.shared.output import give_up, progress, refuse, show, show_json
 from policy_cache.cli.shared.positional import named_kind
+from policy_cache.cli.shared.revisions import is_revision
 from policy_cache.cli.shared.traces import called, nothing_evaluated, read_policy, traces
 from policy_cache.errors import PolicyError
 from policy_cache.providers.catalog import packaged_catalog
@@ -18,13 +19,14 @@ from policy_cache.review.review import review_requests, review_trace, samples
 from policy_cache.testing.discover import tests_beside
 from policy_cache.testing.load import load_suite
 from policy_cache.testing.run import asked_of
+from policy_cache.text.amounts import counted
 from policy_cache.text.words import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from policy_cache.engine.repair import Fault
-    from policy_cache.forecast.compare import PolicyText, TraceOptions
+    from policy_cache.forecast.compare import TraceOptions
     from policy_cache.review.review import Asked, Review
 
 _FAULTS: dict[str, frozenset[Fault]] = {
@@ -75,21 +77,17 @@ def command(
     if options.paths:
         over = called(options)
         with progress(options.paths) as advance:
-            review = review_trace(options, *policies, progress=advance)
+            review = review_trace(options, *policies, examples=examples, progress=advance)
         if review.simulation is not None and review.summary is not None:
             nothing_evaluated(over, review.simulation.requests, review.summary, review.simulation.unread)
     else:
-        over = "the requests of its tests, and examples of every route"
-        review = _without_trace(options, *policies)
+        tests = () if is_revision(new) else tuple(_tests(new))
+        over = f"{counted(len(tests), 'request')} of its tests, and examples of every route"
+        before, after = (options.engine(policy) for policy in policies)
+        asked = [*tests, *samples(options.catalog or packaged_catalog())]
+        review = review_requests(before, after, asked, examples=examples)
     _print(review, names, over, output_format, examples=examples)
     sys.exit(_fails(review, fail_on) if fail_on else bool(review.changed))
-
-
-def _without_trace(options: TraceOptions, old: PolicyText, new: PolicyText) -> Review:
-    before, after = options.engine(old), options.engine(new)
-    return review_requests(
-        before, after, [*_tests(new.name), *samples(options.catalog or packaged_catalog())]
-    )
 
 
 def _tests(policy: str) -> Iterator[Asked]:

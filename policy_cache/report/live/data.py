@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from policy_cache.report.diagnostics.render import FORMAT_VERSION
@@ -41,6 +42,7 @@ def as_json(snapshot: Snapshot, most: int | None = None) -> dict[str, object]:
 
 
 def _figures(figures: Figures) -> dict[str, object]:
+    saved = float(figures.saved)
     unknown = 0 < figures.requests == figures.unpriced
     return {
         "requests": figures.requests,
@@ -49,7 +51,7 @@ def _figures(figures: Figures) -> dict[str, object]:
         "written": figures.written,
         "uncached": figures.uncached,
         "read_share": figures.read / figures.prompt if figures.prompt else None,
-        "saved_usd": None if unknown else float(figures.saved),
+        "saved_usd": None if unknown or not math.isfinite(saved) else saved,
         "unpriced": figures.unpriced,
     }
 
