@@ -127,3 +127,17 @@ def test_a_misspelt_member_gets_a_suggestion():
 def test_the_switch(monkeypatch, value, edits):
     monkeypatch.setenv("POLICY_CACHE_DISABLED", value)
     assert marked(Engine.default()) == edits
+
+
+@pytest.mark.parametrize(
+    ("providers", "told"),
+    [
+        (["antropic"], ["`providers`: no provider is called `antropic`; did you mean `anthropic`?"]),
+        (["acme-nobody"], ["`providers`: no provider is called `acme-nobody`"]),
+        (["anthropic", "vertex_*", "BEDROCK"], []),
+        ([], []),
+    ],
+)
+def test_a_provider_that_nobody_knows_is_told(policy, caplog, providers, told):
+    Engine.from_config({"policy": policy, "providers": providers})
+    assert [record.getMessage() for record in caplog.records if "providers" in record.getMessage()] == told
