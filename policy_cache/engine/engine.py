@@ -17,12 +17,14 @@ from policy_cache.engine.repair import KEY_PARAMETER, can_repair
 from policy_cache.engine.state import Conduct
 from policy_cache.errors import RequestError
 from policy_cache.lifetimes import Lifetimes
+from policy_cache.policy.check.reach.routes import unknown_providers
 from policy_cache.providers.catalog import packaged_catalog
 from policy_cache.providers.resolve import Route, resolve
 from policy_cache.request.location import kind_of
 from policy_cache.request.metadata import carried_metadata
 from policy_cache.request.names import Names
 from policy_cache.request.prompt import Prompt, Shape, detect_shape
+from policy_cache.text.words import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
@@ -156,6 +158,8 @@ class CompiledPolicy:
         self._repairs = acts and policy.policy.client_markers == "repair"
         self._conduct = Conduct.of(policy.policy, (policy.source.name, policy.revision))
         self._catalog = catalog or packaged_catalog()
+        if providers:
+            _tell_unknown(providers, self._catalog)
         self._index = Index.of(self.rules)
         self._most = max(1, min(_MOST_PROGRAMS, _MOST_LISTED // (len(self.rules) or 1)))
         self._programs: dict[_Key, _Program] = {}
@@ -406,6 +410,14 @@ class CompiledPolicy:
             code = f" at {trace.tb_frame.f_code.co_name}:{trace.tb_lineno}" if trace else ""
             detail = f": {error}" if isinstance(error, RequestError) else code
             _log.warning("a request was passed on unchanged after %s%s (logged once)", kind, detail)
+
+
+def _tell_unknown(providers: Sequence[str], catalog: Catalog) -> None:
+    """Log which names stand for no provider that is known, since requests to all others stay as they are."""
+    routed = (name for route in catalog.routes for name in route.providers)
+    for name, close in unknown_providers(providers, sorted({*catalog.providers, *routed})):
+        hint = f"; did you mean {quoted(close)}?" if close else ""
+        _log.warning("`providers`: no provider is called %s%s", quoted(name), hint)
 
 
 def _alike(route: Route, left: _Left) -> Hashable:

@@ -25,11 +25,8 @@ from policy_cache.live.files import catalog_of, read, shown
 from policy_cache.live.options import read_config
 from policy_cache.packaged import packaged
 from policy_cache.policy.load import load, loads
-from policy_cache.providers.catalog import packaged_catalog
 from policy_cache.providers.file import loads_catalog
-from policy_cache.request.names import Names
 from policy_cache.text.amounts import counted
-from policy_cache.text.words import quoted, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -157,7 +154,6 @@ class Engine(CompiledPolicy):
         """
         if not caching.enabled:
             return cls.passing()
-        _tell_unknown(caching.providers, caching.catalog)
         engine = cls._of(caching, caching.policy, caching.state)
         trial = caching.experiment
         if trial is None:
@@ -360,18 +356,6 @@ class LiveEngine:
             self.engine.policy.revision,
             error,
         )
-
-
-def _tell_unknown(providers: Sequence[str], catalog: str | None) -> None:
-    """Log which names stand for no provider that is known: requests to all others stay as they are."""
-    if not providers:
-        return
-    known = (catalog_of(catalog) or packaged_catalog()).providers
-    for name in providers:
-        if not any(map(Names((name,)).match, known)):
-            close = suggest(name, known)
-            hint = f"; did you mean {quoted(close)}?" if close else ""
-            _log.warning("`providers`: no provider is called %s%s", quoted(name), hint)
 
 
 def _lifetimes(state: str | PathLike[str] | None) -> Lifetimes:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from dataclasses import replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Protocol
 
+from policy_cache.errors import RequestError
 from policy_cache.request.prompt import Prompt, detect_shape
 from policy_cache.request.session import session_samples
 
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
     from policy_cache.engine.plan import Arm, Plan
     from policy_cache.providers.resolve import Route
     from policy_cache.request.prompt import Shape
+
+_log = logging.getLogger("policy_cache")
 
 _SPACE = 1 << 64
 
@@ -49,9 +54,10 @@ class Experiment:
         variant: The policy on trial.
         percent: The share of the sessions that get it.
         name: What it is called; another name draws anew.
+        faults: What kept the session of a request from being told, by kind of error.
     """
 
-    __slots__ = ("_key", "_limit", "control", "name", "percent", "variant")
+    __slots__ = ("_key", "_limit", "control", "faults", "name", "percent", "variant")
 
     def __init__(
         self,
@@ -73,6 +79,7 @@ class Experiment:
         self.variant = variant
         self.percent = percent
         self.name = name
+        self.faults: Counter[str] = Counter()
         self._key = blake2b(name.encode("utf-8", "surrogatepass"), digest_size=16).digest()
         self._limit = limit
 
@@ -80,7 +87,13 @@ class Experiment:
         """The arm of a request's session; a request that cannot be read is in `control`."""
         try:
             samples = session_samples(Prompt(request, shape or detect_shape(request)))
-        except Exception:  # noqa: BLE001, a router must never fail because of a policy
+        except RequestError:  # which the engine of that arm counts
+            return "control"
+        except Exception as error:  # noqa: BLE001, a router must never fail because of a policy
+            kind = type(error).__name__
+            self.faults[kind] += 1
+            if self.faults[kind] == 1:
+                _log.warning("a request was taken to be of the control after %s (logged once)", kind)
             return "control"
         text = "\0".join(map(str, samples)).encode("utf-8", "surrogatepass")
         drawn = int.from_bytes(blake2b(text, digest_size=8, key=self._key).digest(), "big")
@@ -88,8 +101,10 @@ class Experiment:
 
     def engine_of(self, request: Mapping[str, object], *, shape: Shape | None = None) -> CompiledPolicy:
         """The engine that answers a request."""
-        arm = self.variant if self.arm(request, shape=shape) == "variant" else self.control
-        return arm.engine_of(request, shape=shape)
+        return self._of(self.arm(request, shape=shape)).engine_of(request, shape=shape)
+
+    def _of(self, arm: Arm) -> Opened:
+        return self.variant if arm == "variant" else self.control
 
     def rewrite(self, request: dict[str, object], **context: Unpack[Context]) -> dict[str, object]:
         """Return the request to send; see `Engine.rewrite`."""
@@ -102,8 +117,7 @@ class Experiment:
             RequestError: It is not a request that can be planned.
         """
         arm = self.arm(request, shape=context.get("shape"))
-        engine = self.variant if arm == "variant" else self.control
-        return replace(engine.plan(request, **context), arm=arm)
+        return replace(self._of(arm).plan(request, **context), arm=arm)
 
     def route(self, request: dict[str, object], **context: Unpack[Context]) -> Route:
         """Where a request goes; see `Engine.route`.

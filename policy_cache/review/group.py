@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from policy_cache.review.change import changes, worse
-from policy_cache.usage.interval import Spread
+from policy_cache.usage.interval import of_sum
 from policy_cache.usage.totals import Totals
 
 if TYPE_CHECKING:
@@ -113,10 +113,7 @@ class Worth:
     @property
     def interval(self) -> Interval | None:
         """That difference for as many sessions of the same kind; None where there are fewer than two."""
-        spread = Spread()
-        for figure in self.by_session.values():
-            spread.add(figure)
-        return spread.interval
+        return of_sum(self.by_session.values())
 
 
 @dataclass(slots=True)

@@ -6,10 +6,12 @@ independent of each other.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import inf, sqrt
-from statistics import NormalDist
-from typing import NamedTuple
+from statistics import NormalDist, variance
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 # Student's t at 97.5 %, for one to four degrees of freedom; the expansion below is right from five on.
 _FEW = (12.7062, 4.3027, 3.1824, 2.7764)
@@ -49,31 +51,7 @@ def student(freedom: float) -> float:
     )
 
 
-@dataclass(slots=True)
-class Spread:
-    """How much sessions differ in one figure.
-
-    Attributes:
-        sessions: How many were added.
-        total: The sum of their figures.
-        squares: The sum of their squares.
-    """
-
-    sessions: int = 0
-    total: float = 0.0
-    squares: float = 0.0
-
-    def add(self, figure: float) -> None:
-        """Add a session's."""
-        self.sessions += 1
-        self.total += figure
-        self.squares += figure * figure
-
-    @property
-    def interval(self) -> Interval | None:
-        """The sum over as many sessions of the same kind; None of fewer than two."""
-        if self.sessions < 2:
-            return None
-        n = self.sessions
-        variance = max(0.0, self.squares - self.total**2 / n) / (n - 1)
-        return around(self.total, sqrt(n * variance), n - 1)
+def of_sum(figures: Collection[float]) -> Interval | None:
+    """The sum of sessions' figures, over as many sessions of the same kind; None of fewer than two."""
+    n = len(figures)
+    return None if n < 2 else around(sum(figures), sqrt(n * variance(figures)), n - 1)

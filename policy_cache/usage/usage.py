@@ -155,7 +155,8 @@ class CacheUsage:
         unreadable: set[Unreadable] = set()
         has_usage = summed = False
         for part in response if isinstance(response, list | tuple) else (response,):
-            for figure, value in _reported(part):
+            usage, reported = _reported(part)
+            for figure, value in reported:
                 has_usage = True
                 tokens = _tokens(value)
                 if isinstance(tokens, int):
@@ -163,7 +164,7 @@ class CacheUsage:
                     figures[figure] = max(figures.get(figure, 0), tokens)
                 else:
                     unreadable.add(tokens)
-            summed = summed or _is_summed(part)
+            summed = summed or _is_summed(usage)
         return _usage(figures, unreadable, summed=summed) if has_usage else None
 
 
@@ -187,28 +188,22 @@ def _usage(figures: Mapping[_Figure, int], unreadable: set[Unreadable], *, summe
     )
 
 
-def _reported(part: object) -> Sequence[tuple[_Figure, object]]:
-    """The figures of the first usage that a response, chunk or event has, as they stand there."""
+def _reported(part: object) -> tuple[object, Sequence[tuple[_Figure, object]]]:
+    """The first usage that a response, chunk or event has, and its figures as they stand there."""
     for path in _USAGES:
         usage = _at(part, path)
         if usage is not None and (figures := list(_figures(usage))):
-            return figures
-    return ()
+            return usage, figures
+    return None, ()
 
 
-def _is_summed(part: object) -> bool:
+def _is_summed(usage: object) -> bool:
     """Whether a usage tells of tools that the provider ran, or of several calls."""
-    for path in _USAGES:
-        usage = _at(part, path)
-        if usage is None:
-            continue
-        calls = _at(usage, ("iterations",))
-        if isinstance(calls, list) and len(calls) > 1:
-            return True
-        counts = (_at(usage, (*place, name)) for place in _TOOLS for name in _RUNS)
-        if any(isinstance(count, int) and count > 0 for count in counts):
-            return True
-    return False
+    calls = _at(usage, ("iterations",))
+    if isinstance(calls, list) and len(calls) > 1:
+        return True
+    counts = (_at(usage, (*place, name)) for place in _TOOLS for name in _RUNS)
+    return any(isinstance(count, int) and count > 0 for count in counts)
 
 
 def _figures(usage: object) -> Iterator[tuple[_Figure, object]]:

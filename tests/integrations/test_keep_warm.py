@@ -131,6 +131,15 @@ class Talks:
         return asked
 
 
+def passing(clock):
+    """A sleep that takes no time but the clock's."""
+
+    async def sleep(seconds):
+        clock.now += seconds
+
+    return sleep
+
+
 @pytest.fixture
 def talks(engine, clock):
     return Talks(engine, clock)
@@ -315,11 +324,8 @@ class TestWaiting:
         async def call(**sent):
             return talks.call(**sent)
 
-        async def sleep(seconds):
-            clock.now += seconds
-
         async def talk():
-            warm = KeepWarm(call, budget=1.0, clock=clock, sleep=sleep)
+            warm = KeepWarm(call, budget=1.0, clock=clock, sleep=passing(clock))
             talks.accounting = Accounting(keep_warm=warm)
             talks.answered("a")
             await warm._task
@@ -335,11 +341,8 @@ class TestWaiting:
         async def call(**_):
             raise RuntimeError
 
-        async def sleep(seconds):
-            clock.now += seconds
-
         async def talk(end):
-            warm = KeepWarm(call, budget=1.0, clock=clock, sleep=sleep)
+            warm = KeepWarm(call, budget=1.0, clock=clock, sleep=passing(clock))
             talks.accounting = Accounting(keep_warm=warm)
             talks.answered("a")
             task = warm._task
@@ -357,11 +360,8 @@ class TestWaiting:
             asked.set()
             await asyncio.Event().wait()
 
-        async def sleep(seconds):
-            clock.now += seconds
-
         async def talk():
-            warm = KeepWarm(call, budget=1.0, clock=clock, sleep=sleep)
+            warm = KeepWarm(call, budget=1.0, clock=clock, sleep=passing(clock))
             talks.accounting = Accounting(keep_warm=warm)
             talks.answered("a")
             task = warm._task

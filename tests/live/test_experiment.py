@@ -91,10 +91,24 @@ class Odd(dict):
     ],
     ids=repr,
 )
-def test_what_cannot_be_read_passes_through(request_):
+def test_what_cannot_be_read_passes_through(request_, caplog):
     trial = experiment()
-    assert trial.rewrite(request_) is request_
-    trial.learn(request_)
+    for _ in range(2):
+        assert trial.rewrite(request_) is request_
+        trial.learn(request_)
+    told = [record for record in caplog.records if "of the control after" in record.getMessage()]
+    assert len(told) == len(trial.faults)
+    assert all(number > 1 for number in trial.faults.values())
+
+
+def test_what_keeps_a_session_from_being_told_is_counted_and_logged_once(caplog):
+    trial = experiment()
+    for _ in range(3):
+        assert trial.arm({"model": "x", "messages": [Odd(role="user")]}) == "control"
+        assert trial.arm({"model": "x", "messages": 3}) == "control"
+    # Of a request that nobody can read, its engine keeps count.
+    assert trial.faults == {"RuntimeError": 3}
+    assert caplog.text.count("a request was taken to be of the control after RuntimeError (logged once)") == 1
 
 
 @pytest.mark.parametrize("percent", [0, 100, -1, 101, float("nan"), 1e-300, 10**400])

@@ -22,7 +22,7 @@ PATHS = st.lists(st.text(alphabet="ab/", min_size=1, max_size=8), max_size=6)
         (["a.yaml", "x/a.yaml"], ["a.yaml", "x/a.yaml"]),
         (["x/a.yaml", "x/a.yaml"], ["a.yaml", "a.yaml"]),
         (["git:main:policies/a.yaml", "policies/a.yaml"], ["git:main:policies/a.yaml", "policies/a.yaml"]),
-        (["default policy", "/tmp/a.yaml"], ["default policy", "a.yaml"]),
+        (["default policy", "/etc/a.yaml"], ["default policy", "a.yaml"]),
         (["folder/", "/"], ["folder/", "/"]),
     ],
 )

@@ -7,7 +7,7 @@ from math import inf
 
 import pytest
 
-from policy_cache.usage.interval import Interval, Spread, around, student
+from policy_cache.usage.interval import Interval, around, of_sum, student
 
 
 @pytest.mark.parametrize(
@@ -28,25 +28,17 @@ def test_certain_is_what_has_one_sign(low, high, certain):
 
 
 def test_one_session_says_nothing():
-    spread = Spread()
-    spread.add(3.0)
-    assert spread.interval is None
+    assert of_sum([3.0]) is of_sum([]) is None
 
 
 def test_equal_sessions_leave_no_doubt():
-    spread = Spread()
-    for _ in range(10):
-        spread.add(0.25)
-    assert spread.interval == around(2.5, 0.0, 9)
+    assert of_sum([0.25] * 10) == around(2.5, 0.0, 9)
 
 
 def test_nineteen_of_twenty_intervals_hold_the_true_sum():
     draw = random.Random(1)
     held = 0
     for _ in range(2_000):
-        spread = Spread()
-        for _ in range(12):
-            spread.add(draw.gauss(0.5, 2.0))
-        low, high = spread.interval[1:]
+        low, high = of_sum([draw.gauss(0.5, 2.0) for _ in range(12)])[1:]
         held += low <= 12 * 0.5 <= high
     assert 0.935 <= held / 2_000 <= 0.965

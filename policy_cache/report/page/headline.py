@@ -31,14 +31,9 @@ def _paid(baseline: Decimal, costs: Sequence[Decimal], names: Sequence[str]) -> 
         f"{names[0]} would cost {usd(first, cents=cents)} in place of {usd(baseline, cents=cents)} "
         f"without caching: {_less(baseline, first)}"
     )
-    if len(costs) == 1:
-        return f"{said}."
-    if least == first:
-        return f"{said}; no other policy is cheaper."
-    return (
-        f"{said}; the cheapest of {len(costs)} is {names[costs.index(least)]} at {usd(least, cents=cents)}: "
-        f"{_less(baseline, least)}."
-    )
+    best = f"{names[costs.index(least)]} at {usd(least, cents=cents)}: {_less(baseline, least)}"
+    beside = "no other policy is cheaper" if least == first else f"the cheapest of {len(costs)} is {best}"
+    return _sentence(said, beside, costs)
 
 
 def _less(baseline: Decimal, cost: Decimal) -> str:
@@ -54,10 +49,11 @@ def _read(simulation: Simulation, names: Sequence[str]) -> str:
     read = [column.total.read for column in simulation.policies]
     first, most = read[0], max(read)
     said = f"{names[0]} would read {first:,} of {total:,} tokens from the cache: {share(first, total)}"
-    if len(read) == 1:
-        return f"{said}."
-    if most == first:
-        return f"{said}; no other policy reads more."
-    return (
-        f"{said}; the most of {len(read)} is {most:,} with {names[read.index(most)]}: {share(most, total)}."
-    )
+    best = f"{most:,} with {names[read.index(most)]}: {share(most, total)}"
+    beside = "no other policy reads more" if most == first else f"the most of {len(read)} is {best}"
+    return _sentence(said, beside, read)
+
+
+def _sentence(said: str, beside: str, policies: Sequence[object]) -> str:
+    """What is said of the first policy, and of the others if there are any."""
+    return f"{said}; {beside}." if len(policies) > 1 else f"{said}."

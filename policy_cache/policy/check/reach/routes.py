@@ -17,7 +17,7 @@ from policy_cache.request.names import matches
 from policy_cache.text.words import listed, quoted, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from policy_cache.diagnostics import Path
     from policy_cache.policy.text.source import Source
@@ -149,6 +149,13 @@ def unreachable(source: Source, routes: Routes) -> Iterator[Finding]:
             yield from _parameters(source, path, rule, ways or [Way(route, None) for route in named])
 
 
+def unknown_providers(wanted: Iterable[str], known: Sequence[str]) -> Iterator[tuple[str, str | None]]:
+    """The names and globs that stand for no known provider, each with what was probably meant."""
+    for name in wanted:
+        if not matching((name,), tuple(known)):
+            yield name, suggest(name, known)
+
+
 def _unknown(source: Source, path: Path, wanted: Sequence[str], known: Sequence[str]) -> Iterator[Finding]:
     """PC320: a provider that the catalog does not know, and for which nothing is done.
 
@@ -157,10 +164,7 @@ def _unknown(source: Source, path: Path, wanted: Sequence[str], known: Sequence[
     Good:
         match: {provider: anthropic}
     """
-    for name in wanted:
-        if matching((name,), tuple(known)):
-            continue
-        close = suggest(name, known)
+    for name, close in unknown_providers(wanted, known):
         yield _warning(
             source,
             "PC320",
