@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from policy_cache.cache.entries import EntryModel
 from policy_cache.cache.explicit import CacheOutcome, CachePlan, EntryRef
+from policy_cache.request.location import Mapped
 
 if TYPE_CHECKING:
     from policy_cache.cache.prompt import CachedPrompt
@@ -45,7 +46,7 @@ class AutomaticModel(EntryModel):
             hit -= 1
         read = ends[hit] // rules.step * rules.step if hit >= first else 0
         shared = hit + 1 - first
-        found = tuple([EntryRef(index, digest, "5m") for index, digest in enumerate(digests[first:], first)])
+        found = Mapped(range(first, len(digests)), lambda index: EntryRef(index, digests[index], "5m"))
         return CachePlan(
             started=now,
             outcome=CacheOutcome(read=read, uncached=prompt.tokens - read),

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from policy_cache.cache.entries import Entry
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from policy_cache.cache.prompt import CachedPrompt, Ttl
     from policy_cache.providers.cache_rules import ExplicitRules
 
@@ -72,19 +74,19 @@ class CachePlan:
     Attributes:
         started: When its request started; lifetimes run from here.
         outcome: Its tokens.
-        reads: For each breakpoint that finds an entry, the highest it finds.
-        writes: The breakpoints where it leaves an entry.
+        reads: For each breakpoint that finds an entry, the highest it finds; in prefix order.
+        writes: The breakpoints where it leaves an entry, in prefix order.
     """
 
     started: float
     outcome: CacheOutcome
-    reads: tuple[EntryRef, ...]
-    writes: tuple[EntryRef, ...]
+    reads: Sequence[EntryRef]
+    writes: Sequence[EntryRef]
 
     @property
     def hit(self) -> int | None:
         """The index of the block that ends the prefix read from the cache."""
-        return max((read.block for read in self.reads), default=None)
+        return self.reads[-1].block if self.reads else None
 
 
 class CacheModel:
@@ -119,7 +121,7 @@ class CacheModel:
             if found is None or found.block < index:
                 writes.append(EntryRef(index, digests[index], ttl))
         outcome = _outcome(prompt, ends, reads, writes)
-        if reads and max(reads).ttl == "5m":
+        if reads and reads[-1].ttl == "5m":
             writes = [EntryRef(write.block, write.digest, "5m") for write in writes]
         return CachePlan(now, outcome, tuple(reads), tuple(writes))
 
@@ -168,16 +170,16 @@ class CacheModel:
 
 
 def _outcome(
-    prompt: CachedPrompt, ends: list[int], reads: list[EntryRef], writes: list[EntryRef]
+    prompt: CachedPrompt, ends: Sequence[int], reads: list[EntryRef], writes: list[EntryRef]
 ) -> CacheOutcome:
     """Bill a prompt: read up to A, write for an hour up to B, for five minutes up to C.
 
     A is the highest hit, B the highest one-hour breakpoint after it, C the last breakpoint.
     A breakpoint before A leaves an entry for nothing.
     """
-    hit = max((read.block for read in reads), default=-1)
+    hit = reads[-1].block if reads else -1
     last_1h = max((write.block for write in writes if write.ttl == "1h"), default=-1)
-    last = max((write.block for write in writes), default=-1)
+    last = writes[-1].block if writes else -1
     a = ends[hit] if hit >= 0 else 0
     b = ends[last_1h] if last_1h > hit else a
     c = ends[last] if last > hit else a

@@ -8,14 +8,15 @@ import msgspec
 
 from policy_cache.cache.memo import Memo
 from policy_cache.cache.reader import PromptReader
+from policy_cache.request.blocks import outline
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping
+    from collections.abc import Callable, Hashable
 
     from policy_cache.cache.prompt import CachedPrompt
     from policy_cache.cache.reader import Known
-    from policy_cache.providers.resolve import Route
-    from policy_cache.request.prompt import Shape
+    from policy_cache.request.blocks import BlockRules
+    from policy_cache.request.prompt import Prompt, Shape
 
 _MOST_BLOCKS = 20_000
 
@@ -35,15 +36,15 @@ class Reader:
         self._readers: dict[tuple[Shape, int], PromptReader] = {}
 
     def plain(
-        self, request: Mapping[str, object], route: Route, name: Callable[[object], Hashable] | None = None
+        self, prompt: Prompt, rules: BlockRules, name: Callable[[object], Hashable] | None = None
     ) -> CachedPrompt:
-        """The prompt of a request, without breakpoints; `name` is what tells its elements from others."""
-        rules = route.blocks.outline
-        key = route.shape, id(rules)  # which lives as long as the process
+        """A prompt as the cache has it, without breakpoints; `name` tells its elements from others."""
+        rules = outline(prompt, rules)
+        key = prompt.shape, id(rules)  # which lives as long as the process
         reader = self._readers.get(key)
         if reader is None:
-            reader = self._readers[key] = PromptReader(route.shape, rules, known=self._known)
-        return reader.read(request, model="", name=name or name_of)
+            reader = self._readers[key] = PromptReader(prompt.shape, rules, known=self._known)
+        return reader.of(prompt, model="", name=name or name_of)
 
 
 def name_of(element: object) -> Hashable:

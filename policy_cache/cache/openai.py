@@ -39,7 +39,13 @@ def openai_prompt(prompt: CachedPrompt, request: Prompt) -> OpenAIPrompt:
     """The prompt of a request, with what its roles and its `prompt_cache_options` say of breakpoints."""
     implicit = () if _is_explicit(request.request) else tuple(_endings(prompt, request))
     placed = OpenAIPrompt(
-        prompt.model, prompt.scope, prompt.blocks, prompt.parameters, prompt.tail, implicit=implicit
+        prompt.model,
+        prompt.scope,
+        prompt.blocks,
+        prompt.parameters,
+        prompt.tail,
+        prompt.breakpoints,
+        implicit=implicit,
     )
     object.__setattr__(placed, "_prefix", prompt.prefix)
     return placed

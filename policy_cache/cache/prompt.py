@@ -9,7 +9,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from policy_cache.request.location import Location
 
@@ -30,7 +30,6 @@ class CachedBlock:
         kind: Its type: `text`, `tool_use`, `tool` for a tool definition.
         content: What is hashed of it, or a hash of that; never its marker.
         tokens: Its size.
-        ttl: The lifetime its marker asks for, or None without a marker.
         location: Where it stands in the request it was read from.
         cacheable: Whether a marker may stand on it.
     """
@@ -39,7 +38,6 @@ class CachedBlock:
     kind: str
     content: bytes
     tokens: int
-    ttl: Ttl | None = None
     location: Location = ()
     cacheable: bool = True
 
@@ -55,7 +53,7 @@ class Chain(NamedTuple):
 
     digests: list[bytes]
     positions: list[int]
-    ends: list[int]
+    ends: Sequence[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +66,7 @@ class CachedPrompt:
         blocks: The blocks in prefix order: tools, system, messages.
         parameters: For a level, what else it depends on, such as `tool_choice` for the messages.
         tail: Tokens that follow the last block and are never cached: the opening of the reply.
+        breakpoints: The lifetime that each breakpoint asks for, by the index of its block, in order.
     """
 
     model: str
@@ -75,9 +74,9 @@ class CachedPrompt:
     blocks: tuple[CachedBlock, ...]
     parameters: Mapping[Level, bytes] = field(default_factory=dict)
     tail: int = 0
+    breakpoints: Mapping[int, Ttl] = field(default_factory=dict)
     _prefix: Chain | None = field(default=None, init=False, repr=False, compare=False)
     _places: Mapping[Location, int] | None = field(default=None, init=False, repr=False, compare=False)
-    _breakpoints: Mapping[int, Ttl] | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def prefix(self) -> Chain:
@@ -87,15 +86,6 @@ class CachedPrompt:
             object.__setattr__(self, "_prefix", Chain(self._digests(), self._positions(), ends))
         assert self._prefix is not None
         return self._prefix
-
-    @property
-    def breakpoints(self) -> Mapping[int, Ttl]:
-        """The lifetime that each breakpoint asks for, by the index of its block; worked out once."""
-        if self._breakpoints is None:
-            points = {index: block.ttl for index, block in enumerate(self.blocks) if block.ttl is not None}
-            object.__setattr__(self, "_breakpoints", points)
-        assert self._breakpoints is not None
-        return self._breakpoints
 
     @property
     def places(self) -> Mapping[Location, int]:
@@ -116,11 +106,9 @@ class CachedPrompt:
         """The same prompt with breakpoints on these blocks, by their index, beside those it has."""
         if not breakpoints:
             return self
-        blocks = list(self.blocks)
-        for index, ttl in breakpoints.items():
-            blocks[index] = replace(blocks[index], ttl=ttl)
-        marked = replace(self, blocks=tuple(blocks))
+        marked = replace(self, breakpoints=dict(sorted({**self.breakpoints, **breakpoints}.items())))
         object.__setattr__(marked, "_prefix", self.prefix)
+        object.__setattr__(marked, "_places", self._places)
         return marked
 
     def sized(self, chain: Chain) -> CachedPrompt:

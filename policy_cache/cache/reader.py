@@ -68,17 +68,25 @@ class PromptReader:
         *,
         model: str,
         scope: str = "",
-        name: Callable[[object], Hashable] = id,
     ) -> CachedPrompt:
-        """The prompt of a request, without breakpoints.
+        """The prompt of a request, without breakpoints; takes what `of` takes.
+
+        Raises:
+            RequestError: It is not a request that can be read.
+        """
+        return self.of(Prompt(request, self._shape), model=model, scope=scope)
+
+    def of(
+        self, prompt: Prompt, *, model: str, scope: str = "", name: Callable[[object], Hashable] = id
+    ) -> CachedPrompt:
+        """A prompt as the cache has it, without breakpoints.
 
         Args:
-            request: The request.
+            prompt: The prompt.
             model: The model; every model has its own cache.
             scope: What shares a cache: a workspace, an organization.
             name: What tells tools and messages from others, such as a hash; None for what has no name.
         """
-        prompt = Prompt(request, self._shape)
         return assembled(prompt, self._blocks(prompt, name), model=model, scope=scope)
 
     def _blocks(self, prompt: Prompt, name: Callable[[object], Hashable]) -> list[CachedBlock]:

@@ -33,6 +33,8 @@ def direct(
     if may_hold_markers(prompt) or POINTS in prompt.request:
         return None
     carriers, markers, most = route.blocks, route.markers, route.breakpoints
+    if not most:
+        return cast("dict[str, Any]", prompt.request)
     large, measured = EVERYTHING, False
     marks: dict[Location, dict[str, str]] = {}
     last_long: Order | tuple[()] = ()

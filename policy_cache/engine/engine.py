@@ -85,6 +85,23 @@ class Alike:
         self._left = left
 
 
+class Incoming(NamedTuple):
+    """A request on its way in: what conditions see of it, and what the policy does where it goes."""
+
+    facts: Facts
+    program: _Program
+
+    @property
+    def route(self) -> Route:
+        """Where it goes."""
+        return self.program.route
+
+    @property
+    def alike(self) -> Alike:
+        """The same object for requests whose prompt, if it is the same, is rewritten alike."""
+        return self.program.alike
+
+
 class Answer(TypedDict, total=False):
     """The keyword arguments of `Engine.learn`, which says what each is, and of whatever takes the same."""
 
@@ -191,31 +208,33 @@ class CompiledPolicy:
             shape: `chat`, `messages` or `responses`; by default told from the request.
         """
         try:
-            facts, program = self._enter(request, provider, alias, metadata, headers, shape)
-            if not program.left.acts:
-                return request
-            matched = self._matching(facts, program)
-            if (
-                program.left.direct
-                and not (program.left.repairs and KEY_PARAMETER in request)
-                and (sent := direct(matched, facts.prompt, program.route, self.lifetimes)) is not None
-            ):
-                return sent
-            decision = decide(
-                matched, facts, self._conduct, self.lifetimes, repairs=program.left.repairs, recorded=False
-            )
-            if self._conduct.observe:
-                ttls = ", ".join(marker.ttl for marker in decision.accepted)
-                _log.info(
-                    "%s would place %d markers%s",
-                    self.policy.source.name,
-                    len(decision.accepted),
-                    f": {ttls}" if ttls else "",
-                )
+            return self._sent(*self._enter(request, provider, alias, metadata, headers, shape))
         except Exception as error:  # noqa: BLE001, a router must never fail because of a policy
             self._failed(error)
             return request
-        return decision.request  # type: ignore[return-value]
+
+    def incoming(
+        self, request: dict[str, object], *, prompt: Prompt | None = None, **context: Unpack[Context]
+    ) -> Incoming:
+        """A request on its way in, for `send`.
+
+        Args:
+            request: The request.
+            prompt: Its prompt, where that was read already.
+            **context: What `rewrite` takes.
+
+        Raises:
+            RequestError: It names no model.
+        """
+        return Incoming(*self._enter(request, **context, prompt=prompt))
+
+    def send(self, incoming: Incoming) -> dict[str, object]:
+        """The request to send; what `rewrite` says of that goes for this, too."""
+        try:
+            return self._sent(*incoming)
+        except Exception as error:  # noqa: BLE001, a router must never fail because of a policy
+            self._failed(error)
+            return incoming.facts.request  # type: ignore[return-value]
 
     def plan(self, request: dict[str, object], **context: Unpack[Context]) -> Plan:
         """Decide a request and say why; takes what `rewrite` takes.
@@ -259,9 +278,9 @@ class CompiledPolicy:
         if not (self.learns or anyway):
             return
         try:
-            route = self.route(request, shape=shape)
-            prompt = Prompt(request, route.shape)
-            markers = route.markers_of(Prompt(self.rewrite(request, shape=shape), route.shape))
+            incoming = self.incoming(request, shape=shape)
+            prompt, route = incoming.facts.prompt, incoming.route
+            markers = route.markers_of(prompt.rewritten(self.send(incoming)))
             self.lifetimes.learn(prompt, route, markers, at=at, read=read, written=written)
         except RequestError:
             return
@@ -276,26 +295,14 @@ class CompiledPolicy:
         """
         return self._enter(request, **context)[1].route
 
-    def alike(self, request: dict[str, object], **context: Unpack[Context]) -> tuple[Route, Alike]:
-        """Where a request goes, and an object that is the same where its prompt would be rewritten alike.
-
-        Two requests that differ in where they are sent alone get the same markers at the same places if this
-        is the same. Takes what `rewrite` takes.
-
-        Raises:
-            RequestError: It names no model.
-        """
-        program = self._enter(request, **context)[1]
-        return program.route, program.alike
-
     def facts(self, request: dict[str, object], **context: Unpack[Context]) -> Facts:
         """What conditions see of a request; takes what `rewrite` takes.
 
         Raises:
             RequestError: It is not a request that can be planned.
         """
-        facts, program = self._enter(request, **context)
-        facts.prompt = Prompt(facts.request, program.route.shape)
+        facts, _ = self._enter(request, **context)
+        _ = facts.prompt
         return facts
 
     def _enter(
@@ -306,6 +313,7 @@ class CompiledPolicy:
         metadata: Mapping[str, object] | None = None,
         headers: Mapping[str, object] | None = None,
         shape: Shape | None = None,
+        prompt: Prompt | None = None,
     ) -> tuple[Facts, _Program]:
         if not isinstance(request, dict):
             raise RequestError((), found=kind_of(request), expected="a request, as a dict")
@@ -327,7 +335,9 @@ class CompiledPolicy:
         program = self._programs.get(key)
         if program is None:
             program = self._compile(key)
-        return Facts(request, program.route, alias, metadata=metadata, headers=headers), program
+        return Facts(
+            request, program.route, alias, metadata=metadata, headers=headers, prompt=prompt
+        ), program
 
     def _compile(self, key: _Key) -> _Program:
         model, provider, alias, api_base, shape, base_model = key
@@ -384,8 +394,29 @@ class CompiledPolicy:
             _remember(self._lefts, traits, left, self._most)
         return left
 
+    def _sent(self, facts: Facts, program: _Program) -> dict[str, object]:
+        request, left = facts.request, program.left
+        if not left.acts:
+            return request  # type: ignore[return-value]
+        matched = self._matching(facts, program)
+        if (
+            left.direct
+            and not (left.repairs and KEY_PARAMETER in request)
+            and (sent := direct(matched, facts.prompt, program.route, self.lifetimes)) is not None
+        ):
+            return sent
+        decision = decide(matched, facts, self._conduct, self.lifetimes, repairs=left.repairs, recorded=False)
+        if self._conduct.observe:
+            ttls = ", ".join(marker.ttl for marker in decision.accepted)
+            _log.info(
+                "%s would place %d markers%s",
+                self.policy.source.name,
+                len(decision.accepted),
+                f": {ttls}" if ttls else "",
+            )
+        return decision.request  # type: ignore[return-value]
+
     def _matching(self, facts: Facts, program: _Program) -> list[CompiledRule]:
-        facts.prompt = Prompt(facts.request, program.route.shape)
         matched: list[CompiledRule] = []
         for rule, tests, veto in program.left.candidates:
             for test in tests:

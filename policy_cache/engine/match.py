@@ -18,13 +18,14 @@ from policy_cache.request.markers import unmarked
 from policy_cache.request.metadata import carried_metadata, first_mapping
 from policy_cache.request.names import Names
 from policy_cache.request.path import compile_path
+from policy_cache.request.prompt import Prompt
 from policy_cache.request.tokens import CHARS_PER_TOKEN, chars
 from policy_cache.text.amounts import counted
 
 if TYPE_CHECKING:
     from policy_cache.policy.language.model import Match, Range, Sample
     from policy_cache.providers.resolve import Route
-    from policy_cache.request.prompt import Prompt, Shape
+    from policy_cache.request.prompt import Shape
 
 
 class Context(TypedDict, total=False):
@@ -43,9 +44,7 @@ class Facts:
     Static conditions look at the route and the alias alone, and may be asked before there is a prompt.
     """
 
-    __slots__ = ("_given_headers", "_headers", "_metadata", "alias", "prompt", "request", "route")
-
-    prompt: Prompt
+    __slots__ = ("_given_headers", "_headers", "_metadata", "_prompt", "alias", "request", "route")
 
     def __init__(
         self,
@@ -55,13 +54,26 @@ class Facts:
         *,
         metadata: Mapping[str, object] | None = None,
         headers: Mapping[str, object] | None = None,
+        prompt: Prompt | None = None,
     ) -> None:
+        self._prompt = prompt
         self.request = request
         self.route = route
         self.alias = alias
         self._metadata = metadata
         self._given_headers = headers
         self._headers: Mapping[str, object] | None = None
+
+    @property
+    def prompt(self) -> Prompt:
+        """The request's prompt, read once.
+
+        Raises:
+            RequestError: It is not a request that can be read.
+        """
+        if self._prompt is None:
+            self._prompt = Prompt(self.request, self.route.shape)
+        return self._prompt
 
     @property
     def metadata(self) -> Mapping[str, object]:

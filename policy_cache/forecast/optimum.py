@@ -214,7 +214,7 @@ class Optimum:
             return
         # An entry is worth no more pings than it takes to pay a write.
         kept = self._rules.long * (1 + int(rates.write_1h / rates.read) if self._pings else 1)
-        path = self._path(digests, ends, at - kept)
+        path = self._path(digests, [*ends], at - kept)
         self._total += rates.plain * prompt.tail
         for run in path:
             self._total += run.touch(at, rates, self._rules, pings=self._pings)

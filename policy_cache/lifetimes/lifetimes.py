@@ -21,7 +21,7 @@ from policy_cache.lifetimes.pauses import (
 from policy_cache.lifetimes.state import state_of
 from policy_cache.lifetimes.waiting import Waiting
 from policy_cache.request.blocks import SYSTEM
-from policy_cache.request.session import hashed, kind_samples, session_samples
+from policy_cache.request.session import hashed, samples
 
 if TYPE_CHECKING:
     import os
@@ -227,11 +227,11 @@ class Lifetimes:
 
     def conversation(self, prompt: Prompt) -> Conversation:
         """The conversation of a request."""
-        alike, rest = kind_samples(prompt)
+        alike, rest, own = samples(prompt)
         scope = self._scope()
         kind = hash(alike)
         # Agents that work for each other may share a session's name.
-        session = hash((kind, scope, session_samples(prompt)))
+        session = hash((kind, scope, own))
         return _new(Conversation, (kind, hash((kind, scope, rest)) if rest else 0, session))
 
     def outlook(self, of: Conversation, route: Route) -> Outlook | None:
@@ -277,7 +277,7 @@ class Lifetimes:
         self._kinds = {kind: seen.known(self._general) for kind, seen in self._seen.items()}
 
     def _meet(self, kind: Key, prompt: Prompt) -> _Seen:
-        name = hashed(kind_samples(prompt)[0])
+        name = hashed(samples(prompt)[0])
         seen = self._seen[kind] = _Seen(name, *(self._kept.pop(name, None) or (Pauses(), Pauses())))
         return seen
 

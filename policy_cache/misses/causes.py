@@ -38,7 +38,7 @@ class Turn(NamedTuple):
     @property
     def entries(self) -> tuple[EntryRef, ...]:
         """The entries that it read or wrote."""
-        return self.plan.reads + self.plan.writes
+        return (*self.plan.reads, *self.plan.writes)
 
 
 class Request(NamedTuple):
@@ -148,7 +148,7 @@ def _uncovered(before: Request, after: Request, turn: Turn, known: int, reach: i
     if small:
         words = f"the {ends[reach]:,} tokens up to here are below the model's minimum of {minimum:,}"
     elif before.turn is not None:
-        marked = [i for i in range(known + 1, reach + 1) if before.turn.prompt.blocks[i].ttl]
+        marked = [i for i in before.turn.prompt.breakpoints if known < i <= reach]
         if marked:
             short = f"{ends[marked[-1]]:,} tokens, below the model's minimum of {minimum:,}"
             words = f"the request before had its last breakpoint up to here at {short}"

@@ -67,10 +67,11 @@ class BlockRules:
     extra_body: bool = True
     bridged: bool = False
 
-    @property
-    def outline(self) -> BlockRules:
-        """Rules by which a prompt has the same blocks, whatever may be marked: one object for all alike."""
-        return _outline(bool(self.tool_content), self.needs_tools, self.defers)
+
+def outline(prompt: Prompt, rules: BlockRules) -> BlockRules:
+    """Rules by which a prompt has the same blocks, whatever may be marked: one object for all alike."""
+    defers = rules.defers or not any(_is_deferred(fields_of(tool) or {}) for tool in prompt.tools)
+    return _outline(bool(rules.tool_content), rules.needs_tools and not prompt.tools, defers)
 
 
 @cache
@@ -148,14 +149,16 @@ def tool_block(prompt: Prompt, rules: BlockRules, index: int) -> Block:
     kind = "tool"
     markable = False
     if tool is not None:
-        function = tool.get("function")
-        if rules.defers and (
-            tool.get("defer_loading") or (type(function) is dict and function.get("defer_loading"))
-        ):
+        if rules.defers and _is_deferred(tool):
             kind = "deferred"
         elif rules.tools and tool.get("type") != "mcp":
             markable = not rules.only_functions or tool.get("type") in _FUNCTIONS[prompt.area]
     return _new(Block, (("tools", index), (TOOLS, index, 0, 0), kind, markable, markable))
+
+
+def _is_deferred(tool: Mapping[str, Any]) -> bool:
+    function = tool.get("function")
+    return bool(tool.get("defer_loading") or (type(function) is dict and function.get("defer_loading")))
 
 
 def system_blocks(prompt: Prompt, rules: BlockRules) -> Sequence[Block]:

@@ -22,7 +22,7 @@ from policy_cache.request.prefix import last_effective
 from policy_cache.request.prompt import TOOL_ROLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from policy_cache.request.blocks import Block, BlockRules, Order
     from policy_cache.request.prompt import Prompt
@@ -88,7 +88,8 @@ def holders(prompt: Prompt) -> Iterator[Holder]:
     """Every place with a marker: the request and its `extra_body` first, then in prefix order.
 
     A JSON-schema property that is called `cache_control` is none. Nobody reads OpenAI's marker on tools and
-    calls of OpenAI's shape: OpenAI does not, and litellm leaves it out for others.
+    calls of OpenAI's shape: OpenAI does not, and litellm leaves it out for others. Of a prompt that was
+    rewritten from one without markers, only what is new can have one.
     """
     # Asked of nearly every request, and nearly always of places without one: so as few calls as can be.
     request = prompt.request
@@ -98,7 +99,12 @@ def holders(prompt: Prompt) -> Iterator[Holder]:
     extra = request.get("extra_body")
     if isinstance(extra, dict) and _is_marked(extra):
         yield Holder(("extra_body",), extra, order)
-    for index, tool in enumerate(prompt.tools):
+    before = prompt.origin
+    if before is not None and before.may_hold_markers is not False:
+        before = None
+    tools, messages = prompt.tools, prompt.messages
+    for index in _changed(tools, None if before is None else before.tools):
+        tool = tools[index]
         fields: Mapping[str, Any] = tool if type(tool) is dict else fields_of(tool) or {}
         if FOREIGN in fields and "function" in fields and prompt.shape == "chat":
             fields = {name: value for name, value in fields.items() if name != FOREIGN}
@@ -109,7 +115,8 @@ def holders(prompt: Prompt) -> Iterator[Holder]:
         if KEY in function:
             yield Holder(("tools", index, "function"), function, (TOOLS, index, 0, 0))
     yield from _in_content(request.get("system"), ("system",), (SYSTEM, 0))
-    for index, message in enumerate(prompt.messages):
+    for index in _changed(messages, None if before is None else before.messages):
+        message = messages[index]
         section = SYSTEM if index < prompt.leading else MESSAGES
         if KEY in message or FOREIGN in message:
             yield Holder(prompt.at(index), message, (section, index, 0, 0))
@@ -120,6 +127,14 @@ def holders(prompt: Prompt) -> Iterator[Holder]:
             yield from _in_content(content, prompt.content_at(index), (section, index))
         if "tool_calls" in message and prompt.area == "messages":
             yield from _in_part(message, "tool_calls", index, CALLS)
+
+
+def _changed(elements: Sequence[object], before: Sequence[object] | None) -> Iterable[int]:
+    """Where there is another element than before."""
+    if before is None or len(before) != len(elements):
+        return range(len(elements))
+    pairs = zip(elements, before, strict=True)
+    return [index for index, (element, known) in enumerate(pairs) if element is not known]
 
 
 def _is_marked(fields: Mapping[str, object]) -> bool:
@@ -185,7 +200,7 @@ def client_markers(
         request: Whether a marker on the request itself takes effect.
         run: Whether only markers on messages act, as a run.
     """
-    if not may_hold_markers(prompt):
+    if prompt.origin is None and not may_hold_markers(prompt):
         return []
     effect = _Effect(prompt, key, rules, request=request, run=run)
     markers: list[ClientMarker] = []

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from policy_cache.request.location import Location
+    from policy_cache.request.session import Samples
 
 Shape: TypeAlias = Literal["chat", "messages", "responses"]
 
@@ -25,6 +26,7 @@ SYSTEM_ROLES = ("system", "developer")
 TOOL_ROLES = ("tool", "function")
 
 _PLAIN = {dict}
+_new = object.__new__
 
 
 class Prompt:
@@ -40,6 +42,8 @@ class Prompt:
         rich: Those messages that are more than a text and calls, or that are marked.
         leading: How many messages open it as the system prompt.
         may_hold_markers: What `markers.may_hold_markers` said of it, once it was asked.
+        samples: What `session.samples` took of it, once it was asked.
+        origin: The prompt that this one was rewritten from; what both have as one object was there before.
     """
 
     __slots__ = (
@@ -50,8 +54,10 @@ class Prompt:
         "leading",
         "may_hold_markers",
         "messages",
+        "origin",
         "request",
         "rich",
+        "samples",
         "shape",
         "tools",
     )
@@ -66,6 +72,8 @@ class Prompt:
         self.shape = shape
         self.area = AREAS[shape]
         self.may_hold_markers: bool | None = None
+        self.samples: tuple[Samples, Samples, Samples] | None = None
+        self.origin: Prompt | None = None
         self._known_turns: list[tuple[bool, int, bool]] | None = None
         self._programmatic: frozenset[str] | None = None
         self._calling: frozenset[int] | None = None
@@ -109,6 +117,26 @@ class Prompt:
             ):
                 leading = 0  # litellm drops them, and sends the top-level `system`
         self.leading = leading
+
+    def rewritten(self, request: Mapping[str, object]) -> Prompt:
+        """The prompt of the request that was made of this one.
+
+        Raises:
+            RequestError: `messages` is not a list of messages, or `input` no text and no list of items.
+        """
+        if request is self.request:
+            return self
+        prompt = Prompt(request, self.shape)
+        prompt.origin = self
+        return prompt
+
+    def elsewhere(self, request: Mapping[str, object]) -> Prompt:
+        """The same prompt in a request that differs in where it goes alone, and so in nothing read here."""
+        prompt = _new(Prompt)
+        for name in Prompt.__slots__:
+            setattr(prompt, name, getattr(self, name))
+        prompt.request = request
+        return prompt
 
     def meets_assistant(self, index: int) -> bool:
         """Whether a neighbour is an assistant's turn; what does not part turns is passed over."""

@@ -25,7 +25,7 @@ Samples: TypeAlias = "tuple[str | int, ...]"
 
 def session_of(prompt: Prompt, model: str = "") -> bytes:
     """Eight bytes for the session that metadata names, or else for the first turn of a user."""
-    return hashed((model, *session_samples(prompt)))
+    return hashed((model, *samples(prompt)[2]))
 
 
 def session_samples(prompt: Prompt) -> Samples:
@@ -45,13 +45,20 @@ def session_samples(prompt: Prompt) -> Samples:
     return ("none",)
 
 
-def kind_samples(prompt: Prompt) -> tuple[Samples, Samples]:
-    """What conversations share.
+def samples(prompt: Prompt) -> tuple[Samples, Samples, Samples]:
+    """What tells conversations from others, taken once of a prompt.
 
     Returns:
-        What is the same for agents that have as many tools and begin their system prompts alike, and what is
-        besides for those that share all of it; the latter is empty where there are neither.
+        What is the same for agents that have as many tools and begin their system prompts alike; what is
+        besides for those that share all of it, empty where there are neither; and what a conversation has
+        for itself.
     """
+    if prompt.samples is None:
+        prompt.samples = *_kind_samples(prompt), session_samples(prompt)
+    return prompt.samples
+
+
+def _kind_samples(prompt: Prompt) -> tuple[Samples, Samples]:
     tools, leading = prompt.tools, prompt.leading
     first = prompt.messages[0].get("content") if leading else prompt.system
     if not tools and not first:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from policy_cache.cache.named import Reader
 from policy_cache.request.markers import KEY
+from policy_cache.request.prompt import Prompt
 from policy_cache.usage.attribution import PROVIDER, Owner, Segment
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ def segments(plan: Plan, reader: Reader | None = None) -> tuple[list[Segment], i
     owners = [owner_of(point) for point in points]
     if not owners or (len(set(owners)) == 1 and not alone):
         return [Segment(owner, 1) for owner in owners[:1]], 0
-    prompt = (reader or Reader()).plain(plan.request, plan.route)
+    route = plan.route
+    prompt = (reader or Reader()).plain(Prompt(plan.request, route.shape), route.blocks)
     found, tail = cut(prompt, {point.block: owner_of(point) for point in points})
     return ([*found, Segment(PROVIDER, tail)], 0) if alone else (found, tail)
 

@@ -10,6 +10,9 @@ from policy_cache.cache.named import Reader, name_of
 from policy_cache.cache.prompt import Chain
 from policy_cache.cache.scale import UNSCALED, Scale
 from policy_cache.providers.cache_rules import AutomaticRules
+from policy_cache.request.blocks import outline
+from policy_cache.request.location import Mapped
+from policy_cache.request.markers import may_hold_markers
 from policy_cache.request.prompt import Prompt
 
 if TYPE_CHECKING:
@@ -51,6 +54,7 @@ class Reading:
         self._chains: dict[Hashable, Chain] = {}
         self._prompts: dict[Hashable, CachedPrompt] = {}
         self._sent: dict[Hashable, _Sent] = {}
+        self._read: dict[Shape, Prompt] = {}
         self.bills: dict[tuple[str, CacheOutcome, float | None], tuple[Decimal | None, Decimal | None]] = {}
         self._cold: dict[tuple[int, int], tuple[CachedPrompt, CacheRules, CachePlan]] = {}
         self._scaled: dict[tuple[int, Scale], tuple[CachedPrompt, CachedPrompt]] = {}
@@ -69,20 +73,33 @@ class Reading:
             RequestError: It is not a request that can be read.
         """
         engine = self._engine
-        route, alike = engine.alike(asked, shape=shape)
-        shared = request.get
+        incoming = engine.incoming(asked, shape=shape)
+        route, shared = incoming.route, request.get
         own = {k: value for k, value in asked.items() if value is not shared(k) and k not in ELSEWHERE}
         # What cannot be written down is like nothing else.
-        like = alike, (name_of(own) or object()) if own else None
+        like = incoming.alike, (name_of(own) or object()) if own else None
         known = self._sent.get(like)
         if known is None:
-            sent = engine.rewrite(asked, shape=shape)
-            if sent is not asked and engine.edits_text:
-                plain = self._reader.plain(sent, route)
+            if own:
+                prompt = incoming.facts.prompt
             else:
-                plain = self._plain(asked, route, like[1])
-            known = self._sent[like] = sent, marked(plain, sent, route)
+                prompt = self._shared(request, route.shape).elsewhere(asked)
+                incoming = engine.incoming(asked, shape=shape, prompt=prompt)
+            sent = prompt.rewritten(engine.send(incoming))
+            if sent is not prompt and engine.edits_text:
+                plain = self._reader.plain(sent, route.blocks)
+            else:
+                plain = self._plain(prompt, route, like[1])
+            known = self._sent[like] = sent.request, marked(plain, sent, route)
         return route, *known
+
+    def _shared(self, request: Mapping[str, object], shape: Shape) -> Prompt:
+        """The prompt that all candidates share."""
+        prompt = self._read.get(shape)
+        if prompt is None:
+            prompt = self._read[shape] = Prompt(request, shape)
+            may_hold_markers(prompt)
+        return prompt
 
     def scaled(self, prompt: CachedPrompt, scale: Scale) -> CachedPrompt:
         """One of its prompts in a model's own tokens."""
@@ -108,11 +125,11 @@ class Reading:
             cold = self._cold[key] = prompt, rules, model_of(rules).plan(prompt, now)
         return cold[2]
 
-    def _plain(self, asked: Mapping[str, object], route: Route, own: Hashable) -> CachedPrompt:
-        key = route.shape, id(route.blocks.outline), own
+    def _plain(self, prompt: Prompt, route: Route, own: Hashable) -> CachedPrompt:
+        key = route.shape, id(outline(prompt, route.blocks)), own
         plain = self._prompts.get(key)
         if plain is None:
-            plain = self._reader.plain(asked, route, self._named)
+            plain = self._reader.plain(prompt, route.blocks, self._named)
             # Routes that read the same blocks share their hashes.
             alike = own, tuple([block.content for block in plain.blocks])
             chain = self._chains.get(alike)
@@ -130,13 +147,12 @@ class Reading:
         return name
 
 
-def marked(plain: CachedPrompt, sent: Mapping[str, object], route: Route) -> CachedPrompt:
+def marked(plain: CachedPrompt, sent: Prompt, route: Route) -> CachedPrompt:
     """A prompt with the breakpoints that it has once a request was sent."""
-    rules = rules_for(route, sent)
+    rules = rules_for(route, sent.request)
     if isinstance(rules, AutomaticRules):  # to which markers mean nothing
         return plain
-    prompt = Prompt(sent, route.shape)
-    return as_sent(rules, plain, prompt, route.markers_of(prompt), route)
+    return as_sent(rules, plain, sent, route.markers_of(sent), route)
 
 
 def scaled(prompt: CachedPrompt, scale: Scale) -> CachedPrompt:
@@ -147,9 +163,12 @@ def scaled(prompt: CachedPrompt, scale: Scale) -> CachedPrompt:
     first = bisect_left(prompt.blocks, True, key=_is_said)
     before = ends[first - 1] if first else 0
     factor, later = scale
-    own = [round(end * factor) for end in ends[:first]]
-    own += [round(before * factor + (end - before) * later) for end in ends[first:]]
-    return prompt.sized(Chain(digests, positions, own))
+
+    def own(end: int) -> int:
+        return round(end * factor if end <= before else before * factor + (end - before) * later)
+
+    # Few of a prompt's sizes are looked at.
+    return prompt.sized(Chain(digests, positions, Mapped(ends, own)))
 
 
 def _is_said(block: CachedBlock) -> bool:

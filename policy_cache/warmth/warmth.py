@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Mapping
+from functools import lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
@@ -157,10 +158,12 @@ class Warmth:
             return None
         sent, route = plan.request, plan.route
         splits = any(edit.change == "split" for edit in plan.edits)
+        original = Prompt(plan.original, route.shape)
+        became = original.rewritten(sent)
         # What the quote has read before.
-        prompt = marked(self._reader.plain(sent if splits else plan.original, route), sent, route)
+        prompt = marked(self._reader.plain(became if splits else original, route.blocks), became, route)
         place = _place(route, plan.original)
-        session = session_of(Prompt(plan.original, route.shape), "")
+        session = session_of(original, "")
         before = self._turns.add(session, at, prompt.tokens, route.qualified, place)
         told = usage if usage and usage.prompt and not (usage.unreadable or usage.summed) else None
         if told is not None and not _is_likely(told.prompt, prompt.tokens):
@@ -390,14 +393,24 @@ def _cost(route: Route, tokens: CacheOutcome, usage: CacheUsage | None) -> Decim
 def _place(route: Route, request: Mapping[str, object]) -> bytes:
     """What stands for a scope and a model: whose account it is, and which model."""
     account = [value if isinstance(value := request.get(name), str) else None for name in ACCOUNT]
-    text = repr((route.provider, route.deployment or route.model, account))
-    return blake2b(text.encode(), digest_size=16).digest()
+    known = route.provider, route.deployment or route.model
+    # No secret is kept, not even in memory.
+    return _hashed(*known, account) if any(account) else _of_model(*known)
+
+
+def _hashed(provider: str, model: str, account: list[str | None]) -> bytes:
+    return blake2b(repr((provider, model, account)).encode(), digest_size=16).digest()
+
+
+@lru_cache(maxsize=_MOST_PLACES)
+def _of_model(provider: str, model: str) -> bytes:
+    return _hashed(provider, model, [None] * len(ACCOUNT))
 
 
 def _lifetime(plan: CachePlan, rules: CacheRules) -> float | None:
     """How long what the request leaves lives: that of its longest prefix."""
-    refs = (*plan.reads, *plan.writes)
-    return rules.seconds(max(refs).ttl) if refs else None
+    last = max((*plan.reads[-1:], *plan.writes[-1:]), default=None)
+    return None if last is None else rules.seconds(last.ttl)
 
 
 def _unpriced(

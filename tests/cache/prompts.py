@@ -1,16 +1,26 @@
 """Small prompts whose sizes can be added up in the head."""
 
+from typing import NamedTuple
+
 from policy_cache.cache.explicit import CacheModel
-from policy_cache.cache.prompt import CachedBlock, CachedPrompt
+from policy_cache.cache.prompt import CachedBlock, CachedPrompt, Ttl
 from policy_cache.providers.cache_rules import ExplicitRules
 
 
+class Marked(NamedTuple):
+    """A block, and the lifetime that a breakpoint on it asks for."""
+
+    block: CachedBlock
+    ttl: Ttl | None
+
+
 def block(name, tokens=100, ttl=None, *, level="messages", kind="text"):
-    return CachedBlock(level, kind, name.encode(), tokens, ttl)
+    return Marked(CachedBlock(level, kind, name.encode(), tokens), ttl)
 
 
-def prompt(*blocks, model="m", scope="s", **fields):
-    return CachedPrompt(model, scope, blocks, **fields)
+def prompt(*blocks, model="m", scope="s", kind=CachedPrompt, **fields):
+    breakpoints = {index: one.ttl for index, one in enumerate(blocks) if one.ttl is not None}
+    return kind(model, scope, tuple(one.block for one in blocks), breakpoints=breakpoints, **fields)
 
 
 def texts(count, *, ttl=None, start=0):

@@ -199,7 +199,8 @@ class TestInvalidation:
 
 class TestBreakpoints:
     def ttls(self, **fields):
-        return [block.ttl for block in messages_prompt(request(**fields)).blocks]
+        prompt = messages_prompt(request(**fields))
+        return [prompt.breakpoints.get(index) for index in range(len(prompt.blocks))]
 
     def test_lifetimes(self):
         short = {"type": "ephemeral", "ttl": "5m"}

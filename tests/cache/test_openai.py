@@ -26,7 +26,8 @@ def blocks(count, *, marked=(), start=0):
 
 
 def sent(count, *, marked=(), implicit=()):
-    return OpenAIPrompt("gpt-5.6", "s", tuple(blocks(count, marked=marked)), implicit=tuple(implicit))
+    turns = blocks(count, marked=marked)
+    return prompt(*turns, model="gpt-5.6", kind=OpenAIPrompt, implicit=tuple(implicit))
 
 
 def writes(prompt):
@@ -116,8 +117,8 @@ class TestWhatIsRead:
         system = [block("system", 2_000, level="system")]
         turns = blocks(40)
         cache = OpenAIModel(RULES)
-        send(cache, OpenAIPrompt("m", "s", tuple(system), implicit=(0,)), 0)
-        long = OpenAIPrompt("m", "s", (*system, *turns), implicit=tuple(range(41)))
+        send(cache, prompt(*system, kind=OpenAIPrompt, implicit=(0,)), 0)
+        long = prompt(*system, *turns, kind=OpenAIPrompt, implicit=tuple(range(41)))
         assert cache.plan(long, 1).outcome.read == 2_000
 
     def test_the_longest_of_several(self):
@@ -227,7 +228,8 @@ def prompts(draw):
     marked = st.tuples(st.sampled_from([0, 7, 130, 900]), st.sampled_from([None, None, "5m"]))
     drawn = [block(f"{size}", size, ttl) for size, ttl in draw(st.lists(marked, max_size=30))]
     implicit = sorted(draw(st.sets(st.integers(0, max(0, len(drawn) - 1))))) if drawn else []
-    return OpenAIPrompt("m", draw(st.sampled_from("st")), tuple(drawn), tail=3, implicit=tuple(implicit))
+    scope = draw(st.sampled_from("st"))
+    return prompt(*drawn, scope=scope, kind=OpenAIPrompt, tail=3, implicit=tuple(implicit))
 
 
 requests = st.lists(st.tuples(prompts(), st.floats(0, 2_500)), max_size=8)

@@ -20,18 +20,19 @@ blocks = st.builds(
     kind=st.sampled_from(["text", "tool_use", "tool_result"]),
     content=st.sampled_from([b"a", b"b", b"c"]),
     tokens=st.integers(0, 50),
-    ttl=ttls,
 )
 
 
 @st.composite
 def prompts(draw):
     drawn = draw(st.lists(blocks, max_size=40))
+    marked = draw(st.lists(ttls, min_size=len(drawn), max_size=len(drawn)))
     return CachedPrompt(
         model=draw(st.sampled_from(["m", "n"])),
         scope=draw(st.sampled_from(["s", "t"])),
         blocks=tuple(sorted(drawn, key=lambda block: LEVELS.index(block.level))),
         tail=draw(st.integers(0, 3)),
+        breakpoints={index: ttl for index, ttl in enumerate(marked) if ttl is not None},
     )
 
 
@@ -40,7 +41,7 @@ gaps = st.floats(0, 4000)
 
 
 def unmarked(prompt):
-    return replace(prompt, blocks=tuple(replace(block, ttl=None) for block in prompt.blocks))
+    return replace(prompt, breakpoints={})
 
 
 @settings(deadline=None)
@@ -82,10 +83,8 @@ def test_without_breakpoints_nothing_is_read_or_written(cache, writer, prompt):
 def test_one_more_breakpoint_never_reads_less(cache, writer, prompt, index):
     send(cache, writer, 0)
     before = cache.plan(prompt, 1).outcome
-    if index < len(prompt.blocks) and prompt.blocks[index].ttl is None:
-        marked = replace(prompt.blocks[index], ttl="5m")
-        more = replace(prompt, blocks=(*prompt.blocks[:index], marked, *prompt.blocks[index + 1 :]))
-        after = cache.plan(more, 1).outcome
+    if index < len(prompt.blocks) and index not in prompt.breakpoints:
+        after = cache.plan(prompt.mark({index: "5m"}), 1).outcome
         assert after.read >= before.read
         assert after.uncached <= before.uncached
 

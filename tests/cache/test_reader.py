@@ -151,7 +151,7 @@ def check(sent):
         assert AREAS[shape] in request
         for route in routes(shape):
             fresh = walked(request, route)
-            warm = reader.plain(request, route)
+            warm = reader.plain(Prompt(request, shape), route.blocks)
             assert bare(warm) == bare(fresh)
             assert warm.prefix == fresh.prefix
             assert replace(readers.read(request, route), model="") == fresh
@@ -159,5 +159,6 @@ def check(sent):
 
 def test_of_a_type_that_is_a_text_no_more_is_kept_than_a_name():
     part = {"type": "x" * 1_000_000, "text": "a"}
-    [block] = Reader().plain(chat({"role": "user", "content": [part]}), routes("chat")[0]).blocks
+    prompt = Prompt(chat({"role": "user", "content": [part]}), "chat")
+    [block] = Reader().plain(prompt, routes("chat")[0].blocks).blocks
     assert len(block.kind) == 64

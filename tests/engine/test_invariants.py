@@ -15,7 +15,7 @@ from benchmarks.request import agent_request
 from policy_cache import Engine, RequestError
 from policy_cache.engine.direct import direct
 from policy_cache.engine.reasons import ACTED, REASONS
-from policy_cache.request.markers import MARKER_KEYS
+from policy_cache.request.markers import MARKER_KEYS, may_hold_markers
 from policy_cache.request.prompt import Prompt
 from tests.policies import WHOLE, policies
 from tests.prompts import broken_requests, requests
@@ -103,6 +103,21 @@ MARKED_TOOL = {
     "tools": [{"type": "function", "function": {"name": "f"}, "cache_control": {"type": "ephemeral"}}],
     "messages": [{"role": "user", "content": "word " * 6_000}],
 }
+
+
+@given(policies(splitting=True), requests(3), st.booleans())
+def test_what_was_read_of_a_request_serves_what_was_made_of_it(policy, request, asked):
+    engine = engine_of(policy)
+    route = engine.route(request)
+    original = Prompt(request, route.shape)
+    if asked:
+        may_hold_markers(original)
+    elsewhere = {**request, "api_key": "other"}
+    incoming = engine.incoming(elsewhere, prompt=original.elsewhere(elsewhere))
+    sent = engine.send(incoming)
+    assert plain(sent) == plain(engine.rewrite(elsewhere))
+    fresh = route.markers_of(Prompt(sent, route.shape))
+    assert route.markers_of(incoming.facts.prompt.rewritten(sent)) == fresh
 
 
 @example(LOWERED_AND_ON_THE_REQUEST, MARKED_TOOL)

@@ -76,10 +76,12 @@ def engine(plan: Plan, body: Body) -> list[Breakpoint]:
 def simulator(plan: Plan, body: Body) -> list[Breakpoint]:
     """What the simulator replays."""
     prompt = marked(Readers({}).read(plan.request, plan.route), plan.request, plan.route)
-    blocks = [block for block in prompt.blocks if block.ttl is not None]
-    places = [block.location[:2] if plan.route.run else block.location for block in blocks]
+    length = 2 if plan.route.run else None
     return _told(
-        ((place(plan.request, at, body.tags), block.ttl) for at, block in zip(places, blocks, strict=True)),
+        (
+            (place(plan.request, prompt.blocks[index].location[:length], body.tags), ttl)
+            for index, ttl in prompt.breakpoints.items()
+        ),
         plan.route,
     )
 
@@ -87,8 +89,14 @@ def simulator(plan: Plan, body: Body) -> list[Breakpoint]:
 def emulator(plan: Plan, body: Body) -> list[Breakpoint]:
     """What the emulator counts, which has accepted the body."""
     sent = body.anthropic
-    blocks = [block for block in messages_prompt(sent).blocks if block.ttl is not None]
-    return _told(((place(sent, block.location, body.tags), block.ttl) for block in blocks), plan.route)
+    prompt = messages_prompt(sent)
+    return _told(
+        (
+            (place(sent, prompt.blocks[index].location, body.tags), ttl)
+            for index, ttl in prompt.breakpoints.items()
+        ),
+        plan.route,
+    )
 
 
 def on_the_wire(plan: Plan, body: Body) -> list[Breakpoint]:
