@@ -70,8 +70,9 @@ def taught(engine: Engine, request: dict[str, object], table: Table) -> Warmth:
     warmth = Warmth(engine, table=table)
     for model in MIXED:
         plan = engine.plan({**request, "model": model})
-        for _ in range(4):
-            warmth.answered(plan, CacheUsage(write_5m=32_000, uncached=500))
+        warmth.answered(plan, CacheUsage(write_5m=32_000, uncached=500))
+        for _ in range(3):
+            warmth.answered(plan, CacheUsage(read=32_000, uncached=500))
     return warmth
 
 

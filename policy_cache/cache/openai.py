@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from policy_cache.providers.cache_rules import BreakpointRules
+    from policy_cache.request.location import Key
     from policy_cache.request.prompt import Prompt
 
 
@@ -61,12 +62,13 @@ def _is_explicit(request: Mapping[str, Any]) -> bool:
 def _endings(prompt: CachedPrompt, request: Prompt) -> Iterator[int]:
     """The ends of each user message, of each run of tool results, and of the leading system messages."""
     roles = [message.get("role") for message in request.messages]
-    # A text as `input` is the only message.
-    last = {
-        (*block.location, 0)[1]: i
-        for i, block in enumerate(prompt.blocks)
-        if block.location[:1] == (request.area,)
-    }
+    area = request.area
+    last: dict[Key, int] = {}
+    for index, block in enumerate(prompt.blocks):
+        location = block.location
+        if location and location[0] == area:
+            # A text as `input` is the only message.
+            last[location[1] if len(location) > 1 else 0] = index
     leading = True
     for number, (role, following) in enumerate(pairwise([*roles, None])):
         leading = leading and role in SYSTEM_ROLES

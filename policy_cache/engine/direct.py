@@ -1,4 +1,4 @@
-"""The direct way to a usual request: what `decide` gives, without a record of how each placement ended.
+"""The direct way to a usual request: the marks that `decide` gives, without a record of how each ended.
 
 It serves a request without client markers, on a plain route, under rules that only mark, with named
 targets that settle at once. For anything else it says None, and `decide` is asked; a property test
@@ -7,12 +7,11 @@ holds the two together.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 from policy_cache.engine.injection import POINTS
 from policy_cache.request.blocks import SYSTEM, TOOLS, message_blocks, system_blocks, tool_block
-from policy_cache.request.edit import marked
-from policy_cache.request.markers import KEY, may_hold_markers
+from policy_cache.request.markers import may_hold_markers
 from policy_cache.request.prefix import EVERYTHING, described, threshold
 
 if TYPE_CHECKING:
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     from policy_cache.engine.compile import CompiledRule
     from policy_cache.lifetimes import Choice, Lifetimes
+    from policy_cache.providers.catalog import Ttl
     from policy_cache.providers.resolve import Route
     from policy_cache.request.blocks import Order
     from policy_cache.request.location import Location
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 
 def direct(
     rules: Sequence[CompiledRule], prompt: Prompt, route: Route, lifetimes: Lifetimes
-) -> dict[str, Any] | None:
-    """The request to send, or None where it takes `decide` to tell."""
+) -> dict[Location, Ttl] | None:
+    """The blocks to mark, each with its lifetime; None where it takes `decide` to tell."""
     if may_hold_markers(prompt) or POINTS in prompt.request:
         return None
     carriers, markers, most = route.blocks, route.markers, route.breakpoints
     if not most:
-        return cast("dict[str, Any]", prompt.request)
+        return {}
     large, measured = EVERYTHING, False
-    marks: dict[Location, dict[str, str]] = {}
+    marks: dict[Location, Ttl] = {}
     last_long: Order | tuple[()] = ()
     first_short: Order = EVERYTHING
     wanted = 0
@@ -73,7 +73,7 @@ def direct(
                     large, measured = threshold(prompt, carriers, route.minimum), True
             if order < large:
                 continue
-            marks[location] = markers[ttl].copy()
+            marks[location] = ttl
             wanted += 1
             if ttl != "5m":
                 last_long = max(last_long, order)
@@ -81,5 +81,4 @@ def direct(
                 first_short = order
     if len(marks) < wanted or last_long > first_short:  # two targets on one block, or TTLs out of order
         return None
-    # Where every prefix is too small, the very request.
-    return marked(prompt.request, marks, KEY) if marks else cast("dict[str, Any]", prompt.request)
+    return marks

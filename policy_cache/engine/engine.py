@@ -20,7 +20,9 @@ from policy_cache.lifetimes import Lifetimes
 from policy_cache.policy.check.reach.routes import unknown_providers
 from policy_cache.providers.catalog import packaged_catalog
 from policy_cache.providers.resolve import Route, resolve
+from policy_cache.request.edit import marked
 from policy_cache.request.location import kind_of
+from policy_cache.request.markers import KEY
 from policy_cache.request.metadata import carried_metadata
 from policy_cache.request.names import Names
 from policy_cache.request.prompt import Prompt, Shape, detect_shape
@@ -33,7 +35,8 @@ if TYPE_CHECKING:
     from policy_cache.engine.match import Context
     from policy_cache.engine.plan import Plan
     from policy_cache.policy.load import LoadedPolicy
-    from policy_cache.providers.catalog import Catalog
+    from policy_cache.providers.catalog import Catalog, Ttl
+    from policy_cache.request.location import Location
 
 SWITCH = "POLICY_CACHE_DISABLED"
 ON = frozenset({"1", "true", "yes", "on"})
@@ -236,6 +239,20 @@ class CompiledPolicy:
             self._failed(error)
             return incoming.facts.request  # type: ignore[return-value]
 
+    def marks(self, incoming: Incoming) -> Mapping[Location, Ttl] | None:
+        """The blocks that `send` marks, each with its lifetime, where it does nothing else.
+
+        Returns:
+            None where that is not known before the request is sent.
+
+        Raises:
+            RequestError: It is not a request that can be read.
+        """
+        facts, program = incoming
+        if not program.left.acts:
+            return None
+        return self._direct(self._matching(facts, program), facts, program)
+
     def plan(self, request: dict[str, object], **context: Unpack[Context]) -> Plan:
         """Decide a request and say why; takes what `rewrite` takes.
 
@@ -399,12 +416,12 @@ class CompiledPolicy:
         if not left.acts:
             return request  # type: ignore[return-value]
         matched = self._matching(facts, program)
-        if (
-            left.direct
-            and not (left.repairs and KEY_PARAMETER in request)
-            and (sent := direct(matched, facts.prompt, program.route, self.lifetimes)) is not None
-        ):
-            return sent
+        marks = self._direct(matched, facts, program)
+        if marks is not None:
+            # Where every prefix is too small, the very request.
+            markers = program.route.markers
+            made = {location: markers[ttl].copy() for location, ttl in marks.items()}
+            return marked(request, made, KEY) if made else request  # type: ignore[return-value]
         decision = decide(matched, facts, self._conduct, self.lifetimes, repairs=left.repairs, recorded=False)
         if self._conduct.observe:
             ttls = ", ".join(marker.ttl for marker in decision.accepted)
@@ -415,6 +432,14 @@ class CompiledPolicy:
                 f": {ttls}" if ttls else "",
             )
         return decision.request  # type: ignore[return-value]
+
+    def _direct(
+        self, matched: list[CompiledRule], facts: Facts, program: _Program
+    ) -> Mapping[Location, Ttl] | None:
+        left = program.left
+        if not left.direct or (left.repairs and KEY_PARAMETER in facts.request):
+            return None
+        return direct(matched, facts.prompt, program.route, self.lifetimes)
 
     def _matching(self, facts: Facts, program: _Program) -> list[CompiledRule]:
         matched: list[CompiledRule] = []

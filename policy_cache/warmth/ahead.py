@@ -34,21 +34,17 @@ def ahead(
         each = cost(CacheOutcome(uncached=size), rates, reply)
         return None if each is None else each * _decimal(turns)
     rest = min(size, tokens.uncached) if tokens.write_5m or tokens.write_1h else 0
-
-    def turn(read: int) -> CacheOutcome:
-        new = size - rest - read
-        if tokens.write_1h:
-            return CacheOutcome(read=read, write_1h=new, uncached=rest)
-        if rates.write_5m is None:
-            return CacheOutcome(read=read, uncached=new + rest)
-        return CacheOutcome(read=read, write_5m=new, uncached=rest)
-
-    warm = cost(turn(max(0, size - rest - round(growth))), rates, reply)
-    cold = cost(turn(0), rates, reply)
-    if warm is None or cold is None:
-        return None
-    alive = _decimal(expected.within(lasts))
-    return (warm * alive + cold * (1 - alive)) * _decimal(turns)
+    # As much as is read on average, since what is cached is alive or not: costs are linear in tokens.
+    read = round(max(0, size - rest - round(growth)) * expected.within(lasts))
+    new = size - rest - read
+    if tokens.write_1h:
+        turn = CacheOutcome(read=read, write_1h=new, uncached=rest)
+    elif rates.write_5m is None:
+        turn = CacheOutcome(read=read, uncached=new + rest)
+    else:
+        turn = CacheOutcome(read=read, write_5m=new, uncached=rest)
+    each = cost(turn, rates, reply)
+    return None if each is None else each * _decimal(turns)
 
 
 def _decimal(value: float) -> Decimal:

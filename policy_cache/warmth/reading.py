@@ -9,7 +9,7 @@ from policy_cache.cache.models import as_sent, model_of, rules_for
 from policy_cache.cache.named import Reader, name_of
 from policy_cache.cache.prompt import Chain
 from policy_cache.cache.scale import UNSCALED, Scale
-from policy_cache.providers.cache_rules import AutomaticRules
+from policy_cache.providers.cache_rules import AutomaticRules, ExplicitRules
 from policy_cache.request.blocks import outline
 from policy_cache.request.location import Mapped
 from policy_cache.request.markers import may_hold_markers
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from policy_cache.cache.entries import Entry
     from policy_cache.cache.explicit import CacheOutcome, CachePlan
     from policy_cache.cache.prompt import CachedBlock, CachedPrompt
-    from policy_cache.engine.engine import CompiledPolicy
+    from policy_cache.engine.engine import CompiledPolicy, Incoming
     from policy_cache.providers.cache_rules import CacheRules
     from policy_cache.providers.resolve import Route
     from policy_cache.request.prompt import Shape
@@ -85,13 +85,24 @@ class Reading:
             else:
                 prompt = self._shared(request, route.shape).elsewhere(asked)
                 incoming = engine.incoming(asked, shape=shape, prompt=prompt)
-            sent = prompt.rewritten(engine.send(incoming))
-            if sent is not prompt and engine.edits_text:
-                plain = self._reader.plain(sent, route.blocks)
-            else:
-                plain = self._plain(prompt, route, like[1])
-            known = self._sent[like] = sent.request, marked(plain, sent, route)
+            known = self._sent[like] = self._made(incoming, prompt, like[1])
         return route, *known
+
+    def _made(self, incoming: Incoming, prompt: Prompt, own: Hashable) -> _Sent:
+        """What is sent, and its prompt with its breakpoints."""
+        engine, route = self._engine, incoming.route
+        # Where markers are all that there is to it, they need not be read back from a copy.
+        marks = engine.marks(incoming) if isinstance(route.cache, ExplicitRules) else None
+        if marks is not None:
+            plain = self._plain(prompt, route, own)
+            places = plain.places
+            return prompt.request, plain.mark({places[location]: ttl for location, ttl in marks.items()})
+        sent = prompt.rewritten(engine.send(incoming))
+        if sent is not prompt and engine.edits_text:
+            plain = self._reader.plain(sent, route.blocks)
+        else:
+            plain = self._plain(prompt, route, own)
+        return sent.request, marked(plain, sent, route)
 
     def _shared(self, request: Mapping[str, object], shape: Shape) -> Prompt:
         """The prompt that all candidates share."""

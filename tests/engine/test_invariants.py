@@ -117,6 +117,11 @@ def test_what_was_read_of_a_request_serves_what_was_made_of_it(policy, request, 
     sent = engine.send(incoming)
     assert plain(sent) == plain(engine.rewrite(elsewhere))
     fresh = route.markers_of(Prompt(sent, route.shape))
+    marks = engine.marks(incoming)
+    if marks is not None:
+        # A text that is marked is a list of one block by then.
+        at = [marker.block if marker.block in marks else marker.block[:-1] for marker in fresh]
+        assert marks == dict(zip(at, map(route.lifetime_of, fresh), strict=True))
     assert route.markers_of(incoming.facts.prompt.rewritten(sent)) == fresh
 
 
@@ -284,9 +289,9 @@ def test_a_usual_request_goes_the_direct_way():
     prompt = Prompt(request, "chat")
     route = engine.facts(request).route
     matching = [rule for rule in engine.rules if rule.source.rule in {"agent-prefix", "conversation"}]
-    sent = direct(matching, prompt, route, engine.lifetimes)
-    assert sent is not None
-    assert sent == engine.plan(request).request
+    marks = direct(matching, prompt, route, engine.lifetimes)
+    assert marks is not None
+    assert [*marks] == [point.origin for point in engine.plan(request).breakpoints]
 
 
 @given(policies(splitting=True), broken_requests())
