@@ -21,7 +21,6 @@ from policy_cache.forecast.caches import Caches
 from policy_cache.forecast.candidates import Candidate, rules
 from policy_cache.live.engine import Engine
 from policy_cache.providers.price_map import route_prices
-from policy_cache.request.prompt import Prompt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -149,9 +148,9 @@ class KnownLaw:
         beliefs: dict[str, Belief] = {}
         paid: list[Decimal] = []
         for record in records:
-            route = self._engines[WAYS[0]].route(record.request)
-            model = caches.of(route, record)
-            plain = readers.read(record.request, route, record.scope)
+            facts = self._engines[WAYS[0]].facts(record.request)
+            model = caches.of(facts.route, record)
+            plain = readers.of(facts.prompt, facts.route, record.scope)
             belief = beliefs.setdefault(record.session, Belief(self._mix.laws))
             weights = belief.see(record.at)
             own = Values(
@@ -162,9 +161,10 @@ class KnownLaw:
             )
 
             def planned(way: tuple[Ttl, Ttl]) -> CachePlan:
-                sent, seen = readers.sent(self._engines[way], record.request, plain, route)  # noqa: B023
-                markers = route.markers_of(Prompt(sent, route.shape))  # noqa: B023
-                return model.plan(as_sent(route.cache, seen, sent, markers, route), record.at)  # noqa: B023
+                seen, sent = readers.sent(self._engines[way], facts, plain)  # noqa: B023
+                route = facts.route  # noqa: B023
+                prompt = as_sent(route.cache, seen, sent.prompt, sent.markers, route)
+                return model.plan(prompt, record.at)  # noqa: B023
 
             plan = planned(WAYS[0])
             way = self._choose(plain, plan, own)

@@ -62,5 +62,7 @@ def saving(outcome: CacheOutcome, rates: Prices | None) -> Saving | None:
     """
     if rates is None:
         return None
-    paid, without_cache = cost(outcome, rates), cost(CacheOutcome(uncached=outcome.total), rates)
+    paid = cost(outcome, rates)
+    total = outcome.total
+    without_cache = paid if outcome.uncached == total else cost(CacheOutcome(uncached=total), rates)
     return None if paid is None or without_cache is None else Saving(paid, without_cache)

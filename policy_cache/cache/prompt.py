@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from hashlib import blake2b
 from itertools import accumulate
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
@@ -120,7 +121,7 @@ class CachedPrompt:
     def _digests(self) -> list[bytes]:
         # A level's parameters enter the chain where the level starts, even when it has no blocks, so
         # that they reach every later block and no earlier one.
-        chain = digest(json.dumps([self.model, self.scope]).encode())
+        chain = _beginning(self.model, self.scope)
         found = []
         entered = 0
         for block in self.blocks:
@@ -141,6 +142,11 @@ class CachedPrompt:
             found.append(found[-1] + (not joins) if found else 0)
             previous = block.kind
         return found
+
+
+@lru_cache(maxsize=1_024)
+def _beginning(model: str, scope: str) -> bytes:
+    return digest(json.dumps([model, scope]).encode())
 
 
 def digest(content: bytes) -> bytes:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from policy_cache.cache.memo import Memo
 from policy_cache.cache.reading import assembled, cached, in_order
-from policy_cache.cache.reading import marked as marked_by
 from policy_cache.cache.scale import UNSCALED, Scale
 from policy_cache.request.blocks import context, message_blocks, system_blocks, tool_blocks
 from policy_cache.request.location import elements_of
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence
 
     from policy_cache.cache.prompt import CachedBlock, CachedPrompt
+    from policy_cache.engine.engine import Outgoing
+    from policy_cache.engine.match import Facts
     from policy_cache.live.engine import Engine
     from policy_cache.providers.resolve import Route
     from policy_cache.request.blocks import Block, BlockRules
@@ -133,30 +134,27 @@ class Readers:
 
     def read(self, request: Mapping[str, Any], route: Route, scope: str = "") -> CachedPrompt:
         """The prompt of a request on a route, without breakpoints."""
+        return self.of(Prompt(request, route.shape), route, scope)
+
+    def of(self, prompt: Prompt, route: Route, scope: str = "") -> CachedPrompt:
+        """A prompt on a route as the cache has it, without breakpoints."""
         scale = self._scales.get(route.model, UNSCALED)
         key = route.shape, route.blocks, scale
         reader = self._known.get(key)
         if reader is None:
             reader = self._known[key] = PromptReader(route.shape, route.blocks, scale=scale)
-        return reader.read(request, model=route.model, scope=scope)
+        return reader.of(prompt, model=route.model, scope=scope)
 
-    def sent(
-        self, engine: Engine, request: dict[str, Any], prompt: CachedPrompt, route: Route
-    ) -> tuple[dict[str, Any], CachedPrompt]:
-        """The request that a policy makes of one, and its prompt, without breakpoints.
+    def sent(self, engine: Engine, facts: Facts, plain: CachedPrompt) -> tuple[CachedPrompt, Outgoing]:
+        """What a policy makes of a request, as the cache has it, without breakpoints; and its markers.
 
         Args:
             engine: The policy.
-            request: The request.
-            prompt: Its prompt; markers change none of it.
-            route: Where it goes.
+            facts: The request.
+            plain: Its prompt; markers change none of it.
         """
-        sent = engine.rewrite(request)
-        if sent is request or not engine.edits_text:
-            return sent, prompt
-        return sent, self.read(sent, route, prompt.scope)
-
-
-def marked(prompt: CachedPrompt, request: Mapping[str, Any], route: Route) -> CachedPrompt:
-    """A prompt with the breakpoints that a route keeps of a request's markers."""
-    return marked_by(prompt, route.markers_of(Prompt(request, route.shape)), route)
+        original = facts.prompt
+        sent = engine.outgoing(engine.incoming(facts.request, prompt=original))
+        if sent.prompt is original or not engine.edits_text:
+            return plain, sent
+        return self.of(sent.prompt, facts.route, plain.scope), sent

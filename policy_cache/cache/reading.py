@@ -135,17 +135,16 @@ def parameters(prompt: Prompt) -> dict[Level, bytes]:
     effort = output.get("effort") if isinstance(output, Mapping) else None
     features = set(_features(prompt))
     return {
-        "system": json.dumps([request.get("speed") or "standard", "citations" in features]).encode(),
-        "messages": json.dumps(
+        "system": _encoded([request.get("speed") or "standard", "citations" in features]),
+        "messages": _encoded(
             [
                 tool_choice or {"type": "auto"},
                 thinking or {"type": "disabled"},
                 # An explicit default is the same request.
                 effort or "high",
                 "image" in features,
-            ],
-            default=str,
-        ).encode(),
+            ]
+        ),
     }
 
 

@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 
 def direct(
     rules: Sequence[CompiledRule], prompt: Prompt, route: Route, lifetimes: Lifetimes
-) -> dict[Location, Ttl] | None:
-    """The blocks to mark, each with its lifetime; None where it takes `decide` to tell."""
+) -> dict[Location, tuple[Order, Ttl]] | None:
+    """The blocks to mark, each with its place and lifetime; None where it takes `decide` to tell."""
     if may_hold_markers(prompt) or POINTS in prompt.request:
         return None
     carriers, markers, most = route.blocks, route.markers, route.breakpoints
     if not most:
         return {}
     large, measured = EVERYTHING, False
-    marks: dict[Location, Ttl] = {}
+    marks: dict[Location, tuple[Order, Ttl]] = {}
     last_long: Order | tuple[()] = ()
     first_short: Order = EVERYTHING
     wanted = 0
@@ -73,7 +73,7 @@ def direct(
                     large, measured = threshold(prompt, carriers, route.minimum), True
             if order < large:
                 continue
-            marks[location] = ttl
+            marks[location] = order, ttl
             wanted += 1
             if ttl != "5m":
                 last_long = max(last_long, order)

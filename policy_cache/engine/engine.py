@@ -22,7 +22,7 @@ from policy_cache.providers.catalog import packaged_catalog
 from policy_cache.providers.resolve import Route, resolve
 from policy_cache.request.edit import marked
 from policy_cache.request.location import kind_of
-from policy_cache.request.markers import KEY
+from policy_cache.request.markers import KEY, ClientMarker
 from policy_cache.request.metadata import carried_metadata
 from policy_cache.request.names import Names
 from policy_cache.request.prompt import Prompt, Shape, detect_shape
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from policy_cache.engine.plan import Plan
     from policy_cache.policy.load import LoadedPolicy
     from policy_cache.providers.catalog import Catalog, Ttl
+    from policy_cache.request.blocks import Order
     from policy_cache.request.location import Location
 
 SWITCH = "POLICY_CACHE_DISABLED"
@@ -103,6 +104,18 @@ class Incoming(NamedTuple):
     def alike(self) -> Alike:
         """The same object for requests whose prompt, if it is the same, is rewritten alike."""
         return self.program.alike
+
+
+class Outgoing(NamedTuple):
+    """A request on its way out, as a cache sees it.
+
+    Attributes:
+        prompt: Its prompt; the one that came in, where markers are all that was added.
+        markers: Its markers; where they were added to that, each is on its block there.
+    """
+
+    prompt: Prompt
+    markers: Sequence[ClientMarker]
 
 
 class Answer(TypedDict, total=False):
@@ -237,21 +250,23 @@ class CompiledPolicy:
             return self._sent(*incoming)
         except Exception as error:  # noqa: BLE001, a router must never fail because of a policy
             self._failed(error)
-            return incoming.facts.request  # type: ignore[return-value]
+            return incoming.facts.request
 
-    def marks(self, incoming: Incoming) -> Mapping[Location, Ttl] | None:
-        """The blocks that `send` marks, each with its lifetime, where it does nothing else.
-
-        Returns:
-            None where that is not known before the request is sent.
+    def outgoing(self, incoming: Incoming) -> Outgoing:
+        """What `send` makes of a request, as far as a cache sees it; cheaper than to read it back.
 
         Raises:
             RequestError: It is not a request that can be read.
         """
         facts, program = incoming
-        if not program.left.acts:
-            return None
-        return self._direct(self._matching(facts, program), facts, program)
+        prompt, route = facts.prompt, program.route
+        if program.left.acts:
+            marks = self._direct(self._matching(facts, program), facts, program)
+            if marks is not None:
+                markers = [ClientMarker(at, at, order, ttl) for at, (order, ttl) in marks.items()]
+                return Outgoing(prompt, markers)
+        sent = prompt.rewritten(self.send(incoming))
+        return Outgoing(sent, route.markers_of(sent))
 
     def plan(self, request: dict[str, object], **context: Unpack[Context]) -> Plan:
         """Decide a request and say why; takes what `rewrite` takes.
@@ -296,9 +311,8 @@ class CompiledPolicy:
             return
         try:
             incoming = self.incoming(request, shape=shape)
-            prompt, route = incoming.facts.prompt, incoming.route
-            markers = route.markers_of(prompt.rewritten(self.send(incoming)))
-            self.lifetimes.learn(prompt, route, markers, at=at, read=read, written=written)
+            prompt, markers = incoming.facts.prompt, self.outgoing(incoming).markers
+            self.lifetimes.learn(prompt, incoming.route, markers, at=at, read=read, written=written)
         except RequestError:
             return
         except Exception as error:  # noqa: BLE001, what cannot be learned must not cost an answer
@@ -344,7 +358,7 @@ class CompiledPolicy:
                 metadata = carried_metadata(request)
             alias = _text(metadata.get("model_group"))
         if shape is None:
-            shape = detect_shape(request)
+            shape = detect_shape(request) if prompt is None else prompt.shape
         base = request.get("api_base") or request.get("base_url")
         deployed = "model_info" in request or "base_model" in request
         base_model = base_model_of(request) if deployed else None
@@ -414,14 +428,14 @@ class CompiledPolicy:
     def _sent(self, facts: Facts, program: _Program) -> dict[str, object]:
         request, left = facts.request, program.left
         if not left.acts:
-            return request  # type: ignore[return-value]
+            return request
         matched = self._matching(facts, program)
         marks = self._direct(matched, facts, program)
         if marks is not None:
             # Where every prefix is too small, the very request.
             markers = program.route.markers
-            made = {location: markers[ttl].copy() for location, ttl in marks.items()}
-            return marked(request, made, KEY) if made else request  # type: ignore[return-value]
+            made = {location: markers[ttl].copy() for location, (_, ttl) in marks.items()}
+            return marked(request, made, KEY) if made else request
         decision = decide(matched, facts, self._conduct, self.lifetimes, repairs=left.repairs, recorded=False)
         if self._conduct.observe:
             ttls = ", ".join(marker.ttl for marker in decision.accepted)
@@ -435,7 +449,7 @@ class CompiledPolicy:
 
     def _direct(
         self, matched: list[CompiledRule], facts: Facts, program: _Program
-    ) -> Mapping[Location, Ttl] | None:
+    ) -> Mapping[Location, tuple[Order, Ttl]] | None:
         left = program.left
         if not left.direct or (left.repairs and KEY_PARAMETER in facts.request):
             return None

@@ -48,7 +48,7 @@ class Facts:
 
     def __init__(
         self,
-        request: Mapping[str, object],
+        request: dict[str, object],
         route: Route,
         alias: str | None,
         *,

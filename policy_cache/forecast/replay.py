@@ -12,6 +12,7 @@ from policy_cache.cache.memo import Memo
 from policy_cache.cache.models import as_sent, caches, model_of, rules_for
 from policy_cache.cache.reader import Readers
 from policy_cache.cache.reported import reached
+from policy_cache.engine.engine import Outgoing
 from policy_cache.errors import RequestError
 from policy_cache.forecast.caches import Caches
 from policy_cache.forecast.optimum import Optimum
@@ -21,7 +22,6 @@ from policy_cache.forecast.shares import shares
 from policy_cache.lifetimes import Lifetimes
 from policy_cache.providers.cache_rules import AutomaticRules, ExplicitRules
 from policy_cache.providers.price_map import route_prices
-from policy_cache.request.prompt import Prompt
 from policy_cache.usage.totals import Totals
 
 if TYPE_CHECKING:
@@ -85,15 +85,9 @@ class _Cache:
         """Whether a request is cached at all."""
         return caches(self._rules, request)
 
-    def prompt(
-        self,
-        prompt: CachedPrompt,
-        sent: Prompt,
-        markers: Sequence[ClientMarker],
-        route: Route,
-    ) -> CachedPrompt:
-        """A prompt with the breakpoints that it has once a request with these markers was sent."""
-        return as_sent(self._rules, prompt, sent, markers, route)
+    def prompt(self, prompt: CachedPrompt, sent: Outgoing, route: Route) -> CachedPrompt:
+        """A prompt with the breakpoints that it has once a request was sent so."""
+        return as_sent(self._rules, prompt, sent.prompt, sent.markers, route)
 
 
 class Replay:
@@ -151,7 +145,7 @@ class Replay:
         try:
             facts = self.engines[0].facts(request)
             route = facts.route
-            prompt = self._readers.read(request, route, record.scope)
+            prompt = self._readers.of(facts.prompt, route, record.scope)
         except RequestError as error:
             found.unread[str(error)] += 1
             return
@@ -161,8 +155,8 @@ class Replay:
         cold = self._is_cold(record)
         group = None if self._by is None else self._by(record)
         self._count(record, route)
-        clients = route.markers_of(facts.prompt)
-        found.ineffective.update(route.qualified for marker in clients if marker.block is None)
+        came = Outgoing(facts.prompt, route.markers_of(facts.prompt))
+        found.ineffective.update(route.qualified for marker in came.markers if marker.block is None)
         if cache.approximate:
             found.approximate[cache.approximate] += 1
         if rates is None:
@@ -178,12 +172,12 @@ class Replay:
             else:
                 found.sizes.add(size, record.usage.prompt)
         if cold:
-            self._begin(record, facts, cache, prompt)
+            self._begin(record, came, cache, prompt, route)
         if not cache.caches(request):
             for column in (*found.policies, *found.kept, found.as_sent):
                 column.add(uncached, rates, cold=cold, group=group)
             return
-        self._send(record, facts, cache, prompt, rates, cold=cold, group=group)
+        self._send(record, facts, came, cache, prompt, rates, cold=cold, group=group)
         if cache.optimum is not None:
             found.optimal += 1
             cache.optimum.add(prompt, record.at, rates)
@@ -194,6 +188,7 @@ class Replay:
         self,
         record: TraceRecord,
         facts: Facts,
+        came: Outgoing,
         cache: _Cache,
         prompt: CachedPrompt,
         rates: Prices | None,
@@ -209,19 +204,15 @@ class Replay:
         self._now, self._scope = record.at, record.scope
         columns = (*found.policies, *found.kept, found.as_sent)
         ways = zip((*self.engines, None), (*self._pings, None), columns, cache.models, strict=True)
-        clients = route.markers_of(facts.prompt)
         for engine, pings, column, model in ways:
-            sent, seen, as_it_goes, markers = request, prompt, facts.prompt, clients
+            seen, sent = prompt, came
             if engine is not None:
-                sent, seen = self._readers.sent(engine, request, prompt, route)
-                if sent is not request:
-                    as_it_goes = Prompt(sent, route.shape)
-                    markers = route.markers_of(as_it_goes)
-            prompt_sent = cache.prompt(seen, as_it_goes, markers, route)
+                seen, sent = self._readers.sent(engine, facts, prompt)
+            prompt_sent = cache.prompt(seen, sent, route)
             plan = model.plan(prompt_sent, record.at)
             model.commit(plan, record.at + record.waited)
             if engine is not None and (engine.learns or pings is not None):
-                _learn(engine, facts, markers, record.at, plan.outcome)
+                _learn(engine, facts, sent.markers, record.at, plan.outcome)
             if pings is not None:
                 pings.answered(facts, Sent(prompt_sent, model, cache.prices, group), plan)
             column.add(plan.outcome, rates, cold=cold, group=group)
@@ -232,13 +223,14 @@ class Replay:
                 for share in shares(prompt_sent, plan.outcome, placed):
                     column.groups.setdefault(str(share.owner), Totals()).add(share.outcome, rates)
 
-    def _begin(self, record: TraceRecord, facts: Facts, cache: _Cache, prompt: CachedPrompt) -> None:
+    def _begin(
+        self, record: TraceRecord, came: Outgoing, cache: _Cache, prompt: CachedPrompt, route: Route
+    ) -> None:
         """Take what a session's first request was reported to read as cached before the trace began."""
         read = 0 if record.usage is None or record.usage.summed else record.usage.read
         if not read or not cache.models:
             return
-        markers = facts.route.markers_of(facts.prompt)
-        sent = cache.prompt(prompt, facts.prompt, markers, facts.route)
+        sent = cache.prompt(prompt, came, route)
         digests, _, ends = prompt.prefix
         believed = cache.models[-1].plan(sent, record.at).outcome.read
         last = reached(ends, believed, read)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from policy_cache.lifetimes.pauses import BOUNDS
@@ -27,17 +28,23 @@ class Waiting(Generic[V]):
         self._most = most
         self._stretches: tuple[dict[int, float], ...] = tuple({} for _ in BOUNDS)
         self._places: dict[int, int] = {}
+        # Nothing passes before then.
+        self._next = math.inf
 
     def passed(self, now: float) -> Sequence[tuple[V, int]]:
         """What has waited through a stretch since it was asked last, and the stretch.
 
         What passes the last one waits no longer, and nothing is kept of it.
         """
+        if now < self._next:
+            return ()
         passed = []
+        self._next = math.inf
         for stretch, waiting in enumerate(self._stretches):
             while waiting:
                 key = next(iter(waiting))
                 if now - waiting[key] < BOUNDS[stretch]:
+                    self._next = min(self._next, waiting[key] + BOUNDS[stretch])
                     break
                 at = waiting.pop(key)
                 passed.append((self.last[key], stretch))
@@ -59,6 +66,7 @@ class Waiting(Generic[V]):
             del self._stretches[stretch][key]
         self._stretches[0][key] = at
         self._places[key] = 0
+        self._next = min(self._next, at + BOUNDS[0])
         if len(self._places) > self._most:
             self._drop()
         return stretch

@@ -5,12 +5,14 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from policy_cache.cache.cost import cost
 from policy_cache.cache.explicit import CacheModel, CacheOutcome
 from policy_cache.cache.memo import Memo
-from policy_cache.cache.reader import Readers, marked
+from policy_cache.cache.reader import Readers
+from policy_cache.cache.reading import marked
+from policy_cache.engine.engine import Outgoing
 from policy_cache.errors import RequestError
 from policy_cache.forecast.caches import Caches
 from policy_cache.forecast.result import added
@@ -22,13 +24,13 @@ from policy_cache.misses.groups import Groups, Session, placers_of
 from policy_cache.misses.kept import MOST_KEPT, Kept, Miss
 from policy_cache.providers.cache_rules import ExplicitRules
 from policy_cache.providers.price_map import prices_of
-from policy_cache.request.prompt import Prompt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from policy_cache.cache.prompt import CachedPrompt
     from policy_cache.cache.scale import Scale
+    from policy_cache.engine.match import Facts
     from policy_cache.misses.difference import Cause
     from policy_cache.misses.groups import MissGroup
     from policy_cache.misses.kept import CauseTotal
@@ -128,20 +130,22 @@ class Misses:
             record: The next request of the trace; what it holds must not change later.
         """
         try:
-            route = self._router.facts(record.request).route
-            plain = self._readers.read(record.request, route, record.scope)
+            facts = self._router.facts(record.request)
+            route = facts.route
+            plain = self._readers.of(facts.prompt, route, record.scope)
         except RequestError as error:
             self.unread[str(error)] += 1
             return
         self._now, self._scope = record.at, record.scope
-        sent, prompt = record.request, plain
-        if self._engine is not None:
-            sent, prompt = self._readers.sent(self._engine, sent, plain, route)
-        seen = record.request if prompt is plain else sent
-        turn = self._turn(record, route, marked(prompt, sent, route))
+        if self._engine is None:
+            prompt, sent = plain, Outgoing(facts.prompt, route.markers_of(facts.prompt))
+        else:
+            prompt, sent = self._readers.sent(self._engine, facts, plain)
+        seen = record.request if prompt is plain else sent.prompt.request
+        turn = self._turn(record, route, marked(prompt, sent.markers, route))
         request = Request(route, record.request, Sent(seen, prompt), turn)
         if turn is not None:
-            self._learn(request, turn, sent)
+            self._learn(facts, turn, sent)
         key = (record.scope, record.session)
         session = self._sessions.get(key)
         before = None if session is None else session.last
@@ -167,15 +171,15 @@ class Misses:
         cache.commit(plan, available)
         return Turn(prompt, plan, record.at, available, rules)
 
-    def _learn(self, request: Request, turn: Turn, sent: dict[str, Any]) -> None:
+    def _learn(self, facts: Facts, turn: Turn, sent: Outgoing) -> None:
         """Learn for `ttl: auto`, as a router would from the answer."""
         if self._engine is None or not self._engine.learns:
             return
-        route, done = request.route, turn.plan.outcome
+        done = turn.plan.outcome
         self._engine.lifetimes.learn(
-            Prompt(request.given, route.shape),
-            route,
-            route.markers_of(Prompt(sent, route.shape)),
+            facts.prompt,
+            facts.route,
+            sent.markers,
             at=turn.at,
             read=done.read,
             written=done.write_5m + done.write_1h,

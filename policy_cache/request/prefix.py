@@ -159,6 +159,8 @@ def threshold(prompt: Prompt, rules: BlockRules, minimum: int) -> Order:
     missing = int(minimum * DENSEST_CHARS_PER_TOKEN)
     if missing <= 0:
         return (TOOLS, 0, 0, 0)
+    if _is_short_talk(prompt, missing):
+        return EVERYTHING
     for block in walk(prompt, rules):
         if block.kind in ABSENT:
             continue
@@ -166,6 +168,20 @@ def threshold(prompt: Prompt, rules: BlockRules, minimum: int) -> Order:
         if missing <= 0:
             return block.order
     return EVERYTHING
+
+
+def _is_short_talk(prompt: Prompt, most: int) -> bool:
+    """Whether it is nothing but texts of fewer characters together; then no block is made of them."""
+    if prompt.tools or prompt.rich or prompt.area != "messages" or prompt.system is not None:
+        return False
+    for message in prompt.messages:
+        if message.get("tool_calls"):
+            return False
+        text: Any = message["content"]
+        most -= len(text) if text.isascii() else 2 * len(text)
+        if most <= 0:
+            return False
+    return True
 
 
 def described(prompt: Prompt, order: Order, minimum: int) -> bool:

@@ -72,6 +72,8 @@ def chars(value: object, *, enough: int | None = None, plain: bool = False) -> i
     Raises:
         RequestError: The value is cyclic, or too large to be a request.
     """
+    if type(value) is str:
+        return len(value) if value.isascii() else 2 * len(value)
     total = 0
     seen = 0
     stack: list[object] = [value]

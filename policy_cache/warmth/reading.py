@@ -9,14 +9,14 @@ from policy_cache.cache.models import as_sent, model_of, rules_for
 from policy_cache.cache.named import Reader, name_of
 from policy_cache.cache.prompt import Chain
 from policy_cache.cache.scale import UNSCALED, Scale
-from policy_cache.providers.cache_rules import AutomaticRules, ExplicitRules
+from policy_cache.providers.cache_rules import AutomaticRules
 from policy_cache.request.blocks import outline
 from policy_cache.request.location import Mapped
 from policy_cache.request.markers import may_hold_markers
 from policy_cache.request.prompt import Prompt
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping
+    from collections.abc import Hashable, Mapping, Sequence
     from decimal import Decimal
 
     from policy_cache.cache.entries import Entry
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from policy_cache.engine.engine import CompiledPolicy, Incoming
     from policy_cache.providers.cache_rules import CacheRules
     from policy_cache.providers.resolve import Route
+    from policy_cache.request.markers import ClientMarker
     from policy_cache.request.prompt import Shape
 
 _Sent: TypeAlias = "tuple[Mapping[str, object], CachedPrompt]"
@@ -90,19 +91,13 @@ class Reading:
 
     def _made(self, incoming: Incoming, prompt: Prompt, own: Hashable) -> _Sent:
         """What is sent, and its prompt with its breakpoints."""
-        engine, route = self._engine, incoming.route
-        # Where markers are all that there is to it, they need not be read back from a copy.
-        marks = engine.marks(incoming) if isinstance(route.cache, ExplicitRules) else None
-        if marks is not None:
-            plain = self._plain(prompt, route, own)
-            places = plain.places
-            return prompt.request, plain.mark({places[location]: ttl for location, ttl in marks.items()})
-        sent = prompt.rewritten(engine.send(incoming))
-        if sent is not prompt and engine.edits_text:
+        route = incoming.route
+        sent, markers = self._engine.outgoing(incoming)
+        if sent is not prompt and self._engine.edits_text:
             plain = self._reader.plain(sent, route.blocks)
         else:
             plain = self._plain(prompt, route, own)
-        return sent.request, marked(plain, sent, route)
+        return sent.request, marked(plain, sent, markers, route)
 
     def _shared(self, request: Mapping[str, object], shape: Shape) -> Prompt:
         """The prompt that all candidates share."""
@@ -158,12 +153,12 @@ class Reading:
         return name
 
 
-def marked(plain: CachedPrompt, sent: Prompt, route: Route) -> CachedPrompt:
-    """A prompt with the breakpoints that it has once a request was sent."""
+def marked(plain: CachedPrompt, sent: Prompt, markers: Sequence[ClientMarker], route: Route) -> CachedPrompt:
+    """A prompt with the breakpoints that it has once a request with these markers was sent."""
     rules = rules_for(route, sent.request)
     if isinstance(rules, AutomaticRules):  # to which markers mean nothing
         return plain
-    return as_sent(rules, plain, sent, route.markers_of(sent), route)
+    return as_sent(rules, plain, sent, markers, route)
 
 
 def scaled(prompt: CachedPrompt, scale: Scale) -> CachedPrompt:

@@ -161,7 +161,8 @@ class Warmth:
         original = Prompt(plan.original, route.shape)
         became = original.rewritten(sent)
         # What the quote has read before.
-        prompt = marked(self._reader.plain(became if splits else original, route.blocks), became, route)
+        plain = self._reader.plain(became if splits else original, route.blocks)
+        prompt = marked(plain, became, route.markers_of(became), route)
         place = _place(route, plan.original)
         session = session_of(original, "")
         before = self._turns.add(session, at, prompt.tokens, route.qualified, place)

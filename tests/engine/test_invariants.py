@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from benchmarks.request import agent_request
 from policy_cache import Engine, RequestError
+from policy_cache.cache.reader import Readers
+from policy_cache.cache.reading import marked
 from policy_cache.engine.direct import direct
 from policy_cache.engine.reasons import ACTED, REASONS
 from policy_cache.request.markers import MARKER_KEYS, may_hold_markers
@@ -117,12 +119,11 @@ def test_what_was_read_of_a_request_serves_what_was_made_of_it(policy, request, 
     sent = engine.send(incoming)
     assert plain(sent) == plain(engine.rewrite(elsewhere))
     fresh = route.markers_of(Prompt(sent, route.shape))
-    marks = engine.marks(incoming)
-    if marks is not None:
-        # A text that is marked is a list of one block by then.
-        at = [marker.block if marker.block in marks else marker.block[:-1] for marker in fresh]
-        assert marks == dict(zip(at, map(route.lifetime_of, fresh), strict=True))
     assert route.markers_of(incoming.facts.prompt.rewritten(sent)) == fresh
+    outgoing, markers = engine.outgoing(incoming)
+    read = Readers({}).read(outgoing.request, route)
+    assert marked(read, markers, route) == marked(read, fresh, route)
+    assert [(each.order[0], each.ttl) for each in markers] == [(each.order[0], each.ttl) for each in fresh]
 
 
 @example(LOWERED_AND_ON_THE_REQUEST, MARKED_TOOL)

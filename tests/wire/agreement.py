@@ -8,8 +8,8 @@ from dataclasses import replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from policy_cache.cache.reader import Readers, marked
-from policy_cache.cache.reading import messages_prompt
+from policy_cache.cache.reader import Readers
+from policy_cache.cache.reading import marked, messages_prompt
 from policy_cache.emulator.errors import ApiError
 from policy_cache.emulator.markers import check_markers
 from policy_cache.emulator.schema import check_shape
@@ -17,6 +17,7 @@ from policy_cache.integrations.litellm import WireError, wire
 from policy_cache.providers.catalog import packaged_catalog
 from policy_cache.request.location import fields_of
 from policy_cache.request.markers import MARKER_KEYS
+from policy_cache.request.prompt import Prompt
 from tests.wire.proxy import sent_on
 from tests.wire.tags import in_order, tags
 
@@ -75,7 +76,8 @@ def engine(plan: Plan, body: Body) -> list[Breakpoint]:
 
 def simulator(plan: Plan, body: Body) -> list[Breakpoint]:
     """What the simulator replays."""
-    prompt = marked(Readers({}).read(plan.request, plan.route), plan.request, plan.route)
+    sent, route = Prompt(plan.request, plan.route.shape), plan.route
+    prompt = marked(Readers({}).of(sent, route), route.markers_of(sent), route)
     length = 2 if plan.route.run else None
     return _told(
         (

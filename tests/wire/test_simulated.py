@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policy_cache import Engine
-from policy_cache.cache.reader import PromptReader, marked
-from policy_cache.cache.reading import messages_prompt
+from policy_cache.cache.reader import PromptReader
+from policy_cache.cache.reading import marked, messages_prompt
 from policy_cache.integrations.litellm import wire
+from policy_cache.request.prompt import Prompt
 
 MODEL = "anthropic/claude-sonnet-4-5"
 LONG = "word " * 1_500
@@ -23,11 +24,13 @@ def sent(request):
 def read(engine, request):
     plan = engine.plan(request)
     prompt = PromptReader(plan.route.shape, plan.route.blocks).read(request, model=plan.route.model)
-    return blocks(marked(prompt, plan.request, plan.route)), plan.request
+    markers = plan.route.markers_of(Prompt(plan.request, plan.route.shape))
+    return blocks(marked(prompt, markers, plan.route)), plan.request
 
 
 def blocks(prompt):
-    return [(b.level, b.kind, b.content, b.tokens, b.ttl) for b in prompt.blocks], prompt.tokens
+    shown = [(b.level, b.kind, b.content, b.tokens) for b in prompt.blocks]
+    return shown, prompt.breakpoints, prompt.tokens
 
 
 def recorded(traces):

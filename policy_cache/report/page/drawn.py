@@ -6,7 +6,9 @@ import json
 from typing import TYPE_CHECKING
 
 from policy_cache.cache.prompt import digest
-from policy_cache.cache.reader import Readers, marked
+from policy_cache.cache.reader import Readers
+from policy_cache.cache.reading import marked
+from policy_cache.engine.engine import Outgoing
 from policy_cache.misses.difference import common_blocks
 from policy_cache.report.page.values import DrawnBlock, DrawnSession, DrawnTurn, Treated
 from policy_cache.request.location import place, value_at
@@ -65,19 +67,21 @@ class Drawn:
             self._first = record
         if len(self._turns) >= MOST_TURNS or self._drawn >= MOST_BLOCKS:
             return
-        route = self._engines[0].facts(record.request).route
-        prompt = self._readers.read(record.request, route, record.scope)
+        facts = self._engines[0].facts(record.request)
+        route = facts.route
+        prompt = self._readers.of(facts.prompt, route, record.scope)
+        came = Outgoing(facts.prompt, route.markers_of(facts.prompt))
         treated: list[Treated | None] = []
         for way in ways:
-            sent, seen = record.request, prompt
+            seen, sent = prompt, came
             if way < len(self._engines):
-                sent, seen = self._readers.sent(self._engines[way], record.request, prompt, route)
-            read = record.request if seen is prompt else sent
+                seen, sent = self._readers.sent(self._engines[way], facts, prompt)
+            read = record.request if seen is prompt else sent.prompt.request
             totals = outcomes[way]
             if totals is None:
                 treated.append(None)
                 continue
-            placed = marked(seen, sent, route)
+            placed = marked(seen, sent.markers, route)
             treated.append(
                 Treated(
                     totals.tokens,
