@@ -10,21 +10,24 @@ from collections import deque
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple, Required, TypedDict
 
+import litellm
+
 from policy_cache.cache.cost import cost
 from policy_cache.integrations.litellm.pinging import Held, ping_of
 from policy_cache.lifetimes import FLOOR, costs
 from policy_cache.providers.price_map import known_prices
-from policy_cache.request.prompt import Prompt
+from policy_cache.request.prompt import AREAS, Prompt
 from policy_cache.usage.keeping import Keeping
 from policy_cache.usage.totals import Totals
 from policy_cache.usage.usage import CacheUsage
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
     from typing import Unpack
 
     from policy_cache.engine.plan import Plan
     from policy_cache.lifetimes import Lifetimes
+    from policy_cache.request.prompt import Shape
     from policy_cache.usage.keeping import Due
 
 _log = logging.getLogger("policy_cache")
@@ -72,6 +75,7 @@ class _Warmer:
 
     def __init__(
         self,
+        shapes: Collection[Shape],
         *,
         budget: float,
         floor: float = FLOOR,
@@ -79,13 +83,16 @@ class _Warmer:
         most_bytes: int = 64 << 20,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Keep nothing warm yet; see `Bounds`.
+        """Keep nothing warm yet: of requests of these shapes, and within `Bounds`.
 
         Raises:
-            ValueError: The budget is not positive, or another bound is negative.
+            ValueError: The budget is not positive, another bound is negative, or a shape is none.
         """
         if not budget > 0 or not floor >= 0 or most < 1 or most_bytes < 1:
             raise ValueError("a budget and bounds must be positive, and a floor not negative")
+        if not AREAS.keys() >= set(shapes):
+            raise ValueError(f"a call is for one of the shapes {', '.join(AREAS)}")
+        self._shapes = shapes
         self.pings = Totals()
         self.skipped = 0
         self.stopped: str | None = None
@@ -126,7 +133,7 @@ class _Warmer:
             self._lifetimes = lifetimes
             self._keeping = Keeping(lifetimes, floor=self._floor, drop=self._let_go)
         keeping, route = self._keeping, plan.route
-        held = None if usage is None or usage.unreadable else ping_of(plan.request, route)
+        held = ping_of(plan.request, route) if self._may_ping(plan, usage) else None
         of = lifetimes.conversation(Prompt(plan.original, route.shape))
         if held is None or usage is None:
             keeping.forget(of, route)
@@ -141,7 +148,7 @@ class _Warmer:
             held,
             at=self._clock() if at is None else at,
             switches=switches,
-            prewarms=held.prewarms,
+            reply=held.reply,
         )
         while len(keeping) > self._most or (self._bytes > self._most_bytes and len(keeping)):
             keeping.forget_oldest()
@@ -152,6 +159,15 @@ class _Warmer:
         """Let go of every request; nothing is sent any more until the next answer."""
         if self._keeping is not None:
             self._keeping.clear()
+
+    def _may_ping(self, plan: Plan, usage: CacheUsage | None) -> bool:
+        """Whether there is a call for a ping, and it is known what the request wrote.
+
+        What litellm makes of an answer for the Responses API says how much was written, not for how long.
+        """
+        if usage is None or usage.unreadable or plan.route.shape not in self._shapes:
+            return False
+        return not plan.route.bridged or all(point.ttl != "1h" for point in plan.breakpoints)
 
     def _wake(self) -> None:
         """There is something to wait for."""
@@ -236,7 +252,7 @@ class KeepWarm(_Warmer):
     """Keeps prefixes warm on the event loop that requests are answered on.
 
     ```python
-    keep_warm = KeepWarm(litellm.acompletion, budget=1.0)
+    keep_warm = KeepWarm(budget=1.0)
     litellm.callbacks.append(PolicyCacheHandler(engine, keep_warm=keep_warm))
     ```
 
@@ -245,7 +261,7 @@ class KeepWarm(_Warmer):
 
     def __init__(
         self,
-        call: Callable[..., Awaitable[object]],
+        calls: Mapping[Shape, Callable[..., Awaitable[object]]] | None = None,
         *,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         **bounds: Unpack[Bounds],
@@ -253,12 +269,19 @@ class KeepWarm(_Warmer):
         """Begin with nothing; a task is started by the first answer that is worth it.
 
         Args:
-            call: Sends a request, such as `litellm.acompletion`.
+            calls: What sends a request of each shape; a shape without one is not pinged. By default
+                `litellm.acompletion`, `litellm.anthropic_messages` and `litellm.aresponses`.
             sleep: Waits for so many seconds.
             bounds: How far it may go; see `Bounds`.
         """
-        super().__init__(**bounds)
-        self._call = call
+        if calls is None:
+            calls = {
+                "chat": litellm.acompletion,
+                "messages": litellm.anthropic_messages,
+                "responses": litellm.aresponses,
+            }
+        super().__init__(calls, **bounds)
+        self._calls = calls
         self._sleep = sleep
         self._task: asyncio.Task[None] | None = None
 
@@ -268,7 +291,8 @@ class KeepWarm(_Warmer):
         while (ping := self._begin()) is not None:
             sent += 1
             with self._under_way(ping):
-                self._answered(ping, await self._call(**ping.due.what.request))
+                held = ping.due.what
+                self._answered(ping, await self._calls[held.shape](**held.request))
         return sent
 
     def close(self) -> None:
@@ -291,11 +315,11 @@ class KeepWarm(_Warmer):
 
 
 class KeepWarmThread(_Warmer):
-    """The same in a daemon thread of its own, for `litellm.completion`."""
+    """The same in a daemon thread of its own, for synchronous calls."""
 
     def __init__(
         self,
-        call: Callable[..., object],
+        calls: Mapping[Shape, Callable[..., object]] | None = None,
         *,
         sleep: Callable[[float], object] | None = None,
         **bounds: Unpack[Bounds],
@@ -303,12 +327,15 @@ class KeepWarmThread(_Warmer):
         """Begin with nothing; the thread is started by the first answer that is worth it.
 
         Args:
-            call: Sends a request, such as `litellm.completion`.
+            calls: What sends a request of each shape; a shape without one is not pinged. By default
+                `litellm.completion` and `litellm.responses`: litellm has none for Anthropic's shape.
             sleep: Waits for so many seconds; by default until `close`, at most.
             bounds: How far it may go; see `Bounds`.
         """
-        super().__init__(**bounds)
-        self._call = call
+        if calls is None:
+            calls = {"chat": litellm.completion, "responses": litellm.responses}
+        super().__init__(calls, **bounds)
+        self._calls = calls
         self._closed = threading.Event()
         self._sleep = sleep or self._closed.wait
         self._lock = threading.Lock()
@@ -320,7 +347,8 @@ class KeepWarmThread(_Warmer):
         while (ping := self._begin()) is not None:
             sent += 1
             with self._under_way(ping):
-                self._answered(ping, self._call(**ping.due.what.request))
+                held = ping.due.what
+                self._answered(ping, self._calls[held.shape](**held.request))
         return sent
 
     def close(self) -> None:
