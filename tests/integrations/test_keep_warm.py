@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import litellm
 import pytest
+from prometheus_client import CollectorRegistry
 
 from policy_cache import Engine, TraceRecorder
 from policy_cache.emulator import create_app, serve
@@ -22,6 +23,7 @@ from policy_cache.integrations.litellm import (
     answers,
     install,
 )
+from policy_cache.integrations.metrics import Metrics, Prometheus
 from policy_cache.lifetimes import FLOOR, Lifetimes
 from policy_cache.trace.record import TraceRecord
 from policy_cache.usage.accounting import PING, Accounting
@@ -538,6 +540,61 @@ class TestSurprises:
         talks.answered("c")
         talks.clock.now += 286
         assert (talks.warm.send_due(), talks.warm._bytes) == (0, 0)
+
+
+class TestFigures:
+    @pytest.fixture
+    def registry(self, talks):
+        registry = CollectorRegistry()
+        talks.warm._metrics = Metrics(Prometheus(registry))
+        return registry
+
+    def test_what_is_sent_and_skipped_and_why_it_ends(self, talks, registry):
+        """A ping of 10,003 tokens costs 0.3 cents, and the budget is for one."""
+        talks.warm._budget = 0.004
+        talks.answers = [answer(read=10_000), answer(written=10_000)]
+        talks.answered("a")
+        talks.answered("b")
+        talks.clock.now += 286
+        talks.warm.send_due()
+        talks.clock.now += 3_700
+        talks.answered("c")
+        talks.clock.now += 286
+        talks.warm.send_due()
+        found = {
+            (sample.name, *sample.labels.values()): sample.value
+            for family in registry.collect()
+            for sample in family.samples
+            if sample.name.startswith("policy_cache_ping") and sample.name.endswith("_total")
+        }
+        assert found == {
+            ("policy_cache_pings_total", "anthropic", "true"): 1,
+            ("policy_cache_pings_total", "anthropic", "false"): 1,
+            ("policy_cache_ping_tokens_total", "anthropic", "read"): 10_000,
+            ("policy_cache_ping_tokens_total", "anthropic", "write_5m"): 10_000,
+            ("policy_cache_ping_tokens_total", "anthropic", "uncached"): 6,
+            ("policy_cache_ping_cost_usd_total", "anthropic"): pytest.approx(0.003009 + 0.037509),
+            ("policy_cache_pings_skipped_total", "anthropic"): 1,
+            ("policy_cache_pings_stopped_total", "unread"): 1,
+        }
+
+    @pytest.mark.parametrize(("given", "kind"), [(RuntimeError("secret"), "failed"), ({}, "usage")])
+    def test_a_ping_that_was_not_answered_counts(self, talks, registry, given, kind):
+        talks.answers = [given]
+        talks.answered("a")
+        talks.clock.now += 286
+        talks.warm.send_due()
+        sent = {"route": "anthropic", "read": "false"}
+        assert registry.get_sample_value("policy_cache_pings_total", sent) == 1
+        assert registry.get_sample_value("policy_cache_pings_stopped_total", {"kind": kind}) == 1
+
+    def test_metrics_that_fail_end_nothing(self, talks):
+        talks.warm._metrics = object()
+        talks.answers = [answer(read=10_000)]
+        talks.answered("a")
+        talks.clock.now += 286
+        assert (talks.warm.send_due(), talks.warm.stopped) == (1, None)
+        assert talks.warm.pings.requests == len(talks.warm._keeping) == 1
 
 
 class TestAccounting:

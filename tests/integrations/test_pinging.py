@@ -53,7 +53,7 @@ def test_a_chat(held):
     )
     told = {"session_id": "s", PING: True}
     assert ping.request == {"model": CLAUDE, "messages": TALK, "max_tokens": 0, "metadata": told}
-    assert (ping.shape, ping.reply) == ("chat", 0)
+    assert (ping.shape, ping.reply, ping.route) == ("chat", 0, "anthropic")
     assert is_ping(ping.request)
 
 

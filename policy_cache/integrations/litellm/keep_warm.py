@@ -8,7 +8,7 @@ import threading
 import time
 from collections import deque
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, NamedTuple, Required, TypedDict
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Required, TypedDict
 
 import litellm
 
@@ -36,14 +36,23 @@ _HOUR = 3_600.0
 _LOOKS_EVERY = 5.0
 
 
+class PingFigures(Protocol):
+    """What counts pings, such as `Metrics`."""
+
+    def pinged(self, route: str | None, usage: CacheUsage | None, paid: float | None) -> None: ...
+    def skipped(self, route: str | None) -> None: ...
+    def stopped(self, kind: str) -> None: ...
+
+
 class Bounds(TypedDict, total=False):
-    """How far keeping warm may go.
+    """How far keeping warm may go, and who is told of it.
 
     Attributes:
         budget: USD that pings may cost in an hour.
         floor: USD that a ping must be expected to gain; 0.001 if left out.
         most: How many conversations' requests are held; 1,000 if left out.
         most_bytes: How large they may be together; 64 MiB if left out.
+        metrics: Gets what is sent, what it cost, and why no more is.
         clock: The time, in seconds since the epoch.
     """
 
@@ -51,6 +60,7 @@ class Bounds(TypedDict, total=False):
     floor: float
     most: int
     most_bytes: int
+    metrics: PingFigures | None
     clock: Callable[[], float]
 
 
@@ -81,6 +91,7 @@ class _Warmer:
         floor: float = FLOOR,
         most: int = 1_000,
         most_bytes: int = 64 << 20,
+        metrics: PingFigures | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Keep nothing warm yet: of requests of these shapes, and within `Bounds`.
@@ -93,6 +104,7 @@ class _Warmer:
         if not AREAS.keys() >= set(shapes):
             raise ValueError(f"a call is for one of the shapes {', '.join(AREAS)}")
         self._shapes = shapes
+        self._metrics = metrics
         self.pings = Totals()
         self.skipped = 0
         self.stopped: str | None = None
@@ -193,8 +205,7 @@ class _Warmer:
             expected = costs(due.kept.stake, due.kept.prices) or 0.0
             if sum(paid for _, paid in self._spent) + expected <= self._budget:
                 return _Ping(due, now)
-            self.skipped += 1
-            self._let_go(due.what)
+            self._skip(due.what)
         return None
 
     def _answered(self, ping: _Ping, response: object) -> None:
@@ -202,13 +213,15 @@ class _Warmer:
         due, held = ping.due, ping.due.what
         usage = CacheUsage.from_response(response)
         if usage is None or usage.unreadable:
-            self._stop(held, "a ping's answer had no usage that can be right")
+            self._tell(lambda metrics: metrics.pinged(held.route, None, None))
+            self._stop(held, "usage", "a ping's answer had no usage that can be right")
             return
         prices = due.kept.prices
         rates = prices and prices.for_prompt(usage.prompt)
         self.pings.ping(usage.outcome, rates, usage.output)
         paid = None if rates is None else cost(usage.outcome, rates, usage.output)
         self._spent.append((ping.at, float(paid or 0)))
+        self._tell(lambda metrics: metrics.pinged(held.route, usage, None if paid is None else float(paid)))
         record = {
             "ping": True,
             "model": held.model,
@@ -223,7 +236,7 @@ class _Warmer:
         }
         _log.info("[cache] Kept warm: %d tokens", usage.read, extra={"policy_cache": record})
         if usage.written or not usage.read:
-            self._stop(held, "a ping wrote what it should have read")
+            self._stop(held, "unread", "a ping wrote what it should have read")
         elif self.stopped is None and self._keeping is not None:
             self._keeping.renewed(due, ping.at)
         else:
@@ -235,15 +248,27 @@ class _Warmer:
         try:
             yield
         except Exception as error:  # noqa: BLE001, it is nobody's request, and nobody is to hear of it
-            self._stop(ping.due.what, f"a ping failed with {type(error).__name__}")
+            self._tell(lambda metrics: metrics.pinged(ping.due.what.route, None, None))
+            self._stop(ping.due.what, "failed", f"a ping failed with {type(error).__name__}")
         except BaseException:
             self._let_go(ping.due.what)
             raise
 
-    def _stop(self, held: Held, why: str) -> None:
+    def _skip(self, held: Held) -> None:
+        self.skipped += 1
+        self._tell(lambda metrics: metrics.skipped(held.route))
+        self._let_go(held)
+
+    def _tell(self, count: Callable[[PingFigures], object]) -> None:
+        if self._metrics is not None:
+            with suppress(Exception):  # who counts pings must not end them
+                count(self._metrics)
+
+    def _stop(self, held: Held, kind: str, why: str) -> None:
         self._let_go(held)
         if self.stopped is None:
             self.stopped = why
+            self._tell(lambda metrics: metrics.stopped(kind))
             _log.warning("nothing is kept warm any more: %s", why)
         self.close()
 

@@ -66,6 +66,7 @@ class Held(NamedTuple):
         reply: How many tokens it asks for.
         model: The model, without its provider's prefix.
         provider: litellm's name for the provider.
+        route: The catalog's name for the route; None for a provider it does not know.
     """
 
     request: dict[str, object]
@@ -74,6 +75,7 @@ class Held(NamedTuple):
     reply: int
     model: str
     provider: str
+    route: str | None
 
 
 def ping_of(sent: Mapping[str, object], route: Route) -> Held | None:
@@ -110,7 +112,7 @@ def ping_of(sent: Mapping[str, object], route: Route) -> Held | None:
     }
     if route.shape == "responses":
         request["store"] = False
-    return Held(request, route.shape, size, reply, route.model, route.provider)
+    return Held(request, route.shape, size, reply, route.model, route.provider, route.name)
 
 
 def _without_reply(given: Mapping[str, object]) -> dict[str, object]:
