@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import count
 
 import litellm
 from starlette.requests import Request
@@ -112,13 +113,14 @@ class OpenAIProvider:
         requests: Every body, in order.
     """
 
-    def __init__(self):
+    def __init__(self, clock=None):
+        """Requests come by this clock, or ten seconds apart."""
         self.requests = []
         self._route = resolve(
             packaged_catalog(), model="gpt-5.6", provider="openai", api_base=None, shape="responses"
         )
         self._cache = OpenAIModel(self._route.marked)
-        self._now = 0.0
+        self._clock = clock or count(10.0, 10.0).__next__
 
     async def __call__(self, scope, receive, send):
         if scope["type"] == "http":
@@ -133,10 +135,10 @@ class OpenAIProvider:
             return JSONResponse({"error": error}, 400)
         request = Prompt(body, "responses")
         prompt = openai_prompt(read_prompt(body, self._route), request)
-        self._now += 10.0
-        plan = self._cache.plan(prompt, self._now)
+        now = self._clock()
+        plan = self._cache.plan(prompt, now)
         self._cache.refresh(plan)
-        self._cache.commit(plan, self._now)
+        self._cache.commit(plan, now)
         response = reply(body, plan.outcome)
         if not body.get("stream"):
             return JSONResponse(response)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from policy_cache.engine.plan import Arm, Plan
     from policy_cache.usage.account import Account
     from policy_cache.usage.attribution import Share
+    from policy_cache.usage.usage import CacheUsage
 
 _COUNTERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "policy_cache_requests": ("Requests that an engine saw, by whether it changed them.", ("changed",)),
@@ -72,6 +73,17 @@ _COUNTERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
         "What the prompts of an experiment cost, by its policy; those of unknown price are left out.",
         ("arm",),
     ),
+    "policy_cache_pings": (
+        "Pings that were sent to keep prefixes warm, by whether they read from the cache.",
+        ("route", "read"),
+    ),
+    "policy_cache_ping_tokens": ("Tokens of pings, by kind.", ("route", "kind")),
+    "policy_cache_ping_cost_usd": (
+        "What pings cost, replies included; those of unknown price are left out.",
+        ("route",),
+    ),
+    "policy_cache_pings_skipped": ("Pings that the budget forbade.", ("route",)),
+    "policy_cache_pings_stopped": ("Why no more pings are sent, once for each that sends them.", ("kind",)),
     "policy_cache_odd_usages": ("Answers whose usage is missing or cannot be true.", ("kind",)),
     "policy_cache_errors": ("What went wrong and left a request unchanged.", ("kind",)),
 }
@@ -80,6 +92,7 @@ _SECONDS_HELP = "How long an engine took for a request."
 _BUCKETS = (0.000_02, 0.000_05, 0.000_1, 0.000_2, 0.000_5, 0.001, 0.005, 0.02, 0.1)
 _POLICY = "policy_cache_policy_info"
 _POLICY_HELP = "The policy in force: always 1."
+_KINDS = ("read", "write_5m", "write_1h", "uncached", "output")
 _MOST_KINDS = 50
 _MOST_RULES = 100
 
@@ -128,7 +141,7 @@ class Metrics:
         usage, start = account.usage, account.start
         read = str(usage.read > 0).lower()
         self._sink.add("policy_cache_answers", 1, {"route": route, "start": start, "read": read})
-        for kind in ("read", "write_5m", "write_1h", "uncached", "output"):
+        for kind in _KINDS:
             if tokens := getattr(usage, kind):
                 self._sink.add("policy_cache_tokens", tokens, {"route": route, "kind": kind, "start": start})
         for share in account.shares:
@@ -164,6 +177,25 @@ class Metrics:
         if share.saved:
             name = "policy_cache_saved_usd" if share.saved > 0 else "policy_cache_lost_usd"
             self._sink.add(name, float(abs(share.saved)), {"route": route, "source": source})
+
+    def pinged(self, route: str | None, usage: CacheUsage | None, paid: float | None) -> None:
+        """A ping was sent; `usage` is None where it failed, or was answered without."""
+        name = route or "unknown"
+        read = str(usage is not None and usage.read > 0).lower()
+        self._sink.add("policy_cache_pings", 1, {"route": name, "read": read})
+        for kind in _KINDS if usage is not None else ():
+            if tokens := getattr(usage, kind):
+                self._sink.add("policy_cache_ping_tokens", tokens, {"route": name, "kind": kind})
+        if paid:
+            self._sink.add("policy_cache_ping_cost_usd", paid, {"route": name})
+
+    def skipped(self, route: str | None) -> None:
+        """A ping was not sent, for want of budget."""
+        self._sink.add("policy_cache_pings_skipped", 1, {"route": route or "unknown"})
+
+    def stopped(self, kind: str) -> None:
+        """No more pings are sent: one `failed`, was `unread`, or its `usage` cannot be right."""
+        self._sink.add("policy_cache_pings_stopped", 1, {"kind": kind})
 
     def odd(self, kind: str) -> None:
         """The usage of an answer is missing, or cannot be true."""

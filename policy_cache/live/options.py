@@ -106,6 +106,15 @@ class OptionBlock:
             )
         return float(value)
 
+    def positive(self, member: str) -> float:
+        """A number above nothing, which must be given."""
+        if self._given.get(member) is None:
+            self.missing(member)
+        value = self.number(member, default=0.0)
+        if not value:
+            self._refuse("PC125", f"`{member}` in `{self.name}` is 0, and must be more")
+        return value
+
     def share(self, member: str, *, default: float) -> float:
         """A share in per cent that is neither nothing nor all."""
         value = self.number(member, default=default)

@@ -65,6 +65,11 @@ class BreakpointRules:
         """The seconds after which nothing is left."""
         return self.lives
 
+    @property
+    def prolonged(self) -> bool:
+        """Whether a read starts the lifetime anew."""
+        return True
+
     def seconds(self, _: Ttl) -> float:
         """How long an entry lives."""
         return self.lives

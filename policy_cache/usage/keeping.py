@@ -8,7 +8,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeAlias, TypeVar
 
 from policy_cache.lifetimes import EARLY, FLOOR, Stake, gain, stays
-from policy_cache.providers.cache_rules import ExplicitRules
+from policy_cache.providers.cache_rules import BreakpointRules
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,10 +20,27 @@ if TYPE_CHECKING:
     from policy_cache.providers.resolve import Route
 
 _MOST_KNOWN, _MOST_OUTDATED = 20_000, 1_000
+# OpenAI's Responses API refuses a `max_output_tokens` below that.
+_LEAST_OF_RESPONSES = 16
 
 P = TypeVar("P")
 Key: TypeAlias = "tuple[Conversation, str]"
 """A conversation, and the model that caches it."""
+
+
+def least_reply(route: Route) -> int | None:
+    """How many tokens a ping has to ask for; None where none that asks for few is answered.
+
+    A model of OpenAI's thinks within them: its Responses API cuts the reply off, and its chat API may fail.
+
+    Args:
+        route: Where the ping goes.
+    """
+    if route.shape == "responses" and not route.bridged:
+        return _LEAST_OF_RESPONSES
+    if isinstance(route.marked, BreakpointRules):
+        return None
+    return 0 if route.prewarms else 1
 
 
 class Kept(NamedTuple):
@@ -115,7 +132,7 @@ class Keeping(Generic[P]):
         *,
         at: float,
         switches: bool = False,
-        prewarms: bool | None = None,
+        reply: int | None = None,
     ) -> None:
         """A request was answered, and learned from: it is the last of its conversation.
 
@@ -129,17 +146,17 @@ class Keeping(Generic[P]):
             what: What to hand out when it is to be pinged.
             at: When it was sent, in seconds.
             switches: Whether what it wrote is written for as long as pays, by `ttl: auto`.
-            prewarms: Whether a ping asks for no reply; by default as the route takes it.
+            reply: How many tokens a ping asks for; by default as few as the route takes.
         """
         key, rules = (of, route.qualified), route.marked
         size = outcome.read + outcome.write_5m + outcome.write_1h
         outlook = self._lifetimes.outlook(of, route)
         kept = None
-        if size and outlook is not None and isinstance(rules, ExplicitRules) and rules.prolonged:
+        reply = least_reply(route) if reply is None else reply
+        if size and outlook is not None and rules is not None and rules.prolonged and reply is not None:
             long = self._lives_long(key, outcome, shared=outlook.shared == "1h")
             ttl: Ttl = "5m" if long < size else "1h"
             lost = size - long if long < size else size
-            reply = 0 if (route.prewarms if prewarms is None else prewarms) else 1
             stake = Stake(size, outcome.uncached, lost, reply)
             kept = Kept(stake, prices, ttl, rules.seconds(ttl), route, switches, at, at)
         self._put(key, kept, what)

@@ -96,3 +96,36 @@ def test_only_what_was_known_then_decides(replayed):
     assert {
         name: totals.requests for name, totals in alone.pings_of.items() if name != "talk 11"
     }.items() <= {name: totals.requests for name, totals in after.pings_of.items()}.items()
+
+
+def as_items(messages):
+    """Messages of a chat as items of the Responses API."""
+    for message in messages:
+        if message["role"] == "assistant":
+            for call in message["tool_calls"]:
+                yield {"type": "function_call", "call_id": call["id"], **call["function"]}
+        elif message["role"] == "tool":
+            said = {"call_id": message["tool_call_id"], "output": message["content"]}
+            yield {"type": "function_call_output", **said}
+        else:
+            yield message
+
+
+def test_half_an_hour_of_openai_is_outlived_too(replayed):
+    """Each ping is reckoned with the 16 tokens that its Responses API takes at least."""
+    records = sorted(conversations([2_400.0] * 4), key=lambda record: record["ts"])
+    for record in records:
+        chat = record["request"]
+        tools = [{"type": "function", **tool["function"]} for tool in chat["tools"]]
+        record["request"] = {
+            "model": "openai/gpt-5.6",
+            "input": [*as_items(chat["messages"])],
+            "tools": tools,
+        }
+    found = replayed(records)
+    [without], [kept] = found.policies, found.kept
+    assert without.total.read == 0
+    assert kept.pings.written == 0
+    assert kept.pings.output == 16 * kept.pings.requests > 0
+    assert kept.total.hits > 0
+    assert kept.cost < without.cost

@@ -10,24 +10,33 @@ from types import SimpleNamespace
 
 import litellm
 import pytest
+from prometheus_client import CollectorRegistry
 
 from policy_cache import Engine, TraceRecorder
 from policy_cache.emulator import create_app, serve
 from policy_cache.forecast.replay import Replay
-from policy_cache.integrations.litellm import Calls, KeepWarm, KeepWarmThread, PolicyCacheHandler, answers
-from policy_cache.integrations.litellm.pinging import ping_of
+from policy_cache.integrations.litellm import (
+    Calls,
+    KeepWarm,
+    KeepWarmThread,
+    PolicyCacheHandler,
+    answers,
+    install,
+)
+from policy_cache.integrations.metrics import Metrics, Prometheus
 from policy_cache.lifetimes import FLOOR, Lifetimes
 from policy_cache.trace.record import TraceRecord
 from policy_cache.usage.accounting import PING, Accounting
 from policy_cache.usage.ledger import Ledger
 from policy_cache.usage.usage import CacheUsage
 from tests.clock import Clock
-from tests.doubles import close_clients
+from tests.doubles import OpenAIProvider, close_clients
 
 POLICY = """{version: 1, name: short, rules: [{name: all, targets: [tools, system, messages.last],
 action: {add_cache_control: {ttl: 5m}}}]}"""
 MODEL = "anthropic/claude-sonnet-4-5"
 PAUSE = 360.0
+GPT, GPT_PAUSE = "openai/gpt-5.6", 2_400.0
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
 
 
@@ -45,6 +54,15 @@ def url(clock):
 
 
 @pytest.fixture
+def openai(clock, monkeypatch):
+    provider = OpenAIProvider(clock)
+    with serve(provider) as address:
+        # Behind an `api_base` of its own, a server would not be taken for OpenAI's.
+        monkeypatch.setenv("OPENAI_BASE_URL", f"{address}/v1")
+        yield provider
+
+
+@pytest.fixture
 def engine(clock):
     return Engine.from_text(POLICY).learning(Lifetimes(clock=clock))
 
@@ -54,6 +72,32 @@ def request(name, turns=1, **more):
     for turn in range(1, turns):
         talk += [{"role": "assistant", "content": f"a{turn}"}, {"role": "user", "content": f"q{turn}"}]
     return {"model": MODEL, "messages": talk, "tools": [TOOL], **more}
+
+
+def messages(turns, **where):
+    """The same in Anthropic's shape."""
+    system, *talk = request("a", turns)["messages"]
+    tools = [{"name": "f", "input_schema": TOOL["function"]["parameters"]}]
+    metadata = {"user_id": "u"}
+    return where | {
+        "system": system["content"],
+        "messages": talk,
+        "tools": tools,
+        "max_tokens": 16,
+        "metadata": metadata,
+    }
+
+
+def responses(turns, **where):
+    """The same in that of the Responses API."""
+    system, *talk = request("a", turns)["messages"]
+    tools = [{"type": "function", **TOOL["function"]}]
+    return where | {
+        "instructions": system["content"],
+        "input": talk,
+        "tools": tools,
+        "max_output_tokens": 99,
+    }
 
 
 def usage(*, read=0, written=0):
@@ -85,9 +129,7 @@ class Heard(KeepWarm):
 
     def __init__(self, clock):
         # Nothing is sent but by `send_due`.
-        super().__init__(
-            litellm.acompletion, budget=10.0, clock=clock, sleep=lambda _: asyncio.Event().wait()
-        )
+        super().__init__(budget=10.0, clock=clock, sleep=lambda _: asyncio.Event().wait())
         self.told = asyncio.Event()
 
     def answered(self, *told, **more):
@@ -101,6 +143,15 @@ class Heard(KeepWarm):
         return CacheUsage.from_response(reply)
 
 
+def teach(engine, clock, pause=PAUSE):
+    """Twelve conversations that pause for so long."""
+    for _ in range(12):
+        for _ in range(4):
+            clock.now += pause
+            engine.learn(request("taught"), at=clock.now, read=10_000, written=10, anyway=True)
+        clock.now += 8_000
+
+
 class Talks:
     """Conversations of which an engine has learned that most pause for six minutes."""
 
@@ -108,15 +159,13 @@ class Talks:
         self.sent = []
         self.answers = []
         self.clock, self.engine = clock, engine
-        self.warm = way(self.call, **({"budget": 10.0, "clock": clock} | bounds), sleep=lambda _: None)
+        self.warm = way(
+            {"chat": self.call}, **({"budget": 10.0, "clock": clock} | bounds), sleep=lambda _: None
+        )
         # Nothing is sent but by `send_due`.
         self.warm._wake = lambda: None
         self.accounting = Accounting(keep_warm=self.warm)
-        for _ in range(12):
-            for _ in range(4):
-                clock.now += PAUSE
-                engine.learn(request("taught"), at=clock.now, read=10_000, written=10, anyway=True)
-            clock.now += 8_000
+        teach(engine, clock)
 
     def call(self, **sent):
         self.sent.append(sent)
@@ -217,16 +266,104 @@ class TestThroughLitellm:
         assert (warm.pings.requests, warm.pings.written, warm.pings.output) == (1, 0, 0)
         assert last.read == warm.pings.read > 8_000
 
-    def test_a_thread_does_the_same(self, url, clock, engine):
-        Talks(engine, clock)
-        warm = KeepWarmThread(litellm.completion, budget=1.0, clock=clock, sleep=lambda _: None)
+    @pytest.mark.usefixtures("openai")
+    @pytest.mark.parametrize("way", ["stand-in", "handler", "installed"])
+    @pytest.mark.parametrize(
+        ("name", "asked", "pause", "reply"),
+        [
+            ("anthropic_messages", messages, PAUSE, 0),
+            ("aresponses", responses, PAUSE, 0),
+            ("aresponses", responses, GPT_PAUSE, 2),
+        ],
+        ids=["messages", "responses", "native responses"],
+    )
+    def test_a_ping_in_any_shape_reads_the_whole_prefix(
+        self, url, clock, engine, way, name, asked, pause, reply
+    ):
+        """It writes nothing, and the next turn reads what would have expired; OpenAI's replies with two."""
+        where = {"model": MODEL, "api_base": url, "api_key": "k"}
+        if pause == GPT_PAUSE:
+            where = {"model": GPT, "api_key": "k"}
+        teach(engine, clock, pause)
+
+        async def talk():
+            warm, ledger = Heard(clock), Ledger()
+            told = {"keep_warm": warm, "ledger": ledger}
+            if way == "stand-in":
+                call = getattr(Calls(engine, **told), name)
+            else:
+                if way == "handler":
+                    litellm.callbacks = [PolicyCacheHandler(engine, **told)]
+                else:
+                    install(engine, **told)
+                call = getattr(litellm, name)
+            first = await warm.after(call, **asked(1, **where))
+            begun, clock.now = clock.now, warm._keeping.next()
+            sent = await warm.send_due()
+            clock.now = begun + pause
+            last = await warm.after(call, **asked(2, **where))
+            warm.close()
+            await close_clients()
+            return warm, ledger, first, sent, last
+
+        warm, ledger, first, sent, last = asyncio.run(talk())
+        assert (sent, warm.stopped) == (1, None)
+        assert (warm.pings.requests, warm.pings.written, warm.pings.output) == (1, 0, reply)
+        assert last.read == warm.pings.read == first.written > 8_000
+        # A ping is nobody's request.
+        [told] = ledger.snapshot()["routes"].values()
+        assert told["requests"] == 2
+
+    def test_openai_keeps_nothing_of_a_ping(self, openai, clock, engine):
+        """And replies in as few tokens as it takes."""
+        teach(engine, clock, GPT_PAUSE)
+
+        async def talk():
+            warm = Heard(clock)
+            call = Calls(engine, keep_warm=warm).aresponses
+            await warm.after(call, **responses(1, model=GPT, api_key="k", store=True, metadata={"a": "b"}))
+            clock.now = warm._keeping.next()
+            await warm.send_due()
+            await close_clients()
+
+        asyncio.run(talk())
+        asked, ping = openai.requests
+        assert (asked["max_output_tokens"], asked["store"], asked["metadata"]) == (99, True, {"a": "b"})
+        del asked["metadata"]
+        assert ping == asked | {"max_output_tokens": 16, "store": False}
+
+    def test_what_a_bridge_says_of_an_hour_is_not_relied_on(self, url, clock):
+        """litellm's answer in the shape of the Responses API does not say what was written for how long."""
+        engine = Engine.from_text(POLICY.replace("5m", "1h")).learning(Lifetimes(clock=clock))
+        teach(engine, clock)
+
+        async def talk():
+            warm = Heard(clock)
+            call = Calls(engine, keep_warm=warm).aresponses
+            asked = responses(1, model=MODEL, api_base=url, api_key="k")
+            first = await warm.after(call, **asked)
+            await close_clients()
+            return first, len(warm._keeping)
+
+        first, held = asyncio.run(talk())
+        assert first.written > 8_000
+        assert held == 0
+
+    @pytest.mark.parametrize("shape", ["chat", "responses"])
+    def test_a_thread_does_the_same(self, url, clock, engine, shape):
+        teach(engine, clock)
+        warm = KeepWarmThread(budget=1.0, clock=clock, sleep=lambda _: None)
         warm._wake = lambda: None
-        sent = request("a", max_tokens=16, api_base=url, api_key="k")
-        first = litellm.completion(**engine.rewrite(sent))
-        Accounting(keep_warm=warm).answered(engine, sent, first, at=clock.now)
+        where = {"model": MODEL, "api_base": url, "api_key": "k"}
+        call, sent = litellm.responses, responses(1, **where)
+        if shape == "chat":
+            call, sent = litellm.completion, request("a", max_tokens=16, **where)
+        first = call(**engine.rewrite(sent, shape=shape))
+        Accounting(keep_warm=warm).answered(engine, sent, first, shape=shape, at=clock.now)
         clock.now += 286
         assert warm.send_due() == 1
         assert (warm.pings.requests, warm.pings.written, warm.stopped) == (1, 0, None)
+        assert warm.pings.read == CacheUsage.from_response(first).written > 8_000
 
 
 class TestWhatIsSent:
@@ -249,31 +386,6 @@ class TestWhatIsSent:
             "metadata": {"session_id": "s", PING: True},
         }
         assert sent["messages"][-1]["content"][-1]["cache_control"]
-
-    @pytest.mark.parametrize(
-        "more",
-        [
-            {"tool_choice": "required"},
-            {"response_format": {"type": "json_object"}},
-            {"output_config": {"format": {"type": "json_schema"}}},
-            {"model": "vertex_ai/claude-sonnet-4-5@20250929"},
-        ],
-    )
-    def test_a_token_is_asked_for_where_none_is_refused(self, engine, more):
-        asked = request("a") | more
-        held = ping_of(asked, engine.route(asked))
-        assert (held.request["max_tokens"], held.prewarms) == (1, False)
-
-    @pytest.mark.parametrize(
-        "more", [{"thinking": {"type": "enabled", "budget_tokens": 1_024}}, {"reasoning_effort": "low"}]
-    )
-    def test_what_thinks_is_left_alone(self, engine, more):
-        asked = request("a") | more
-        assert ping_of(asked, engine.route(asked)) is None
-
-    def test_other_shapes_are_left_alone(self, engine):
-        asked = {"model": MODEL, "system": "s", "messages": [{"role": "user", "content": "q"}]}
-        assert ping_of(asked, engine.route(asked, shape="messages")) is None
 
 
 class TestBounds:
@@ -316,7 +428,15 @@ class TestBounds:
     @pytest.mark.parametrize("wrong", [{"budget": 0}, {"floor": -1.0}, {"most": 0}, {"most_bytes": 0}])
     def test_bounds_that_cannot_be(self, wrong):
         with pytest.raises(ValueError, match="must be positive"):
-            KeepWarm(litellm.acompletion, **({"budget": 1.0} | wrong))
+            KeepWarm(**({"budget": 1.0} | wrong))
+
+    def test_what_has_no_call_is_not_pinged(self, talks, engine, clock):
+        with pytest.raises(ValueError, match="chat, messages, responses"):
+            KeepWarm({"completion": litellm.acompletion}, budget=1.0)
+        talks.accounting.answered(
+            engine, messages(1, model=MODEL), answer(written=10_000), shape="messages", at=clock.now
+        )
+        assert len(talks.warm._keeping) == 0
 
 
 class TestWaiting:
@@ -325,7 +445,7 @@ class TestWaiting:
             return talks.call(**sent)
 
         async def talk():
-            warm = KeepWarm(call, budget=1.0, clock=clock, sleep=passing(clock))
+            warm = KeepWarm({"chat": call}, budget=1.0, clock=clock, sleep=passing(clock))
             talks.accounting = Accounting(keep_warm=warm)
             talks.answered("a")
             await warm._task
@@ -342,7 +462,7 @@ class TestWaiting:
             raise RuntimeError
 
         async def talk(end):
-            warm = KeepWarm(call, budget=1.0, clock=clock, sleep=passing(clock))
+            warm = KeepWarm({"chat": call}, budget=1.0, clock=clock, sleep=passing(clock))
             talks.accounting = Accounting(keep_warm=warm)
             talks.answered("a")
             task = warm._task
@@ -361,7 +481,7 @@ class TestWaiting:
             await asyncio.Event().wait()
 
         async def talk():
-            warm = KeepWarm(call, budget=1.0, clock=clock, sleep=passing(clock))
+            warm = KeepWarm({"chat": call}, budget=1.0, clock=clock, sleep=passing(clock))
             talks.accounting = Accounting(keep_warm=warm)
             talks.answered("a")
             task = warm._task
@@ -373,7 +493,7 @@ class TestWaiting:
         assert asyncio.run(talk()) == (None, 0)
 
     def test_where_no_loop_runs_nothing_is_sent(self, talks, clock):
-        warm = KeepWarm(litellm.acompletion, budget=1.0, clock=clock)
+        warm = KeepWarm(budget=1.0, clock=clock)
         talks.accounting = Accounting(keep_warm=warm)
         talks.answered("a")
         assert warm._task is None
@@ -389,7 +509,7 @@ class TestWaiting:
         def sleep(seconds):
             clock.now += seconds
 
-        warm = KeepWarmThread(call, budget=1.0, clock=clock, sleep=sleep)
+        warm = KeepWarmThread({"chat": call}, budget=1.0, clock=clock, sleep=sleep)
         talks.accounting = Accounting(keep_warm=warm)
         talks.answered("a")
         assert sent.wait(30)
@@ -420,6 +540,61 @@ class TestSurprises:
         talks.answered("c")
         talks.clock.now += 286
         assert (talks.warm.send_due(), talks.warm._bytes) == (0, 0)
+
+
+class TestFigures:
+    @pytest.fixture
+    def registry(self, talks):
+        registry = CollectorRegistry()
+        talks.warm._metrics = Metrics(Prometheus(registry))
+        return registry
+
+    def test_what_is_sent_and_skipped_and_why_it_ends(self, talks, registry):
+        """A ping of 10,003 tokens costs 0.3 cents, and the budget is for one."""
+        talks.warm._budget = 0.004
+        talks.answers = [answer(read=10_000), answer(written=10_000)]
+        talks.answered("a")
+        talks.answered("b")
+        talks.clock.now += 286
+        talks.warm.send_due()
+        talks.clock.now += 3_700
+        talks.answered("c")
+        talks.clock.now += 286
+        talks.warm.send_due()
+        found = {
+            (sample.name, *sample.labels.values()): sample.value
+            for family in registry.collect()
+            for sample in family.samples
+            if sample.name.startswith("policy_cache_ping") and sample.name.endswith("_total")
+        }
+        assert found == {
+            ("policy_cache_pings_total", "anthropic", "true"): 1,
+            ("policy_cache_pings_total", "anthropic", "false"): 1,
+            ("policy_cache_ping_tokens_total", "anthropic", "read"): 10_000,
+            ("policy_cache_ping_tokens_total", "anthropic", "write_5m"): 10_000,
+            ("policy_cache_ping_tokens_total", "anthropic", "uncached"): 6,
+            ("policy_cache_ping_cost_usd_total", "anthropic"): pytest.approx(0.003009 + 0.037509),
+            ("policy_cache_pings_skipped_total", "anthropic"): 1,
+            ("policy_cache_pings_stopped_total", "unread"): 1,
+        }
+
+    @pytest.mark.parametrize(("given", "kind"), [(RuntimeError("secret"), "failed"), ({}, "usage")])
+    def test_a_ping_that_was_not_answered_counts(self, talks, registry, given, kind):
+        talks.answers = [given]
+        talks.answered("a")
+        talks.clock.now += 286
+        talks.warm.send_due()
+        sent = {"route": "anthropic", "read": "false"}
+        assert registry.get_sample_value("policy_cache_pings_total", sent) == 1
+        assert registry.get_sample_value("policy_cache_pings_stopped_total", {"kind": kind}) == 1
+
+    def test_metrics_that_fail_end_nothing(self, talks):
+        talks.warm._metrics = object()
+        talks.answers = [answer(read=10_000)]
+        talks.answered("a")
+        talks.clock.now += 286
+        assert (talks.warm.send_due(), talks.warm.stopped) == (1, None)
+        assert talks.warm.pings.requests == len(talks.warm._keeping) == 1
 
 
 class TestAccounting:

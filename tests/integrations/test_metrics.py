@@ -16,6 +16,7 @@ from policy_cache import Engine
 from policy_cache.integrations.litellm import Calls, PolicyCacheHandler
 from policy_cache.integrations.metrics import Metrics, OpenTelemetry, Prometheus
 from policy_cache.live.experiment import Experiment
+from policy_cache.usage.usage import CacheUsage
 from tests.conftest import REPOSITORY
 
 MODEL = "anthropic/claude-sonnet-4-5"
@@ -74,13 +75,20 @@ EXPECTED = {
     # Twice 5,000 tokens read for a tenth of $3 a million, 100 written for 1.25 of it and 20 for double.
     ("policy_cache_saved_usd", "route=anthropic,source=policy"): pytest.approx(0.02673),
     ("policy_cache_lost_usd", "route=anthropic,source=policy"): pytest.approx(0.75),
+    ("policy_cache_pings", "read=true,route=anthropic"): 1,
+    ("policy_cache_pings", "read=false,route=unknown"): 1,
+    ("policy_cache_ping_tokens", "kind=read,route=anthropic"): 10_000,
+    ("policy_cache_ping_tokens", "kind=output,route=anthropic"): 1,
+    ("policy_cache_ping_cost_usd", "route=anthropic"): pytest.approx(0.003015),
+    ("policy_cache_pings_skipped", "route=anthropic"): 1,
+    ("policy_cache_pings_stopped", "kind=failed"): 1,
     ("policy_cache_odd_usages", "kind=negative"): 1,
     ("policy_cache_errors", "kind=RuntimeError"): 1,
 }
 
 
 def drive(sink):
-    """Four answered requests, one that needs nothing, and one fault."""
+    """Four answered requests, one that needs nothing, one fault, and pings until one fails."""
     metrics = Metrics(sink)
     handler = PolicyCacheHandler(Engine.default(), metrics=metrics)
     answer(handler, request(), {"input_tokens": 0, "cache_creation_input_tokens": 1_000_000})
@@ -89,6 +97,10 @@ def drive(sink):
     answer(handler, request(), {"input_tokens": -1})
     asyncio.run(handler.async_pre_call_deployment_hook({"model": "gpt-4o", "messages": []}, "acompletion"))
     handler.rewriting.fault(RuntimeError("SECRET"))
+    metrics.pinged("anthropic", CacheUsage(read=10_000, output=1), 0.003015)
+    metrics.skipped("anthropic")
+    metrics.pinged(None, None, None)
+    metrics.stopped("failed")
     return handler
 
 
@@ -239,5 +251,5 @@ def test_the_dashboard_asks_for_what_there_is():
         for target in panel["targets"]
         for name in re.findall(r"policy_cache_\w+", target["expr"])
     }
-    assert len(asked) == 12
+    assert len(asked) == 15
     assert [name for name in asked if f"\n{name}{{" not in exposed] == []

@@ -9,8 +9,17 @@ import litellm
 import pytest
 
 from policy_cache import Engine, PolicyError
-from policy_cache.integrations.litellm.proxy import BLOCK, Record, Routing, proxy_handler, read_options
+from policy_cache.integrations.litellm import KeepWarm
+from policy_cache.integrations.litellm.proxy import (
+    BLOCK,
+    Record,
+    Routing,
+    Warming,
+    proxy_handler,
+    read_options,
+)
 from policy_cache.integrations.litellm.routing import PreferWarm
+from policy_cache.lifetimes import FLOOR
 from policy_cache.live.engine import LiveEngine
 from policy_cache.live.options import Caching
 
@@ -38,7 +47,7 @@ def configured(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("block", [None, {}])
 def test_nothing_is_said(block):
-    assert read_options(block, {}) == (Caching(watch=True), None, None, False, None)
+    assert read_options(block, {}) == (Caching(watch=True), None, None, False, None, None)
 
 
 def test_all_that_a_block_may_say():
@@ -52,6 +61,7 @@ def test_all_that_a_block_may_say():
         "metrics": "prometheus",
         "alarm": True,
         "warmth": {"redis": "redis://localhost", "max_premium": 0},
+        "keep_warm": {"budget": 1, "floor": 0},
     }
     caching = Caching(
         enabled=False,
@@ -61,7 +71,14 @@ def test_all_that_a_block_may_say():
         watch=False,
     )
     record = Record("trace.jsonl", "hashed", ("tenant",))
-    assert read_options(block, {}) == (caching, record, "prometheus", True, Routing("redis://localhost", 0.0))
+    assert read_options(block, {}) == (
+        caching,
+        record,
+        "prometheus",
+        True,
+        Routing("redis://localhost", 0.0),
+        Warming(budget=1.0, floor=0.0),
+    )
 
 
 def test_the_environment_has_the_last_word():
@@ -82,7 +99,7 @@ def test_the_environment_has_the_last_word():
     }
     caching = Caching(policy="variable.yaml", providers=("anthropic",), catalog="catalog.yaml", watch=True)
     record = Record("variable.jsonl", "plain", ("tenant",))
-    assert read_options(block, environment) == (caching, record, "opentelemetry", False, None)
+    assert read_options(block, environment) == (caching, record, "opentelemetry", False, None, None)
     assert read_options(None, environment).record == Record("variable.jsonl")
     assert read_options(block, dict.fromkeys(environment, "")) == read_options(block, {})
 
@@ -110,6 +127,35 @@ def test_the_environment_has_the_last_word():
             f"{BLOCK}.warmth",
             "[PC122]: expected a number for `max_premium` in `{}`, found a text",
             None,
+        ),
+        ({"keep_warm": True}, {}, f"{BLOCK}.keep_warm", "[PC121]: `{}` has no `budget`", None),
+        (
+            {"keep_warm": {"budget": 0}},
+            {},
+            f"{BLOCK}.keep_warm",
+            "[PC125]: `budget` in `{}` is 0, and must be more",
+            None,
+        ),
+        (
+            {"keep_warm": {"budget": "little"}},
+            {},
+            f"{BLOCK}.keep_warm",
+            "[PC122]: expected a number for `budget` in `{}`, found a text",
+            None,
+        ),
+        (
+            {"keep_warm": {"budget": 1, "floor": -1}},
+            {},
+            f"{BLOCK}.keep_warm",
+            "[PC125]: `floor` in `{}` is -1, and must be finite and not negative",
+            None,
+        ),
+        (
+            {"keep_warm": {"budgt": 1}},
+            {},
+            f"{BLOCK}.keep_warm",
+            "[PC120]: unknown field `budgt` in `{}`",
+            "did you mean `budget`?",
         ),
         ({"alrm": True}, {}, BLOCK, "[PC120]: unknown field `alrm` in `{}`", "did you mean `alarm`?"),
         (
@@ -179,6 +225,16 @@ def test_the_handler_of_a_proxy(configured, tmp_path):
         assert handler.rewriting.accounting._metrics is None
     finally:
         engine.close()
+
+
+def test_prefixes_are_kept_warm_where_that_is_asked_for(configured):
+    configured({"policy_cache": {"watch": False, "metrics": "opentelemetry", "keep_warm": {"budget": 0.5}}})
+    kept = proxy_handler().rewriting.accounting
+    assert isinstance(kept._keep_warm, KeepWarm)
+    assert (kept._keep_warm._budget, kept._keep_warm._floor) == (0.5, FLOOR)
+    assert kept._keep_warm._metrics is kept._metrics is not None
+    configured({"policy_cache": {"watch": False, "keep_warm": False}})
+    assert proxy_handler().rewriting.accounting._keep_warm is None
 
 
 @pytest.mark.parametrize("settings", [None, {}, {"policy_cache": None}, {"drop_params": True}])

@@ -126,3 +126,10 @@ def is_up(url):
         return httpx.get(f"{url}/health/liveliness", trust_env=False, verify=False).status_code == 200
     except httpx.TransportError:
         return False
+
+
+def metrics(proxy):
+    """What it tells Prometheus."""
+    headers = {"authorization": f"Bearer {proxy.key}"}
+    answer = httpx.get(f"{proxy.url}/metrics/", headers=headers, trust_env=False, verify=False)
+    return answer.raise_for_status().text

@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from itertools import cycle, pairwise
 from typing import NamedTuple
 
-import httpx
 import pytest
 import redis
 from click.testing import CliRunner
@@ -17,7 +16,7 @@ from benchmarks.routing import Deployment
 from policy_cache.cli.main import cli
 from policy_cache.emulator import serve
 from policy_cache.usage.usage import CacheUsage
-from tests.proxy.running import LONG, Proxy, is_up, started
+from tests.proxy.running import LONG, Proxy, is_up, metrics, started
 
 POLICY = """
 version: 1
@@ -172,12 +171,6 @@ def test_a_dear_model_is_left_although_it_is_warm(proxies, say):
 def test_unless_its_premium_is_allowed(proxies, say):
     talk = conversation()
     stays([say(proxies["second"], talk, model=model) for model in ("dear", *["mixed"] * 5)])
-
-
-def metrics(proxy):
-    headers = {"authorization": f"Bearer {proxy.key}"}
-    answer = httpx.get(f"{proxy.url}/metrics/", headers=headers, trust_env=False, verify=False)
-    return answer.raise_for_status().text
 
 
 def test_what_switches_of_model_cost_is_counted(proxies, say):

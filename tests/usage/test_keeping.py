@@ -8,7 +8,7 @@ from policy_cache import Engine
 from policy_cache.cache.explicit import CacheOutcome
 from policy_cache.lifetimes import Stake
 from policy_cache.providers.price_map import route_prices
-from policy_cache.usage.keeping import Keeping
+from policy_cache.usage.keeping import Keeping, least_reply
 from tests.lifetimes.streams import Stream, request
 
 LARGE = CacheOutcome(read=90_000, write_5m=10_000, uncached=3)
@@ -152,7 +152,7 @@ def test_what_is_written_for_an_hour_throughout_is_due_within_it():
     ("outcome", "model"),
     [
         (CacheOutcome(uncached=100), None),  # nothing is cached
-        (LARGE, "openai/gpt-5.6"),  # markers of another kind
+        (LARGE, "openai/gpt-5.6"),  # its chat API answers no request for a few tokens
         (LARGE, "deepseek/deepseek-chat"),
     ],
 )
@@ -178,3 +178,21 @@ def test_the_oldest_is_let_go_of_first():
     kept.keeping.clear()
     kept.keeping.forget_oldest()
     assert kept.dropped == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("model", "shape", "least"),
+    [
+        ("anthropic/claude-sonnet-4-5", "chat", 0),
+        ("anthropic/claude-sonnet-4-5", "messages", 0),
+        ("anthropic/claude-sonnet-4-5", "responses", 0),  # litellm makes a chat request of it
+        ("vertex_ai/claude-sonnet-4-5@20250929", "messages", 1),
+        ("openai/gpt-5.6", "responses", 16),
+        ("azure/gpt-5.6", "responses", 16),
+        ("openai/gpt-5.6", "chat", None),
+        ("openai/gpt-5.6", "messages", None),
+    ],
+)
+def test_the_least_reply_of_a_ping(model, shape, least):
+    asked = {"model": model, "input" if shape == "responses" else "messages": []}
+    assert least_reply(Engine.default().route(asked, shape=shape)) == least

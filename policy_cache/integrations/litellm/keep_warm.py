@@ -8,23 +8,26 @@ import threading
 import time
 from collections import deque
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, NamedTuple, Required, TypedDict
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Required, TypedDict
+
+import litellm
 
 from policy_cache.cache.cost import cost
 from policy_cache.integrations.litellm.pinging import Held, ping_of
 from policy_cache.lifetimes import FLOOR, costs
 from policy_cache.providers.price_map import known_prices
-from policy_cache.request.prompt import Prompt
+from policy_cache.request.prompt import AREAS, Prompt
 from policy_cache.usage.keeping import Keeping
 from policy_cache.usage.totals import Totals
 from policy_cache.usage.usage import CacheUsage
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
     from typing import Unpack
 
     from policy_cache.engine.plan import Plan
     from policy_cache.lifetimes import Lifetimes
+    from policy_cache.request.prompt import Shape
     from policy_cache.usage.keeping import Due
 
 _log = logging.getLogger("policy_cache")
@@ -33,14 +36,23 @@ _HOUR = 3_600.0
 _LOOKS_EVERY = 5.0
 
 
+class PingFigures(Protocol):
+    """What counts pings, such as `Metrics`."""
+
+    def pinged(self, route: str | None, usage: CacheUsage | None, paid: float | None) -> None: ...
+    def skipped(self, route: str | None) -> None: ...
+    def stopped(self, kind: str) -> None: ...
+
+
 class Bounds(TypedDict, total=False):
-    """How far keeping warm may go.
+    """How far keeping warm may go, and who is told of it.
 
     Attributes:
         budget: USD that pings may cost in an hour.
         floor: USD that a ping must be expected to gain; 0.001 if left out.
         most: How many conversations' requests are held; 1,000 if left out.
         most_bytes: How large they may be together; 64 MiB if left out.
+        metrics: Gets what is sent, what it cost, and why no more is.
         clock: The time, in seconds since the epoch.
     """
 
@@ -48,6 +60,7 @@ class Bounds(TypedDict, total=False):
     floor: float
     most: int
     most_bytes: int
+    metrics: PingFigures | None
     clock: Callable[[], float]
 
 
@@ -72,20 +85,26 @@ class _Warmer:
 
     def __init__(
         self,
+        shapes: Collection[Shape],
         *,
         budget: float,
         floor: float = FLOOR,
         most: int = 1_000,
         most_bytes: int = 64 << 20,
+        metrics: PingFigures | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Keep nothing warm yet; see `Bounds`.
+        """Keep nothing warm yet: of requests of these shapes, and within `Bounds`.
 
         Raises:
-            ValueError: The budget is not positive, or another bound is negative.
+            ValueError: The budget is not positive, another bound is negative, or a shape is none.
         """
         if not budget > 0 or not floor >= 0 or most < 1 or most_bytes < 1:
             raise ValueError("a budget and bounds must be positive, and a floor not negative")
+        if not AREAS.keys() >= set(shapes):
+            raise ValueError(f"a call is for one of the shapes {', '.join(AREAS)}")
+        self._shapes = shapes
+        self._metrics = metrics
         self.pings = Totals()
         self.skipped = 0
         self.stopped: str | None = None
@@ -126,7 +145,7 @@ class _Warmer:
             self._lifetimes = lifetimes
             self._keeping = Keeping(lifetimes, floor=self._floor, drop=self._let_go)
         keeping, route = self._keeping, plan.route
-        held = None if usage is None or usage.unreadable else ping_of(plan.request, route)
+        held = ping_of(plan.request, route) if self._may_ping(plan, usage) else None
         of = lifetimes.conversation(Prompt(plan.original, route.shape))
         if held is None or usage is None:
             keeping.forget(of, route)
@@ -141,7 +160,7 @@ class _Warmer:
             held,
             at=self._clock() if at is None else at,
             switches=switches,
-            prewarms=held.prewarms,
+            reply=held.reply,
         )
         while len(keeping) > self._most or (self._bytes > self._most_bytes and len(keeping)):
             keeping.forget_oldest()
@@ -152,6 +171,15 @@ class _Warmer:
         """Let go of every request; nothing is sent any more until the next answer."""
         if self._keeping is not None:
             self._keeping.clear()
+
+    def _may_ping(self, plan: Plan, usage: CacheUsage | None) -> bool:
+        """Whether there is a call for a ping, and it is known what the request wrote.
+
+        What litellm makes of an answer for the Responses API says how much was written, not for how long.
+        """
+        if usage is None or usage.unreadable or plan.route.shape not in self._shapes:
+            return False
+        return not plan.route.bridged or all(point.ttl != "1h" for point in plan.breakpoints)
 
     def _wake(self) -> None:
         """There is something to wait for."""
@@ -177,8 +205,7 @@ class _Warmer:
             expected = costs(due.kept.stake, due.kept.prices) or 0.0
             if sum(paid for _, paid in self._spent) + expected <= self._budget:
                 return _Ping(due, now)
-            self.skipped += 1
-            self._let_go(due.what)
+            self._skip(due.what)
         return None
 
     def _answered(self, ping: _Ping, response: object) -> None:
@@ -186,13 +213,15 @@ class _Warmer:
         due, held = ping.due, ping.due.what
         usage = CacheUsage.from_response(response)
         if usage is None or usage.unreadable:
-            self._stop(held, "a ping's answer had no usage that can be right")
+            self._tell(lambda metrics: metrics.pinged(held.route, None, None))
+            self._stop(held, "usage", "a ping's answer had no usage that can be right")
             return
         prices = due.kept.prices
         rates = prices and prices.for_prompt(usage.prompt)
         self.pings.ping(usage.outcome, rates, usage.output)
         paid = None if rates is None else cost(usage.outcome, rates, usage.output)
         self._spent.append((ping.at, float(paid or 0)))
+        self._tell(lambda metrics: metrics.pinged(held.route, usage, None if paid is None else float(paid)))
         record = {
             "ping": True,
             "model": held.model,
@@ -207,7 +236,7 @@ class _Warmer:
         }
         _log.info("[cache] Kept warm: %d tokens", usage.read, extra={"policy_cache": record})
         if usage.written or not usage.read:
-            self._stop(held, "a ping wrote what it should have read")
+            self._stop(held, "unread", "a ping wrote what it should have read")
         elif self.stopped is None and self._keeping is not None:
             self._keeping.renewed(due, ping.at)
         else:
@@ -219,15 +248,27 @@ class _Warmer:
         try:
             yield
         except Exception as error:  # noqa: BLE001, it is nobody's request, and nobody is to hear of it
-            self._stop(ping.due.what, f"a ping failed with {type(error).__name__}")
+            self._tell(lambda metrics: metrics.pinged(ping.due.what.route, None, None))
+            self._stop(ping.due.what, "failed", f"a ping failed with {type(error).__name__}")
         except BaseException:
             self._let_go(ping.due.what)
             raise
 
-    def _stop(self, held: Held, why: str) -> None:
+    def _skip(self, held: Held) -> None:
+        self.skipped += 1
+        self._tell(lambda metrics: metrics.skipped(held.route))
+        self._let_go(held)
+
+    def _tell(self, count: Callable[[PingFigures], object]) -> None:
+        if self._metrics is not None:
+            with suppress(Exception):  # who counts pings must not end them
+                count(self._metrics)
+
+    def _stop(self, held: Held, kind: str, why: str) -> None:
         self._let_go(held)
         if self.stopped is None:
             self.stopped = why
+            self._tell(lambda metrics: metrics.stopped(kind))
             _log.warning("nothing is kept warm any more: %s", why)
         self.close()
 
@@ -236,7 +277,7 @@ class KeepWarm(_Warmer):
     """Keeps prefixes warm on the event loop that requests are answered on.
 
     ```python
-    keep_warm = KeepWarm(litellm.acompletion, budget=1.0)
+    keep_warm = KeepWarm(budget=1.0)
     litellm.callbacks.append(PolicyCacheHandler(engine, keep_warm=keep_warm))
     ```
 
@@ -245,7 +286,7 @@ class KeepWarm(_Warmer):
 
     def __init__(
         self,
-        call: Callable[..., Awaitable[object]],
+        calls: Mapping[Shape, Callable[..., Awaitable[object]]] | None = None,
         *,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         **bounds: Unpack[Bounds],
@@ -253,12 +294,19 @@ class KeepWarm(_Warmer):
         """Begin with nothing; a task is started by the first answer that is worth it.
 
         Args:
-            call: Sends a request, such as `litellm.acompletion`.
+            calls: What sends a request of each shape; a shape without one is not pinged. By default
+                `litellm.acompletion`, `litellm.anthropic_messages` and `litellm.aresponses`.
             sleep: Waits for so many seconds.
             bounds: How far it may go; see `Bounds`.
         """
-        super().__init__(**bounds)
-        self._call = call
+        if calls is None:
+            calls = {
+                "chat": litellm.acompletion,
+                "messages": litellm.anthropic_messages,
+                "responses": litellm.aresponses,
+            }
+        super().__init__(calls, **bounds)
+        self._calls = calls
         self._sleep = sleep
         self._task: asyncio.Task[None] | None = None
 
@@ -268,7 +316,8 @@ class KeepWarm(_Warmer):
         while (ping := self._begin()) is not None:
             sent += 1
             with self._under_way(ping):
-                self._answered(ping, await self._call(**ping.due.what.request))
+                held = ping.due.what
+                self._answered(ping, await self._calls[held.shape](**held.request))
         return sent
 
     def close(self) -> None:
@@ -291,11 +340,11 @@ class KeepWarm(_Warmer):
 
 
 class KeepWarmThread(_Warmer):
-    """The same in a daemon thread of its own, for `litellm.completion`."""
+    """The same in a daemon thread of its own, for synchronous calls."""
 
     def __init__(
         self,
-        call: Callable[..., object],
+        calls: Mapping[Shape, Callable[..., object]] | None = None,
         *,
         sleep: Callable[[float], object] | None = None,
         **bounds: Unpack[Bounds],
@@ -303,12 +352,15 @@ class KeepWarmThread(_Warmer):
         """Begin with nothing; the thread is started by the first answer that is worth it.
 
         Args:
-            call: Sends a request, such as `litellm.completion`.
+            calls: What sends a request of each shape; a shape without one is not pinged. By default
+                `litellm.completion` and `litellm.responses`: litellm has none for Anthropic's shape.
             sleep: Waits for so many seconds; by default until `close`, at most.
             bounds: How far it may go; see `Bounds`.
         """
-        super().__init__(**bounds)
-        self._call = call
+        if calls is None:
+            calls = {"chat": litellm.completion, "responses": litellm.responses}
+        super().__init__(calls, **bounds)
+        self._calls = calls
         self._closed = threading.Event()
         self._sleep = sleep or self._closed.wait
         self._lock = threading.Lock()
@@ -320,7 +372,8 @@ class KeepWarmThread(_Warmer):
         while (ping := self._begin()) is not None:
             sent += 1
             with self._under_way(ping):
-                self._answered(ping, self._call(**ping.due.what.request))
+                held = ping.due.what
+                self._answered(ping, self._calls[held.shape](**held.request))
         return sent
 
     def close(self) -> None:

@@ -16,8 +16,10 @@ from policy_cache.engine.engine import ON
 from policy_cache.errors import PolicyError
 from policy_cache.integrations.collapse import CollapseAlarm
 from policy_cache.integrations.litellm.handler import PolicyCacheHandler
+from policy_cache.integrations.litellm.keep_warm import KeepWarm
 from policy_cache.integrations.litellm.routing import PreferWarm
 from policy_cache.integrations.metrics import Metrics, OpenTelemetry, Prometheus
+from policy_cache.lifetimes import FLOOR
 from policy_cache.live.engine import Engine
 from policy_cache.live.options import Caching, OptionBlock
 from policy_cache.trace.recorder import Text, TraceRecorder
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from policy_cache.warmth import Beliefs
 
 BLOCK = "litellm_settings.policy_cache"
-_OWN = ("record", "metrics", "alarm", "warmth")
+_OWN = ("record", "metrics", "alarm", "warmth", "keep_warm")
 _WARMTH = ("redis", "max_premium")
 _RECORD = ("path", "text", "metadata")
 _OFF = frozenset({"0", "false", "no", "off"})
@@ -83,10 +85,14 @@ def _told(options: Options) -> Told:
     if options.record is not None:
         path, text, metadata = options.record
         told["recorder"] = TraceRecorder(path, text=text, metadata=metadata)
-    if options.metrics is not None:
-        told["metrics"] = Metrics(_sink(options.metrics))
+    metrics = None if options.metrics is None else Metrics(_sink(options.metrics))
+    if metrics is not None:
+        told["metrics"] = metrics
     if options.alarm:
         told["alarm"] = CollapseAlarm()
+    if options.keep_warm is not None:
+        budget, floor = options.keep_warm
+        told["keep_warm"] = KeepWarm(budget=budget, floor=floor, metrics=metrics)
     return told
 
 
@@ -125,6 +131,18 @@ class Routing(NamedTuple):
     max_premium: float = 0.1
 
 
+class Warming(NamedTuple):
+    """How prefixes are kept warm.
+
+    Attributes:
+        budget: USD that pings may cost in an hour, in each process.
+        floor: USD that a ping must be expected to gain.
+    """
+
+    budget: float
+    floor: float = FLOOR
+
+
 class Options(NamedTuple):
     """What the handler of a proxy does.
 
@@ -134,6 +152,7 @@ class Options(NamedTuple):
         metrics: Where figures go: `prometheus` or `opentelemetry`; None for nowhere.
         alarm: Whether a session that stops reading its cache is warned of.
         warmth: How conversations are kept where they are warm; None where they are not.
+        keep_warm: How prefixes are kept warm; None where they are not.
     """
 
     caching: Caching
@@ -141,6 +160,7 @@ class Options(NamedTuple):
     metrics: str | None
     alarm: bool
     warmth: Routing | None = None
+    keep_warm: Warming | None = None
 
 
 def read_options(block: object, environment: Mapping[str, str]) -> Options:
@@ -149,7 +169,8 @@ def read_options(block: object, environment: Mapping[str, str]) -> Options:
     Args:
         block: `litellm_settings.policy_cache`: what a `caching:` block takes, with `watch` true if left out,
             and `record: {path:, text: plain | hashed, metadata: []}`, `metrics: prometheus | opentelemetry`,
-            `alarm: true | false` and `warmth: true | {redis:, max_premium:}`. None where there is none.
+            `alarm: true | false`, `warmth: true | {redis:, max_premium:}` and `keep_warm: {budget:, floor:}`.
+            None where there is none.
         environment: `POLICY_CACHE_POLICY`, `_CATALOG`, `_RECORD` (a path), `_RECORD_TEXT`, `_METRICS` and
             `_ALARM`.
 
@@ -168,6 +189,7 @@ def read_options(block: object, environment: Mapping[str, str]) -> Options:
         over.choice("POLICY_CACHE_METRICS", tuple(_SINKS)) or given.choice("metrics", tuple(_SINKS)),
         over.flag("POLICY_CACHE_ALARM", default=given.flag("alarm", default=False)),
         _warmth(given.block_or_flag("warmth", _WARMTH)),
+        _keep_warm(given.block_or_flag("keep_warm", Warming._fields)),
     )
 
 
@@ -199,6 +221,12 @@ def _warmth(given: OptionBlock | None) -> Routing | None:
     if given is None:
         return None
     return Routing(given.text("redis"), given.number("max_premium", default=Routing().max_premium))
+
+
+def _keep_warm(given: OptionBlock | None) -> Warming | None:
+    if given is None:
+        return None
+    return Warming(given.positive("budget"), given.number("floor", default=FLOOR))
 
 
 def _of_environment(environment: Mapping[str, str]) -> dict[str, object]:
