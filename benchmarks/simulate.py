@@ -26,6 +26,7 @@ from policy_cache.packaged import packaged
 ROUNDS = 5
 MEGABYTE = 1_000_000
 SIZES = (10, 100, 1_000)
+SMALL = 20_000
 
 
 def write_trace(path: Path, megabytes: int) -> int:
@@ -64,6 +65,27 @@ def write_trace(path: Path, megabytes: int) -> int:
                     {"role": "tool", "tool_call_id": name, "content": text(3_000)},
                 ]
     return count
+
+
+def write_talk(path: Path, requests: int) -> None:
+    """Chats of five turns without tools, about a kilobyte a request."""
+    rng = random.Random(1)  # noqa: S311, pauses
+    at = 1_760_000_000.0
+    with path.open("w", encoding="utf-8") as file:
+        for chat in range(requests // 5):
+            messages = [
+                {"role": "system", "content": "You are a helpful assistant. " * 4},
+                {"role": "user", "content": f"{chat} " + "word " * 20},
+            ]
+            for turn in range(5):
+                at += rng.expovariate(1 / 20)
+                request = {"model": "anthropic/claude-sonnet-4-5", "messages": messages}
+                file.write(json.dumps({"ts": at, "request": request, "session": f"s{chat}"}) + "\n")
+                messages = [
+                    *messages,
+                    {"role": "assistant", "content": "word " * 30},
+                    {"role": "user", "content": f"{turn} " + "word " * 20},
+                ]
 
 
 def replay(path: Path) -> None:
@@ -115,6 +137,13 @@ def main() -> None:
                     profile.runcall(replay, path)
                     pstats.Stats(profile).sort_stats("tottime").print_stats(15)
             print(line, flush=True)
+        write_talk(path, SMALL)
+        replayed, parsed = fastest(replay, path) / SMALL, fastest(parse, path) / SMALL
+        size = path.stat().st_size / SMALL
+        print(
+            f"{SMALL:,} requests of {size:.0f} bytes: {replayed * 1e6:.0f} us each, "
+            f"parsing alone {parsed * 1e6:.1f}"
+        )
 
 
 if __name__ == "__main__":

@@ -49,6 +49,21 @@ class Parts(NamedTuple):
     session: str | None = None
 
 
+_ABSENT = msgspec.Raw(b"")
+
+
+class _Own(msgspec.Struct):
+    """A record of a TraceRecorder, taken apart in one pass."""
+
+    request: dict[str, msgspec.Raw]
+    usage: msgspec.Raw = _ABSENT
+    response: msgspec.Raw = _ABSENT
+    ts: msgspec.Raw = _ABSENT
+    scope: msgspec.Raw = _ABSENT
+    session: msgspec.Raw = _ABSENT
+
+
+_own_line = msgspec.json.Decoder(_Own)
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _any = msgspec.json.Decoder()
 
@@ -61,11 +76,15 @@ def parts(line: bytes) -> Parts:
         msgspec.DecodeError: It is not JSON.
     """
     try:
+        return _own(_own_line.decode(line))
+    except msgspec.ValidationError:
+        pass
+    try:
         fields = _fields.decode(line)
     except msgspec.ValidationError:
         raise FormatError("expected an object") from None
     if "request" in fields:
-        return _own(fields)
+        raise FormatError(f"expected an object for {quoted('request')}")
     if "messages" in fields:
         if "model_parameters" in fields and "startTime" in fields:
             return _litellm(fields)
@@ -80,10 +99,12 @@ def parts(line: bytes) -> Parts:
     )
 
 
-def _own(fields: Fields) -> Parts:
+def _own(line: _Own) -> Parts:
+    given = ("ts", line.ts), ("scope", line.scope), ("session", line.session)
+    fields = {name: raw for name, raw in given if raw}
     return Parts(
-        request=members(fields["request"], "request"),
-        usage=fields.get("usage") or fields.get("response"),
+        request=line.request,
+        usage=line.usage or line.response or None,
         at=_time(fields, "ts"),
         scope=_text(fields, "scope"),
         session=_text(fields, "session"),
