@@ -14,6 +14,7 @@ from policy_cache.cache.reader import Readers
 from policy_cache.cache.reported import reached
 from policy_cache.errors import RequestError
 from policy_cache.forecast.caches import Caches
+from policy_cache.forecast.calibration import Calibration
 from policy_cache.forecast.optimum import Optimum
 from policy_cache.forecast.pings import Pings, Sent
 from policy_cache.forecast.result import Column, Simulation, added
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
     from policy_cache.cache.models import Model
     from policy_cache.cache.prompt import CachedPrompt
-    from policy_cache.cache.scale import Scale
     from policy_cache.engine.match import Facts
     from policy_cache.live.engine import Engine
     from policy_cache.providers.prices import Prices
@@ -108,7 +108,7 @@ class Replay:
         self,
         engines: Sequence[Engine],
         *,
-        scales: Mapping[str, Scale] | None = None,
+        calibration: Calibration | None = None,
         by: Callable[[TraceRecord], str] | None = None,
         by_rule: bool = False,
         keep_warm: float | None = None,
@@ -117,12 +117,13 @@ class Replay:
 
         Args:
             engines: The policies.
-            scales: For a model, its own tokens for each estimated one.
+            calibration: What sizes are fitted to; without, they are as they are estimated.
             by: What to group requests by.
             by_rule: Whether to group tokens, instead, by the rule whose breakpoint they belong to.
             keep_warm: Replay each policy with pings, too: each is expected to gain so many USD, at least.
         """
-        self.found = Simulation([Column() for _ in engines])
+        calibration = calibration or Calibration()
+        self.found = Simulation([Column() for _ in engines], counted=calibration.counted)
         self._now, self._scope = 0.0, ""
         # Each learns what `ttl: auto` means from this trace alone, and only from what came before.
         self.engines = [self._learning(engine) for engine in engines]
@@ -136,7 +137,7 @@ class Replay:
                 for engine, column in zip(kept, self.found.kept, strict=True)
             ]
             self.engines += kept
-        self._readers = Readers(scales or {})
+        self._readers = Readers(calibration.scales)
         self._by = by
         self._by_rule = by_rule
         self._caches = Caches(

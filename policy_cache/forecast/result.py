@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from policy_cache.cache.explicit import CacheOutcome
+    from policy_cache.forecast.counting import Counted
     from policy_cache.providers.prices import Prices
 
 
@@ -134,6 +135,7 @@ class Simulation:
             what they cost as it is reckoned, and uncached.
         span: When the first and the last one started, in seconds.
         unpriced: The models whose price is unknown.
+        counted: What counting some prompts told of sizes, by model.
     """
 
     policies: list[Column]
@@ -156,6 +158,7 @@ class Simulation:
     near: Totals = field(default_factory=Totals)
     span: tuple[float, float] | None = None
     unpriced: set[str] = field(default_factory=set)
+    counted: tuple[Counted, ...] = ()
 
     def merge(self, other: Simulation) -> None:
         """Add what another replay found, of other caches."""

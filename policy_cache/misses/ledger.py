@@ -13,6 +13,7 @@ from policy_cache.cache.memo import Memo
 from policy_cache.cache.reader import Readers, marked
 from policy_cache.errors import RequestError
 from policy_cache.forecast.caches import Caches
+from policy_cache.forecast.calibration import Calibration
 from policy_cache.forecast.result import added
 from policy_cache.lifetimes import Lifetimes
 from policy_cache.live.engine import Engine
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from policy_cache.cache.prompt import CachedPrompt
-    from policy_cache.cache.scale import Scale
     from policy_cache.misses.difference import Cause
     from policy_cache.misses.groups import MissGroup
     from policy_cache.misses.kept import CauseTotal
@@ -62,6 +62,7 @@ class Misses:
         unmodelled: How many requests went to each provider whose cache is not looked at.
         unread: How many could not be read, by why.
         unpriced: The models whose price is unknown.
+        counted: What counting some prompts told of sizes, by model.
     """
 
     def __init__(
@@ -69,7 +70,7 @@ class Misses:
         engine: Engine | None,
         *,
         router: Engine | None = None,
-        scales: Mapping[str, Scale] | None = None,
+        calibration: Calibration | None = None,
         session: str | None = None,
         most: int = MOST_KEPT,
     ) -> None:
@@ -78,7 +79,7 @@ class Misses:
         Args:
             engine: The policy; None takes requests as they are, and what was reported of them as the truth.
             router: What tells where requests go, where there is no policy.
-            scales: For a model, its own tokens for each estimated one.
+            calibration: What sizes are fitted to; without, they are as they are estimated.
             session: The only session to look at; the others still fill the caches.
             most: Misses to keep of each cause, the dearest; and of all, the first. So many groups, too.
         """
@@ -92,7 +93,9 @@ class Misses:
             Lifetimes(clock=lambda: self._now, scope=lambda: self._scope)
         )
         self._router = engine or router or Engine.passing()
-        self._readers = Readers(scales or {})
+        calibration = calibration or Calibration()
+        self.counted = calibration.counted
+        self._readers = Readers(calibration.scales)
         self._session = session
         self._kept = Kept(most)
         self._groups = Groups(most)

@@ -12,7 +12,7 @@ from policy_cache.errors import RequestError
 from policy_cache.request.images import image_tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 CHARS_PER_TOKEN = 3.5
 """Typical of tools and prose for Claude: 3.4 to 4.1 in recorded agent requests."""
@@ -107,6 +107,31 @@ def chars(value: object, *, enough: int | None = None, plain: bool = False) -> i
         if seen > _MOST_VALUES:
             raise too_large()
     return total
+
+
+def has_media(value: object) -> bool:
+    """Whether a request's value holds an image, a document that is no text, or sound.
+
+    Raises:
+        RequestError: As for `chars`.
+    """
+    allowance = Allowance()
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        fields = item if isinstance(item, dict) else getattr(item, "__dict__", None)
+        if isinstance(item, (list, tuple)):
+            inner: Collection[object] = item
+        elif fields is None:
+            continue
+        else:
+            kind = fields.get("type")
+            if isinstance(kind, str) and kind in _MEDIA_TYPES and not _is_written(fields):
+                return True
+            inner = fields.values()
+        allowance.spend(len(inner))
+        stack.extend(inner)
+    return False
 
 
 def _is_written(block: Mapping[str, object]) -> bool:

@@ -68,6 +68,7 @@ class TraceRecord(NamedTuple):
         waited: Seconds until the reply began; 0 where that was not recorded.
         scope: What shares a cache; empty where that was not recorded.
         session: The conversation it belongs to.
+        worded: Whether its texts are those that were sent, and no stand-ins of their size.
     """
 
     where: str
@@ -77,6 +78,7 @@ class TraceRecord(NamedTuple):
     waited: float
     scope: str
     session: str
+    worded: bool = True
 
 
 def kept_of(request: Mapping[str, object], metadata: tuple[str, ...]) -> dict[str, object]:

@@ -11,7 +11,8 @@ import pytest
 from policy_cache import Engine
 from policy_cache.cache.scale import UNSCALED
 from policy_cache.emulator import create_app, serve
-from policy_cache.forecast.compare import PolicyText, TraceOptions, calibrate, compare
+from policy_cache.forecast.calibration import calibrate
+from policy_cache.forecast.compare import PolicyText, TraceOptions, compare
 from policy_cache.forecast.replay import Replay
 from policy_cache.packaged import packaged
 from policy_cache.trace.record import TraceError, TraceRecord
@@ -60,8 +61,10 @@ class TestReported:
 
     def replayed(self, path, *, primed):
         options = TraceOptions((str(path),))
-        scales = calibrate(options)
-        replay = Replay([Engine.from_text(NONE.text)], scales=scales, by=lambda record: record.where)
+        calibration = calibrate(options)
+        replay = Replay(
+            [Engine.from_text(NONE.text)], calibration=calibration, by=lambda record: record.where
+        )
         records = list(options.read())
         if primed:
             # The recording begins with a cache that an earlier run had filled.
@@ -223,7 +226,7 @@ class TestUnknown:
 
 def test_without_usage_sizes_are_not_scaled(tmp_path):
     options = trace(tmp_path, [{"ts": 1.0, "request": request} for request in agent(2)])
-    assert calibrate(options) == {}
+    assert calibrate(options).scales == {}
 
 
 def test_exact_usage_scales_by_one(tmp_path):
@@ -236,7 +239,7 @@ def test_exact_usage_scales_by_one(tmp_path):
         {"ts": 1.0, "request": request, "usage": {"input_tokens": size}}
         for request, size in zip(requests, sizes, strict=True)
     ]
-    [scale] = calibrate(trace(tmp_path, records)).values()
+    [scale] = calibrate(trace(tmp_path, records)).scales.values()
     assert scale == pytest.approx(UNSCALED)
 
 
@@ -336,7 +339,7 @@ class TestServerTools:
         return trace(tmp_path, records)
 
     def test_it_says_nothing_of_sizes(self, options):
-        [scale] = calibrate(options).values()
+        [scale] = calibrate(options).scales.values()
         assert scale.prefix == pytest.approx(0.67, abs=0.05)
         found, _ = compare(options, [DEFAULT])
         assert (found.summed, found.sizes.requests) == (2, 2)
