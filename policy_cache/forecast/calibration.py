@@ -55,7 +55,8 @@ def _fitted(options: TraceOptions) -> dict[str, Scale]:
     readers = Readers({})
     fits: dict[str, Fit] = defaultdict(Fit)
     for number, record in enumerate(islice(options.read(), _MOST_FITTED)):
-        if record.usage is None or record.usage.summed:
+        usage = record.usage and record.usage.first
+        if usage is None:
             if number > _MOST_WITHOUT and not fits:
                 break
             continue
@@ -64,5 +65,5 @@ def _fitted(options: TraceOptions) -> dict[str, Scale]:
             prompt = readers.read(record.request, route)
         except RequestError:
             continue
-        fits[route.model].add(prompt, record.usage.prompt)
+        fits[route.model].add(prompt, usage.prompt)
     return {model: fit.scale() for model, fit in fits.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -168,16 +169,20 @@ class Replay:
             found.approximate[cache.approximate] += 1
         if rates is None:
             found.unpriced.add(route.qualified)
-        uncached = CacheOutcome(uncached=size)
+        usage = record.usage
+        # Tools of the provider's: the model is called again, with what they found behind the prompt.
+        calls = [prompt, *map(prompt.grown, usage.growths if usage else ())]
+        uncached = CacheOutcome(uncached=sum(call.tokens for call in calls))
         found.uncached.add(uncached, rates, cold=cold, group=group)
         # Some traces know the replies alone.
-        if record.usage is not None and record.usage.prompt:
-            billed = cache.prices and cache.prices.for_prompt(record.usage.prompt)
-            found.recorded.add(record.usage.outcome, billed, cold=cold, group=group)
-            if record.usage.summed:
+        if usage is not None and usage.prompt:
+            first = usage.first
+            billed = cache.prices and cache.prices.for_prompt((first or usage).prompt)
+            found.recorded.add(usage.outcome, billed, cold=cold, group=group)
+            if first is None:
                 found.summed += 1
             else:
-                found.sizes.add(size, record.usage.prompt)
+                found.sizes.add(size, first.prompt)
         if cold:
             self._begin(record, facts, cache, prompt)
         if not cache.caches(request):
@@ -187,9 +192,11 @@ class Replay:
         self._send(record, facts, cache, prompt, rates, cold=cold, group=group)
         if cache.optimum is not None:
             found.optimal += 1
-            cache.optimum.add(prompt, record.at, rates)
+            for call in calls:
+                cache.optimum.add(call, record.at, rates)
         if cache.pinged is not None and found.kept:
-            cache.pinged.add(prompt, record.at, rates)
+            for call in calls:
+                cache.pinged.add(call, record.at, rates)
 
     def _send(
         self,
@@ -220,22 +227,34 @@ class Replay:
                     markers = route.markers_of(as_it_goes)
             prompt_sent = cache.prompt(seen, as_it_goes, markers, route)
             plan = model.plan(prompt_sent, record.at)
-            model.commit(plan, record.at + record.waited)
+            answered = record.at + record.waited
+            model.commit(plan, answered)
+            done = [(prompt_sent, plan.outcome)]
+            for growth in record.usage.growths if record.usage else ():
+                # It reads what the first call wrote; by how few seconds it prolongs that is left out.
+                again = prompt_sent.grown(growth)
+                done.append((again, model.plan(again, answered).outcome))
+            outcome = sum((part for _, part in done), CacheOutcome())
             if engine is not None and (engine.learns or pings is not None):
                 _learn(engine, facts, markers, record.at, plan.outcome)
             if pings is not None:
                 pings.answered(facts, Sent(prompt_sent, model, cache.prices, group), plan)
-            column.add(plan.outcome, rates, cold=cold, group=group)
+            column.add(outcome, rates, cold=cold, group=group)
             if column is found.policies[0] and cache.is_near(prompt_sent):
-                found.near.add(plan.outcome, rates)
+                found.near.add(outcome, rates)
             if self._by_rule:
                 placed = None if engine is None else engine.plan(request)
-                for share in shares(prompt_sent, plan.outcome, placed):
-                    column.groups.setdefault(str(share.owner), Totals()).add(share.outcome, rates)
+                caused: defaultdict[str, CacheOutcome] = defaultdict(CacheOutcome)
+                for call, part in done:
+                    for share in shares(call, part, placed):
+                        caused[str(share.owner)] += share.outcome
+                for owner, part in caused.items():
+                    column.groups.setdefault(owner, Totals()).add(part, rates)
 
     def _begin(self, record: TraceRecord, facts: Facts, cache: _Cache, prompt: CachedPrompt) -> None:
         """Take what a session's first request was reported to read as cached before the trace began."""
-        read = 0 if record.usage is None or record.usage.summed else record.usage.read
+        first = record.usage and record.usage.first
+        read = first.read if first else 0
         if not read or not cache.models:
             return
         markers = facts.route.markers_of(facts.prompt)

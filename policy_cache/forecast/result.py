@@ -130,7 +130,7 @@ class Simulation:
         ineffective: How many of the clients' markers take no effect, by the model that they went to.
         unread: How many could not be replayed, by why.
         warm_starts: How many sessions read more at their first request than any before it had left.
-        summed: How many have a usage that sums several calls of the model: no size of theirs is known.
+        summed: How many have a usage that is the mere sum of several calls of the model: no size is known.
         near: Those whose prefix is as large as the minimum under the first policy, as far as sizes are known:
             what they cost as it is reckoned, and uncached.
         span: When the first and the last one started, in seconds.

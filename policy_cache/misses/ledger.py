@@ -187,7 +187,7 @@ class Misses:
     def _judge(
         self, record: TraceRecord, session: Session, before: Request | None, request: Request, turn: Turn
     ) -> None:
-        recorded = record.usage if self._engine is None else None
+        recorded = record.usage.first if record.usage and self._engine is None else None
         bill = _modelled(turn) if recorded is None or not recorded.prompt else _reported(turn, recorded)
         whole = bill.outcome.total
         self.tokens += whole

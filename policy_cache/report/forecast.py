@@ -188,7 +188,7 @@ def _assumed(simulation: Simulation, summary: TraceSummary) -> Iterator[str]:
     if simulation.summed:
         yield (
             f"{counted(simulation.summed, 'request')} used tools that the provider runs: what was recorded "
-            "sums several calls of the model, and their figures are uncertain"
+            "is the sum of several calls of the model alone, and their figures are uncertain"
         )
     if simulation.warm_starts:
         yield (
