@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing import active_children, get_context
 from typing import TYPE_CHECKING, NamedTuple
@@ -122,7 +122,8 @@ def compare(
     calibration = calibrate(options)
     if workers == 1 or keep_warm is not None or learns(options, policies):
         return replay_part(options, policies, calibration, by=by, keep_warm=keep_warm, progress=progress)
-    part = partial(replay_part, options, policies, calibration, by=by)
+    # What counts is not needed any more: no process shall load it.
+    part = partial(replay_part, replace(options, counter=None), policies, calibration, by=by)
     others = set(active_children())
     # Ctrl-C reaches every process of a terminal; this one ends the others.
     with ProcessPoolExecutor(

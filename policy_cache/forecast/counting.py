@@ -160,7 +160,7 @@ def told(models: Iterable[Counted]) -> Iterator[str]:
     for one in models:
         name = visible(one.model)
         if not one.prompts:
-            yield f"{name}: sizes stay estimates: {one.missing}"
+            yield f"{name}: not counted, so its estimate stays: {one.missing}"
             continue
         off = ""
         if one.off is not None:

@@ -6,6 +6,7 @@ Needs the `ray` extra. Every node must find the trace's files under the same pat
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from policy_cache.forecast.calibration import calibrate
@@ -37,7 +38,7 @@ def compare(
     """
     import ray.data  # noqa: PLC0415, an extra
 
-    calibration = calibrate(options)
+    calibration, options = calibrate(options), replace(options, counter=None)
     if learns(options, policies):
         parts = 1
 

@@ -43,7 +43,7 @@ COUNTED = (
     f"{CLAUDE}: sizes are fitted to 4 prompts counted by Anthropic's count_tokens: a fit to the others is "
     "off by 0.0% (median), 0.0% (at most)"
 )
-NOT_COUNTED = f"{GEMINI}: sizes stay estimates: nothing here counts its prompts exactly"
+NOT_COUNTED = f"{GEMINI}: not counted, so its estimate stays: nothing here counts its prompts exactly"
 
 
 @pytest.mark.usefixtures("emulator")

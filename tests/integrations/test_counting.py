@@ -14,7 +14,7 @@ from starlette.routing import Route
 from policy_cache import Engine
 from policy_cache.emulator import create_app, serve
 from policy_cache.forecast.calibration import calibrate
-from policy_cache.forecast.compare import TraceOptions, compare
+from policy_cache.forecast.compare import PolicyText, TraceOptions, compare
 from policy_cache.forecast.counting import MOST_COUNTED, Counted, CountError
 from policy_cache.forecast.replay import Replay
 from policy_cache.integrations.litellm.counting import LitellmCounter
@@ -219,6 +219,14 @@ class TestNotCounted:
     def test_a_request_of_the_responses_api(self, tmp_path):
         [counted] = calibrate(counting(tmp_path, [{"model": "gpt-4o", "input": PROSE}])).counted
         assert counted.missing == ("litellm.token_counter takes requests of the chat completions API alone")
+
+
+def test_several_processes_go_by_one_counting(tmp_path):
+    options = counting(tmp_path, [*agent(3, "gpt-4o"), *agent(3, "gpt-4.1")])
+    none = PolicyText("none", "version: 1\nname: none\nrules: []\n")
+    (one, _), (several, _) = (compare(options, [none], workers=workers) for workers in (1, 2))
+    assert one.counted == several.counted
+    assert one.uncached.total == several.uncached.total
 
 
 def test_counts_go_before_what_was_recorded(tmp_path):
