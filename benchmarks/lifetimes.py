@@ -22,8 +22,9 @@ from benchmarks.causal import KnownLaw
 from benchmarks.mixes import AGENTS, CHATS, MEANS, MIXES, Mix
 from policy_cache.cache.cost import cost
 from policy_cache.cache.reader import Readers
+from policy_cache.forecast.calibration import calibrate
 from policy_cache.forecast.candidates import Candidate, candidates, rules
-from policy_cache.forecast.compare import PolicyText, TraceOptions, calibrate, compare
+from policy_cache.forecast.compare import PolicyText, TraceOptions, compare
 from policy_cache.forecast.optimum import Optimum
 from policy_cache.forecast.replay import Replay
 from policy_cache.forecast.tune import tune
@@ -161,7 +162,7 @@ def recorded(file: Path, tried: Mapping[str, str], model: str | None) -> Costs:
     for name, column in zip(tried, simulation.policies, strict=True):
         paid[name] = column.total.cost or Decimal(0)
     paid[TUNED] = sum((choice.marked.cost or Decimal(0) for choice in tune(options)[0]), Decimal(0))
-    records, scales = list(options.read()), calibrate(options)
+    records, scales = list(options.read()), calibrate(options).scales
     for name in BOUNDS:
         paid[name] = least(records, name, scales)
     return paid

@@ -12,7 +12,8 @@ from math import ceil
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
-from policy_cache.forecast.compare import TraceOptions, calibrate
+from policy_cache.forecast.calibration import calibrate
+from policy_cache.forecast.compare import TraceOptions
 from policy_cache.forecast.observed import Observed
 
 if TYPE_CHECKING:

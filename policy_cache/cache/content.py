@@ -130,9 +130,7 @@ def _image(part: Fields) -> Fields:
     image = part.get("image_url")
     url = str(image.get("url") if isinstance(image, Mapping) else image)
     head, _, data = url.partition(";base64,")
-    if not data:
-        return {"type": "image", "source": {"type": "url", "url": url}}
-    return {
-        "type": "image",
-        "source": {"type": "base64", "media_type": head.removeprefix("data:"), "data": data},
-    }
+    source = {"type": "base64", "media_type": head.removeprefix("data:"), "data": data}
+    sent: dict[str, Any] = {"type": "image", "source": source if data else {"type": "url", "url": url}}
+    detail = image.get("detail") if isinstance(image, Mapping) else None
+    return sent if detail is None else {**sent, "detail": detail}

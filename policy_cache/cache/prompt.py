@@ -118,6 +118,12 @@ class CachedPrompt:
         object.__setattr__(prompt, "_prefix", chain)
         return prompt
 
+    def grown(self, tokens: int) -> CachedPrompt:
+        """The same prompt with so many tokens more behind its last block, which are not cached."""
+        prompt = replace(self, tail=self.tail + tokens)
+        object.__setattr__(prompt, "_prefix", self.prefix)
+        return prompt
+
     def _digests(self) -> list[bytes]:
         # A level's parameters enter the chain where the level starts, even when it has no blocks, so
         # that they reach every later block and no earlier one.

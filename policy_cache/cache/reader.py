@@ -9,6 +9,7 @@ from policy_cache.cache.memo import Memo
 from policy_cache.cache.reading import assembled, cached, in_order
 from policy_cache.cache.scale import UNSCALED, Scale
 from policy_cache.request.blocks import context, message_blocks, system_blocks, tool_blocks
+from policy_cache.request.images import CLAUDE
 from policy_cache.request.location import elements_of
 from policy_cache.request.prompt import Prompt
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from policy_cache.live.engine import Engine
     from policy_cache.providers.resolve import Route
     from policy_cache.request.blocks import Block, BlockRules
+    from policy_cache.request.images import ImageRules
     from policy_cache.request.prompt import Shape
 
 _Key: TypeAlias = "tuple[Hashable, Hashable, Hashable]"
@@ -44,6 +46,7 @@ class PromptReader:
         rules: BlockRules,
         *,
         scale: Scale = UNSCALED,
+        images: ImageRules = CLAUDE,
         known: Known | None = None,
     ) -> None:
         """Read prompts.
@@ -52,16 +55,18 @@ class PromptReader:
             shape: `chat`, `messages` or `responses`.
             rules: Which blocks take a marker.
             scale: The model's tokens for each estimated one.
+            images: What an image counts as.
             known: What other readers read, too. Then `read` is given names of what it reads: equal things are
                 read once, and none is held.
         """
         self._shape: Shape = shape
         self._rules = rules
         self._scale = scale
+        self._images = images
         # With each element, lest another one takes its id.
         self._holds = known is None
         self._known: Known = Memo(_MOST_BLOCKS) if known is None else known
-        self._like = shape, id(rules), scale
+        self._like = shape, id(rules), scale, images
 
     def read(
         self,
@@ -112,7 +117,7 @@ class PromptReader:
         known = self._known.get(key)
         if known is None:
             blocks = walk(prompt, self._rules, *index)
-            read = tuple(in_order(self._sized(cached(prompt, block)) for block in blocks))
+            read = tuple(in_order(self._sized(cached(prompt, block, self._images)) for block in blocks))
             known = element if self._holds else None, read
             if key[0] is not None:
                 self._known.put(key, known, max(1, len(read)))
@@ -130,7 +135,7 @@ class Readers:
     def __init__(self, scales: Mapping[str, Scale]) -> None:
         """Read prompts; `scales` has a model's own tokens for each estimated one."""
         self._scales = scales
-        self._known: dict[tuple[Shape, BlockRules, Scale], PromptReader] = {}
+        self._known: dict[tuple[Shape, BlockRules, ImageRules, Scale], PromptReader] = {}
 
     def read(self, request: Mapping[str, Any], route: Route, scope: str = "") -> CachedPrompt:
         """The prompt of a request on a route, without breakpoints."""
@@ -139,10 +144,11 @@ class Readers:
     def of(self, prompt: Prompt, route: Route, scope: str = "") -> CachedPrompt:
         """A prompt on a route as the cache has it, without breakpoints."""
         scale = self._scales.get(route.model, UNSCALED)
-        key = route.shape, route.blocks, scale
+        key = route.shape, route.blocks, route.images, scale
         reader = self._known.get(key)
         if reader is None:
-            reader = self._known[key] = PromptReader(route.shape, route.blocks, scale=scale)
+            shape, rules, images, _ = key
+            reader = self._known[key] = PromptReader(shape, rules, scale=scale, images=images)
         return reader.of(prompt, model=route.model, scope=scope)
 
     def sent(self, engine: Engine, facts: Facts, plain: CachedPrompt) -> tuple[CachedPrompt, Outgoing]:

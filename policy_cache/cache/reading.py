@@ -17,6 +17,7 @@ from policy_cache.cache.prompt import CachedBlock, CachedPrompt, Level, Ttl, dig
 from policy_cache.providers.catalog import packaged_catalog
 from policy_cache.providers.resolve import Route, resolve
 from policy_cache.request.blocks import ABSENT, SYSTEM, TOOLS, walk
+from policy_cache.request.images import CLAUDE
 from policy_cache.request.location import elements_of, fields_of
 from policy_cache.request.markers import nested
 from policy_cache.request.prompt import Prompt
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from policy_cache.request.blocks import Block
+    from policy_cache.request.images import ImageRules
     from policy_cache.request.location import Location
     from policy_cache.request.markers import ClientMarker
 
@@ -42,7 +44,7 @@ _IMAGES = ("image", "image_url")
 def read(request: Mapping[str, Any], route: Route, *, scope: str = "") -> CachedPrompt:
     """The prompt of a request on a route, with the breakpoints that its markers are there."""
     prompt = Prompt(request, route.shape)
-    blocks = in_order(cached(prompt, block) for block in walk(prompt, route.blocks))
+    blocks = in_order(cached(prompt, block, route.images) for block in walk(prompt, route.blocks))
     whole = assembled(prompt, blocks, model=route.model, scope=scope)
     return marked(whole, route.markers_of(prompt), route)
 
@@ -75,7 +77,7 @@ def in_order(blocks: Iterable[CachedBlock | None]) -> list[CachedBlock]:
     return present
 
 
-def cached(prompt: Prompt, block: Block) -> CachedBlock | None:
+def cached(prompt: Prompt, block: Block, images: ImageRules = CLAUDE) -> CachedBlock | None:
     """A block as the cache has it; None for what is not in the prefix."""
     if block.kind in ABSENT or (block.kind == "empty" and block.order[0] == SYSTEM):
         return None
@@ -91,7 +93,7 @@ def cached(prompt: Prompt, block: Block) -> CachedBlock | None:
         level=level,
         kind=block.kind if block.order[0] == TOOLS else str(content.get("type", ""))[:_LONGEST_KIND],
         content=digest(_encoded([level, role_of(prompt, block), content])),
-        tokens=tokens(content),
+        tokens=tokens(content, images),
         location=block.location,
         cacheable=block.effective,
     )

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import signal
-from collections import defaultdict
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
 from multiprocessing import active_children, get_context
 from typing import TYPE_CHECKING, NamedTuple
 
-from policy_cache.cache.reader import Readers
-from policy_cache.cache.scale import Fit, Scale
-from policy_cache.errors import RequestError
+from policy_cache.forecast.calibration import calibrate
 from policy_cache.forecast.replay import Replay
 from policy_cache.live.engine import Engine
 from policy_cache.policy.load import loads
@@ -23,15 +19,15 @@ from policy_cache.trace.reader import ASSUMED_GAP, Trace
 from policy_cache.trace.record import TraceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from policy_cache.forecast.calibration import Calibration
+    from policy_cache.forecast.counting import TokenCounter
     from policy_cache.forecast.result import Simulation
     from policy_cache.providers.catalog import Catalog
     from policy_cache.trace.reader import Broken, TraceSummary
     from policy_cache.trace.record import TraceRecord
 
-_MOST_FITTED = 1_000
-_MOST_WITHOUT = 100
 _TOLD_EVERY = 1 << 20
 
 
@@ -57,6 +53,7 @@ class TraceOptions:
         broken: `fail` raises at the first line that is no record; `skip` counts it.
         model: The model that every request is taken to ask for.
         catalog: What the providers take, and how they cache; the packaged catalog if left out.
+        counter: What counts some prompts, for sizes to be fitted to; without, nothing is counted.
     """
 
     paths: tuple[str, ...]
@@ -64,6 +61,7 @@ class TraceOptions:
     broken: Broken = "skip"
     model: str | None = None
     catalog: Catalog | None = None
+    counter: TokenCounter | None = None
 
     def engine(self, policy: PolicyText) -> Engine:
         """The engine of a policy, with the providers of this trace.
@@ -119,11 +117,13 @@ def compare(
     Raises:
         TraceError: A file cannot be read, a line is no record and that shall fail, or a process was ended.
         PolicyError: A policy is not valid.
+        CountError: Prompts shall be counted, and cannot be.
     """
-    scales = calibrate(options)
+    calibration = calibrate(options)
     if workers == 1 or keep_warm is not None or learns(options, policies):
-        return replay_part(options, policies, scales, by=by, keep_warm=keep_warm, progress=progress)
-    part = partial(replay_part, options, policies, scales, by=by)
+        return replay_part(options, policies, calibration, by=by, keep_warm=keep_warm, progress=progress)
+    # What counts is not needed any more: no process shall load it.
+    part = partial(replay_part, replace(options, counter=None), policies, calibration, by=by)
     others = set(active_children())
     # Ctrl-C reaches every process of a terminal; this one ends the others.
     with ProcessPoolExecutor(
@@ -155,29 +155,10 @@ def merged(parts: Iterable[tuple[Simulation, TraceSummary]]) -> tuple[Simulation
     return simulation, summary
 
 
-def calibrate(options: TraceOptions) -> dict[str, Scale]:
-    """For each model whose usage is recorded, its own tokens for each estimated one."""
-    router = options.router()
-    readers = Readers({})
-    fits: dict[str, Fit] = defaultdict(Fit)
-    for number, record in enumerate(islice(options.read(), _MOST_FITTED)):
-        if record.usage is None or record.usage.summed:
-            if number > _MOST_WITHOUT and not fits:
-                break
-            continue
-        try:
-            route = router.facts(record.request).route
-            prompt = readers.read(record.request, route)
-        except RequestError:
-            continue
-        fits[route.model].add(prompt, record.usage.prompt)
-    return {model: fit.scale() for model, fit in fits.items()}
-
-
 def replay_part(
     options: TraceOptions,
     policies: Sequence[PolicyText],
-    scales: Mapping[str, Scale],
+    calibration: Calibration,
     part: tuple[int, int] = (0, 1),
     *,
     by: str | None = None,
@@ -187,7 +168,9 @@ def replay_part(
     """Replay one part of a trace, here."""
     engines = [options.engine(policy) for policy in policies]
     trace = options.read(part, progress)
-    replay = Replay(engines, scales=scales, by=_grouping(by), by_rule=by == "rule", keep_warm=keep_warm)
+    replay = Replay(
+        engines, calibration=calibration, by=_grouping(by), by_rule=by == "rule", keep_warm=keep_warm
+    )
     for record in trace:
         replay.add(record)
     return replay.finish(), trace.summary

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from policy_cache.forecast.replay import Replay
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from policy_cache.cache.scale import Scale
+    from policy_cache.forecast.calibration import Calibration
     from policy_cache.forecast.result import Column, Simulation
     from policy_cache.live.engine import Engine
     from policy_cache.trace.record import TraceRecord
@@ -21,9 +21,9 @@ _ALL = ""
 class Observed:
     """A replay, one request at a time."""
 
-    def __init__(self, engines: Sequence[Engine], scales: Mapping[str, Scale]) -> None:
+    def __init__(self, engines: Sequence[Engine], calibration: Calibration) -> None:
         """Begin with empty caches."""
-        self._replay = Replay(engines, scales=scales, by=lambda _: _ALL)
+        self._replay = Replay(engines, calibration=calibration, by=lambda _: _ALL)
 
     @property
     def engines(self) -> Sequence[Engine]:

@@ -7,26 +7,34 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from policy_cache.forecast.candidates import rules
+from policy_cache.forecast.counting import told
 from policy_cache.providers.resolve import qualified
 from policy_cache.text.amounts import share_saved, usd
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from policy_cache.forecast.counting import Counted
     from policy_cache.forecast.pauses import Pauses
     from policy_cache.forecast.tune import Choice, Trial
 
 _NEAREST = 3
 
 
-def proposal(choices: Sequence[Choice], trace: str) -> str:
+def proposal(choices: Sequence[Choice], trace: str, models: Sequence[Counted] = ()) -> str:
     """The text of the policy that was proposed for a trace of this name.
 
     Models of one provider that are best marked alike share their rules.
+
+    Args:
+        choices: What was chosen for each model.
+        trace: What the trace is called.
+        models: What counting some prompts told of sizes.
     """
     lines = [
         f"# Proposed by `policy-cache tune` from {trace}.",
         "# What it saves is simulated: sizes are estimates, prices are list prices, replies are left out.",
+        *(f"# {line}." for line in told(models)),
         "version: 1",
         "name: tuned",
         "",

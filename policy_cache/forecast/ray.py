@@ -6,9 +6,11 @@ Needs the `ray` extra. Every node must find the trace's files under the same pat
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from policy_cache.forecast.compare import calibrate, learns, merged, replay_part
+from policy_cache.forecast.calibration import calibrate
+from policy_cache.forecast.compare import learns, merged, replay_part
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,12 +38,12 @@ def compare(
     """
     import ray.data  # noqa: PLC0415, an extra
 
-    scales = calibrate(options)
+    calibration, options = calibrate(options), replace(options, counter=None)
     if learns(options, policies):
         parts = 1
 
     def replay(row: dict[str, Any]) -> dict[str, Any]:
-        part = replay_part(options, policies, scales, (int(row["id"]), parts), by=by)
+        part = replay_part(options, policies, calibration, (int(row["id"]), parts), by=by)
         return {"part": pickle.dumps(part)}
 
     rows = ray.data.range(parts, override_num_blocks=parts).map(replay).take_all()

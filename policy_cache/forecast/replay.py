@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from policy_cache.cache.reported import reached
 from policy_cache.engine.engine import Outgoing
 from policy_cache.errors import RequestError
 from policy_cache.forecast.caches import Caches
+from policy_cache.forecast.calibration import Calibration
 from policy_cache.forecast.optimum import Optimum
 from policy_cache.forecast.pings import Pings, Sent
 from policy_cache.forecast.result import Column, Simulation, added
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
 
     from policy_cache.cache.models import Model
     from policy_cache.cache.prompt import CachedPrompt
-    from policy_cache.cache.scale import Scale
     from policy_cache.engine.match import Facts
     from policy_cache.live.engine import Engine
     from policy_cache.providers.prices import Prices
@@ -102,7 +103,7 @@ class Replay:
         self,
         engines: Sequence[Engine],
         *,
-        scales: Mapping[str, Scale] | None = None,
+        calibration: Calibration | None = None,
         by: Callable[[TraceRecord], str] | None = None,
         by_rule: bool = False,
         keep_warm: float | None = None,
@@ -111,12 +112,13 @@ class Replay:
 
         Args:
             engines: The policies.
-            scales: For a model, its own tokens for each estimated one.
+            calibration: What sizes are fitted to; without, they are as they are estimated.
             by: What to group requests by.
             by_rule: Whether to group tokens, instead, by the rule whose breakpoint they belong to.
             keep_warm: Replay each policy with pings, too: each is expected to gain so many USD, at least.
         """
-        self.found = Simulation([Column() for _ in engines])
+        calibration = calibration or Calibration()
+        self.found = Simulation([Column() for _ in engines], counted=calibration.counted)
         self._now, self._scope = 0.0, ""
         # Each learns what `ttl: auto` means from this trace alone, and only from what came before.
         self.engines = [self._learning(engine) for engine in engines]
@@ -130,7 +132,7 @@ class Replay:
                 for engine, column in zip(kept, self.found.kept, strict=True)
             ]
             self.engines += kept
-        self._readers = Readers(scales or {})
+        self._readers = Readers(calibration.scales)
         self._by = by
         self._by_rule = by_rule
         self._caches = Caches(
@@ -161,16 +163,20 @@ class Replay:
             found.approximate[cache.approximate] += 1
         if rates is None:
             found.unpriced.add(route.qualified)
-        uncached = CacheOutcome(uncached=size)
+        usage = record.usage
+        # Tools of the provider's: the model is called again, with what they found behind the prompt.
+        calls = [prompt, *map(prompt.grown, usage.growths if usage else ())]
+        uncached = CacheOutcome(uncached=sum(call.tokens for call in calls))
         found.uncached.add(uncached, rates, cold=cold, group=group)
         # Some traces know the replies alone.
-        if record.usage is not None and record.usage.prompt:
-            billed = cache.prices and cache.prices.for_prompt(record.usage.prompt)
-            found.recorded.add(record.usage.outcome, billed, cold=cold, group=group)
-            if record.usage.summed:
+        if usage is not None and usage.prompt:
+            first = usage.first
+            billed = cache.prices and cache.prices.for_prompt((first or usage).prompt)
+            found.recorded.add(usage.outcome, billed, cold=cold, group=group)
+            if first is None:
                 found.summed += 1
             else:
-                found.sizes.add(size, record.usage.prompt)
+                found.sizes.add(size, first.prompt)
         if cold:
             self._begin(record, came, cache, prompt, route)
         if not cache.caches(request):
@@ -180,9 +186,11 @@ class Replay:
         self._send(record, facts, came, cache, prompt, rates, cold=cold, group=group)
         if cache.optimum is not None:
             found.optimal += 1
-            cache.optimum.add(prompt, record.at, rates)
+            for call in calls:
+                cache.optimum.add(call, record.at, rates)
         if cache.pinged is not None and found.kept:
-            cache.pinged.add(prompt, record.at, rates)
+            for call in calls:
+                cache.pinged.add(call, record.at, rates)
 
     def _send(
         self,
@@ -210,24 +218,36 @@ class Replay:
                 seen, sent = self._readers.sent(engine, facts, prompt)
             prompt_sent = cache.prompt(seen, sent, route)
             plan = model.plan(prompt_sent, record.at)
-            model.commit(plan, record.at + record.waited)
+            answered = record.at + record.waited
+            model.commit(plan, answered)
+            done = [(prompt_sent, plan.outcome)]
+            for growth in record.usage.growths if record.usage else ():
+                # It reads what the first call wrote; by how few seconds it prolongs that is left out.
+                again = prompt_sent.grown(growth)
+                done.append((again, model.plan(again, answered).outcome))
+            outcome = sum((part for _, part in done), CacheOutcome())
             if engine is not None and (engine.learns or pings is not None):
                 _learn(engine, facts, sent.markers, record.at, plan.outcome)
             if pings is not None:
                 pings.answered(facts, Sent(prompt_sent, model, cache.prices, group), plan)
-            column.add(plan.outcome, rates, cold=cold, group=group)
+            column.add(outcome, rates, cold=cold, group=group)
             if column is found.policies[0] and cache.is_near(prompt_sent):
-                found.near.add(plan.outcome, rates)
+                found.near.add(outcome, rates)
             if self._by_rule:
                 placed = None if engine is None else engine.plan(request)
-                for share in shares(prompt_sent, plan.outcome, placed):
-                    column.groups.setdefault(str(share.owner), Totals()).add(share.outcome, rates)
+                caused: defaultdict[str, CacheOutcome] = defaultdict(CacheOutcome)
+                for call, part in done:
+                    for share in shares(call, part, placed):
+                        caused[str(share.owner)] += share.outcome
+                for owner, part in caused.items():
+                    column.groups.setdefault(owner, Totals()).add(part, rates)
 
     def _begin(
         self, record: TraceRecord, came: Outgoing, cache: _Cache, prompt: CachedPrompt, route: Route
     ) -> None:
         """Take what a session's first request was reported to read as cached before the trace began."""
-        read = 0 if record.usage is None or record.usage.summed else record.usage.read
+        first = record.usage and record.usage.first
+        read = first.read if first else 0
         if not read or not cache.models:
             return
         sent = cache.prompt(prompt, came, route)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from policy_cache.cache.explicit import CacheOutcome
+    from policy_cache.forecast.counting import Counted
     from policy_cache.providers.prices import Prices
 
 
@@ -129,11 +130,12 @@ class Simulation:
         ineffective: How many of the clients' markers take no effect, by the model that they went to.
         unread: How many could not be replayed, by why.
         warm_starts: How many sessions read more at their first request than any before it had left.
-        summed: How many have a usage that sums several calls of the model: no size of theirs is known.
+        summed: How many have a usage that is the mere sum of several calls of the model: no size is known.
         near: Those whose prefix is as large as the minimum under the first policy, as far as sizes are known:
             what they cost as it is reckoned, and uncached.
         span: When the first and the last one started, in seconds.
         unpriced: The models whose price is unknown.
+        counted: What counting some prompts told of sizes, by model.
     """
 
     policies: list[Column]
@@ -156,6 +158,7 @@ class Simulation:
     near: Totals = field(default_factory=Totals)
     span: tuple[float, float] | None = None
     unpriced: set[str] = field(default_factory=set)
+    counted: tuple[Counted, ...] = ()
 
     def merge(self, other: Simulation) -> None:
         """Add what another replay found, of other caches."""

@@ -12,8 +12,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, TypeAlias
 
 from policy_cache.cache.cost import cost
+from policy_cache.forecast.calibration import calibrate
 from policy_cache.forecast.candidates import candidates, rules
-from policy_cache.forecast.compare import PolicyText, calibrate
+from policy_cache.forecast.compare import PolicyText
 from policy_cache.forecast.pauses import Survey
 from policy_cache.forecast.replay import Replay
 from policy_cache.providers.prices import claude_prices
@@ -102,7 +103,7 @@ def tune(
 
     tried = candidates()
     engines = [options.engine(PolicyText("candidate", _policy(candidate))) for candidate in tried]
-    replay = Replay(engines, scales=calibrate(options), by=group)
+    replay = Replay(engines, calibration=calibrate(options), by=group)
     trace = options.read(progress=progress)
     for record in trace:
         replay.add(record)

@@ -15,6 +15,7 @@ from policy_cache.cache.reading import marked
 from policy_cache.engine.engine import Outgoing
 from policy_cache.errors import RequestError
 from policy_cache.forecast.caches import Caches
+from policy_cache.forecast.calibration import Calibration
 from policy_cache.forecast.result import added
 from policy_cache.lifetimes import Lifetimes
 from policy_cache.live.engine import Engine
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from policy_cache.cache.prompt import CachedPrompt
-    from policy_cache.cache.scale import Scale
     from policy_cache.engine.match import Facts
     from policy_cache.misses.difference import Cause
     from policy_cache.misses.groups import MissGroup
@@ -64,6 +64,7 @@ class Misses:
         unmodelled: How many requests went to each provider whose cache is not looked at.
         unread: How many could not be read, by why.
         unpriced: The models whose price is unknown.
+        counted: What counting some prompts told of sizes, by model.
     """
 
     def __init__(
@@ -71,7 +72,7 @@ class Misses:
         engine: Engine | None,
         *,
         router: Engine | None = None,
-        scales: Mapping[str, Scale] | None = None,
+        calibration: Calibration | None = None,
         session: str | None = None,
         most: int = MOST_KEPT,
     ) -> None:
@@ -80,7 +81,7 @@ class Misses:
         Args:
             engine: The policy; None takes requests as they are, and what was reported of them as the truth.
             router: What tells where requests go, where there is no policy.
-            scales: For a model, its own tokens for each estimated one.
+            calibration: What sizes are fitted to; without, they are as they are estimated.
             session: The only session to look at; the others still fill the caches.
             most: Misses to keep of each cause, the dearest; and of all, the first. So many groups, too.
         """
@@ -94,7 +95,9 @@ class Misses:
             Lifetimes(clock=lambda: self._now, scope=lambda: self._scope)
         )
         self._router = engine or router or Engine.passing()
-        self._readers = Readers(scales or {})
+        calibration = calibration or Calibration()
+        self.counted = calibration.counted
+        self._readers = Readers(calibration.scales)
         self._session = session
         self._kept = Kept(most)
         self._groups = Groups(most)
@@ -188,7 +191,7 @@ class Misses:
     def _judge(
         self, record: TraceRecord, session: Session, before: Request | None, request: Request, turn: Turn
     ) -> None:
-        recorded = record.usage if self._engine is None else None
+        recorded = record.usage.first if record.usage and self._engine is None else None
         bill = _modelled(turn) if recorded is None or not recorded.prompt else _reported(turn, recorded)
         whole = bill.outcome.total
         self.tokens += whole

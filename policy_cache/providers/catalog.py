@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validat
 
 from policy_cache.packaged import packaged_data
 from policy_cache.request.blocks import BlockRules
+from policy_cache.request.images import ImageRule, ImageRules
 from policy_cache.request.prompt import Shape  # noqa: TC001, pydantic looks it up
 
 if TYPE_CHECKING:
@@ -108,6 +109,52 @@ class MinimumEntry(_Row):
     tokens: Annotated[int, Field(ge=0)]
 
 
+class ImageCount(_Entry):
+    """What an image counts as, by its width and height: tokens, and some for each square that covers it.
+
+    Attributes:
+        base: Tokens whatever its size.
+        square: The side of a square, in pixels; without it and `crop`, an image counts alike in any size.
+        crop: The side of a square is the image's shorter side by this.
+        tokens: For each square.
+        longest: Its longer side is scaled down to this first.
+        shortest: Its shorter side then is, too.
+        most: It is then scaled down until so many squares cover it.
+        aligned: Whether that leaves the narrower way whole squares, rather than the largest image that fits.
+        small: An image with no side longer than this is one square.
+    """
+
+    base: Annotated[int, Field(ge=0)] = 0
+    square: Annotated[int, Field(ge=1)] | None = None
+    crop: Annotated[float, Field(ge=1)] | None = None
+    tokens: Annotated[float, Field(gt=0)] = 1.0
+    longest: Annotated[int, Field(ge=1)] | None = None
+    shortest: Annotated[int, Field(ge=1)] | None = None
+    most: Annotated[int, Field(ge=1)] | None = None
+    aligned: bool = False
+    small: Annotated[int, Field(ge=1)] | None = None
+
+    @cached_property
+    def rule(self) -> ImageRule:
+        """The same to be counted by."""
+        return ImageRule(**{name: getattr(self, name) for name in ImageCount.model_fields})
+
+
+class ImageEntry(_Row, ImageCount):
+    """What an image counts as for some models.
+
+    Attributes:
+        details: For a `detail` that a request asks for, where it counts as something else.
+    """
+
+    details: dict[str, ImageCount] = Field(default_factory=dict)
+
+    @cached_property
+    def rules(self) -> ImageRules:
+        """The same to be counted by."""
+        return ImageRules(self.rule, tuple((name, count.rule) for name, count in self.details.items()))
+
+
 class Lifetime(_Entry):
     """How long an unused entry lives.
 
@@ -148,6 +195,10 @@ class ParameterEntry(_Entry):
 
 class MinimumTable(_Sourced):
     models: Annotated[tuple[MinimumEntry, ...], Field(min_length=1)]
+
+
+class ImageTable(_Sourced):
+    models: Annotated[tuple[ImageEntry, ...], Field(min_length=1)]
 
 
 class CacheTable(_Sourced):
@@ -332,6 +383,7 @@ class Catalog(_Entry):
     caches: dict[str, CacheTable]
     blocks: dict[str, BlockTable]
     routes: tuple[RouteEntry, ...]
+    images: dict[str, ImageTable] = Field(default_factory=dict)
     families: dict[str, FamilyEntry] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -361,6 +413,7 @@ def problems(catalog: Catalog) -> Iterator[Problem]:
         "minimums": catalog.minimums,
         "caches": catalog.caches,
         "blocks": catalog.blocks,
+        "images": catalog.images,
         "routes": {route.name: route for route in catalog.routes},
     }
     for part, entries in tables.items():

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from policy_cache.providers.cache_rules import automatic_rules, marked_rules
 from policy_cache.request.blocks import BlockRules
+from policy_cache.request.images import CLAUDE, ImageRules
 from policy_cache.request.markers import client_markers
 from policy_cache.request.names import matches
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from policy_cache.providers.catalog import (
         Catalog,
         DialectEntry,
+        ImageEntry,
         LifetimeEntry,
         MarkerKey,
         Mechanism,
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from policy_cache.request.markers import ClientMarker
     from policy_cache.request.prompt import Prompt, Shape
 
-    _R = TypeVar("_R", "MinimumEntry", "LifetimeEntry")
+    _R = TypeVar("_R", "MinimumEntry", "LifetimeEntry", "ImageEntry")
 
 
 def qualified(provider: str, model: str) -> str:
@@ -66,6 +68,7 @@ class Route:
         prewarms: Whether it takes `max_tokens: 0`, which reads and writes its cache and replies nothing.
         marked: How the entries of markers behave; None where there are none, or that is not known.
         automatic: What the provider caches by itself; None where it does not, or too little is known.
+        images: What an image counts as.
     """
 
     name: str | None
@@ -90,6 +93,7 @@ class Route:
     marked: ExplicitRules | BreakpointRules | None = None
     automatic: AutomaticRules | None = None
     deployment: str | None = None
+    images: ImageRules = CLAUDE
 
     @property
     def cache(self) -> CacheRules | None:
@@ -163,6 +167,7 @@ def resolve(
             {},
             BlockRules(),
             deployment=deployment,
+            images=_images(catalog, name, bare),
         )
     explicit = entry.mechanism == "explicit" and shape in entry.blocks
     mechanism = entry.mechanism
@@ -200,7 +205,16 @@ def resolve(
         if automatic
         else None,
         deployment=deployment,
+        images=_images(catalog, name, bare),
     )
+
+
+def _images(catalog: Catalog, provider: str, model: str) -> ImageRules:
+    """What an image of a model counts as; what it does for Claude, where that is not known."""
+    for table in reversed(catalog.images.values()):  # those of a file go before the packaged ones
+        if (row := _row(table.models, provider, model)) is not None:
+            return row.rules
+    return CLAUDE
 
 
 def _deployed(catalog: Catalog, provider: str, sent: str, base_model: str, usual: str) -> str:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
+from policy_cache.forecast.counting import told
 from policy_cache.report.diagnostics.render import FORMAT_VERSION
 from policy_cache.text.amounts import counted, known_usd, share, share_saved, usd
 from policy_cache.text.styled import Span
 from policy_cache.text.words import visible, word
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from decimal import Decimal
 
+    from policy_cache.forecast.counting import Counted
     from policy_cache.forecast.result import Column, Simulation
     from policy_cache.trace.reader import TraceSummary
     from policy_cache.usage.totals import Totals
@@ -128,21 +130,24 @@ def opening(
         f"in {counted(simulation.sessions, 'session')}, "
         f"{counted(len(simulation.models), 'model')}, over {over}\n"
     )
-    yield Span(f"{how_sized(simulation)}\n", "dim")
+    yield from (Span(f"{line}\n", "dim") for line in how_sized(simulation))
     lines = warnings(simulation, summary) if optimum else reading_warnings(simulation, summary)
     yield from (Span(f"{line}\n", "warning") for line in lines)
     yield Span("\n")
 
 
-def how_sized(simulation: Simulation) -> str:
-    """How far the estimated sizes are from recorded ones."""
+def how_sized(simulation: Simulation) -> Iterator[str]:
+    """What sizes are fitted to, and how far they are from counted and recorded ones."""
     sizes = simulation.sizes
-    if not sizes.requests:
-        return "sizes are estimates by characters; no usage was recorded to fit them to"
-    return (
-        f"sizes are estimates, fitted to {sizes.requests:,} recorded ones: off by "
-        f"{sizes.share(0.5):.1%} (median), {sizes.share(0.95):.1%} (95th percentile)"
-    )
+    yield from told(simulation.counted)
+    if sizes.requests:
+        off = f"off by {sizes.share(0.5):.1%} (median), {sizes.share(0.95):.1%} (95th percentile)"
+        if simulation.counted:
+            yield f"{counted(sizes.requests, 'size')} of prompts that were recorded: {off}"
+        else:
+            yield f"sizes are estimates, fitted to {sizes.requests:,} recorded ones: {off}"
+    elif not any(one.prompts for one in simulation.counted):
+        yield "sizes are estimates by characters; no usage was recorded to fit them to"
 
 
 def warnings(simulation: Simulation, summary: TraceSummary) -> Iterator[str]:
@@ -183,7 +188,7 @@ def _assumed(simulation: Simulation, summary: TraceSummary) -> Iterator[str]:
     if simulation.summed:
         yield (
             f"{counted(simulation.summed, 'request')} used tools that the provider runs: what was recorded "
-            "sums several calls of the model, and their figures are uncertain"
+            "is the sum of several calls of the model alone, and their figures are uncertain"
         )
     if simulation.warm_starts:
         yield (
@@ -290,11 +295,27 @@ def as_json(simulation: Simulation, summary: TraceSummary, names: Sequence[str])
             "median": simulation.sizes.share(0.5) if simulation.sizes.requests else None,
             "p95": simulation.sizes.share(0.95) if simulation.sizes.requests else None,
         },
+        "counted": counts(simulation.counted),
         "warnings": [*warnings(simulation, summary)],
         "optimum_usd": _number(least_cost(simulation)),
         "optimum_with_pings_usd": _number(simulation.pinged if least_cost(simulation) is not None else None),
         "rows": [{"name": row.name, **_column(row.column)} for row in rows(simulation, names)],
     }
+
+
+def counts(models: Iterable[Counted]) -> list[dict[str, object]]:
+    """What counting prompts told of each model."""
+    return [
+        {
+            "model": one.model,
+            "by": one.way or None,
+            "prompts": one.prompts,
+            "median_error": one.off and one.off[0],
+            "largest_error": one.off and one.off[1],
+            "not_counted": one.missing or None,
+        }
+        for one in models
+    ]
 
 
 def _column(column: Column) -> dict[str, object]:

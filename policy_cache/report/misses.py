@@ -5,9 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from policy_cache.forecast.counting import told
 from policy_cache.forecast.result import added
 from policy_cache.report.diagnostics.render import FORMAT_VERSION
-from policy_cache.report.forecast import grid, price_warnings, trace_warnings
+from policy_cache.report.forecast import counts, grid, price_warnings, trace_warnings
 from policy_cache.report.mends import change, mend
 from policy_cache.request.location import place
 from policy_cache.text.amounts import counted, counted_tokens, usd
@@ -95,6 +96,7 @@ def full(misses: Misses, shown: Sequence[MissGroup], summary: TraceSummary, name
         f"{visible(name)}: {misses.missed:,} of {counted(misses.requests, 'request')} "
         f"in {counted(misses.sessions, 'session')} did not read all that they could\n"
     )
+    yield from (Span(f"{line}\n", "dim") for line in told(misses.counted))
     yield from (Span(f"{warning}\n", "warning") for warning in warnings(misses, summary))
     if not misses.causes:
         return
@@ -159,6 +161,7 @@ def as_json(
         "sessions": misses.sessions,
         "missed_requests": misses.missed,
         "prompt_tokens": misses.tokens,
+        "counted": counts(misses.counted),
         "causes": [
             {
                 "cause": cause,

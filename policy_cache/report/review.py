@@ -177,7 +177,7 @@ def _unchanged(review: Review) -> str:
 def notes(review: Review) -> Iterator[str]:
     """What a reader must know before relying on the figures."""
     if review.simulation is not None and review.summary is not None:
-        yield how_sized(review.simulation)
+        yield from how_sized(review.simulation)
         yield from reading_warnings(review.simulation, review.summary)
     yield from _left_out(review)
 

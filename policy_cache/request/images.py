@@ -1,24 +1,104 @@
-"""The size of an image in tokens, from the width and height in its header: its pixels are never decoded.
-
-Claude's published formula, which other providers' come near to: a token for 750 pixels, of an image that is
-scaled down to 1,568 pixels on its longer side and to about 1,600 tokens
-(https://platform.claude.com/docs/en/build-with-claude/vision).
-"""
+"""The size of an image in tokens, from the width and height in its header: its pixels are never decoded."""
 
 from __future__ import annotations
 
 from base64 import b64decode
 from binascii import Error
+from bisect import bisect_right
+from dataclasses import dataclass
+from math import ceil, sqrt
+from typing import NamedTuple
 
-_LONGEST, _MOST, _PIXELS = 1_568, 1_600, 750
 # A JPEG may have a preview and a profile before its size.
 _HEADERS = (4 * 1024, 128 * 1024)
 _MOST_SEGMENTS = 200
 _SIZED = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 
 
-def image_tokens(data: str) -> int | None:
-    """The tokens of an image.
+@dataclass(frozen=True, slots=True)
+class ImageRule:
+    """What an image counts as: a number of tokens, and some for each square that it takes to cover it.
+
+    Attributes:
+        base: The number, whatever its size.
+        square: The side of a square in pixels; None where an image counts alike in any size.
+        crop: The shorter side of the image by this is the side of a square.
+        tokens: For each square.
+        longest: Its longer side is scaled down to this first.
+        shortest: Its shorter side then is, too.
+        most: It is then scaled down until so many squares cover it.
+        aligned: Whether that leaves the narrower way whole squares, rather than the largest image that fits.
+        small: An image with no side longer than this is one square.
+    """
+
+    base: int = 0
+    square: int | None = None
+    crop: float | None = None
+    tokens: float = 1.0
+    longest: int | None = None
+    shortest: int | None = None
+    most: int | None = None
+    aligned: bool = False
+    small: int | None = None
+
+    def tokens_of(self, size: tuple[int, int] | None) -> int | None:
+        """The tokens of an image of a width and height; None where they matter, and are not known."""
+        if self.square is None and self.crop is None:
+            return self.base
+        if size is None:
+            return None
+        width, height = max(1, size[0]), max(1, size[1])
+        if self.small is not None and max(width, height) <= self.small:
+            return self.base + ceil(self.tokens)
+        return self.base + ceil(self.tokens * self._squares(width, height))
+
+    def _squares(self, width: int, height: int) -> int:
+        side = self.square or max(1, int(min(width, height) / (self.crop or 1)))
+        scale = min(1.0, (self.longest or max(width, height)) / max(width, height))
+        scale = min(scale, (self.shortest or min(width, height)) / min(width, height))
+        width, height = max(1, round(width * scale)), max(1, round(height * scale))
+        squares = _cover(width, height, side)
+        if self.most is None or squares <= self.most:
+            return squares
+        if not self.aligned:
+            longer, shape = max(width, height), min(width, height) / max(width, height)
+
+            def covered(longer: int) -> int:
+                return _cover(longer, max(1, round(longer * shape)), side)
+
+            return covered(max(1, bisect_right(range(1, longer + 1), self.most, key=covered)))
+        shrink = sqrt(side * side * self.most / (width * height))
+        across, down = width * shrink / side, height * shrink / side
+        shrink *= min(int(across) / across, int(down) / down)
+        return _cover(max(1, int(width * shrink)), max(1, int(height * shrink)), side)
+
+
+def _cover(width: int, height: int, side: int) -> int:
+    return ceil(width / side) * ceil(height / side)
+
+
+class ImageRules(NamedTuple):
+    """What the images of a model count as.
+
+    Attributes:
+        usual: Where nothing else is said.
+        by_detail: For a `detail` that the request asks for, where it matters.
+    """
+
+    usual: ImageRule
+    by_detail: tuple[tuple[str, ImageRule], ...] = ()
+
+    def of(self, detail: object) -> ImageRule:
+        """The rule for a `detail`."""
+        return next((rule for name, rule in self.by_detail if name == detail), self.usual)
+
+
+CLAUDE = ImageRules(ImageRule(square=28, longest=1_568, most=1_568))
+"""Claude before 4.7, and what is not known (https://platform.claude.com/docs/en/build-with-claude/vision)."""
+
+
+def image_size(data: str) -> tuple[int, int] | None:
+    """The width and height of an image.
 
     Args:
         data: A `data:` URL, or base64 alone; of a long one, only the beginning is looked at.
@@ -30,11 +110,7 @@ def image_tokens(data: str) -> int | None:
     size = _size(_decoded(data, start, 64))
     if data.startswith("/9j/", start):
         size = next(filter(None, (_size_of_jpeg(_decoded(data, start, most)) for most in _HEADERS)), None)
-    if size is None:
-        return None
-    width, height = size
-    scale = min(1.0, _LONGEST / max(width, height, 1))
-    return max(1, min(_MOST, round(width * height * scale * scale / _PIXELS)))
+    return size
 
 
 def _decoded(data: str, start: int, size: int) -> bytes:

@@ -9,10 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from policy_cache.errors import RequestError
-from policy_cache.request.images import image_tokens
+from policy_cache.request.images import CLAUDE, image_size
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
+
+    from policy_cache.request.images import ImageRules
 
 CHARS_PER_TOKEN = 3.5
 """Typical of tools and prose for Claude: 3.4 to 4.1 in recorded agent requests."""
@@ -20,9 +22,9 @@ CHARS_PER_TOKEN = 3.5
 DENSEST_CHARS_PER_TOKEN = 2.5
 """The densest seen (Claude Opus 4.8). Below it, a prefix is surely smaller than a minimum."""
 
-_MEDIA_TYPES = frozenset(
+_IMAGE_TYPES = frozenset({"image", "image_url", "input_image"})
+_MEDIA_TYPES = _IMAGE_TYPES | frozenset(
     {
-        *("image", "image_url", "input_image"),
         *("document", "file", "input_file", "input_audio", "audio", "video", "video_url"),
     }
 )
@@ -58,7 +60,9 @@ def too_large() -> RequestError:
     return RequestError((), found=f"over {_MOST_VALUES:,} values, or a cycle", expected="a request")
 
 
-def chars(value: object, *, enough: int | None = None, plain: bool = False) -> int:
+def chars(
+    value: object, *, enough: int | None = None, plain: bool = False, images: ImageRules = CLAUDE
+) -> int:
     """Count the characters of a request's value: names and texts, markers left out.
 
     Text outside ASCII counts twice, since it takes more tokens; an image counts as its width and height say,
@@ -68,6 +72,7 @@ def chars(value: object, *, enough: int | None = None, plain: bool = False) -> i
         value: Any part of a request.
         enough: Stop as soon as the count reaches this.
         plain: Count a text block as its text alone, so that a text and its one-block list weigh the same.
+        images: What an image counts as.
 
     Raises:
         RequestError: The value is cyclic, or too large to be a request.
@@ -95,7 +100,7 @@ def chars(value: object, *, enough: int | None = None, plain: bool = False) -> i
             seen += len(fields)
             kind = fields.get("type")  # in a JSON schema it may be a list, or a property of that name
             if isinstance(kind, str) and kind in _MEDIA_TYPES and not _is_written(fields):
-                total += _media_chars(fields)
+                total += _media_chars(fields, images)
                 continue
             if plain and kind == "text" and isinstance(fields.get("text"), str):
                 stack.append(fields["text"])
@@ -111,22 +116,51 @@ def chars(value: object, *, enough: int | None = None, plain: bool = False) -> i
     return total
 
 
+def has_media(value: object) -> bool:
+    """Whether a request's value holds an image, a document that is no text, or sound.
+
+    Raises:
+        RequestError: As for `chars`.
+    """
+    allowance = Allowance()
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        fields = item if isinstance(item, dict) else getattr(item, "__dict__", None)
+        if isinstance(item, (list, tuple)):
+            inner: Collection[object] = item
+        elif fields is None:
+            continue
+        else:
+            kind = fields.get("type")
+            if isinstance(kind, str) and kind in _MEDIA_TYPES and not _is_written(fields):
+                return True
+            inner = fields.values()
+        allowance.spend(len(inner))
+        stack.extend(inner)
+    return False
+
+
 def _is_written(block: Mapping[str, object]) -> bool:
     """Whether a document is text, or blocks, which count as what they say."""
     source = block.get("source")
     return isinstance(source, dict) and source.get("type") in ("text", "content")
 
 
-def _media_chars(block: Mapping[str, object]) -> int:
+def _media_chars(block: Mapping[str, object], images: ImageRules) -> int:
     """What an image of a known size counts as, or another medium."""
+    if block.get("type") not in _IMAGE_TYPES:
+        return _MEDIA_CHARS
     held: object = block.get("image_url") or block.get("source")
+    detail = block.get("detail")
     if not isinstance(held, str):
         fields = held if isinstance(held, dict) else getattr(held, "__dict__", {})
-        held = fields.get("url") or fields.get("data")
-    size = image_tokens(held) if isinstance(held, str) else None
-    return _MEDIA_CHARS if size is None else round(size * CHARS_PER_TOKEN)
+        held, detail = fields.get("url") or fields.get("data"), detail or fields.get("detail")
+    size = image_size(held) if isinstance(held, str) else None
+    counted = images.of(detail).tokens_of(size)
+    return _MEDIA_CHARS if counted is None else round(counted * CHARS_PER_TOKEN)
 
 
-def tokens(value: object) -> int:
-    """Estimate the tokens of a request's value."""
-    return round(chars(value) / CHARS_PER_TOKEN)
+def tokens(value: object, images: ImageRules = CLAUDE) -> int:
+    """Estimate the tokens of a request's value; `images` says what an image counts as."""
+    return round(chars(value, images=images) / CHARS_PER_TOKEN)

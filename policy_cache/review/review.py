@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from policy_cache.errors import RequestError
-from policy_cache.forecast.compare import calibrate
+from policy_cache.forecast.calibration import calibrate
 from policy_cache.forecast.observed import Observed
 from policy_cache.request.prompt import AREAS
 from policy_cache.request.sample import request as sample

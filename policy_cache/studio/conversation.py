@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from policy_cache.forecast.calibration import Calibration
 from policy_cache.forecast.observed import Observed
 from policy_cache.report.forecast import HEAD, cells, warnings
 from policy_cache.request.location import fields_of
@@ -53,7 +54,7 @@ def saving(engine: Engine, request: dict[str, object], pause: float, name: str) 
         name: What the policy is called.
     """
     asked = turns(request)
-    observed = Observed([engine], {})
+    observed = Observed([engine], Calibration())
     shown: list[dict[str, object]] = []
     for number, turn in enumerate(asked[:MOST_TURNS]):
         record = TraceRecord(f"turn {number + 1}", number * pause, turn, None, 0.0, "", "conversation")

@@ -39,6 +39,7 @@ class Parts(NamedTuple):
         waited: Seconds until the reply began; 0 if that is not said.
         scope: What shares a cache.
         session: The conversation.
+        sized: Whether its texts stand for sizes alone.
     """
 
     request: Fields
@@ -47,6 +48,7 @@ class Parts(NamedTuple):
     waited: float = 0.0
     scope: str | None = None
     session: str | None = None
+    sized: bool = False
 
 
 _ABSENT = msgspec.Raw(b"")
@@ -108,6 +110,7 @@ def _own(line: _Own) -> Parts:
         at=_time(fields, "ts"),
         scope=_text(fields, "scope"),
         session=_text(fields, "session"),
+        sized="sized" in fields,
     )
 
 

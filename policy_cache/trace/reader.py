@@ -198,6 +198,7 @@ class Trace:
             waited=taken.waited,
             scope=taken.scope or "",
             session=taken.session or _session(request) or first,
+            worded=not (taken.sized or any(map(is_hashed, taken.request.values()))),
         )
 
     def _request(self, fields: Fields) -> tuple[dict[str, Any], str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
@@ -68,6 +69,7 @@ class TraceRecord(NamedTuple):
         waited: Seconds until the reply began; 0 where that was not recorded.
         scope: What shares a cache; empty where that was not recorded.
         session: The conversation it belongs to.
+        worded: Whether its texts are those that were sent, and no stand-ins of their size.
     """
 
     where: str
@@ -77,6 +79,7 @@ class TraceRecord(NamedTuple):
     waited: float
     scope: str
     session: str
+    worded: bool = True
 
 
 def kept_of(request: Mapping[str, object], metadata: tuple[str, ...]) -> dict[str, object]:
@@ -127,12 +130,21 @@ def usage_of(response: object) -> object:
     return response.get("usage") if isinstance(response, Mapping) else getattr(response, "usage", None)
 
 
+# What tells the parts of a usage apart that come as a list: calls of the model, and writes by their lifetime.
+_TELLING = frozenset({"type", "ttl"})
+_WORD = re.compile(r"\w{1,40}", re.ASCII)
+
+
 def numbers(usage: object) -> dict[str, object]:
-    """The counts of a usage, at any depth."""
+    """The counts of a usage, at any depth, and the words that tell its parts apart."""
     counts: dict[str, object] = {}
     for name, value in (fields_of(usage) or {}).items():
-        if isinstance(value, (int, float)):
+        word = name in _TELLING and isinstance(value, str) and _WORD.fullmatch(value)
+        if word or isinstance(value, (int, float)):
             counts[name] = value
+        elif isinstance(value, (list, tuple)):
+            if any(parts := [numbers(part) for part in value]):
+                counts[name] = parts
         elif nested := numbers(value):
             counts[name] = nested
     return counts

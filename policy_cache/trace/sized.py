@@ -116,6 +116,7 @@ def _record(
         "usage": {"output_tokens": request.out},
         "scope": session.id,
         "session": name,
+        "sized": True,
     }
 
 

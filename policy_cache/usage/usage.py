@@ -7,7 +7,7 @@ Providers name these figures differently, and differ in which of them include wh
 | litellm, OpenAI and what speaks like it, DeepSeek, DashScope, Moonshot | are part of `prompt_tokens` |
 | OpenAI Responses, told by `input_tokens_details` | are part of `input_tokens` |
 | Gemini | reads are part of `promptTokenCount` |
-| Anthropic | come on top of `input_tokens` |
+| Anthropic, and each of its `iterations` | come on top of `input_tokens` |
 | Bedrock Converse | come on top of `inputTokens` |
 """
 
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from policy_cache.cache.explicit import CacheOutcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 Unreadable: TypeAlias = Literal["negative", "not_a_whole_number", "parts_exceed_prompt", "too_large"]
 """Why a figure was not taken as it stands."""
@@ -104,6 +104,13 @@ _RUNS = (
 )
 
 
+# Anthropic's `iterations`, by their type: calls of the model that was asked, and of another one beside it.
+# Behind any other, such as a compaction, calls have another prompt than the request's (anthropic's SDK,
+# `BetaIterationsUsage`).
+_CALL, _ADVICE = "message", "advisor_message"
+_MOST_CALLS = 1_000
+
+
 @dataclass(frozen=True, slots=True)
 class CacheUsage:
     """The tokens of one request, by what they were billed as. Every token counts in one field.
@@ -116,6 +123,7 @@ class CacheUsage:
         output: Tokens of the reply, thinking included.
         summed: Whether it is the sum of several calls of the model: with tools that the provider runs, such
             as web search, each call reads what those before it wrote, and no figure is the prompt's size.
+        calls: Each of those calls, in order; empty where that is not said.
         unreadable: What was wrong with the figures, each kind once. A figure that could not be read
             counts as 0.
     """
@@ -126,7 +134,20 @@ class CacheUsage:
     uncached: int = 0
     output: int = 0
     summed: bool = False
+    calls: tuple[CacheUsage, ...] = ()
     unreadable: tuple[Unreadable, ...] = ()
+
+    @property
+    def first(self) -> CacheUsage | None:
+        """The usage of the call whose prompt is the request's own; None where that is not known."""
+        if self.calls:
+            return self.calls[0]
+        return None if self.summed else self
+
+    @property
+    def growths(self) -> tuple[int, ...]:
+        """By how many tokens the prompt of each later call exceeds that of the first."""
+        return tuple(max(0, call.prompt - self.calls[0].prompt) for call in self.calls[1:])
 
     @property
     def written(self) -> int:
@@ -154,21 +175,58 @@ class CacheUsage:
         figures: dict[_Figure, int] = {}
         unreadable: set[Unreadable] = set()
         has_usage = summed = False
+        calls: tuple[CacheUsage, ...] = ()
         for part in response if isinstance(response, list | tuple) else (response,):
             usage, reported = _reported(part)
-            for figure, value in reported:
-                has_usage = True
-                tokens = _tokens(value)
-                if isinstance(tokens, int):
-                    # Within a stream, counts only grow.
-                    figures[figure] = max(figures.get(figure, 0), tokens)
-                else:
-                    unreadable.add(tokens)
+            has_usage = has_usage or bool(reported)
+            _take(reported, figures, unreadable)
+            calls = max(calls, _calls(usage), key=len)
             summed = summed or _is_summed(usage)
-        return _usage(figures, unreadable, summed=summed) if has_usage else None
+        if not has_usage:
+            return None
+        return _usage(figures, unreadable, calls, summed=len(calls) > 1 if calls else summed)
 
 
-def _usage(figures: Mapping[_Figure, int], unreadable: set[Unreadable], *, summed: bool) -> CacheUsage:
+def _calls(usage: object) -> tuple[CacheUsage, ...]:
+    """The calls of the model that a usage has apart; none where their prompts are not the request's."""
+    listed = _at(usage, ("iterations",))
+    calls: list[CacheUsage] = []
+    if not isinstance(listed, list) or len(listed) > _MOST_CALLS:
+        return ()
+    for part in listed:
+        kind = _at(part, ("type",)) or _CALL
+        if kind == _ADVICE:
+            continue
+        figures: dict[_Figure, int] = {}
+        unreadable: set[Unreadable] = set()
+        _take(_figures(part), figures, unreadable)
+        call = _usage(figures, unreadable, (), summed=False)
+        if kind != _CALL or unreadable or not call.prompt:
+            return ()
+        calls.append(call)
+    return tuple(calls)
+
+
+def _take(
+    reported: Iterable[tuple[_Figure, object]], figures: dict[_Figure, int], unreadable: set[Unreadable]
+) -> None:
+    """Add figures as they stand in a usage to those that were read."""
+    for figure, value in reported:
+        tokens = _tokens(value)
+        if isinstance(tokens, int):
+            # Within a stream, counts only grow.
+            figures[figure] = max(figures.get(figure, 0), tokens)
+        else:
+            unreadable.add(tokens)
+
+
+def _usage(
+    figures: Mapping[_Figure, int],
+    unreadable: set[Unreadable],
+    calls: tuple[CacheUsage, ...],
+    *,
+    summed: bool,
+) -> CacheUsage:
     read, write_1h = figures.get("read", 0), figures.get("write_1h", 0)
     # Some say only the sum, some only the parts.
     written = max(figures.get("written", 0), figures.get("write_5m", 0) + write_1h)
@@ -184,6 +242,7 @@ def _usage(figures: Mapping[_Figure, int], unreadable: set[Unreadable], *, summe
         uncached=max(uncached, 0),
         output=figures.get("output", 0) + figures.get("thoughts", 0),
         summed=summed,
+        calls=calls,
         unreadable=tuple(sorted(unreadable)),
     )
 

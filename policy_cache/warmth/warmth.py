@@ -166,7 +166,8 @@ class Warmth:
         place = _place(route, plan.original)
         session = session_of(original, "")
         before = self._turns.add(session, at, prompt.tokens, route.qualified, place)
-        told = usage if usage and usage.prompt and not (usage.unreadable or usage.summed) else None
+        told = usage.first if usage and not usage.unreadable else None
+        told = told if told is not None and told.prompt else None
         if told is not None and not _is_likely(told.prompt, prompt.tokens):
             self._odd.put(place, (self._odd.get(place) or 0) + 1)
             told = None

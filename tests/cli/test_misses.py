@@ -138,7 +138,7 @@ def test_as_json(run, save):
     assert ran.code == 1
     assert list(found) == [
         "format_version", "requests", "sessions", "missed_requests", "prompt_tokens",
-        "causes", "misses", "groups", "warnings", "note",
+        "counted", "causes", "misses", "groups", "warnings", "note",
     ]  # fmt: skip
     assert (found["requests"], found["sessions"], found["missed_requests"]) == (3, 1, 2)
     (miss,) = found["misses"]

@@ -9,12 +9,15 @@ from multiprocessing import active_children
 import pytest
 
 from policy_cache import Engine
+from policy_cache.cache.reader import Readers
 from policy_cache.cache.scale import UNSCALED
 from policy_cache.emulator import create_app, serve
-from policy_cache.forecast.compare import PolicyText, TraceOptions, calibrate, compare
+from policy_cache.forecast.calibration import calibrate
+from policy_cache.forecast.compare import PolicyText, TraceOptions, compare
 from policy_cache.forecast.replay import Replay
 from policy_cache.packaged import packaged
 from policy_cache.trace.record import TraceError, TraceRecord
+from policy_cache.trace.recorder import TraceRecorder
 from tests.forecast.conversations import write
 
 DEFAULT = PolicyText("default", packaged("policies", "default.yaml").read_text(encoding="utf-8"))
@@ -60,8 +63,10 @@ class TestReported:
 
     def replayed(self, path, *, primed):
         options = TraceOptions((str(path),))
-        scales = calibrate(options)
-        replay = Replay([Engine.from_text(NONE.text)], scales=scales, by=lambda record: record.where)
+        calibration = calibrate(options)
+        replay = Replay(
+            [Engine.from_text(NONE.text)], calibration=calibration, by=lambda record: record.where
+        )
         records = list(options.read())
         if primed:
             # The recording begins with a cache that an earlier run had filled.
@@ -223,7 +228,7 @@ class TestUnknown:
 
 def test_without_usage_sizes_are_not_scaled(tmp_path):
     options = trace(tmp_path, [{"ts": 1.0, "request": request} for request in agent(2)])
-    assert calibrate(options) == {}
+    assert calibrate(options).scales == {}
 
 
 def test_exact_usage_scales_by_one(tmp_path):
@@ -236,7 +241,7 @@ def test_exact_usage_scales_by_one(tmp_path):
         {"ts": 1.0, "request": request, "usage": {"input_tokens": size}}
         for request, size in zip(requests, sizes, strict=True)
     ]
-    [scale] = calibrate(trace(tmp_path, records)).values()
+    [scale] = calibrate(trace(tmp_path, records)).scales.values()
     assert scale == pytest.approx(UNSCALED)
 
 
@@ -336,11 +341,52 @@ class TestServerTools:
         return trace(tmp_path, records)
 
     def test_it_says_nothing_of_sizes(self, options):
-        [scale] = calibrate(options).values()
+        [scale] = calibrate(options).scales.values()
         assert scale.prefix == pytest.approx(0.67, abs=0.05)
         found, _ = compare(options, [DEFAULT])
         assert (found.summed, found.sizes.requests) == (2, 2)
         assert found.sizes.share(1.0) < 0.1
+
+    def test_calls_that_are_told_apart_are_replayed_to_the_token(self, tmp_path):
+        """The first has the request's prompt; the others read it, and what was found stands behind it."""
+        marked = {"cache_control": {"type": "ephemeral"}}
+        request = next(agent(1, **marked))
+        readers, router = Readers({}), Engine.passing()
+        prompt = readers.read(request, router.facts(request).route)
+        size, tail = prompt.tokens, prompt.tail
+        calls = [
+            {"cache_creation_input_tokens": size - tail, "input_tokens": tail},
+            {"cache_read_input_tokens": size - tail, "input_tokens": tail + 500},
+            {"cache_read_input_tokens": size - tail, "input_tokens": tail + 2_000},
+        ]
+        usage = {
+            "cache_creation_input_tokens": size - tail,
+            "cache_read_input_tokens": 2 * (size - tail),
+            "input_tokens": 3 * tail + 2_500,
+            "server_tool_use": {"web_search_requests": 2},
+            "iterations": [{"type": "message", **call} for call in calls],
+        }
+        path = tmp_path / "t.jsonl"
+        with TraceRecorder(path) as recorder:
+            recorder.record(request, usage=usage, ts=1.0, session="s")
+        options = TraceOptions((str(path),))
+        assert calibrate(options).scales == {"claude-sonnet-4-5": pytest.approx(UNSCALED)}
+        found, _ = compare(options, [DEFAULT], by="rule")
+        assert (found.summed, found.sizes.requests, found.sizes.share(1)) == (0, 1, 0)
+        assert found.as_sent.total.tokens == found.recorded.total.tokens
+        assert found.as_sent.total.cost == found.recorded.total.cost
+        assert found.uncached.total.tokens.uncached == 3 * size + 2_500
+        [policy] = found.policies
+        assert sum(totals.read for totals in policy.groups.values()) == policy.total.read == 2 * (size - tail)
+        assert {totals.requests for totals in policy.groups.values()} == {1}
+        assert found.optimum == found.as_sent.total.cost
+
+    def test_a_session_that_begins_with_one_finds_no_warm_cache_in_its_sum(self, tmp_path):
+        calls = [{"input_tokens": 5_747}, {"cache_read_input_tokens": 5_740, "input_tokens": 900}]
+        usage = {"cache_read_input_tokens": 5_740, "input_tokens": 6_647, "iterations": calls}
+        records = [{"ts": 1.0, "request": next(agent(1)), "usage": usage}]
+        found, _ = compare(trace(tmp_path, records), [DEFAULT])
+        assert found.warm_starts == 0
 
 
 def test_known_prices_are_summed_beside_unknown_ones(tmp_path):

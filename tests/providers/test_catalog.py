@@ -6,6 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from policy_cache.providers.catalog import Catalog, packaged_catalog
+from policy_cache.providers.file import loads_catalog
+from policy_cache.providers.resolve import resolve
 
 MINUTES = {"5m": {"seconds": 300}}
 SMALL = {
@@ -139,6 +141,7 @@ def test_every_entry_of_the_packaged_catalog_has_a_source_and_is_used():
         *catalog.dialects.values(),
         *catalog.minimums.values(),
         *catalog.caches.values(),
+        *catalog.images.values(),
         *catalog.blocks.values(),
         *catalog.routes,
     ]
@@ -165,3 +168,13 @@ def test_the_packaged_catalog_is_read_once_and_cannot_be_changed():
     assert packaged_catalog() is catalog
     with pytest.raises(ValidationError, match="frozen"):
         catalog.version = 2
+
+
+def test_images_of_a_file_go_before_the_packaged_ones():
+    text = 'version: 1\nimages: {own: {models: [{match: ["gpt-4o*"], base: 7, details: {low: {base: 3}}}]}}\n'
+    catalog = loads_catalog(text, "own.yaml")
+    found = [
+        resolve(catalog, model=model, provider="openai", api_base=None, shape="chat").images.of(detail)
+        for model, detail in (("gpt-4o", None), ("gpt-4o-mini", "low"), ("o3", "low"))
+    ]
+    assert [rule.tokens_of(None) for rule in found] == [7, 3, 75]

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from policy_cache import Engine
 from policy_cache.cache.explicit import CacheOutcome
-from policy_cache.forecast.compare import PolicyText, TraceOptions, calibrate, compare
+from policy_cache.forecast.calibration import calibrate
+from policy_cache.forecast.compare import PolicyText, TraceOptions, compare
 from policy_cache.misses.ledger import Misses
 from policy_cache.policy.load import loads
 from policy_cache.providers.prices import claude_prices
@@ -149,7 +150,7 @@ def test_the_sums_are_those_of_a_simulation(several):
 def test_the_misses_are_those_of_each_policy(several):
     page = page_of(several)
     for policy, looked in zip(POLICIES, page.misses, strict=True):
-        alone = Misses(Engine(loads(policy.text)), scales=calibrate(several))
+        alone = Misses(Engine(loads(policy.text)), calibration=calibrate(several))
         for record in several.read():
             alone.add(record)
         assert looked.causes == alone.causes

@@ -9,7 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policy_cache.request.images import image_tokens
+from policy_cache import Engine
+from policy_cache.cache.reader import Readers
+from policy_cache.cache.reading import read
+from policy_cache.providers.catalog import packaged_catalog
+from policy_cache.providers.resolve import resolve
+from policy_cache.request.images import image_size
 from policy_cache.request.tokens import CHARS_PER_TOKEN, chars
 
 
@@ -57,20 +62,114 @@ def encoded(data):
 @pytest.mark.parametrize("make", FORMATS)
 @given(st.integers(1, 16_383), st.integers(1, 16_383))
 def test_every_format_says_its_width_and_height(make, width, height):
-    scale = min(1.0, 1_568 / max(width, height))
-    expected = max(1, min(1_600, round(width * height * scale * scale / 750)))
-    assert image_tokens(encoded(make(width, height))) == expected
-    assert image_tokens(f"data:image/x;base64,{encoded(make(width, height))}") == expected
-
-
-@pytest.mark.parametrize(("side", "tokens"), [(200, 53), (1_000, 1_333), (8_000, 1_600)])
-def test_anthropics_examples(side, tokens):
-    assert image_tokens(encoded(png(side, side))) == tokens
+    assert image_size(encoded(make(width, height))) == (width, height)
+    assert image_size(f"data:image/x;base64,{encoded(make(width, height))}") == (width, height)
 
 
 @pytest.mark.parametrize("before", [0, 100, 3_000, 50_000, 90_000])
 def test_a_jpeg_may_have_much_before_its_size(before):
-    assert image_tokens(encoded(jpeg(300, 400, before=before))) == 160
+    assert image_size(encoded(jpeg(300, 400, before=before))) == (300, 400)
+
+
+def url(size=(1_000, 1_000)):
+    return f"data:image/png;base64,{encoded(png(*size))}"
+
+
+# Where a page has the example itself, it is the one here.
+EXAMPLES = [
+    ("anthropic/claude-sonnet-4-5", None, (200, 200), 64),
+    ("anthropic/claude-sonnet-4-5", None, (1_000, 1_000), 1_296),
+    ("anthropic/claude-sonnet-4-5", None, (1_920, 1_080), 1_560),
+    ("anthropic/claude-sonnet-4-5", "low", (1_000, 1_000), 1_296),
+    ("anthropic/claude-opus-5-5", None, (1_920, 1_080), 2_691),
+    ("anthropic/claude-opus-5-5", None, (8_000, 8_000), 4_761),
+    ("bedrock/us.anthropic.claude-opus-4-7", None, (1_920, 1_080), 2_691),
+    ("openai/gpt-4o", None, (1_024, 1_024), 765),
+    ("openai/gpt-4o", "high", (2_048, 4_096), 1_105),
+    ("openai/gpt-4o", "low", (4_096, 8_192), 85),
+    ("openrouter/openai/gpt-4o-mini", "low", (64, 64), 2_833),
+    ("openai/gpt-4o-mini", None, (128, 64), 8_500),
+    ("azure/o3", None, (128, 64), 225),
+    ("openai/gpt-4.1", None, (2_049, 513), 1_445),
+    ("openai/gpt-4.1", None, (2_050, 513), 765),
+    ("openai/o4-mini", None, (1_024, 1_024), 1_762),
+    ("openai/gpt-4.1-nano", None, (1_800, 2_400), 3_572),
+    ("openai/gpt-5.4", None, (4_000, 3_000), 2_942),
+    ("openai/gpt-5.4", "original", (4_000, 3_000), 11_868),
+    ("openai/gpt-5.6", None, (4_000, 3_000), 14_100),
+    ("openai/gpt-5.6", "low", (4_000, 3_000), 231),
+    ("openai/gpt-5.6", "high", (4_000, 3_000), 2_942),
+    ("gemini/gemini-2.5-pro", None, (384, 384), 258),
+    ("gemini/gemini-2.5-pro", None, (960, 540), 1_548),
+    ("vertex_ai/gemini-3-pro-preview", None, (960, 540), 1_120),
+    ("gemini/gemini-3-pro-preview", "low", (960, 540), 280),
+    ("deepseek/deepseek-chat", None, (1_000, 1_000), 1_296),
+]
+
+
+@pytest.mark.parametrize(("model", "detail", "size", "tokens"), EXAMPLES)
+def test_what_providers_publish(model, detail, size, tokens):
+    route = resolve(packaged_catalog(), model=model, provider=None, api_base=None, shape="chat")
+    assert route.images.of(detail).tokens_of(size) == tokens
+
+
+@pytest.mark.parametrize(
+    ("model", "detail"),
+    [
+        *(("claude-sonnet-4-5", "auto"), ("claude-opus-4-7", "auto")),
+        *(("gpt-4.1-mini", "auto"), ("gpt-5.2", "high"), ("gpt-5.4", "auto"), ("gpt-5.4", "original")),
+        *((f"gpt-{name}", detail) for name in ("5.5", "5.6-sol") for detail in ("auto", "low", "high")),
+    ],
+)
+@given(st.integers(1, 4_500), st.integers(1, 4_500))
+def test_litellm_counts_the_same(model, detail, width, height):
+    estimate = pytest.importorskip("litellm.litellm_core_utils.token_counter").estimate_image_tokens
+    route = resolve(packaged_catalog(), model=model, provider=None, api_base=None, shape="chat")
+    assert route.images.of(detail).tokens_of((width, height)) == estimate(model, url((width, height)), detail)
+
+
+@given(st.sampled_from([example[:2] for example in EXAMPLES]), st.integers(-1, 10**6), st.integers(-1, 10**6))
+def test_any_size_has_its_tokens(one, width, height):
+    model, detail = one
+    route = resolve(packaged_catalog(), model=model, provider=None, api_base=None, shape="chat")
+    assert route.images.of(detail).tokens_of((width, height)) > 0
+
+
+@pytest.mark.parametrize(
+    ("model", "image", "tokens"),
+    [
+        ("gpt-4o", {"url": url()}, 765),
+        ("gpt-4o", {"url": url(), "detail": "low"}, 85),
+        ("gpt-4o", {"url": "https://example.org/a.png", "detail": "low"}, 85),
+        ("gpt-4o", {"url": "https://example.org/a.png"}, 1_429),
+        ("gemini/gemini-3-pro-preview", {"url": "https://example.org/a.png"}, 1_120),
+        ("anthropic/claude-sonnet-4-5", {"url": url()}, 1_296),
+    ],
+)
+def test_a_prompt_has_its_images_in_its_models_tokens(model, image, tokens):
+    """Whether it is read alone, or with others that share its parts."""
+    part = {"type": "image_url", "image_url": image}
+    request = {"model": model, "messages": [{"role": "user", "content": [part]}]}
+    route = Engine.passing().facts(request).route
+    for prompt in (read(request, route), Readers({}).read(request, route)):
+        assert [block.tokens for block in prompt.blocks] == [tokens]
+
+
+def test_readers_keep_the_images_of_models_apart():
+    part = {"type": "image_url", "image_url": {"url": url()}}
+    readers, messages = Readers({}), [{"role": "user", "content": [part]}]
+    for model, tokens in (("gpt-4o", 765), ("gpt-5.2", 1_229), ("gpt-4o", 765)):
+        request = {"model": model, "messages": messages}
+        [block] = readers.read(request, Engine.passing().facts(request).route).blocks
+        assert block.tokens == tokens
+
+
+@pytest.mark.parametrize(("detail", "tokens"), [(None, 765), ("low", 85)])
+def test_an_image_of_the_responses_api(detail, tokens):
+    part = {"type": "input_image", "image_url": url(), **({"detail": detail} if detail else {})}
+    request = {"model": "gpt-4o", "input": [{"role": "user", "content": [part]}]}
+    [block] = read(request, Engine.passing().facts(request).route).blocks
+    assert block.tokens == tokens
 
 
 @pytest.mark.parametrize(
@@ -88,13 +187,13 @@ def test_a_jpeg_may_have_much_before_its_size(before):
     ],
 )
 def test_what_is_no_image_has_no_size(data):
-    assert image_tokens(data) is None
+    assert image_size(data) is None
 
 
 @given(st.text(), st.sampled_from(FORMATS), st.integers(0, 200))
 def test_nothing_raises(text, make, end):
     for data in (text, f"data:{text}", f"/9j/{text}", encoded(make(3, 4)[:end])):
-        assert image_tokens(data) is None or image_tokens(data) > 0
+        assert image_size(data) is None or min(image_size(data)) >= 0
 
 
 def test_the_time_does_not_grow_with_the_image():
@@ -109,13 +208,13 @@ def test_the_time_does_not_grow_with_the_image():
             read.append(len(part := str.__getitem__(self, key)))
             return part
 
-    image_tokens(Watched(encoded(jpeg(3, 4, before=400_000)) + "A" * 10_000_000))
+    image_size(Watched(encoded(jpeg(3, 4, before=400_000)) + "A" * 10_000_000))
     assert 0 < sum(read) < 200_000
 
 
 def test_segments_are_looked_at_so_far():
     segments = b"\xff\xd8" + b"\xff\xe1\x00\x02" * 30_000 + jpeg(3, 4)[2:]
-    assert image_tokens(encoded(segments)) is None
+    assert image_size(encoded(segments)) is None
 
 
 @pytest.mark.parametrize(
@@ -133,7 +232,7 @@ def test_an_image_counts_alike_in_every_shape(block):
             return {name: filled(item) for name, item in value.items()}
         return value.replace("%s", encoded(png(1_000, 1_000)))
 
-    assert chars(filled(block)) == round(1_333 * CHARS_PER_TOKEN)
+    assert chars(filled(block)) == round(1_296 * CHARS_PER_TOKEN)
 
 
 def test_a_document_of_text_counts_as_its_text():

@@ -112,6 +112,29 @@ def test_the_usage_of_a_response(path, response):
     assert records(path)[0]["usage"] == {"input_tokens": 7, "cache_read_input_tokens": 3}
 
 
+def test_the_parts_of_a_usage_keep_what_tells_them_apart_and_no_other_text(path):
+    usage = {
+        "input_tokens": 7,
+        "iterations": [
+            {"type": "message", "input_tokens": 3, "model": "SECRET"},
+            {"type": "of_a_later_release", "input_tokens": 4},
+        ],
+        "cacheDetails": [{"ttl": "1h", "inputTokens": 9}],
+        "type": "SECRET, and more",
+        "service": ["SECRET", {"name": "SECRET"}],
+    }
+    with TraceRecorder(path) as recorder:
+        recorder.record(REQUEST, usage=usage)
+    assert records(path)[0]["usage"] == {
+        "input_tokens": 7,
+        "iterations": [
+            {"type": "message", "input_tokens": 3},
+            {"type": "of_a_later_release", "input_tokens": 4},
+        ],
+        "cacheDetails": [{"ttl": "1h", "inputTokens": 9}],
+    }
+
+
 def test_the_usage_of_litellms_response(path):
     usage = Usage(prompt_tokens=7, completion_tokens=1, total_tokens=8, cache_read_input_tokens=3)
     with TraceRecorder(path) as recorder:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from decimal import Decimal
+from types import SimpleNamespace
 
 import anthropic.types
 import litellm
@@ -449,6 +450,9 @@ print(usage.read, savings(usage, "gpt-5"), "litellm" in sys.modules)
     assert run.stdout == "2 None False\n"
 
 
+SEARCHED = {"web_search_requests": 1}
+
+
 @pytest.mark.parametrize(
     ("usage", "summed"),
     [
@@ -460,6 +464,7 @@ print(usage.read, savings(usage, "gpt-5"), "litellm" in sys.modules)
         ({"input_tokens": 1, "server_tool_use": None}, False),
         ({"input_tokens": 1, "iterations": [{"input_tokens": 1}]}, False),
         ({"input_tokens": 1, "iterations": 3, "server_tool_use": {"web_search_requests": "many"}}, False),
+        ({"input_tokens": 1, "iterations": [{"input_tokens": 1}], "server_tool_use": SEARCHED}, False),
         ({"input_tokens": 1}, False),
     ],
     ids=repr,
@@ -467,3 +472,75 @@ print(usage.read, savings(usage, "gpt-5"), "litellm" in sys.modules)
 @pytest.mark.parametrize("wrapped", [False, True])
 def test_a_usage_that_sums_several_calls(usage, summed, wrapped):
     assert CacheUsage.from_response({"usage": usage} if wrapped else usage).summed is summed
+
+
+def call(read=0, written=0, rest=0, kind="message"):
+    """One of Anthropic's iterations."""
+    parts = {"cache_read_input_tokens": read, "cache_creation_input_tokens": written, "input_tokens": rest}
+    return {"type": kind, "output_tokens": 9, **parts}
+
+
+CALLS = [call(written=4_000, rest=3), call(read=4_000, rest=503), call(read=4_000, rest=2_003)]
+
+
+class TestCalls:
+    """What a request with tools that the provider runs used, call by call."""
+
+    def of(self, *iterations):
+        usage = {"input_tokens": 2_509, "cache_read_input_tokens": 8_000, "iterations": [*iterations]}
+        return CacheUsage.from_response({"usage": usage | {"cache_creation_input_tokens": 4_000}})
+
+    @pytest.mark.parametrize("wrap", [dict, lambda fields: SimpleNamespace(**fields)])
+    def test_each_stands_for_itself(self, wrap):
+        usage = self.of(*map(wrap, CALLS))
+        assert usage.summed
+        assert [(one.read, one.written, one.uncached) for one in usage.calls] == [
+            (0, 4_000, 3),
+            (4_000, 0, 503),
+            (4_000, 0, 2_003),
+        ]
+        assert usage.first == CacheUsage(write_5m=4_000, uncached=3, output=9)
+        assert usage.growths == (500, 2_000)
+        assert usage.prompt == sum(one.prompt for one in usage.calls) == 14_509
+
+    def test_another_models_advice_is_none_of_them(self):
+        usage = self.of(CALLS[0], call(rest=90_000, kind="advisor_message"), CALLS[1])
+        assert usage.growths == (500,)
+
+    @pytest.mark.parametrize(
+        "iterations",
+        [
+            [call(rest=900, kind="compaction"), CALLS[1]],
+            [CALLS[0], call(rest=900, kind="compaction"), call(rest=1_000)],
+            [CALLS[0], call(rest=900, kind="of a later release")],
+            [CALLS[0], call(rest=-1)],
+            [CALLS[0], call()],
+            [CALLS[0], "a text"],
+            [CALLS[0]] * 1_001,
+        ],
+        ids=["compaction", "late compaction", "unknown", "negative", "nothing", "text", "endless"],
+    )
+    def test_where_the_prompts_are_not_the_requests_nothing_is_known(self, iterations):
+        usage = self.of(*iterations)
+        assert (usage.summed, usage.calls, usage.first, usage.growths) == (True, (), None, ())
+
+    def test_one_call_is_the_request(self):
+        usage = CacheUsage.from_response({"usage": {**CALLS[0], "server_tool_use": SEARCHED}})
+        assert (usage.summed, usage.first) == (True, None)
+        alone = {**CALLS[0], "server_tool_use": SEARCHED, "iterations": [CALLS[0]]}
+        assert CacheUsage.from_response(alone).first.prompt == 4_003
+
+    def test_without_them_a_usage_is_its_own(self):
+        usage = CacheUsage.from_response({"input_tokens": 7})
+        assert usage.first is usage
+
+    def test_the_end_of_a_stream_has_them(self):
+        events = [
+            {"type": "message_start", "message": {"usage": {"input_tokens": 3}}},
+            {"type": "message_delta", "usage": {"input_tokens": 2_509, "iterations": CALLS}},
+        ]
+        assert CacheUsage.from_response(events).growths == (500, 2_000)
+
+    def test_litellm_keeps_them(self):
+        usage = litellm.AnthropicConfig().calculate_usage({**CALLS[0], "iterations": CALLS}, None)
+        assert CacheUsage.from_response(usage).growths == (500, 2_000)

@@ -9,7 +9,7 @@ import click
 
 from policy_cache.cli.shared.output import give_up, progress, show, show_json
 from policy_cache.cli.shared.traces import called, nothing_evaluated, read_policy, traces
-from policy_cache.forecast.compare import calibrate
+from policy_cache.forecast.calibration import calibrate
 from policy_cache.misses.ledger import Misses
 from policy_cache.report.misses import as_json, full, lines, warnings
 
@@ -56,7 +56,7 @@ def command(
         raise click.UsageError("--policy and --as-sent exclude each other")
     engine = None if as_sent else options.engine(read_policy(policy_file))
     router = options.router() if as_sent else None
-    misses = Misses(engine, router=router, scales=calibrate(options), session=session, most=limit)
+    misses = Misses(engine, router=router, calibration=calibrate(options), session=session, most=limit)
     with progress(options.paths) as advance:
         trace = options.read(progress=advance)
         for record in trace:

@@ -20,7 +20,7 @@ _MOST_MODELS = 10
 
 
 @click.command("switches")
-@traces(required=True)
+@traces(required=True, sized=False)
 @click.option("--policy", "policy_file", metavar="FILE", help="Policy file; the default policy if left out.")
 @click.option(
     "--among",

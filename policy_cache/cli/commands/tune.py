@@ -33,7 +33,7 @@ def command(options: TraceOptions, *, output: Path | None, force: bool) -> None:
     with progress(options.paths, passes=2) as advance:
         choices, simulation, summary = tune(options, progress=advance)
     nothing_evaluated(called(options), simulation.requests, summary, simulation.unread)
-    text = proposal(choices, called(options))
+    text = proposal(choices, called(options), simulation.counted)
     if output is None:
         click.echo(text, nl=False)
         return

@@ -19,6 +19,8 @@ from policy_cache.cli.shared.positional import one_of, told
 from policy_cache.cli.shared.revisions import is_revision, read_revision
 from policy_cache.errors import PolicyError
 from policy_cache.forecast.compare import PolicyText, TraceOptions
+from policy_cache.forecast.counting import MOST_COUNTED
+from policy_cache.integrations import installed_litellm
 from policy_cache.packaged import packaged
 from policy_cache.policy.load import load, loads
 from policy_cache.text.names import some_of, told_apart
@@ -28,6 +30,7 @@ from policy_cache.trace.reader import ASSUMED_GAP
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from policy_cache.forecast.counting import TokenCounter
     from policy_cache.trace.reader import Broken, TraceSummary
 
 _LONGEST_GAP = 10_000_000
@@ -35,8 +38,13 @@ _KEPT = "policy-cache-standard-input"
 _GROUPS = re.compile(r"session|model|rule|metadata\..+")
 
 
-def traces(*, required: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """What gives a command the files of a trace and how to read them, for it to be called with first."""
+def traces(*, required: bool, sized: bool = True) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """What gives a command the files of a trace and how to read them, for it to be called with first.
+
+    Args:
+        required: Whether it needs a trace.
+        sized: Whether it fits sizes, for which prompts may be counted.
+    """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         @wraps(command)
@@ -46,6 +54,7 @@ def traces(*, required: bool) -> Callable[[Callable[..., None]], Callable[..., N
             broken: Broken,
             model: str | None,
             catalog_file: str | None,
+            count_tokens: bool = False,
             **options: Any,  # noqa: ANN401, click passes what the options parse to
         ) -> None:
             catalog = read_catalog(catalog_file)
@@ -53,15 +62,35 @@ def traces(*, required: bool) -> Callable[[Callable[..., None]], Callable[..., N
             if required and not files:
                 raise click.MissingParameter(param_hint="'TRACE...'", param_type="argument")
             _give(options, policies)
+            counter = _counter() if count_tokens else None
             with kept(files) as paths:
-                command(TraceOptions(paths, gap=gap, broken=broken, model=model, catalog=catalog), **options)
+                read = TraceOptions(
+                    paths, gap=gap, broken=broken, model=model, catalog=catalog, counter=counter
+                )
+                command(read, **options)
 
         decorated: Callable[..., None] = run
-        for option in reversed(_options(required=required)):
+        for option in reversed((*_options(required=required), *((_count_tokens,) if sized else ()))):
             decorated = option(decorated)
         return decorated
 
     return decorate
+
+
+_count_tokens = click.option(
+    "--count-tokens",
+    is_flag=True,
+    help="Fit sizes to a few prompts that are counted: GPT's here, Claude's by Anthropic, which is sent "
+    f"{MOST_COUNTED} of each model and needs ANTHROPIC_API_KEY.",
+)
+
+
+def _counter() -> TokenCounter:
+    if installed_litellm() is None:
+        give_up("--count-tokens needs litellm: pip install 'policy-cache[litellm]'")
+    from policy_cache.integrations.litellm.counting import LitellmCounter  # noqa: PLC0415, optional
+
+    return LitellmCounter()
 
 
 def _give(options: dict[str, Any], policies: tuple[str, ...]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from policy_cache.forecast.compare import calibrate
+from policy_cache.forecast.calibration import calibrate
 from policy_cache.forecast.observed import Observed
 from policy_cache.forecast.switches import Switches
 from policy_cache.misses.ledger import Misses
@@ -49,9 +49,9 @@ def collect(
         PolicyError: A policy is not valid.
     """
     engines = [options.engine(policy) for policy in policies]
-    scales = calibrate(options)
-    observed, dearest = Observed(engines, scales), Dearest(sessions)
-    misses = tuple(Misses(engine, scales=scales, most=0) for engine in engines)
+    calibration = calibrate(options)
+    observed, dearest = Observed(engines, calibration), Dearest(sessions)
+    misses = tuple(Misses(engine, calibration=calibration, most=0) for engine in engines)
     trace = options.read(progress=progress)
     for record in trace:
         for looked in misses:
@@ -63,8 +63,8 @@ def collect(
 
     names = [visible(name) for name in told_apart(policy.name for policy in policies)]
     ways = _ways(simulation, names)
-    drawn = {key: Drawn(engines, scales, text=text) for key in dearest.sums}
-    observed = Observed(engines, scales)
+    drawn = {key: Drawn(engines, calibration, text=text) for key in dearest.sums}
+    observed = Observed(engines, calibration)
     switches = Switches(engines[0], _models(simulation), routers=("recorded",))
     several = len(simulation.models) > 1
     for record in options.read(progress=progress) if drawn or several else ():

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from policy_cache.cache.explicit import CacheOutcome
     from policy_cache.cache.prompt import CachedBlock, CachedPrompt
-    from policy_cache.cache.scale import Scale
+    from policy_cache.forecast.calibration import Calibration
     from policy_cache.live.engine import Engine
     from policy_cache.report.page.dearest import Sum
     from policy_cache.trace.record import TraceRecord
@@ -37,16 +37,16 @@ _LONGEST_TEXT = 2_000
 class Drawn:
     """One session, request by request."""
 
-    def __init__(self, engines: Sequence[Engine], scales: Mapping[str, Scale], *, text: bool) -> None:
+    def __init__(self, engines: Sequence[Engine], calibration: Calibration, *, text: bool) -> None:
         """Begin with nothing.
 
         Args:
             engines: The policies.
-            scales: For a model, its own tokens for each estimated one.
+            calibration: What sizes are fitted to.
             text: Whether to keep what blocks say.
         """
         self._engines = engines
-        self._readers = Readers(scales)
+        self._readers = Readers(calibration.scales)
         self._text = text
         self._first: TraceRecord | None = None
         self._blocks: list[DrawnBlock] = []
