@@ -63,6 +63,7 @@ class _Own(msgspec.Struct):
     ts: msgspec.Raw = _ABSENT
     scope: msgspec.Raw = _ABSENT
     session: msgspec.Raw = _ABSENT
+    sized: msgspec.Raw = _ABSENT
 
 
 _own_line = msgspec.json.Decoder(_Own)
@@ -110,7 +111,7 @@ def _own(line: _Own) -> Parts:
         at=_time(fields, "ts"),
         scope=_text(fields, "scope"),
         session=_text(fields, "session"),
-        sized="sized" in fields,
+        sized=bool(line.sized),
     )
 
 
