@@ -72,6 +72,7 @@ class Account:
             no `Warmth` is told of answers.
         arm: Which policy of an experiment it was sent under; None where there is none.
         session: What stands for its session; empty where that is not known.
+        policy: The policy's name; empty where that is not known.
     """
 
     model: str
@@ -85,6 +86,7 @@ class Account:
     switch: Switch | None = None
     arm: Arm | None = None
     session: bytes = b""
+    policy: str = ""
 
     @property
     def saved(self) -> Decimal | None:
@@ -99,14 +101,16 @@ class Account:
 
     def line(self) -> dict[str, object]:
         """What a recorded line says of the policy, in JSON's types; figures that are 0 are left out."""
-        switched: dict[str, object] = {} if self.arm is None else {"arm": self.arm}
+        given: dict[str, object] = {"name": self.policy} if self.policy else {}
+        if self.arm is not None:
+            given["arm"] = self.arm
         if self.switch is not None:
             cost = self.switch.cost
-            switched["switch"] = {
+            given["switch"] = {
                 "from": self.switch.source,
                 "cost_usd": None if cost is None else float(cost),
             }
-        return switched | {
+        return given | {
             "revision": self.revision,
             "route": self.route,
             "rules": list(self.rules),
@@ -154,7 +158,8 @@ def account_of(
     return Account(
         model=model,
         route=plan.route.name,
-        revision=plan.policy[1],
+        revision=plan.policy.revision,
+        policy=plan.policy.name,
         rules=tuple(dict.fromkeys(rules)),
         usage=usage,
         rates=rates,

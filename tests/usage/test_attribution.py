@@ -233,7 +233,8 @@ def test_an_account_as_a_line():
     ends = Reader().plain(plan.request, plan.route).prefix.ends
     assert ends[0] * 20_000 // (ends[-1] + 3) == 5_010
     assert found.line() == {
-        "revision": plan.policy[1],
+        "name": "p",
+        "revision": plan.policy.revision,
         "route": "anthropic",
         "rules": ["tools", "prompt"],
         "shares": [

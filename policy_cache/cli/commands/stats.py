@@ -129,7 +129,7 @@ def _row(name: str, totals: Totals, by: Dimension) -> tuple[str, ...]:
         else (f"{totals.uncached:,}", share(totals.read, totals.tokens.total, otherwise="0%"))
     )
     figures = (totals.requests, totals.hits, totals.read, totals.written)
-    saved = known_usd(totals.without_cache - totals.paid, totals.unpriced, totals.requests, cents=True)
+    saved = known_usd(totals.known_saved, totals.unpriced, totals.requests, cents=True)
     return (name, *(f"{figure:,}" for figure in figures), *shares, saved)
 
 
