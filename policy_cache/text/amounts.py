@@ -45,13 +45,11 @@ def usd(amount: Decimal | None, *, cents: bool = False, digits: int | None = Non
     return f"{'-' if amount < 0 and written.strip('0.') else ''}${written}"
 
 
-def known_usd(
-    amount: Decimal, unknown: int, requests: int, *, cents: bool = False, digits: int | None = None
-) -> str:
+def known_usd(amount: Decimal, unknown: int, requests: int, *, digits: int | None = None) -> str:
     """What requests cost as far as their prices are known, and how many have none: `$1.20 and 3 unknown`."""
     if 0 < unknown == requests:
         return "unknown"
-    known = usd(amount, cents=cents, digits=digits)
+    known = usd(amount, digits=digits)
     return f"{known} and {unknown:,} unknown" if unknown else known
 
 
