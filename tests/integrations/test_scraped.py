@@ -136,8 +136,8 @@ def test_what_is_shown_of_them(router):
     router, url = router
     drive(router.sink)
     shown = plain(page(Scraped(url).snapshot(), url))
-    assert re.search(r"\nroute, last hour +requests ", shown)
-    assert re.search(r"\nrule, last hour +tokens read +tokens written\n", shown)
+    assert re.search(r"\nroute, since the start +requests ", shown)
+    assert re.search(r"\nrule, since the start +tokens read +tokens written\n", shown)
     assert shown.endswith(f"\nfaults: RuntimeError 1, usage negative 1\n{WITHOUT}\n")
     assert "miss" not in shown.replace(WITHOUT, "")
 

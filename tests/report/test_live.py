@@ -278,6 +278,35 @@ def test_the_page(path, monkeypatch):
     live.close()
 
 
+def test_an_hour_without_requests_has_no_lines(path):
+    list(written(path))
+    live = followed(path, NOON + 9_000)
+    live.read()
+    shown = plain(page(live.snapshot(), "trace.jsonl")).splitlines()
+    assert shown[1] == "last hour: no requests"
+    assert shown[5] == ""
+    assert shown[6].startswith("model, since the start ")
+    assert [line.split()[:2] for line in shown[7:10]] == [
+        ["anthropic/claude-haiku-4-5", "8"],
+        ["anthropic/claude-sonnet-4-5", "7"],
+        ["acme/large", "4"],
+    ]
+    live.close()
+
+
+def test_all_money_of_a_page_has_as_many_digits(path):
+    list(written(path))
+    live = followed(path)
+    live.read()
+    found = live.snapshot()
+    few = plain(page(found, ""))
+    found.rows[0].whole.without_cache += 1
+    many = plain(page(found, ""))
+    for shown, digits in ((few, 4), (many, 2)):
+        assert {len(cents) for cents in re.findall(r"\$[\d,]+\.(\d+)", shown)} == {digits}
+    live.close()
+
+
 def test_json_is_what_the_snapshot_says_and_leaves_rows_out_where_asked(path):
     list(written(path))
     live = followed(path)

@@ -18,8 +18,8 @@ const share = (figures) => `${Math.round(100 * (figures.read_share ?? 0))}%`;
 const clock = (at) => new Date(1000 * at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
 const date = (at) => new Date(1000 * at).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
 const requests = (count) => `${number.format(count)} request${count === 1 ? "" : "s"}`;
-const sentence = (figures) => `${requests(figures.requests)}, ${share(figures)} of the prompts read from the cache, saved ${usd(figures.saved_usd)}`
-  + (figures.unpriced ? ` (${requests(figures.unpriced)} of unknown price)` : "");
+const sentence = (figures) => (!figures.requests ? "no requests" : `${requests(figures.requests)}, ${share(figures)} of the prompts read from the cache, saved ${usd(figures.saved_usd)}`
+  + (figures.unpriced ? ` (${requests(figures.unpriced)} of unknown price)` : ""));
 
 function fill(id, rows, cells) {
   const lines = rows.map((row) => {

@@ -60,6 +60,8 @@ def _sums(snapshot: Snapshot, digits: int) -> Iterator[Span]:
 
 
 def _sentence(totals: Totals, digits: int) -> str:
+    if not totals.requests:
+        return "no requests"
     read = share(totals.read, totals.prompt, otherwise="0%")
     requests = counted(totals.requests, "request")
     saved = "unknown" if 0 < totals.unpriced == totals.requests else usd(totals.known_saved, digits=digits)
@@ -75,17 +77,31 @@ def _policies(policies: Sequence[InForce]) -> str:
 
 def _rows(snapshot: Snapshot, digits: int) -> Iterator[Span]:
     by = "model" if snapshot.origin == "accounts" else "route"
-    head = (f"{by}, last hour", "requests", "requests/hour", "read", "saved", "saved/hour")
+    head = (_head(by, snapshot), "requests", "requests/hour", "read", "saved", "saved/hour")
     # What counters had counted before they were followed has no known beginning.
     seconds = snapshot.whole_seconds if snapshot.origin == "accounts" else None
-    lines = []
-    for row in snapshot.rows[:MOST_ROWS]:
-        lines.append(_line(word(row.name), row.hour, snapshot.seconds, digits))
-        if row.whole != row.hour:
-            lines.append(_line(_START, row.whole, seconds, digits))
+    lines = [
+        _line(name, totals, snapshot.seconds if recent else seconds, digits)
+        for name, totals, recent in _parts(snapshot.rows, snapshot)
+    ]
     yield from grid(head, lines)
     yield from _more(snapshot.rows)
     yield from (Span(f"{line}\n", "dim") for line in LEGEND)
+
+
+def _head(by: str, snapshot: Snapshot) -> str:
+    return f"{by}, last hour" if snapshot.hour.requests else f"{by}, since the start"
+
+
+def _parts(rows: Sequence[Row], snapshot: Snapshot) -> Iterator[tuple[str, Totals, bool]]:
+    """The lines of a table, and whether each is about the last hour; none is where nothing happened in it."""
+    for row in rows[:MOST_ROWS]:
+        name = word(row.name)
+        if snapshot.hour.requests:
+            yield name, row.hour, True
+            name = _START
+        if row.whole != row.hour:
+            yield name, row.whole, False
 
 
 def _line(name: str, totals: Totals, seconds: float | None, digits: int) -> tuple[str, ...]:
@@ -103,12 +119,8 @@ def _rules(snapshot: Snapshot, digits: int) -> Iterator[Span]:
     if not snapshot.rules:
         return
     money = snapshot.origin == "accounts"
-    head = ("rule, last hour", "tokens read", "tokens written", "saved")
-    lines = []
-    for row in snapshot.rules[:MOST_ROWS]:
-        lines.append(_caused(word(row.name), row.hour, digits))
-        if row.whole != row.hour:
-            lines.append(_caused(_START, row.whole, digits))
+    head = (_head("rule", snapshot), "tokens read", "tokens written", "saved")
+    lines = [_caused(name, totals, digits) for name, totals, _ in _parts(snapshot.rules, snapshot)]
     yield Span("\n")
     yield from grid(head if money else head[:-1], [line if money else line[:-1] for line in lines])
     yield from _more(snapshot.rules)
@@ -140,7 +152,9 @@ def _misses(misses: Misses, digits: int) -> Iterator[Span]:
             )
             for one in misses.causes
         ]
-        yield from grid(("why, newest first", "last seen", "last hour", "in all", "tokens", "cost"), lines)
+        yield from grid(
+            ("why, newest first", "last seen", "last hour", "in all", "tokens not read", "cost"), lines
+        )
         yield Span(f"{ESTIMATE}\n", "dim")
     if misses.left_out:
         yield Span(f"{counted(misses.left_out, 'request')} {LEFT_OUT}\n", "dim")
