@@ -159,6 +159,7 @@ def test_a_recorded_line_says_what_the_policy_did(address, logged, tmp_path):
     first, second = map(json.loads, (tmp_path / "trace.jsonl").read_text().splitlines())
     written = CacheUsage.from_response(first["usage"])
     assert first["policy"] == {
+        "name": "default",
         "revision": Engine.default().policy.revision,
         "route": "anthropic",
         "rules": ["agent-prefix", "first-turn"],
