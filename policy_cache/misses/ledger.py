@@ -18,7 +18,7 @@ from policy_cache.lifetimes import Lifetimes
 from policy_cache.live.engine import Engine
 from policy_cache.misses.causes import Request, Turn, losses
 from policy_cache.misses.difference import Sent
-from policy_cache.misses.groups import Groups, Session, placers_of
+from policy_cache.misses.groups import Groups, Session, placers_of, with_placed
 from policy_cache.misses.kept import MOST_KEPT, Kept, Miss
 from policy_cache.providers.cache_rules import ExplicitRules
 from policy_cache.providers.price_map import prices_of
@@ -138,8 +138,10 @@ class Misses:
         if self._engine is not None:
             sent, prompt = self._readers.sent(self._engine, sent, plain, route)
         seen = record.request if prompt is plain else sent
-        turn = self._turn(record, route, marked(prompt, sent, route))
-        request = Request(route, record.request, Sent(seen, prompt), turn)
+        placed = record.placed if self._engine is None else None
+        with_markers = marked(prompt, sent, route) if placed is None else with_placed(prompt, placed)
+        turn = self._turn(record, route, with_markers)
+        request = Request(route, record.request, Sent(seen, prompt), turn, placed)
         if turn is not None:
             self._learn(request, turn, sent)
         key = (record.scope, record.session)

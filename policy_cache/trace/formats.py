@@ -39,6 +39,7 @@ class Parts(NamedTuple):
         waited: Seconds until the reply began; 0 if that is not said.
         scope: What shares a cache.
         session: The conversation.
+        policy: What the policy did.
     """
 
     request: Fields
@@ -47,6 +48,7 @@ class Parts(NamedTuple):
     waited: float = 0.0
     scope: str | None = None
     session: str | None = None
+    policy: msgspec.Raw | None = None
 
 
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -87,6 +89,7 @@ def _own(fields: Fields) -> Parts:
         at=_time(fields, "ts"),
         scope=_text(fields, "scope"),
         session=_text(fields, "session"),
+        policy=fields.get("policy"),
     )
 
 

@@ -13,6 +13,7 @@ from policy_cache.request.metadata import carried_metadata
 from policy_cache.request.prompt import AREAS
 
 if TYPE_CHECKING:
+    from policy_cache.usage.account import Placed
     from policy_cache.usage.usage import CacheUsage
 
 _CACHE_PARAMETERS = (
@@ -68,6 +69,7 @@ class TraceRecord(NamedTuple):
         waited: Seconds until the reply began; 0 where that was not recorded.
         scope: What shares a cache; empty where that was not recorded.
         session: The conversation it belongs to.
+        placed: The breakpoints that it was sent with; None where only its own markers are known.
     """
 
     where: str
@@ -77,6 +79,7 @@ class TraceRecord(NamedTuple):
     waited: float
     scope: str
     session: str
+    placed: tuple[Placed, ...] | None = None
 
 
 def kept_of(request: Mapping[str, object], metadata: tuple[str, ...]) -> dict[str, object]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from policy_cache.cache.named import Reader
     from policy_cache.engine.plan import Arm, Plan
     from policy_cache.providers.prices import Prices
+    from policy_cache.request.location import Location
     from policy_cache.usage.sessions import Start
     from policy_cache.usage.usage import CacheUsage
 
@@ -55,6 +56,20 @@ class Switch(NamedTuple):
     cost: Decimal | None
 
 
+class Placed(NamedTuple):
+    """A breakpoint that took effect in a request as it was sent.
+
+    Attributes:
+        at: Its block, in the request as it came.
+        ttl: Its TTL.
+        placer: Whose it is: a rule, or who else in parentheses.
+    """
+
+    at: Location
+    ttl: str
+    placer: str
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """What one request did.
@@ -73,6 +88,7 @@ class Account:
         arm: Which policy of an experiment it was sent under; None where there is none.
         session: What stands for its session; empty where that is not known.
         policy: The policy's name; empty where that is not known.
+        placed: The breakpoints that it was sent with, in prefix order.
     """
 
     model: str
@@ -87,6 +103,7 @@ class Account:
     arm: Arm | None = None
     session: bytes = b""
     policy: str = ""
+    placed: tuple[Placed, ...] = ()
 
     @property
     def saved(self) -> Decimal | None:
@@ -124,6 +141,7 @@ class Account:
                 }
                 for owner, read, short, long, _ in self.shares
             ],
+            "placed": [{"at": list(at), "ttl": ttl, "by": placer} for at, ttl, placer in self.placed],
         }
 
 
@@ -168,6 +186,11 @@ def account_of(
         switch=switch,
         arm=plan.arm,
         session=session,
+        placed=tuple(
+            Placed(point.origin, point.ttl, point.placer)
+            for point in plan.breakpoints
+            if point.slot is not None and point.origin is not None
+        ),
     )
 
 

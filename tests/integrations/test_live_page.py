@@ -98,7 +98,7 @@ def test_it_shows_what_the_terminal_shows_of_the_same_requests(tmp_path):
             told = {"input_tokens": 10, "cache_creation_input_tokens": 5_000}
             account = account_of(plan, CacheUsage.from_response(told), "warm")
             live.answered(plan, account, session="one", at=clock.now)
-            recorder.record(plan.request, usage=told, session="one", policy=account.line(), ts=clock.now)
+            recorder.record(plan.original, usage=told, session="one", policy=account.line(), ts=clock.now)
     followed = Followed(path, clock=clock)
     followed.read()
     found = followed.snapshot()

@@ -241,4 +241,8 @@ def test_an_account_as_a_line():
             {"source": "policy", "rule": "tools", "read": 5_000, "write_5m": 10},
             {"source": "policy", "rule": "prompt", "write_5m": 9_990},
         ],
+        "placed": [
+            {"at": ["tools", 0], "ttl": "5m", "by": "tools"},
+            {"at": ["messages", 0, "content"], "ttl": "5m", "by": "prompt"},
+        ],
     }
