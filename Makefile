@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export LITELLM_LOCAL_MODEL_COST_MAP := True
 
-.PHONY: demo test test-all test-oldest test-proxy prediction upstream matrix test-ray load lint types imports pytest redis-server bench record-usage routing lifetimes fuzz schema docs site editors studio build clean
+.PHONY: demo test test-all test-oldest test-proxy prediction upstream matrix test-ray load lint types imports pytest redis-server bench record-usage routing lifetimes fuzz schema pictures docs site editors studio build clean
 
 demo: $(VENV)/.installed
 	$(BIN)/policy-cache demo
@@ -115,8 +115,13 @@ schema: $(VENV)/.installed
 	$(BIN)/policy-cache schema --catalog > schema/catalog.schema.json
 	$(BIN)/policy-cache schema --tests > schema/test.schema.json
 
+# The pictures of the live page in docs/images; needs Chromium.
+pictures: $(VENV)/.installed
+	$(BIN)/python -m tests.browser.pictures
+
 # What is generated from the code and from litellm itself, and the site.
 docs: $(VENV)/.installed
+	$(BIN)/python examples/trace.py
 	$(BIN)/python -m tests.wire.routes_page > docs/routes.md
 	$(BIN)/policy-cache rule --output-format markdown > docs/diagnostics.md
 	$(BIN)/python -m tests.policy.language_page > docs/language.md

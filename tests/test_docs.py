@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
-import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -21,13 +22,18 @@ from policy_cache.request.targets import NAMED
 from tests.documents import DOCUMENTS, ROOT, blocks, fits, shown
 from tests.policy.language_page import page
 
-# What this one shows is checked, piece by piece, by the tests of explanations.
-PROSE = [file for file in DOCUMENTS if file.name != "diagnostics.md"]
-COMMANDS = [file for file in PROSE if any(block.commands for block in blocks(file.read_text()))]
+# Documents whose commands are not run here, and why.
+NOT_RUN = {"docs/diagnostics.md": "tests/policy/test_explanation.py checks what it shows, piece by piece"}
+SERVING = ("policy-cache studio ", "policy-cache emulate ")
+"""Commands that serve until they are stopped: they are started, looked at and stopped."""
 
 
 def name(file):
     return file.relative_to(ROOT).as_posix()
+
+
+PROSE = [file for file in DOCUMENTS if name(file) not in NOT_RUN]
+COMMANDS = [file for file in PROSE if any(block.commands for block in blocks(file.read_text()))]
 
 
 def policies():
@@ -76,28 +82,43 @@ def test_every_file_that_a_document_links_to_exists():
 
 @pytest.fixture
 def folder(tmp_path):
-    """A folder with the repository's files, and a trace of its example."""
+    """A folder with what a clone has."""
     for path in ("docs", "examples", "policies", "schema"):
         (tmp_path / path).symlink_to(ROOT / path)
-    request = json.loads((ROOT / "examples" / "requests" / "agent.json").read_text())
-    turns = [
-        {"ts": 60 * end, "session": "one", "request": {**request, "messages": request["messages"][:end]}}
-        for end in (2, 4, 6, 8)
-    ]
-    (tmp_path / "trace.jsonl").write_text("".join(json.dumps(turn) + "\n" for turn in turns))
     return tmp_path
 
 
-def run(command, folder):
+def begin(command, folder):
     here = {key: value for key, value in os.environ.items() if not key.endswith("_API_KEY")}
     here |= {
         "LITELLM_LOCAL_MODEL_COST_MAP": "True",
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "BROWSER": "true",  # what serves a page opens it with this
     }
     merged = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    return subprocess.run(
-        ["bash", "-c", command], cwd=folder, env=here, text=True, timeout=120, check=False, **merged
-    )
+    return subprocess.Popen(["bash", "-c", command], cwd=folder, env=here, text=True, **merged)
+
+
+def run(command, folder):
+    with begin(command, folder) as started:
+        printed, _ = started.communicate(timeout=120)
+    return started.returncode, printed
+
+
+def serve(command, folder):
+    """What is printed by a command that serves until it is stopped, and its exit code then."""
+    # As it is written, but for the port, which may be taken.
+    with begin(f"exec {command} --port 0", folder) as started:
+        printed = ""
+        while not (url := re.search(r"http://127\.0\.0\.1:\d+\S*", printed)):
+            line = started.stdout.readline()
+            assert line, printed
+            printed += line
+        with urlopen(url[0], timeout=60) as answer:
+            assert answer.status == 200
+        started.send_signal(signal.SIGINT)
+        rest, _ = started.communicate(timeout=60)
+    return started.returncode, printed + rest
 
 
 @pytest.mark.parametrize("file", COMMANDS, ids=name)
@@ -106,12 +127,29 @@ def test_every_command_prints_what_is_shown(file, folder):
         if title:
             (folder / title).write_text(text)
             continue
-        done = run(command, folder)
-        assert done.returncode in {0, 1}, (command, done.stdout)
-        assert "Traceback" not in done.stdout
+        code, printed = (serve if command.startswith(SERVING) else run)(command, folder)
+        assert code in {0, 1}, (command, printed)
+        assert "Traceback" not in printed
         # A command alone says how it is called, not what it prints.
         if text.strip():
-            assert fits(text, done.stdout), f"$ {command}\n{done.stdout}"
+            assert fits(text, printed), f"$ {command}\n{printed}"
+
+
+@pytest.mark.parametrize("file", DOCUMENTS, ids=name)
+def test_no_command_of_ours_is_left_out(file):
+    text = file.read_text()
+    written = re.findall(r"^\s*\$ (.*\bpolicy-cache .*)$", text, re.MULTILINE)
+    taken = [command for title, command, _ in shown(blocks(text)) if not title]
+    if name(file) not in NOT_RUN:
+        assert [command for command in written if command.strip() not in "\n".join(taken)] == []
+        assert [one.text for one in blocks(text) if re.match(r"policy-cache ", one.text)] == []
+
+
+def test_the_example_trace_is_what_its_program_writes(tmp_path):
+    code, printed = run(f"python {ROOT}/examples/trace.py {tmp_path}/trace.jsonl", tmp_path)
+    assert (code, printed) == (0, "")
+    shipped = (ROOT / "examples" / "trace.jsonl").read_bytes()
+    assert (tmp_path / "trace.jsonl").read_bytes() == shipped, "run `python examples/trace.py`"
 
 
 @pytest.mark.parametrize("file", DOCUMENTS, ids=name)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from policy_cache.engine.breakpoints import Breakpoint
     from policy_cache.engine.changes import Edit, Origin, Placement
+    from policy_cache.engine.state import Label
     from policy_cache.providers.resolve import Route
     from policy_cache.request.location import Location
     from policy_cache.request.markers import ClientMarker
@@ -39,7 +40,7 @@ class Planned(Protocol):
     @property
     def route(self) -> Route: ...
     @property
-    def policy(self) -> tuple[str, str]: ...
+    def policy(self) -> Label: ...
     @property
     def matched(self) -> Sequence[str]: ...
     @property
@@ -73,13 +74,12 @@ def diff(plan: Planned) -> list[Span]:
 
 def heading(plan: Planned) -> list[Span]:
     """The policy with its revision, the model, and the route."""
-    name, revision = plan.policy
     route = plan.route
     way = f"route {route.name or 'unknown'}" if route.provider else "unknown provider"
     return [
         Span("policy "),
-        Span(file_name(name), "strong"),
-        Span(f"@{revision}", "dim"),
+        Span(file_name(plan.policy.file), "strong"),
+        Span(f"@{plan.policy.revision}", "dim"),
         Span(f"  {word(route.qualified)}"),
         Span(f"  {way}, {route.shape}\n", "dim"),
     ]
@@ -92,7 +92,7 @@ def file_name(file: str) -> str:
 
 def place_of(plan: Planned, source: Origin) -> str:
     """Where in the policy something was asked for: `default.yaml:31`."""
-    return file_name(plan.policy[0]) + (f":{source.line}" if source.line else "")
+    return file_name(plan.policy.file) + (f":{source.line}" if source.line else "")
 
 
 def asked(source: Origin) -> str:

@@ -14,7 +14,7 @@ from policy_cache.engine.decide import decide
 from policy_cache.engine.direct import direct
 from policy_cache.engine.match import Facts, base_model_of
 from policy_cache.engine.repair import KEY_PARAMETER, can_repair
-from policy_cache.engine.state import Conduct
+from policy_cache.engine.state import Conduct, Label
 from policy_cache.errors import RequestError
 from policy_cache.lifetimes import Lifetimes
 from policy_cache.policy.check.reach.routes import unknown_providers
@@ -189,7 +189,9 @@ class CompiledPolicy:
         self.lifetimes = lifetimes or Lifetimes()
         self.learns = any(target.ttl == "auto" for rule in self.rules for target in rule.targets)
         self._repairs = acts and policy.policy.client_markers == "repair"
-        self._conduct = Conduct.of(policy.policy, (policy.source.name, policy.revision))
+        self._conduct = Conduct.of(
+            policy.policy, Label(policy.source.name, policy.revision, policy.policy.name)
+        )
         self._catalog = catalog or packaged_catalog()
         if providers:
             _tell_unknown(providers, self._catalog)

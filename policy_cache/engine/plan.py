@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from policy_cache.engine.breakpoints import Breakpoint
     from policy_cache.engine.changes import Edit, PatchOperation, Placement
     from policy_cache.engine.injection import Injection
+    from policy_cache.engine.state import Label
     from policy_cache.providers.resolve import Route
     from policy_cache.request.location import Location
     from policy_cache.request.markers import ClientMarker
@@ -52,7 +53,7 @@ class Plan:
         intended: The same of the request that would be sent if the policy did not only observe.
         client_markers: The markers that the request carried.
         matched: The names of the rules that matched, in file order.
-        policy: The policy's display name and revision.
+        policy: The policy's file, revision and name.
         injection: What litellm will add by itself.
         arm: Which policy of an experiment it is; None where there is none.
     """
@@ -66,7 +67,7 @@ class Plan:
     intended: Sequence[Breakpoint]
     client_markers: Sequence[ClientMarker]
     matched: Sequence[str]
-    policy: tuple[str, str]
+    policy: Label
     injection: Injection | None = None
     arm: Arm | None = None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from policy_cache.engine.arbitrate import Arbiter
 from policy_cache.engine.changes import Edit, Origin, Placement
@@ -25,6 +25,20 @@ if TYPE_CHECKING:
     from policy_cache.request.location import Location
 
 
+class Label(NamedTuple):
+    """What tells a policy from others.
+
+    Attributes:
+        file: Its file, or what stands for it.
+        revision: Its revision: what it holds, as a hash.
+        name: What it calls itself.
+    """
+
+    file: str
+    revision: str
+    name: str
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Conduct:
     """How a policy behaves as a whole; see `policy.language.model.Policy`."""
@@ -33,10 +47,10 @@ class Conduct:
     stand_down: bool
     replace: bool
     overrules: bool
-    label: tuple[str, str]
+    label: Label
 
     @classmethod
-    def of(cls, policy: Policy, label: tuple[str, str]) -> Conduct:
+    def of(cls, policy: Policy, label: Label) -> Conduct:
         """The conduct that a policy asks for."""
         return cls(
             policy.mode == "observe",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from policy_cache.engine.plan import Arm, Plan
+    from policy_cache.engine.state import Label
     from policy_cache.usage.account import Account
     from policy_cache.usage.attribution import Share
     from policy_cache.usage.usage import CacheUsage
@@ -106,8 +107,8 @@ class Sink(Protocol):
     def observe(self, seconds: float) -> None:
         """Note how long a rewrite took."""
 
-    def in_force(self, revision: str) -> None:
-        """Note the policy's revision; it takes the place of the one before."""
+    def in_force(self, policy: str, revision: str) -> None:
+        """Note the policy's name and revision; they take the place of those before."""
 
 
 class Metrics:
@@ -117,7 +118,7 @@ class Metrics:
         self._sink = sink
         self._kinds: Count[str] = Count()
         self._rules: set[str] = set()
-        self._revision: str | None = None
+        self._policy: Label | None = None
 
     def rewritten(self, seconds: float, *, changed: bool) -> None:
         """An engine saw a request."""
@@ -126,10 +127,9 @@ class Metrics:
 
     def answered(self, plan: Plan, account: Account | None) -> None:
         """A request was answered; `account` is None where the answer came without usage."""
-        revision = plan.policy[1]
-        if revision != self._revision:
-            self._revision = revision
-            self._sink.in_force(revision)
+        if plan.policy != self._policy:
+            self._policy = plan.policy
+            self._sink.in_force(plan.policy.name, plan.policy.revision)
         route = plan.route.name or "unknown"
         for reason, number in Count(placement.reason for placement in plan.placements).items():
             self._sink.add("policy_cache_placements", number, {"route": route, "reason": reason})
@@ -222,7 +222,7 @@ class Prometheus:
             for name, (description, labels) in _COUNTERS.items()
         }
         self._seconds = Histogram(_SECONDS, _SECONDS_HELP, buckets=_BUCKETS, registry=where)
-        self._policy = Gauge(_POLICY, _POLICY_HELP, ("revision",), registry=where)
+        self._policy = Gauge(_POLICY, _POLICY_HELP, ("policy", "revision"), registry=where)
 
     def add(self, name: str, amount: float, labels: Mapping[str, str]) -> None:
         """Add to a counter."""
@@ -232,10 +232,10 @@ class Prometheus:
         """Note how long a rewrite took."""
         self._seconds.observe(seconds)
 
-    def in_force(self, revision: str) -> None:
-        """Note the policy's revision; it takes the place of the one before."""
+    def in_force(self, policy: str, revision: str) -> None:
+        """Note the policy's name and revision; they take the place of those before."""
         self._policy.clear()
-        self._policy.labels(revision).set(1)
+        self._policy.labels(policy, revision).set(1)
 
 
 class OpenTelemetry:
@@ -253,7 +253,7 @@ class OpenTelemetry:
         self._seconds = meter.create_histogram(
             _SECONDS, unit="s", description=_SECONDS_HELP, explicit_bucket_boundaries_advisory=_BUCKETS
         )
-        self._revision: str | None = None
+        self._in_force: dict[str, str] | None = None
         meter.create_observable_gauge(_POLICY, [self._policy], description=_POLICY_HELP)
 
     def add(self, name: str, amount: float, labels: Mapping[str, str]) -> None:
@@ -264,11 +264,11 @@ class OpenTelemetry:
         """Note how long a rewrite took."""
         self._seconds.record(seconds)
 
-    def in_force(self, revision: str) -> None:
-        """Note the policy's revision; it takes the place of the one before."""
-        self._revision = revision
+    def in_force(self, policy: str, revision: str) -> None:
+        """Note the policy's name and revision; they take the place of those before."""
+        self._in_force = {"policy": policy, "revision": revision}
 
     def _policy(self, _: CallbackOptions) -> Iterable[Observation]:
         from opentelemetry.metrics import Observation  # noqa: PLC0415, an extra
 
-        return [] if self._revision is None else [Observation(1, {"revision": self._revision})]
+        return [] if self._in_force is None else [Observation(1, self._in_force)]

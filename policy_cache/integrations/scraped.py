@@ -15,13 +15,14 @@ from urllib.request import Request, urlopen
 
 from policy_cache.errors import PolicyCacheError, reason_of
 from policy_cache.text.words import visible
-from policy_cache.usage.live import Figures, Minute, Row, Snapshot, last_minutes, ordered
+from policy_cache.usage.live import InForce, Minute, Row, Snapshot, last_minutes, ordered
+from policy_cache.usage.totals import Totals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 _Table: TypeAlias = Literal["route", "rule", "fault", "missing"]
-_Field: TypeAlias = Literal["requests", "hits", "read", "written", "uncached", "saved", "lost"]
+_Field: TypeAlias = Literal["requests", "hits", "read", "write_5m", "write_1h", "uncached", "saved", "lost"]
 
 
 class _Key(NamedTuple):
@@ -41,8 +42,8 @@ _PAIR = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 _ESCAPE = re.compile(r"\\(.)")
 _FIELDS: Mapping[str, _Field] = {
     "read": "read",
-    "write_5m": "written",
-    "write_1h": "written",
+    "write_5m": "write_5m",
+    "write_1h": "write_1h",
     "uncached": "uncached",
 }
 _NONE = Decimal(0)
@@ -80,13 +81,13 @@ class Scraped:
         self._clock = clock
         self._since = clock()
         self._minutes: dict[int, _Counts] = {}
-        self._last, self._revisions = _counted(fetched(url))
+        self._last, self._policies = _counted(fetched(url))
         self._whole = self._last
 
     def read(self, seconds: float | None = None) -> bool:  # noqa: ARG002, one look is all that is new
         """Look again; say that this was all."""
         try:
-            found, self._revisions = _counted(fetched(self._url))
+            found, self._policies = _counted(fetched(self._url))
         except ScrapeError as error:
             self.state = str(error)
             return True
@@ -114,13 +115,13 @@ class Scraped:
             since=self._since,
             latest=None,
             origin="metrics",
-            hour=_figures(hour),
-            whole=_figures(self._whole),
+            hour=_totals(hour),
+            whole=_totals(self._whole),
             rows=_rows(hour, self._whole, "route"),
             rules=_rows(hour, self._whole, "rule"),
-            revisions=self._revisions,
+            policies=self._policies,
             minutes=tuple(
-                Minute(number * 60.0, _figures(self._minutes.get(number, {}))) for number in numbers
+                Minute(number * 60.0, _totals(self._minutes.get(number, {}))) for number in numbers
             ),
             without_usage=round(self._whole.get(_Key("missing", ""), _NONE)),
             faults=tuple(sorted(faults)),
@@ -164,20 +165,20 @@ def fetched(url: str) -> str:
     return text
 
 
-def _counted(text: str) -> tuple[_Counts, tuple[str, ...]]:
-    """The figures of an answer, and the policy's revisions."""
+def _counted(text: str) -> tuple[_Counts, tuple[InForce, ...]]:
+    """The figures of an answer, and the policies in force."""
     figures: _Counts = {}
-    revisions: list[str] = []
+    policies: list[InForce] = []
     for name, labels, value in _samples(text):
         if name == "policy_cache_policy_info":
             if value:
-                revisions.append(labels.get("revision", ""))
+                policies.append(InForce(labels.get("policy", ""), labels.get("revision", "")))
         elif (key := _key(name, labels)) is not None and (key in figures or len(figures) < _MOST_KEYS):
             figures[key] = figures.get(key, _NONE) + value
             if key.field == "requests" and labels.get("read") == "true":
                 hits = key._replace(field="hits")
                 figures[hits] = figures.get(hits, _NONE) + value
-    return figures, tuple(sorted(revisions))
+    return figures, tuple(sorted(policies))
 
 
 def _samples(text: str) -> Iterator[tuple[str, dict[str, str], Decimal]]:
@@ -230,26 +231,29 @@ def _sum(*parts: _Counts) -> _Counts:
     return total
 
 
-def _figures(counts: _Counts, table: _Table = "route") -> Figures:
+def _totals(counts: _Counts, table: _Table = "route") -> Totals:
     """The figures of a table."""
     sums: dict[_Field, Decimal] = defaultdict(Decimal)
     for key, value in counts.items():
         if key.table == table:
             sums[key.field] += value
-    return Figures(
+    return Totals(
         requests=round(sums["requests"]),
         hits=round(sums["hits"]),
         read=round(sums["read"]),
-        written=round(sums["written"]),
+        write_5m=round(sums["write_5m"]),
+        write_1h=round(sums["write_1h"]),
         uncached=round(sums["uncached"]),
-        saved=sums["saved"] - sums["lost"],
+        # Of the money, only what lies between the two is counted.
+        paid=sums["lost"],
+        without_cache=sums["saved"],
     )
 
 
 def _rows(hour: _Counts, whole: _Counts, table: _Table) -> tuple[Row, ...]:
     hours = _by_name(hour, table)
     return ordered(
-        Row(name, _figures(hours.get(name, {}), table), _figures(counts, table))
+        Row(name, _totals(hours.get(name, {}), table), _totals(counts, table))
         for name, counts in _by_name(whole, table).items()
     )
 

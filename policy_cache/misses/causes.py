@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from policy_cache.providers.cache_rules import ExplicitRules
     from policy_cache.providers.resolve import Route
     from policy_cache.request.location import Location
+    from policy_cache.usage.account import Placed
 
 
 class Turn(NamedTuple):
@@ -49,12 +50,14 @@ class Request(NamedTuple):
         given: What the router was given.
         sent: What was sent.
         turn: What it did to the cache; None where that is not modelled.
+        placed: The breakpoints that were recorded of it; None where none were, or where they do not count.
     """
 
     route: Route
     given: dict[str, Any]
     sent: Sent
     turn: Turn | None
+    placed: tuple[Placed, ...] | None = None
 
     @property
     def name(self) -> str:

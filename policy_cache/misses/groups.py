@@ -12,10 +12,13 @@ from policy_cache.misses.kept import CauseTotal
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from policy_cache.cache.prompt import CachedPrompt, Ttl
     from policy_cache.live.engine import Engine
     from policy_cache.misses.causes import Request
     from policy_cache.misses.difference import Cause
     from policy_cache.misses.kept import Miss
+    from policy_cache.request.location import Location
+    from policy_cache.usage.account import Placed
 
 CLIENT = "(client)"
 """Who placed a marker that no rule did, in the words of a plan."""
@@ -156,25 +159,39 @@ def placers_of(engine: Engine | None, request: Request, block: int) -> tuple[str
     All of them would have to ask for an hour: no marker for an hour may follow one for less.
 
     Args:
-        engine: The policy; None where the markers are the client's.
+        engine: The policy; None where markers are those of the request, or those that were recorded of it.
         request: The request, of which a turn is known.
         block: The block that the entry ends with.
     """
     assert request.turn is not None
-    if engine is None:
+    if engine is not None:
+        try:
+            points = [(point.block, point.placer) for point in engine.plan(request.given).breakpoints]
+        except RequestError:
+            return (CLIENT,)  # it was sent as it came
+    elif request.placed is not None:
+        points = [(one.at, one.placer) for one in request.placed]
+    else:
         return (CLIENT,)
-    try:
-        points = engine.plan(request.given).breakpoints
-    except RequestError:
-        return (CLIENT,)  # it was sent as it came
     prompt = request.turn.prompt
     left = min((index for index in prompt.breakpoints if index >= block), default=block)
     found: dict[str, None] = {}
-    for point in points:
-        if point.block is None:
-            continue
-        # A text that was marked is a list of one block by then.
-        index = prompt.places.get(point.block, prompt.places.get(point.block[:-1]))
+    for at, placer in points:
+        index = None if at is None else _index(prompt, at)
         if index is not None and index <= left and prompt.breakpoints.get(index) == "5m":
-            found[point.placer] = None
+            found[placer] = None
     return tuple(found)
+
+
+def with_placed(prompt: CachedPrompt, placed: Iterable[Placed]) -> CachedPrompt:
+    """A prompt with the breakpoints that were recorded of it."""
+    found: dict[int, Ttl] = {}
+    for one in placed:
+        if (index := _index(prompt, one.at)) is not None:
+            found[index] = "1h" if one.ttl == "1h" else "5m"
+    return prompt.mark(found)
+
+
+def _index(prompt: CachedPrompt, block: Location) -> int | None:
+    """A block's place in a prompt; a text that was marked is a list of one block by then."""
+    return prompt.places.get(block, prompt.places.get(block[:-1]))

@@ -21,7 +21,7 @@ from policy_cache.lifetimes import Lifetimes
 from policy_cache.live.engine import Engine
 from policy_cache.misses.causes import Request, Turn, losses
 from policy_cache.misses.difference import Sent
-from policy_cache.misses.groups import Groups, Session, placers_of
+from policy_cache.misses.groups import Groups, Session, placers_of, with_placed
 from policy_cache.misses.kept import MOST_KEPT, Kept, Miss
 from policy_cache.providers.cache_rules import ExplicitRules
 from policy_cache.providers.price_map import prices_of
@@ -145,8 +145,10 @@ class Misses:
         else:
             prompt, sent = self._readers.sent(self._engine, facts, plain)
         seen = record.request if prompt is plain else sent.prompt.request
-        turn = self._turn(record, route, marked(prompt, sent.markers, route))
-        request = Request(route, record.request, Sent(seen, prompt), turn)
+        placed = record.placed if self._engine is None else None
+        with_markers = marked(prompt, sent.markers, route) if placed is None else with_placed(prompt, placed)
+        turn = self._turn(record, route, with_markers)
+        request = Request(route, record.request, Sent(seen, prompt), turn, placed)
         if turn is not None:
             self._learn(facts, turn, sent)
         key = (record.scope, record.session)

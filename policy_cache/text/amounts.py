@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _TEN_CENTS = Decimal("0.1")
 
@@ -17,26 +21,36 @@ def counted_tokens(number: int) -> str:
     return f"{number:,} token{'' if number == 1 else 's'}"
 
 
-def usd(amount: Decimal | None, *, cents: bool = False) -> str:
+def digits_of(amounts: Iterable[Decimal]) -> int:
+    """Digits behind the point for amounts side by side: cents where one reaches a dollar, else two more."""
+    return 2 if any(abs(amount) >= 1 for amount in amounts) else 4
+
+
+def usd(amount: Decimal | None, *, cents: bool = False, digits: int | None = None) -> str:
     """An amount of money; `unknown` for None.
 
     Args:
         amount: USD.
         cents: Whether whole cents are enough, from ten cents on. Otherwise an amount below $100 has two
             digits more, to tell it from another one.
+        digits: How many behind the point, whatever the amount.
     """
     if amount is None:
         return "unknown"
     size = abs(amount)
-    whole = size >= _TEN_CENTS or not size if cents else size >= 100
-    return f"{'-' if amount < 0 else ''}${size:,.{2 if whole else 4}f}"
+    if digits is None:
+        whole = size >= _TEN_CENTS or not size if cents else size >= 100
+        digits = 2 if whole else 4
+    written = f"{size:,.{digits}f}"
+    return f"{'-' if amount < 0 and written.strip('0.') else ''}${written}"
 
 
-def known_usd(amount: Decimal, unknown: int, requests: int, *, cents: bool = False) -> str:
+def known_usd(amount: Decimal, unknown: int, requests: int, *, digits: int | None = None) -> str:
     """What requests cost as far as their prices are known, and how many have none: `$1.20 and 3 unknown`."""
-    if not unknown:
-        return usd(amount, cents=cents)
-    return f"{usd(amount, cents=cents)} and {unknown:,} unknown" if unknown < requests else "unknown"
+    if 0 < unknown == requests:
+        return "unknown"
+    known = usd(amount, digits=digits)
+    return f"{known} and {unknown:,} unknown" if unknown else known
 
 
 def share(part: float, whole: float, *, otherwise: str = "none") -> str:

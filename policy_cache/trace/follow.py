@@ -20,13 +20,17 @@ if TYPE_CHECKING:
 
 _CHUNK = 1 << 20
 _LONGEST = 64 << 20
+_MOST_KNOWN = 64 << 10
 
 
 class Follower:
     """Reads what is appended to a file, a line at a time, once the line has its end.
 
     Where the file was renamed, as a `TraceRecorder` renames it to `FILE.1` and so on, the rest of it is read
-    first, then the files that were begun and renamed since, and then the new one.
+    first, then the files that were begun and renamed since, and then the new one. Where it was truncated, it
+    is read from its start again, also if it has grown beyond its old size since: what was read last, up to
+    64 KiB, no longer stands where it stood. Only a file that was refilled with the very same bytes at that
+    place is taken for one that was not touched.
 
     Attributes:
         gone: Whether there is no file of that name now.
@@ -44,6 +48,7 @@ class Follower:
         self._handle = _opened(path)
         self._lines: deque[bytes] = deque()
         self._part = bytearray()
+        self._known = b""
 
     @property
     def unfinished(self) -> bool:
@@ -58,7 +63,7 @@ class Follower:
             OSError: It cannot be read.
         """
         while not self._lines:
-            if not (self._read() or self._from_start() or self._next()):
+            if not (self._from_start() or self._read() or self._next()):
                 return None
         return self._lines.popleft()
 
@@ -68,6 +73,7 @@ class Follower:
 
     def _read(self) -> bool:
         chunk = os.read(self._handle, _CHUNK)
+        self._known = (self._known + chunk)[-_MOST_KNOWN:]
         first, *others = chunk.split(b"\n")
         # What is longer than any record is cut, so that it is none, and takes no more memory.
         self._part += first[: _LONGEST - len(self._part)]
@@ -77,11 +83,14 @@ class Follower:
         return bool(chunk)
 
     def _from_start(self) -> bool:
-        """Go back to the start of a file that is shorter than what was read of it."""
-        if os.fstat(self._handle).st_size >= os.lseek(self._handle, 0, os.SEEK_CUR):
+        """Go back to the start of a file that no longer holds what was read of it."""
+        place = os.lseek(self._handle, 0, os.SEEK_CUR)
+        os.lseek(self._handle, place - len(self._known), os.SEEK_SET)
+        if os.read(self._handle, len(self._known)) == self._known:
             return False
         os.lseek(self._handle, 0, os.SEEK_SET)
         self._part.clear()
+        self._known = b""
         return True
 
     def _next(self) -> bool:
@@ -96,7 +105,7 @@ class Follower:
             self._lines.append(bytes(self._part))
             self._part.clear()
         os.close(self._handle)
-        self._handle = found
+        self._handle, self._known = found, b""
         return True
 
     def _newer(self) -> int | None:

@@ -40,6 +40,7 @@ class Parts(NamedTuple):
         scope: What shares a cache.
         session: The conversation.
         sized: Whether its texts stand for sizes alone.
+        policy: What the policy did.
     """
 
     request: Fields
@@ -49,6 +50,7 @@ class Parts(NamedTuple):
     scope: str | None = None
     session: str | None = None
     sized: bool = False
+    policy: msgspec.Raw | None = None
 
 
 _ABSENT = msgspec.Raw(b"")
@@ -64,6 +66,7 @@ class _Own(msgspec.Struct):
     scope: msgspec.Raw = _ABSENT
     session: msgspec.Raw = _ABSENT
     sized: msgspec.Raw = _ABSENT
+    policy: msgspec.Raw = _ABSENT
 
 
 _own_line = msgspec.json.Decoder(_Own)
@@ -112,6 +115,7 @@ def _own(line: _Own) -> Parts:
         scope=_text(fields, "scope"),
         session=_text(fields, "session"),
         sized=bool(line.sized),
+        policy=line.policy or None,
     )
 
 

@@ -17,6 +17,7 @@ from policy_cache.trace.formats import FormatError, parts
 from policy_cache.trace.hashed import is_hashed, restored
 from policy_cache.trace.record import TraceError, TraceRecord
 from policy_cache.trace.sized import expanded
+from policy_cache.usage.account import Placed
 from policy_cache.usage.usage import CacheUsage
 
 if TYPE_CHECKING:
@@ -39,6 +40,19 @@ _MARKER = KEY.encode()
 _HALF_PAIR = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..)\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 )
+
+
+class _Placed(msgspec.Struct):
+    at: list[str | int]
+    ttl: str
+    by: str
+
+
+class _Line(msgspec.Struct):
+    placed: list[_Placed] | None = None
+
+
+_line = msgspec.json.Decoder(_Line)
 
 
 @dataclass(slots=True)
@@ -199,6 +213,7 @@ class Trace:
             scope=taken.scope or "",
             session=taken.session or _session(request) or first,
             worded=not (taken.sized or any(map(is_hashed, taken.request.values()))),
+            placed=None if taken.policy is None else _placed(taken.policy),
         )
 
     def _request(self, fields: Fields) -> tuple[dict[str, Any], str]:
@@ -245,6 +260,15 @@ def _parts(line: bytes) -> Parts:
         if mended == line:
             raise
         return parts(mended)
+
+
+def _placed(policy: msgspec.Raw) -> tuple[Placed, ...] | None:
+    """The breakpoints that a recorded line names; None where it names none."""
+    try:
+        found = _line.decode(policy).placed
+    except msgspec.DecodeError:
+        return None
+    return None if found is None else tuple(Placed(tuple(one.at), one.ttl, one.by) for one in found)
 
 
 def _reason(error: Exception, line: bytes) -> str:

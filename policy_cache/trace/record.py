@@ -14,6 +14,7 @@ from policy_cache.request.metadata import carried_metadata
 from policy_cache.request.prompt import AREAS
 
 if TYPE_CHECKING:
+    from policy_cache.usage.account import Placed
     from policy_cache.usage.usage import CacheUsage
 
 _CACHE_PARAMETERS = (
@@ -70,6 +71,7 @@ class TraceRecord(NamedTuple):
         scope: What shares a cache; empty where that was not recorded.
         session: The conversation it belongs to.
         worded: Whether its texts are those that were sent, and no stand-ins of their size.
+        placed: The breakpoints that it was sent with; None where only its own markers are known.
     """
 
     where: str
@@ -80,6 +82,7 @@ class TraceRecord(NamedTuple):
     scope: str
     session: str
     worded: bool = True
+    placed: tuple[Placed, ...] | None = None
 
 
 def kept_of(request: Mapping[str, object], metadata: tuple[str, ...]) -> dict[str, object]:

@@ -37,10 +37,10 @@ class TraceRecorder:
     """Appends requests to a file, from any number of threads, without ever failing or holding up a caller.
 
     A line is `{"v": 1, "ts": …, "request": …, "usage": …, "scope": …, "session": …}`, and beside that
-    `"policy": {"revision": …, "route": …, "rules": […], "shares": […]}` where a plug-in recorded it: who
-    caused what was read and written. Of a request, only what decides its prompt and its route is written:
-    no key, no header, no credential, of `api_base` only the host, and of the metadata only what `metadata`
-    names.
+    `"policy": {"name": …, "revision": …, "route": …, "rules": […], "shares": […], "placed": […]}` where a
+    plug-in recorded it: who caused what was read and written, and the breakpoints that it was sent with. Of a
+    request, only what decides its prompt and its route is written: no key, no header, no credential, of
+    `api_base` only the host, and of the metadata only what `metadata` names.
 
     The caller's thread serialises the request with `marshal`, since one call that nothing can interrupt
     takes a request of 132 KB as it is in 0.05 ms, where `json.dumps` takes 0.6 ms and a copy of its
@@ -131,7 +131,8 @@ class TraceRecorder:
             usage: That usage itself; only its numbers are kept.
             scope: What shares a cache: a workspace, an organization.
             session: What the requests of one conversation have in common.
-            policy: What the policy did, as `Account.line` has it. Names of rules stay in a hashed trace.
+            policy: What the policy did, as `Account.line` has it. Names of policies and rules stay in a
+                hashed trace.
             ts: When the request started, in seconds since the epoch; by default now.
 
         Returns:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from policy_cache.cache.named import Reader
     from policy_cache.engine.plan import Arm, Plan
     from policy_cache.providers.prices import Prices
+    from policy_cache.request.location import Location
     from policy_cache.usage.sessions import Start
     from policy_cache.usage.usage import CacheUsage
 
@@ -55,6 +56,20 @@ class Switch(NamedTuple):
     cost: Decimal | None
 
 
+class Placed(NamedTuple):
+    """A breakpoint that took effect in a request as it was sent.
+
+    Attributes:
+        at: Its block, in the request as it came.
+        ttl: Its TTL.
+        placer: Whose it is: a rule, or who else in parentheses.
+    """
+
+    at: Location
+    ttl: str
+    placer: str
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """What one request did.
@@ -72,6 +87,8 @@ class Account:
             no `Warmth` is told of answers.
         arm: Which policy of an experiment it was sent under; None where there is none.
         session: What stands for its session; empty where that is not known.
+        policy: The policy's name; empty where that is not known.
+        placed: The breakpoints that it was sent with, in prefix order.
     """
 
     model: str
@@ -85,6 +102,8 @@ class Account:
     switch: Switch | None = None
     arm: Arm | None = None
     session: bytes = b""
+    policy: str = ""
+    placed: tuple[Placed, ...] = ()
 
     @property
     def saved(self) -> Decimal | None:
@@ -99,14 +118,16 @@ class Account:
 
     def line(self) -> dict[str, object]:
         """What a recorded line says of the policy, in JSON's types; figures that are 0 are left out."""
-        switched: dict[str, object] = {} if self.arm is None else {"arm": self.arm}
+        given: dict[str, object] = {"name": self.policy} if self.policy else {}
+        if self.arm is not None:
+            given["arm"] = self.arm
         if self.switch is not None:
             cost = self.switch.cost
-            switched["switch"] = {
+            given["switch"] = {
                 "from": self.switch.source,
                 "cost_usd": None if cost is None else float(cost),
             }
-        return switched | {
+        return given | {
             "revision": self.revision,
             "route": self.route,
             "rules": list(self.rules),
@@ -120,6 +141,7 @@ class Account:
                 }
                 for owner, read, short, long, _ in self.shares
             ],
+            "placed": [{"at": list(at), "ttl": ttl, "by": placer} for at, ttl, placer in self.placed],
         }
 
 
@@ -154,7 +176,8 @@ def account_of(
     return Account(
         model=model,
         route=plan.route.name,
-        revision=plan.policy[1],
+        revision=plan.policy.revision,
+        policy=plan.policy.name,
         rules=tuple(dict.fromkeys(rules)),
         usage=usage,
         rates=rates,
@@ -163,6 +186,11 @@ def account_of(
         switch=switch,
         arm=plan.arm,
         session=session,
+        placed=tuple(
+            Placed(point.origin, point.ttl, point.placer)
+            for point in plan.breakpoints
+            if point.slot is not None and point.origin is not None
+        ),
     )
 
 

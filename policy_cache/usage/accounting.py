@@ -65,7 +65,7 @@ class Figures(Protocol):
 
 
 class Sums(Protocol):
-    """What adds up accounts, such as a `Ledger`, or a `Live`."""
+    """What adds up accounts, such as a `Ledger`."""
 
     def add(self, account: Account) -> None: ...
 
@@ -96,6 +96,14 @@ class KeepsWarm(Protocol):
     ) -> None: ...
 
 
+class Shows(Protocol):
+    """What shows what happens as it happens, such as a `Live`."""
+
+    def answered(
+        self, plan: Plan, account: Account | None, *, session: str | None = None, at: float | None = None
+    ) -> None: ...
+
+
 class Told(TypedDict, total=False):
     """Who is told of answers; what a plug-in takes beside its engine.
 
@@ -106,6 +114,7 @@ class Told(TypedDict, total=False):
         ledger: Adds up what the caches did.
         warmth: Learns which prefixes are cached where.
         keep_warm: Pings prefixes before they expire.
+        live: Shows what the caches do, and why they are not read.
     """
 
     recorder: Recorder | None
@@ -114,6 +123,7 @@ class Told(TypedDict, total=False):
     ledger: Sums | None
     warmth: Warm | None
     keep_warm: KeepsWarm | None
+    live: Shows | None
 
 
 class Planner(Protocol):
@@ -143,6 +153,7 @@ class Accounting:
         ledger: Sums | None = None,
         warmth: Warm | None = None,
         keep_warm: KeepsWarm | None = None,
+        live: Shows | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Name who is told; see `Told`."""
@@ -153,10 +164,11 @@ class Accounting:
         self._ledger = ledger
         self._warmth = warmth
         self._keep_warm = keep_warm
+        self._live = live
         self._clock = clock
         self._sessions = Sessions()
         self._reader = Reader()
-        told = (recorder, metrics, alarm, ledger, warmth, keep_warm)
+        told = (recorder, metrics, alarm, ledger, warmth, keep_warm, live)
         self._always = any(listener is not None for listener in told)
 
     def answered(
@@ -213,6 +225,8 @@ class Accounting:
                 policy = None if account is None else account.line()
                 self._recorder.record(request, response=response, session=session, policy=policy, ts=at)
         self._tell(plan, account)
+        if self._live is not None:
+            self._live.answered(plan, account, session=session, at=at)
 
     def _tell(self, plan: Plan, account: Account | None) -> None:
         if self._metrics is not None:

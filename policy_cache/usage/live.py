@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
-from decimal import Decimal
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
+from policy_cache.usage.attribution import UNRECORDED
 from policy_cache.usage.ledger import OTHER
+from policy_cache.usage.totals import Totals, summed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Sequence
+    from decimal import Decimal
 
+    from policy_cache.cache.explicit import CacheOutcome
     from policy_cache.usage.account import Account
-    from policy_cache.usage.ledger import Ledger
 
 MINUTES = 60
 """How many minutes are kept apart."""
@@ -26,49 +27,7 @@ Origin: TypeAlias = Literal["accounts", "metrics"]
 _MOST = 1_000
 _MOST_A_MINUTE = 100
 _LONGEST_NAME = 200
-_NONE = Decimal(0)
-
-
-class Figures(NamedTuple):
-    """What some requests did.
-
-    Attributes:
-        requests: How many.
-        hits: How many of them read from the cache.
-        read: Tokens read from the cache.
-        written: Tokens written to it.
-        uncached: The rest of the prompts.
-        saved: USD saved against no caching, as far as prices are known.
-        unpriced: How many requests have an unknown price.
-    """
-
-    requests: int = 0
-    hits: int = 0
-    read: int = 0
-    written: int = 0
-    uncached: int = 0
-    saved: Decimal = _NONE
-    unpriced: int = 0
-
-    @property
-    def prompt(self) -> int:
-        """Tokens of the prompts."""
-        return self.read + self.written + self.uncached
-
-    def plus(self, other: Figures) -> Figures:
-        """Both together."""
-        return Figures(
-            self.requests + other.requests,
-            self.hits + other.hits,
-            self.read + other.read,
-            self.written + other.written,
-            self.uncached + other.uncached,
-            self.saved + other.saved,
-            self.unpriced + other.unpriced,
-        )
-
-
-NOTHING = Figures()
+_Name = TypeVar("_Name", bound="Hashable")
 
 
 class Row(NamedTuple):
@@ -81,8 +40,28 @@ class Row(NamedTuple):
     """
 
     name: str
-    hour: Figures
-    whole: Figures
+    hour: Totals
+    whole: Totals
+
+
+class InForce(NamedTuple):
+    """A policy that requests were sent under.
+
+    Attributes:
+        name: What it is called; empty where that is not known.
+        revision: Its revision.
+    """
+
+    name: str
+    revision: str
+
+    @property
+    def title(self) -> str:
+        """Both, for people: `policy.yaml (9fd09ae330f2)`."""
+        if self.revision == str(UNRECORDED):
+            return self.revision
+        short = self.revision.removeprefix("sha256:")
+        return f"{self.name} ({short})" if self.name else f"revision {short}"
 
 
 class Minute(NamedTuple):
@@ -90,11 +69,11 @@ class Minute(NamedTuple):
 
     Attributes:
         at: Its start, in seconds since the epoch.
-        figures: What happened in it.
+        totals: What happened in it.
     """
 
     at: float
-    figures: Figures
+    totals: Totals
 
 
 class Missed(NamedTuple):
@@ -103,6 +82,7 @@ class Missed(NamedTuple):
     Attributes:
         cause: Why.
         title: What that is called.
+        latest: When the last of these requests was, in seconds since the epoch; 0 where that is not known.
         hour: How many requests of the last hour.
         requests: How many since the start.
         tokens: How many tokens they did not read.
@@ -111,6 +91,7 @@ class Missed(NamedTuple):
 
     cause: str
     title: str
+    latest: float
     hour: int
     requests: int
     tokens: int
@@ -124,7 +105,7 @@ class Misses(NamedTuple):
         looked: How many requests were looked at.
         missed: How many of them missed something.
         left_out: How many were not looked at, such as those whose cache takes no `cache_control`.
-        causes: What was missed, by cause.
+        causes: What was missed, by cause, the one that struck last first.
     """
 
     looked: int
@@ -146,7 +127,7 @@ class Snapshot:
         whole: What happened since the start.
         rows: By model; from metrics by route.
         rules: By rule, and who else caused what was read and written, in parentheses.
-        revisions: The policy's revisions of the last hour, or else the last one, the newest first.
+        policies: The policies in force in the last hour, or else the last one, the newest first.
         minutes: The last hour by the minute, the oldest first.
         without_usage: How many requests came without usage; None where nobody says.
         broken: How many lines are no record; None where there are no lines.
@@ -158,11 +139,11 @@ class Snapshot:
     since: float | None
     latest: float | None
     origin: Origin
-    hour: Figures
-    whole: Figures
+    hour: Totals
+    whole: Totals
     rows: tuple[Row, ...]
     rules: tuple[Row, ...]
-    revisions: tuple[str, ...]
+    policies: tuple[InForce, ...]
     minutes: tuple[Minute, ...]
     without_usage: int | None = None
     broken: int | None = None
@@ -180,64 +161,55 @@ class Snapshot:
         return 60.0 if self.since is None else max(60.0, self.at - self.since)
 
 
-class _Table:
-    """Figures by name: of so many names, and of all others together."""
+class _Table(Generic[_Name]):
+    """Totals by name: of so many names, and of all others together."""
 
     __slots__ = ("_most", "names", "other")
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self.names: OrderedDict[str, Figures] = OrderedDict()
-        self.other = NOTHING
+        self.names: OrderedDict[_Name, Totals] = OrderedDict()
+        self.other = Totals()
 
-    def add(self, name: str, figures: Figures) -> None:
-        self.names[name] = self.names.get(name, NOTHING).plus(figures)
+    def add(self, name: _Name, totals: Totals) -> None:
+        if (known := self.names.get(name)) is None:
+            known = self.names[name] = Totals()
+        known.merge(totals)
         self.names.move_to_end(name)
         if len(self.names) > self._most:
             _, oldest = self.names.popitem(last=False)
-            self.other = self.other.plus(oldest)
+            self.other.merge(oldest)
 
 
 class _Sums:
-    """What some time came to. A ledger would price each part anew, and tell cold from warm."""
+    """What some time came to."""
 
-    __slots__ = ("models", "revisions", "rules", "whole")
+    __slots__ = ("models", "policies", "rules", "whole")
 
     def __init__(self, most: int) -> None:
-        self.whole = NOTHING
-        self.models, self.rules, self.revisions = _Table(most), _Table(most), _Table(most)
+        self.whole = Totals()
+        self.models: _Table[str] = _Table(most)
+        self.rules: _Table[str] = _Table(most)
+        self.policies: _Table[InForce] = _Table(most)
 
-    def add(self, account: Account, whole: Figures, shares: Sequence[Figures]) -> None:
-        self.whole = self.whole.plus(whole)
+    def add(self, account: Account, whole: Totals, shares: Sequence[Totals]) -> None:
+        self.whole.merge(whole)
         self.models.add(_cut(account.model), whole)
-        self.revisions.add(_cut(account.revision), whole)
-        for share, figures in zip(account.shares, shares, strict=True):
-            self.rules.add(_cut(str(share.owner)), figures)
+        self.policies.add(InForce(_cut(account.policy), _cut(account.revision)), whole)
+        for share, totals in zip(account.shares, shares, strict=True):
+            self.rules.add(_cut(str(share.owner)), totals)
 
 
-class Live:
-    """Adds up accounts, and says what they come to so far and in the last hour. Safe between threads.
+class LiveSums:
+    """Adds up accounts, and says what they come to so far and in the last hour.
 
     Memory is bounded, whatever requests are called: of a thousand names, and a hundred for each minute, the
     oldest are added up as `(other)`, and long ones are cut.
-
-    ```python
-    live = Live()
-    litellm.callbacks.append(PolicyCacheHandler(engine, ledger=live))
-    live.snapshot().hour.saved
-    ```
     """
 
-    def __init__(self, ledger: Ledger | None = None, *, clock: Callable[[], float] = time.time) -> None:
-        """Begin with nothing.
-
-        Args:
-            ledger: Told of each account, too.
-            clock: The time in seconds since the epoch.
-        """
-        self._then = ledger
+    def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
+        """Begin with nothing; `clock` is the time in seconds since the epoch."""
         self._clock = clock
-        self._lock = threading.Lock()
         self._whole = _Sums(_MOST)
         self._minutes: dict[int, _Sums] = {}
         self._since: float | None = None
@@ -250,46 +222,40 @@ class Live:
             account: What it did.
             at: When it was, in seconds since the epoch; by default now, and 0 where that is not known.
         """
-        if self._then is not None:
-            self._then.add(account)
         now = self._clock()
         at = now if at is None else min(at, now)  # another machine's clock may be ahead
-        usage = account.usage
-        whole = _figures(usage.read, usage.written, usage.uncached, account.saved)
-        shares = [
-            _figures(share.read, share.write_5m + share.write_1h, 0, share.saved) for share in account.shares
-        ]
-        with self._lock:
-            self._whole.add(account, whole, shares)
-            if at <= 0:
-                return
-            self._since = at if self._since is None else min(at, self._since)
-            self._latest = at if self._latest is None else max(at, self._latest)
-            if (minute := int(at // 60)) > int(now // 60) - MINUTES:
-                self._forget(now)
-                self._minutes.setdefault(minute, _Sums(_MOST_A_MINUTE)).add(account, whole, shares)
+        whole = _one(account, account.usage.outcome)
+        shares = [_one(account, share.outcome) for share in account.shares]
+        self._whole.add(account, whole, shares)
+        if at <= 0:
+            return
+        self._since = at if self._since is None else min(at, self._since)
+        self._latest = at if self._latest is None else max(at, self._latest)
+        if (minute := int(at // 60)) > int(now // 60) - MINUTES:
+            self._forget(now)
+            self._minutes.setdefault(minute, _Sums(_MOST_A_MINUTE)).add(account, whole, shares)
 
     def snapshot(self) -> Snapshot:
         """What is known now."""
         now = self._clock()
-        with self._lock:
-            self._forget(now)
-            minutes = [(number, self._minutes.get(number)) for number in last_minutes(now)]
-            kept = [sums for _, sums in minutes if sums is not None]
-            return Snapshot(
-                at=now,
-                since=self._since,
-                latest=self._latest,
-                origin="accounts",
-                hour=total(sums.whole for sums in kept),
-                whole=self._whole.whole,
-                rows=_rows(self._whole.models, [sums.models for sums in kept]),
-                rules=_rows(self._whole.rules, [sums.rules for sums in kept]),
-                revisions=_newest(self._whole.revisions, [sums.revisions for sums in kept]),
-                minutes=tuple(
-                    Minute(number * 60.0, NOTHING if sums is None else sums.whole) for number, sums in minutes
-                ),
-            )
+        self._forget(now)
+        minutes = [(number, self._minutes.get(number)) for number in last_minutes(now)]
+        kept = [sums for _, sums in minutes if sums is not None]
+        return Snapshot(
+            at=now,
+            since=self._since,
+            latest=self._latest,
+            origin="accounts",
+            hour=summed(sums.whole for sums in kept),
+            whole=summed([self._whole.whole]),
+            rows=_rows(self._whole.models, [sums.models for sums in kept]),
+            rules=_rows(self._whole.rules, [sums.rules for sums in kept]),
+            policies=_newest(self._whole.policies, [sums.policies for sums in kept]),
+            minutes=tuple(
+                Minute(number * 60.0, summed([] if sums is None else [sums.whole]))
+                for number, sums in minutes
+            ),
+        )
 
     def _forget(self, now: float) -> None:
         first = last_minutes(now)[0]
@@ -308,35 +274,28 @@ def ordered(rows: Iterable[Row]) -> tuple[Row, ...]:
     return tuple(sorted(rows, key=lambda row: (-row.hour.prompt, -row.whole.prompt, row.name)))
 
 
-def total(parts: Iterable[Figures]) -> Figures:
-    """All together."""
-    sums = NOTHING
-    for part in parts:
-        sums = sums.plus(part)
-    return sums
+def _one(account: Account, outcome: CacheOutcome) -> Totals:
+    """A request, or a share of one."""
+    totals = Totals()
+    totals.add(outcome, account.rates)
+    return totals
 
 
-def _figures(read: int, written: int, uncached: int, saved: Decimal | None) -> Figures:
-    return Figures(1, int(read > 0), read, written, uncached, saved or _NONE, int(saved is None))
-
-
-def _rows(whole: _Table, minutes: Sequence[_Table]) -> tuple[Row, ...]:
-    hour: dict[str, Figures] = {}
-    other = total(minute.other for minute in minutes)
+def _rows(whole: _Table[str], minutes: Sequence[_Table[str]]) -> tuple[Row, ...]:
+    hour: dict[str, Totals] = {}
+    other = summed(minute.other for minute in minutes)
     for minute in minutes:
-        for name, figures in minute.names.items():
+        for name, totals in minute.names.items():
             # A minute may still know a name that has become one of the others since.
-            if name in whole.names:
-                hour[name] = hour.get(name, NOTHING).plus(figures)
-            else:
-                other = other.plus(figures)
-    rows = [Row(name, hour.get(name, NOTHING), figures) for name, figures in whole.names.items()]
+            known = hour.setdefault(name, Totals()) if name in whole.names else other
+            known.merge(totals)
+    rows = [Row(name, hour.get(name, Totals()), summed([totals])) for name, totals in whole.names.items()]
     if other.requests or whole.other.requests:
-        rows.append(Row(OTHER, other, whole.other))
+        rows.append(Row(OTHER, other, summed([whole.other])))
     return ordered(rows)
 
 
-def _newest(whole: _Table, minutes: Sequence[_Table]) -> tuple[str, ...]:
+def _newest(whole: _Table[InForce], minutes: Sequence[_Table[InForce]]) -> tuple[InForce, ...]:
     """The names of the last hour, or else the last one, the newest first."""
     known = [*reversed(whole.names)]
     recent = {name for minute in minutes for name in minute.names}

@@ -68,6 +68,7 @@ class RecordedLines:
             model=model,
             route=_text(policy.get("route", _UNRECORDED)),
             revision=_text(policy.get("revision")) or _UNRECORDED,
+            policy=_text(policy.get("name")) or "",
             rules=(),
             usage=usage,
             rates=rates,

@@ -10,6 +10,7 @@ from policy_cache.cache.cost import cost, saving
 from policy_cache.cache.explicit import CacheOutcome
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Self
 
     from policy_cache.providers.prices import Prices
@@ -82,6 +83,11 @@ class Totals:
         return CacheOutcome(self.read, self.write_5m, self.write_1h, self.uncached)
 
     @property
+    def prompt(self) -> int:
+        """Tokens of the prompts."""
+        return self.tokens.total
+
+    @property
     def written(self) -> int:
         """Tokens written to the cache."""
         return self.write_5m + self.write_1h
@@ -94,7 +100,12 @@ class Totals:
     @property
     def saved(self) -> Decimal | None:
         """USD against no caching; None once a price is unknown."""
-        return None if self.unpriced else self.without_cache - self.paid
+        return None if self.unpriced else self.known_saved
+
+    @property
+    def known_saved(self) -> Decimal:
+        """USD against no caching, of those whose price is known."""
+        return self.without_cache - self.paid
 
     def as_dict(self) -> dict[str, object]:
         """The figures in JSON's types, as a ledger and `policy-cache stats` give them."""
@@ -112,6 +123,14 @@ class Totals:
         }
 
 
+def summed(parts: Iterable[Totals]) -> Totals:
+    """All together; no part is changed, now or later."""
+    total = Totals()
+    for part in parts:
+        total.merge(part)
+    return total
+
+
 @dataclass(slots=True)
 class Entry:
     """The totals of one name, or of one way of marking.
@@ -127,10 +146,7 @@ class Entry:
     @property
     def total(self) -> Totals:
         """Over all requests."""
-        total = Totals()
-        total.merge(self.cold)
-        total.merge(self.warm)
-        return total
+        return summed((self.cold, self.warm))
 
     def at(self, start: Start) -> Totals:
         """Those of the requests that found their session so."""

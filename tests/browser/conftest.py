@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 import pytest
 from axe_core_python.base import AXE_SCRIPT
@@ -76,18 +76,28 @@ class Browser:
         return [entry["message"] for entry in self.driver.get_log("browser")]
 
 
+@contextmanager
+def chromium(profile):
+    """A browser with this profile; None where there is no Chromium."""
+    program, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if program is None or driver is None:
+        yield None
+        return
+    options = webdriver.ChromeOptions()
+    options.binary_location = program
+    for flag in (*FLAGS, f"--user-data-dir={profile}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    started = webdriver.Chrome(options=options, service=Service(driver))
+    yield Browser(started)
+    with suppress(OSError):
+        started.quit()
+
+
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory):
     """A browser with a profile of its own."""
-    chromium, chromedriver = shutil.which("chromium"), shutil.which("chromedriver")
-    if chromium is None or chromedriver is None:
-        pytest.skip("no Chromium here; on Debian: apt-get install chromium chromium-driver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(chromedriver))
-    yield Browser(driver)
-    with suppress(OSError):
-        driver.quit()
+    with chromium(tmp_path_factory.mktemp("profile")) as found:
+        if found is None:
+            pytest.skip("no Chromium here; on Debian: apt-get install chromium chromium-driver")
+        yield found

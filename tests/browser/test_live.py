@@ -7,14 +7,23 @@ from selenium.webdriver.support.ui import WebDriverWait
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
+from policy_cache import Engine
 from policy_cache.emulator.server import serve
-from policy_cache.integrations.asgi import live_page
-from policy_cache.usage.live import Live
+from policy_cache.integrations.asgi import Live, live_page
 from tests.clock import Clock
 from tests.usage.test_live import NOON, account
 
 SCREENS = [(scheme, width) for scheme in ("light", "dark") for width in (390, 1280)]
+PLAN = Engine.default().plan({"model": "gpt-5", "messages": [{"role": "user", "content": "q"}]})
 HOSTILE = '<img src=x onerror="window.ran = 1"><script>window.ran = 1</script>&lt;b&gt;'
+
+
+def turn(live, number, system):
+    """A turn of a session whose client marks the system prompt."""
+    said = [{"role": ("user", "assistant")[turn % 2], "content": str(turn)} for turn in range(number)]
+    marked = {"role": "system", "content": system, "cache_control": {"type": "ephemeral"}}
+    plan = Engine.default().plan({"model": "anthropic/claude-sonnet-4-5", "messages": [marked, *said]})
+    live.answered(plan, account("claude", written=5_000), session="one")
 
 
 @pytest.fixture
@@ -23,10 +32,10 @@ def page():
     live = Live(clock=clock)
     for minute in range(59):
         clock.now = NOON + 60 * minute
-        live.add(account("claude", "prefix", read=10_000 + 1_000 * minute, uncached=5_000))
+        live.answered(PLAN, account("claude", "prefix", read=10_000 + 1_000 * minute, uncached=5_000))
         # Writing costs more than it saves.
-        live.add(account(HOSTILE, f"{HOSTILE}{'x' * 150}", written=40_000 * (minute % 7)))
-    live.add(account("acme/large", read=3, rates=None))
+        live.answered(PLAN, account(HOSTILE, f"{HOSTILE}{'x' * 150}", written=40_000 * (minute % 7)))
+    live.answered(PLAN, account("acme/large", read=3, rates=None))
     with serve(Starlette(routes=[Mount("/caches", live_page(live))])) as url:
         yield live, f"{url}/caches/"
 
@@ -68,8 +77,8 @@ def test_it_brings_itself_up_to_date(browser, page):
     [before] = [row for row in rows(browser, "models") if row[0] == "claude"]
     assert before[1] == "59"
     for _ in range(3):
-        live.add(account("claude", read=1_000_000))
-    live.add(account("new", read=1))
+        live.answered(PLAN, account("claude", read=1_000_000))
+    live.answered(PLAN, account("new", read=1))
     until(
         browser,
         "return [...document.querySelectorAll('#models th')].some((one) => one.textContent === 'new')",
@@ -81,6 +90,35 @@ def test_it_brings_itself_up_to_date(browser, page):
     )
 
 
+def test_misses_are_shown_as_they_happen_the_newest_first(browser, page):
+    live, url = page
+    opened(browser, url)
+    assert not browser.run("return document.getElementById('causes').checkVisibility()")
+    turn(live, 1, "word " * 5_000)
+    turn(live, 3, "word " * 5_000 + "09:41")
+    until(browser, "return document.querySelectorAll('#causes tr').length === 1")
+    [[title, _, *figures]] = rows(browser, "causes")
+    assert (title, figures[:2]) == ("the system prompt changed", ["1", "1"])
+    live._clock.now += 600
+    turn(live, 5, "word " * 5_000 + "09:41")
+    until(browser, "return document.querySelectorAll('#causes tr').length === 2")
+    assert [row[0] for row in rows(browser, "causes")] == [
+        "the entry had expired",
+        "the system prompt changed",
+    ]
+    assert browser.run("return document.getElementById('missed').textContent") == (
+        "2 of 3 requests did not read all that they could."
+    )
+    assert browser.run("return document.getElementById('left-out').textContent").startswith("59 requests ")
+
+
+def test_all_money_has_as_many_digits(browser, page):
+    _, url = page
+    opened(browser, url)
+    shown = browser.run("return document.body.innerText.match(/\\$[\\d,.]*\\d/g)")
+    assert {len(amount.partition(".")[2]) for amount in shown} == {2}
+
+
 def test_the_charts_show_the_minutes(browser, page):
     live, url = page
     opened(browser, url)
@@ -89,14 +127,14 @@ def test_the_charts_show_the_minutes(browser, page):
         """return ['saved', 'share'].map((id) => [...document.querySelectorAll(`#${id} rect`)]
         .map((bar) => [bar.getAttribute('class'), Number(bar.getAttribute('height'))]))"""
     )
-    saved = [float(minute.figures.saved) for minute in found.minutes]
+    saved = [float(minute.totals.known_saved) for minute in found.minutes]
     whole = max(0, *saved) - min(0, *saved)
     assert [kind for kind, _ in heights[0]] == ["loss" if value < 0 else "gain" for value in saved]
     assert {"loss", "gain"} == {kind for kind, _ in heights[0]}
     assert [height for _, height in heights[0]] == pytest.approx(
         [100 * abs(value) / whole for value in saved]
     )
-    shares = [minute.figures.read / (minute.figures.prompt or 1) for minute in found.minutes]
+    shares = [minute.totals.read / (minute.totals.prompt or 1) for minute in found.minutes]
     assert [height for _, height in heights[1]] == pytest.approx([100 * value for value in shares])
 
 
@@ -122,7 +160,7 @@ def test_unknown_money_is_not_zero(browser, page):
 
 def test_it_says_when_nobody_answers_any_more(browser):
     live = Live()
-    live.add(account("claude", read=1))
+    live.answered(PLAN, account("claude", read=1))
     with serve(live_page(live)) as url:
         opened(browser, f"{url}/")
     until(browser, "return document.getElementById('state').textContent.startsWith('No new figures: ')")

@@ -82,8 +82,10 @@ def terminal():
 def test_without_a_terminal_it_prints_what_is_known_and_ends(run, folder, once):
     ran = run("live", attributed(folder / "trace.jsonl"), *once)
     assert (ran.code, ran.err) == (0, "")
-    assert ran.out.splitlines()[1].endswith(": 4 requests, 78% read, saved $1.00")
-    assert "policy in force: r2, r1\n" in ran.out
+    assert ran.out.splitlines()[1].endswith(
+        ": 4 requests, 78% of the prompts read from the cache, saved $1.00"
+    )
+    assert "policy in force: revision r2, revision r1\n" in ran.out
     assert "\x1b" not in ran.out
 
 
@@ -116,7 +118,7 @@ def test_on_a_terminal_it_is_drawn_in_place_until_it_is_interrupted(folder, term
     assert shown.end() == 0
     assert "Traceback" not in shown.shown
     # The other screen is left, and what was drawn last is printed.
-    assert "in all" in shown.shown.rpartition("\x1b[?1049l")[2]
+    assert "since the start" in shown.shown.rpartition("\x1b[?1049l")[2]
 
 
 def test_a_terminal_that_cannot_redraw_gets_one_look(folder, terminal):

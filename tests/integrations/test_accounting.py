@@ -159,6 +159,7 @@ def test_a_recorded_line_says_what_the_policy_did(address, logged, tmp_path):
     first, second = map(json.loads, (tmp_path / "trace.jsonl").read_text().splitlines())
     written = CacheUsage.from_response(first["usage"])
     assert first["policy"] == {
+        "name": "default",
         "revision": Engine.default().policy.revision,
         "route": "anthropic",
         "rules": ["agent-prefix", "first-turn"],
@@ -166,7 +167,12 @@ def test_a_recorded_line_says_what_the_policy_did(address, logged, tmp_path):
             {"source": "policy", "rule": "agent-prefix", "write_1h": written.write_1h},
             {"source": "policy", "rule": "first-turn", "write_5m": written.write_5m},
         ],
+        "placed": first["policy"]["placed"],
     }
+    assert [(one["ttl"], one["by"]) for one in first["policy"]["placed"]] == [
+        ("1h", "agent-prefix"),
+        ("5m", "first-turn"),
+    ]
     assert sum(share.get("read", 0) for share in second["policy"]["shares"]) == written.written
     assert first["session"] == second["session"] != ""
 

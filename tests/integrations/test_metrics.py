@@ -132,7 +132,10 @@ def test_opentelemetry():
     [seconds] = metrics.pop("policy_cache_rewrite_seconds")
     assert seconds.count == 5
     [policy] = metrics.pop("policy_cache_policy_info")
-    assert (policy.attributes, policy.value) == ({"revision": Engine.default().policy.revision}, 1)
+    assert (policy.attributes, policy.value) == (
+        {"policy": "default", "revision": Engine.default().policy.revision},
+        1,
+    )
     found = {
         (name, labels(point.attributes)): point.value for name, points in metrics.items() for point in points
     }
@@ -230,7 +233,9 @@ def test_only_the_revision_in_force_is_shown():
         engine = Engine.from_text(policy)
         answer(PolicyCacheHandler(engine, metrics=metrics), request())
         [family] = [one for one in registry.collect() if one.name == "policy_cache_policy_info"]
-        assert [sample.labels for sample in family.samples] == [{"revision": engine.policy.revision}]
+        assert [sample.labels for sample in family.samples] == [
+            {"policy": "p", "revision": engine.policy.revision}
+        ]
 
 
 def test_a_second_registration_is_refused_by_prometheus_itself():

@@ -16,7 +16,8 @@ from policy_cache.integrations.metrics import Metrics, Prometheus
 from policy_cache.integrations.scraped import Scraped, ScrapeError
 from policy_cache.report.live.text import WITHOUT, page
 from policy_cache.text.styled import plain
-from policy_cache.usage.live import NOTHING
+from policy_cache.usage.live import InForce
+from policy_cache.usage.totals import Totals
 from tests.clock import Clock
 from tests.integrations.test_metrics import drive
 
@@ -58,12 +59,13 @@ def test_a_first_look_sums_up_what_was_counted(router):
     drive(router.sink)
     found = Scraped(url, clock=Clock(NOON)).snapshot()
     # What `tests/integrations/test_metrics.py` expects of the same answers.
-    assert found.whole._replace(saved=round(found.whole.saved, 9)) == (
-        *(4, 2, 10_000, 1_000_240, 14),
-        Decimal("-0.72327"),
-        0,
+    whole = found.whole
+    assert (whole.requests, whole.hits, whole.read, whole.written, whole.uncached) == (
+        *(4, 2, 10_000),
+        *(1_000_240, 14),
     )
-    assert found.hour == NOTHING
+    assert (round(whole.known_saved, 9), whole.unpriced) == (Decimal("-0.72327"), 0)
+    assert found.hour == Totals()
     [route] = found.rows
     assert (route.name, route.whole) == ("anthropic", found.whole)
     assert {row.name: (row.whole.read, row.whole.written) for row in found.rules} == {
@@ -71,7 +73,8 @@ def test_a_first_look_sums_up_what_was_counted(router):
         "first-turn": (0, 873),
     }
     assert found.faults == (("RuntimeError", 1), ("usage negative", 1))
-    assert (found.without_usage, found.broken, found.misses, len(found.revisions)) == (0, None, None, 1)
+    assert (found.without_usage, found.broken, found.misses) == (0, None, None)
+    assert [policy.name for policy in found.policies] == ["default"]
 
 
 def test_the_hour_is_what_was_counted_since(router):
@@ -87,11 +90,11 @@ def test_the_hour_is_what_was_counted_since(router):
     found = live.snapshot()
     assert (found.hour.requests, found.hour.read) == (2 * once.requests, 2 * once.read)
     assert (found.whole.requests, found.whole.read) == (3 * once.requests, 3 * once.read)
-    assert [minute.figures.requests for minute in found.minutes if minute.figures.requests] == [4, 4]
+    assert [minute.totals.requests for minute in found.minutes if minute.totals.requests] == [4, 4]
     clock.now = NOON + 60 * 61
     assert live.snapshot().hour.requests == 4
     clock.now = NOON + 60 * 200
-    assert live.snapshot().hour == NOTHING
+    assert live.snapshot().hour == Totals()
 
 
 def test_counters_of_a_new_process_begin_anew(router):
@@ -109,16 +112,16 @@ def test_names_come_back_as_they_were(router):
     router, url = router
     name = 'a"b\\c\nd{e="f",}\\n é'
     router.sink.add("policy_cache_rule_tokens", 7, {"rule": name, "kind": "read"})
-    router.sink.in_force(name)
+    router.sink.in_force(name, name)
     found = Scraped(url).snapshot()
     assert [(row.name, row.whole.read) for row in found.rules] == [(name, 7)]
-    assert found.revisions == (name,)
+    assert found.policies == (InForce(name, name),)
 
 
 def test_a_router_that_has_answered_nothing_yet(router):
     router, url = router
     found = Scraped(url).snapshot()
-    assert (found.whole, found.rows, found.faults) == (NOTHING, (), ())
+    assert (found.whole, found.rows, found.faults) == (Totals(), (), ())
 
 
 def test_requests_without_usage(router):
@@ -133,8 +136,8 @@ def test_what_is_shown_of_them(router):
     router, url = router
     drive(router.sink)
     shown = plain(page(Scraped(url).snapshot(), url))
-    assert re.search(r"\nroute, last hour +requests ", shown)
-    assert re.search(r"\nrule, last hour +read +written\n", shown)
+    assert re.search(r"\nroute, since the start +requests ", shown)
+    assert re.search(r"\nrule, since the start +tokens read +tokens written\n", shown)
     assert shown.endswith(f"\nfaults: RuntimeError 1, usage negative 1\n{WITHOUT}\n")
     assert "miss" not in shown.replace(WITHOUT, "")
 

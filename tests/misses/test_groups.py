@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policy_cache import Engine
+from policy_cache import CacheUsage, Engine
 from policy_cache.forecast.replay import Replay
 from policy_cache.misses.causes import Request
 from policy_cache.misses.difference import Cause
@@ -20,6 +20,7 @@ from policy_cache.report.misses import full, group
 from policy_cache.text.styled import plain
 from policy_cache.trace.reader import TraceSummary
 from policy_cache.trace.record import TraceRecord
+from policy_cache.usage.account import account_of
 from tests.misses.test_misses import ENGINE, SECRET, look, mark, request, text, tool
 
 POLICY = """\
@@ -97,6 +98,19 @@ def test_a_pause_of_more_than_an_hour_is_not_mended():
     [found] = missed(policy(), records(4000)).groups
     assert mend(found) == CHANGES["expired"]
     assert found.hour is None
+
+
+@pytest.mark.parametrize("gaps", [(400,), (400, 10, 900, 10), (10, 4000)])
+def test_requests_as_they_came_are_judged_by_what_was_recorded_of_their_policy(gaps):
+    engine, trace = policy(), records(*gaps)
+    used = CacheUsage(uncached=1)
+    recorded = [
+        one._replace(placed=account_of(engine.plan(one.request), used, "cold").placed) for one in trace
+    ]
+    assert missed(engine, trace).groups == missed(None, recorded).groups != missed(None, trace).groups
+    # A policy that is asked about takes the place of the one that was recorded.
+    hour = policy("1h", "1h")
+    assert missed(hour, recorded).groups == missed(hour, trace).groups
 
 
 def test_only_what_asks_for_five_minutes_is_named():

@@ -52,7 +52,13 @@ def records():
                 {
                     "usage": None if turn == number == 3 else usage,
                     "session": session,
-                    "policy": {"revision": f"r{turn}", "route": "anthropic", "rules": [], "shares": shares},
+                    "policy": {
+                        "name": "team",
+                        "revision": f"r{turn}",
+                        "route": "anthropic",
+                        "rules": [],
+                        "shares": shares,
+                    },
                     "ts": NOON + 900 * turn + number,
                 },
             )
@@ -91,8 +97,7 @@ def of_stats(lines):
 
 def of_live(snapshot):
     def row(figures):
-        saved = None if figures.unpriced else figures.saved
-        return figures.requests, figures.read, figures.written, figures.uncached, saved
+        return figures.requests, figures.read, figures.written, figures.uncached, figures.saved
 
     tables = {"model": snapshot.rows, "rule": snapshot.rules}
     whole = {dimension: {one.name: row(one.whole) for one in rows} for dimension, rows in tables.items()}
@@ -114,7 +119,7 @@ def test_its_figures_are_those_of_stats_while_the_file_grows(path):
     # All of it lies within the hour.
     assert found.hour == found.whole
     assert all(row.hour == row.whole for row in (*found.rows, *found.rules))
-    assert found.revisions == ("r3", "r2", "r1", "r0")
+    assert [one.title for one in found.policies] == ["team (r3)", "team (r2)", "team (r1)", "team (r0)"]
     live.close()
 
 
@@ -197,8 +202,8 @@ def test_after_many_names_it_forgets_sessions_and_keeps_the_sums(path, monkeypat
     monkeypatch.setattr(causes, bound, most)
     live = followed(path)
     live.read()
-    assert len(live._causes._sessions) <= 3
-    assert len(live._causes._models) <= 3
+    assert len(live._live._causes._sessions) <= 3
+    assert len(live._live._causes._models) <= 3
     found, all_of_it = live.snapshot().misses, whole.snapshot().misses
     assert (found.looked, found.left_out) == (all_of_it.looked, all_of_it.left_out)
     assert found.missed < all_of_it.missed
@@ -260,15 +265,45 @@ def test_the_page(path, monkeypatch):
     shown = plain(page(live.snapshot(), "trace.jsonl"))
     head = shown.splitlines()[:4]
     assert head[0] == "trace.jsonl, 23:58:00"
-    assert re.fullmatch(r"last hour: 4 requests, \d+% read, saved .* and 1 unknown", head[1])
+    said = r"\d+% of the prompts read from the cache, saved \$0\.\d{4} \("
+    assert re.fullmatch(rf"last hour: 4 requests, {said}1 request of unknown price\)", head[1])
     assert re.fullmatch(
-        r"in all since 2023-11-14 22:14: 19 requests, \d+% read, saved .* and 4 unknown", head[2]
+        rf"since the start, 2023-11-14 22:14: 19 requests, {said}4 requests of unknown price\)", head[2]
     )
-    assert head[3] == "policy in force: r3"
-    assert "\nmodel, last hour             requests  an hour  read share" in shown
+    assert head[3] == "policy in force: team (r3)"
+    assert "\nmodel, last hour             requests  requests/hour  read " in shown
     assert "\nrule, last hour" in shown
-    assert re.search(r"\nthe system prompt changed +\d+ +\d+ ", shown)
+    assert re.search(r"\nthe system prompt changed +2023-11-14 22:59 +\d+ +\d+ ", shown)
     assert shown.endswith("\n1 line is no record\n1 request came without usage\n")
+    live.close()
+
+
+def test_an_hour_without_requests_has_no_lines(path):
+    list(written(path))
+    live = followed(path, NOON + 9_000)
+    live.read()
+    shown = plain(page(live.snapshot(), "trace.jsonl")).splitlines()
+    assert shown[1] == "last hour: no requests"
+    assert shown[5] == ""
+    assert shown[6].startswith("model, since the start ")
+    assert [line.split()[:2] for line in shown[7:10]] == [
+        ["anthropic/claude-haiku-4-5", "8"],
+        ["anthropic/claude-sonnet-4-5", "7"],
+        ["acme/large", "4"],
+    ]
+    live.close()
+
+
+def test_all_money_of_a_page_has_as_many_digits(path):
+    list(written(path))
+    live = followed(path)
+    live.read()
+    found = live.snapshot()
+    few = plain(page(found, ""))
+    found.rows[0].whole.without_cache += 1
+    many = plain(page(found, ""))
+    for shown, digits in ((few, 4), (many, 2)):
+        assert {len(cents) for cents in re.findall(r"\$[\d,]+\.(\d+)", shown)} == {digits}
     live.close()
 
 

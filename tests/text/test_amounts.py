@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from policy_cache.text.amounts import counted, counted_tokens, share, share_saved, usd
+from policy_cache.text.amounts import counted, counted_tokens, digits_of, share, share_saved, usd
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,19 @@ from policy_cache.text.amounts import counted, counted_tokens, share, share_save
 def test_money(amount, exact, cents):
     amount = None if amount is None else Decimal(amount)
     assert (usd(amount), usd(amount, cents=True)) == (exact, cents)
+
+
+@pytest.mark.parametrize(
+    ("amounts", "shown"),
+    [
+        (["0.0312", "4"], ["$0.03", "$4.00"]),
+        (["0.0312", "-0.4", "0"], ["$0.0312", "-$0.4000", "$0.0000"]),
+        (["-0.0015", "-1"], ["$0.00", "-$1.00"]),
+    ],
+)
+def test_money_side_by_side(amounts, shown):
+    amounts = [Decimal(amount) for amount in amounts]
+    assert [usd(amount, digits=digits_of(amounts)) for amount in amounts] == shown
 
 
 def test_numbers_of_things():

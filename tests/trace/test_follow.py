@@ -102,6 +102,28 @@ def test_a_file_that_was_truncated_is_read_from_its_start(path, follower):
     assert not follower.unfinished
 
 
+@pytest.mark.parametrize("refill", [b"4\n5\n6\n7\n", b"1\n2\n4\n5\n", b"4\n2\n3\n"])
+def test_a_file_that_was_truncated_and_grew_beyond_its_old_size_is_read_from_its_start(
+    path, follower, refill
+):
+    append(path, b"1\n2\n3\n")
+    assert lines(follower) == [b"1", b"2", b"3"]
+    path.write_bytes(refill)
+    assert lines(follower) == refill.splitlines()
+    append(path, b"8\n")
+    assert lines(follower) == [b"8"]
+
+
+def test_of_what_was_read_only_the_end_is_compared(path, follower, monkeypatch):
+    monkeypatch.setattr(follow, "_MOST_KNOWN", 4)
+    append(path, b"1\n2\n3\n")
+    assert lines(follower) == [b"1", b"2", b"3"]
+    path.write_bytes(b"4\n2\n3\n5\n")
+    assert lines(follower) == [b"5"]
+    path.write_bytes(b"4\n2\n4\n5\n6\n")
+    assert lines(follower) == [b"4", b"2", b"4", b"5", b"6"]
+
+
 def test_a_file_that_is_gone_is_waited_for(path, follower):
     append(path, b"1\n")
     path.unlink()

@@ -264,3 +264,22 @@ def test_parts_share_no_cache_and_leave_nothing_out(keys, parts):
     assert sorted(r.at for part in divided for r in part) == [r.at for r in whole]
     owners = [{(r.scope, r.request["model"]) for r in part} for part in divided]
     assert sum(map(len, owners)) == len(set.union(*owners)) if owners else True
+
+
+@pytest.mark.parametrize(
+    ("policy", "placed"),
+    [
+        ({"placed": [{"at": ["tools", 0], "ttl": "1h", "by": "r"}]}, ((("tools", 0), "1h", "r"),)),
+        ({"placed": []}, ()),
+        ({}, None),
+        (None, None),
+        ("team", None),
+        ({"placed": {"at": 1}}, None),
+        ({"placed": [{"at": "tools", "ttl": "1h", "by": "r"}]}, None),
+        ({"placed": [{"at": [[]], "ttl": "1h", "by": "r"}]}, None),
+    ],
+)
+def test_the_breakpoints_that_were_recorded(policy, placed):
+    line = {"ts": 1, "request": {"model": "m", "messages": []}, "policy": policy}
+    [record] = Trace([("t:1", json.dumps(line).encode())])
+    assert record.placed == placed

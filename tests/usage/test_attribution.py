@@ -234,11 +234,16 @@ def test_an_account_as_a_line():
     ends = Reader().plain(Prompt(plan.request, plan.route.shape), plan.route.blocks).prefix.ends
     assert ends[0] * 20_000 // (ends[-1] + 3) == 5_010
     assert found.line() == {
-        "revision": plan.policy[1],
+        "name": "p",
+        "revision": plan.policy.revision,
         "route": "anthropic",
         "rules": ["tools", "prompt"],
         "shares": [
             {"source": "policy", "rule": "tools", "read": 5_000, "write_5m": 10},
             {"source": "policy", "rule": "prompt", "write_5m": 9_990},
+        ],
+        "placed": [
+            {"at": ["tools", 0], "ttl": "5m", "by": "tools"},
+            {"at": ["messages", 0, "content"], "ttl": "5m", "by": "prompt"},
         ],
     }

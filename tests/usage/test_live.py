@@ -11,8 +11,9 @@ from policy_cache import CacheUsage
 from policy_cache.providers.prices import claude_prices
 from policy_cache.usage.account import Account, priced
 from policy_cache.usage.attribution import Owner, Share
-from policy_cache.usage.ledger import OTHER, Ledger
-from policy_cache.usage.live import Figures, Live
+from policy_cache.usage.ledger import OTHER
+from policy_cache.usage.live import InForce, LiveSums
+from policy_cache.usage.totals import Totals
 from tests.clock import Clock
 
 # The start of a minute.
@@ -23,12 +24,12 @@ RATES = claude_prices(Decimal(3), Decimal(15))
 def account(model="m", rule="prefix", revision="r1", *, read=0, written=0, uncached=0, rates=RATES):
     usage = CacheUsage(read=read, write_5m=written, uncached=uncached)
     shares = priced((Share(Owner("policy", rule), read, written),), rates)
-    return Account(model, "anthropic", revision, (rule,), usage, rates, shares, "cold")
+    return Account(model, "anthropic", revision, (rule,), usage, rates, shares, "cold", policy="team")
 
 
 def live_at(now=NOON):
     clock = Clock(now)
-    return Live(clock=clock), clock
+    return LiveSums(clock=clock), clock
 
 
 def test_the_hour_is_the_sum_of_its_minutes():
@@ -38,15 +39,15 @@ def test_the_hour_is_the_sum_of_its_minutes():
         live.add(account(read=1_000 + number, uncached=10))
     found = live.snapshot()
     assert len(found.minutes) == 60
-    assert [minute.figures.read for minute in found.minutes] == [1_000 + number for number in range(30, 90)]
+    assert [minute.totals.read for minute in found.minutes] == [1_000 + number for number in range(30, 90)]
     assert found.minutes[-1].at == clock.now
-    assert found.hour.read == sum(minute.figures.read for minute in found.minutes)
-    assert found.hour.saved == sum(minute.figures.saved for minute in found.minutes)
+    assert found.hour.read == sum(minute.totals.read for minute in found.minutes)
+    assert found.hour.known_saved == sum(minute.totals.known_saved for minute in found.minutes)
     assert (found.hour.requests, found.whole.requests, found.whole.hits) == (60, 90, 90)
     [row] = found.rows
     assert (row.name, row.hour, row.whole) == ("m", found.hour, found.whole)
     # Reading a token costs a tenth of $3 a million.
-    assert found.whole.saved == Decimal("0.0000027") * found.whole.read
+    assert found.whole.known_saved == Decimal("0.0000027") * found.whole.read
 
 
 def test_what_was_an_hour_ago_is_gone_from_it_though_nothing_happens():
@@ -56,7 +57,7 @@ def test_what_was_an_hour_ago_is_gone_from_it_though_nothing_happens():
     assert live.snapshot().hour.read == 5
     clock.now += 1
     found = live.snapshot()
-    assert (found.hour, found.whole.read, found.since, found.latest) == (Figures(), 5, NOON, NOON)
+    assert (found.hour, found.whole.read, found.since, found.latest) == (Totals(), 5, NOON, NOON)
 
 
 def test_a_request_counts_when_it_was():
@@ -101,19 +102,41 @@ def test_rows_by_model_and_by_rule_the_busiest_of_the_hour_first():
         ("prefix", 9, 0),
         ("old", 0, 0),
     ]
-    assert sum(row.whole.saved for row in found.rules) == found.whole.saved
+    assert sum(row.whole.known_saved for row in found.rules) == found.whole.known_saved
 
 
-def test_revisions_in_force_are_those_of_the_hour_or_else_the_last():
+def test_policies_in_force_are_those_of_the_hour_or_else_the_last():
     live, clock = live_at()
-    assert live.snapshot().revisions == ()
+    assert live.snapshot().policies == ()
     for revision in ("r1", "r2", "r1"):
         live.add(account(revision=revision))
-    assert live.snapshot().revisions == ("r1", "r2")
+    assert live.snapshot().policies == (InForce("team", "r1"), InForce("team", "r2"))
     clock.now += 3_600
-    assert live.snapshot().revisions == ("r1",)
+    assert live.snapshot().policies == (InForce("team", "r1"),)
     live.add(account(revision="r3"))
-    assert live.snapshot().revisions == ("r3",)
+    assert live.snapshot().policies == (InForce("team", "r3"),)
+
+
+@pytest.mark.parametrize(
+    ("policy", "title"),
+    [
+        (InForce("team", "sha256:9fd09ae330f2"), "team (9fd09ae330f2)"),
+        (InForce("", "sha256:9fd09ae330f2"), "revision 9fd09ae330f2"),
+        (InForce("", "(unrecorded)"), "(unrecorded)"),
+    ],
+)
+def test_a_policy_is_called_by_its_name_and_its_short_revision(policy, title):
+    assert policy.title == title
+
+
+def test_what_was_shown_once_does_not_change():
+    live, _ = live_at()
+    live.add(account(read=1))
+    before = live.snapshot()
+    live.add(account(read=2))
+    [row] = before.rows
+    found = (before.whole, before.hour, row.whole, row.hour, before.minutes[-1].totals, before.rules[0].whole)
+    assert [totals.read for totals in found] == [1] * 6
 
 
 def test_unknown_prices_are_counted_beside_what_is_known():
@@ -121,15 +144,8 @@ def test_unknown_prices_are_counted_beside_what_is_known():
     live.add(account(read=1_000_000))
     live.add(account("acme", read=1, rates=None))
     found = live.snapshot()
-    assert (found.whole.saved, found.whole.unpriced) == (Decimal("2.70"), 1)
+    assert (found.whole.known_saved, found.whole.unpriced) == (Decimal("2.70"), 1)
     assert {row.name: row.whole.unpriced for row in found.rows} == {"m": 0, "acme": 1}
-
-
-def test_a_ledger_is_told_of_every_account():
-    ledger = Ledger()
-    live = Live(ledger)
-    live.add(account("a", read=3))
-    assert ledger.by["model"]["a"].total.read == 3
 
 
 def test_memory_is_bounded_under_100_000_names():
@@ -151,7 +167,7 @@ def test_memory_is_bounded_under_100_000_names():
     assert size() < before * 1.02
     assert size() < 16_000_000
     found = live.snapshot()
-    assert max(len(found.rows), len(found.rules), len(found.revisions)) <= 1_001
+    assert max(len(found.rows), len(found.rules), len(found.policies)) <= 1_001
     # Nothing is lost for it.
     for rows in (found.rows, found.rules):
         assert sum(row.whole.read for row in rows) == found.whole.read == 100_000

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 @traces(required=True)
 @click.option("--policy", "policy_file", metavar="FILE", help="Policy file; the default policy if left out.")
 @click.option(
-    "--as-sent", is_flag=True, help="No policy: the requests as they are, and the reads that were reported."
+    "--as-sent",
+    is_flag=True,
+    help="No policy: the requests as they were sent, and the reads that were reported.",
 )
 @click.option("--session", metavar="ID", help="Look at this session only.")
 @click.option(

@@ -11,7 +11,7 @@ from policy_cache.cli.shared.catalog import catalog_option, read_catalog
 from policy_cache.cli.shared.output import give_up, show, show_json
 from policy_cache.errors import reason_of
 from policy_cache.report.experiment import experiment, experiment_json
-from policy_cache.text.amounts import counted, known_usd, share, usd
+from policy_cache.text.amounts import counted, digits_of, known_usd, share, usd
 from policy_cache.text.styled import Span
 from policy_cache.text.words import visible, word
 from policy_cache.usage.ledger import DIMENSIONS
@@ -104,10 +104,11 @@ def _table(result: Stats, by: Dimension) -> Iterator[Span]:
     shares = () if by in _CAUSES else ("uncached", "read share")
     head = (by, "requests", "hits", "read", "written", *shares, "saved")
     rows: list[tuple[str, ...]] = [head]
+    digits = digits_of(entry.total.known_saved for entry in result.ledger.by[by].values())
     for name, entry in sorted(result.ledger.by[by].items()):
-        rows.append(_row(word(name), entry.total, by))
+        rows.append(_row(word(name), entry.total, by, digits))
         if entry.cold.requests and entry.warm.requests:
-            rows += [_row("  cold", entry.cold, by), _row("  warm", entry.warm, by)]
+            rows += [_row("  cold", entry.cold, by, digits), _row("  warm", entry.warm, by, digits)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
     for number, row in enumerate(rows):
         cells = [f"{row[0]:{widths[0]}}"]
@@ -122,14 +123,14 @@ def _table(result: Stats, by: Dimension) -> Iterator[Span]:
         yield Span(f"{counted(result.without_usage, 'request')} came without usage\n", "dim")
 
 
-def _row(name: str, totals: Totals, by: Dimension) -> tuple[str, ...]:
+def _row(name: str, totals: Totals, by: Dimension, digits: int) -> tuple[str, ...]:
     shares = (
         ()
         if by in _CAUSES
         else (f"{totals.uncached:,}", share(totals.read, totals.tokens.total, otherwise="0%"))
     )
     figures = (totals.requests, totals.hits, totals.read, totals.written)
-    saved = known_usd(totals.without_cache - totals.paid, totals.unpriced, totals.requests, cents=True)
+    saved = known_usd(totals.known_saved, totals.unpriced, totals.requests, digits=digits)
     return (name, *(f"{figure:,}" for figure in figures), *shares, saved)
 
 

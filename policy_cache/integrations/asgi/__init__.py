@@ -1,5 +1,6 @@
 """What a router that is an ASGI application can mount."""
 
 from policy_cache.integrations.asgi.page import LivePageError, live_page
+from policy_cache.report.live.live import Live
 
-__all__ = ["LivePageError", "live_page"]
+__all__ = ["Live", "LivePageError", "live_page"]

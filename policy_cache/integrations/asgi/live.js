@@ -10,20 +10,18 @@ function say(id, text) {
   if (byId(id).textContent !== text) byId(id).textContent = text;
 }
 
-function usd(amount, unpriced) {
-  if (amount === null) return "unknown";
-  const digits = Math.abs(amount) >= 0.1 || amount === 0 ? 2 : 4;
-  const size = Math.abs(amount).toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
-  return `${amount < 0 ? "-" : ""}$${size}${unpriced ? ` and ${number.format(unpriced)} unknown` : ""}`;
-}
-
+// All money of the page has as many digits, as the server says.
+let money;
+const usd = (amount, unpriced) => (amount === null ? "unknown" : `${money.format(amount)}${unpriced ? ` and ${number.format(unpriced)} unknown` : ""}`);
 const saved = (figures) => usd(figures.saved_usd, figures.unpriced);
 const share = (figures) => `${Math.round(100 * (figures.read_share ?? 0))}%`;
 const clock = (at) => new Date(1000 * at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+const date = (at) => new Date(1000 * at).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
 const requests = (count) => `${number.format(count)} request${count === 1 ? "" : "s"}`;
-const sentence = (figures) => `${requests(figures.requests)}, ${share(figures)} read, saved ${saved(figures)}`;
+const sentence = (figures) => (!figures.requests ? "no requests" : `${requests(figures.requests)}, ${share(figures)} of the prompts read from the cache, saved ${usd(figures.saved_usd)}`
+  + (figures.unpriced ? ` (${requests(figures.unpriced)} of unknown price)` : ""));
 
-function fill(id, rows, left, cells) {
+function fill(id, rows, cells) {
   const lines = rows.map((row) => {
     const line = document.createElement("tr");
     cells(row).forEach((text, column) => {
@@ -35,8 +33,9 @@ function fill(id, rows, left, cells) {
     return line;
   });
   byId(id).replaceChildren(...lines);
-  say(`${id}-more`, left ? `and ${number.format(left)} more` : "");
 }
+
+const more = (left) => (left ? `and ${number.format(left)} more` : "");
 
 function shape(name, attributes) {
   const made = document.createElementNS(SVG, name);
@@ -61,28 +60,44 @@ function draw(id, values, least, most, label) {
 function charts(found) {
   const amounts = found.minutes.map((minute) => minute.saved_usd ?? 0);
   const [least, most] = [Math.min(0, ...amounts), Math.max(0, ...amounts)];
-  draw("saved", amounts, least, most, `Money saved by minute, in the last hour ${saved(found.hour)}`);
+  draw("saved", amounts, least, most, `Money saved in each minute, in the last hour ${saved(found.hour)}`);
   say("saved-most", usd(most));
   say("saved-least", usd(least));
   const shares = found.minutes.map((minute) => minute.read_share ?? 0);
-  draw("share", shares, 0, 1, `Read share by minute, in the last hour ${share(found.hour)}`);
+  draw("share", shares, 0, 1, `Part that was read in each minute, in the last hour ${share(found.hour)}`);
   for (const one of document.querySelectorAll(".from")) one.textContent = clock(found.minutes[0].at);
   for (const one of document.querySelectorAll(".to")) one.textContent = clock(found.at);
 }
 
-function show(found) {
-  const hours = Math.max(60, found.at - (found.since ?? found.at)) / 3600;
-  const hourly = (figures) => (figures.saved_usd === null ? "unknown" : usd(figures.saved_usd / hours));
-  say("hour", `In the last hour: ${sentence(found.hour)}`);
-  const since = found.since === null ? "" : ` since ${new Date(1000 * found.since).toLocaleString()}`;
-  say("whole", `In all${since}: ${sentence(found.whole)}`);
-  say("revisions", found.revisions.length ? `Policy in force: ${found.revisions.join(", ")}` : "");
-  charts(found);
-  fill("models", found.rows, found.rows_left_out, ({ name, hour, whole }) => [
-    name, number.format(hour.requests), share(hour), saved(hour), number.format(whole.requests),
-    number.format(Math.round(whole.requests / hours)), share(whole), saved(whole), hourly(whole),
+function misses({ requests: looked, missed_requests: missed, left_out, causes }) {
+  say("missed", `${number.format(missed)} of ${requests(looked)} did not read all that they could.`);
+  fill("causes", causes, (one) => [
+    one.title, one.latest === null ? "" : date(one.latest), number.format(one.last_hour),
+    number.format(one.requests), number.format(one.tokens), usd(one.cost_usd),
   ]);
-  fill("rules", found.rules, found.rules_left_out, ({ name, hour, whole }) => [
+  byId("causes-table").hidden = byId("estimate").hidden = !causes.length;
+  say("left-out", left_out ? `${requests(left_out)} ${byId("left-out").dataset.words}.` : "");
+}
+
+function show(found) {
+  money = new Intl.NumberFormat("en-US", {
+    style: "currency", currency: "USD", signDisplay: "negative",
+    minimumFractionDigits: found.usd_digits, maximumFractionDigits: found.usd_digits,
+  });
+  say("hour", `In the last hour: ${sentence(found.hour)}`);
+  const since = found.since === null ? "" : `, ${date(found.since)}`;
+  say("whole", `Since the start${since}: ${sentence(found.whole)}`);
+  say("policies", found.policies.length ? `Policy in force: ${found.policies.map((one) => one.title).join(", ")}` : "");
+  say("without-usage", found.without_usage ? `${requests(found.without_usage)} came without usage, and in no sum.` : "");
+  charts(found);
+  misses(found.misses);
+  say("models-more", more(found.rows_left_out));
+  fill("models", found.rows, ({ name, hour, whole }) => [
+    name, number.format(hour.requests), share(hour), saved(hour), number.format(whole.requests),
+    number.format(Math.round(whole.requests_per_hour)), share(whole), saved(whole), usd(whole.saved_usd_per_hour),
+  ]);
+  say("rules-more", more(found.rules_left_out));
+  fill("rules", found.rules, ({ name, hour, whole }) => [
     name, number.format(hour.read), number.format(hour.written), saved(hour),
     number.format(whole.read), number.format(whole.written), saved(whole),
   ]);

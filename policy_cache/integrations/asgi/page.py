@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 
 from policy_cache.errors import PolicyCacheError
 from policy_cache.report.live.data import as_json
+from policy_cache.report.live.wording import LEFT_OUT, LEGEND, NOT_A_RULE
+from policy_cache.report.misses import ESTIMATE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from policy_cache.usage.live import Live, Snapshot
+    from policy_cache.report.live.live import Live
+    from policy_cache.usage.live import Snapshot
 
 _MOST_ROWS = 50
 # However many look at the page, the figures are added up once a second.
@@ -47,12 +50,12 @@ def live_page(live: Live) -> Starlette:
 
     ```python
     live = Live()
-    litellm.callbacks.append(PolicyCacheHandler(engine, ledger=live))
+    litellm.callbacks.append(PolicyCacheHandler(engine, live=live))
     app.mount("/caches", live_page(live))
     ```
 
     Args:
-        live: What a plug-in tells of its answers, as its `ledger`.
+        live: What a plug-in tells of its answers, as its `live`.
 
     Raises:
         LivePageError: Starlette is not installed.
@@ -64,7 +67,7 @@ def live_page(live: Live) -> Starlette:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "starlette":
             raise
-        raise LivePageError("a live page needs starlette: pip install 'policy-cache[emulator]'") from None
+        raise LivePageError("a live page needs starlette: pip install 'policy-cache[asgi]'") from None
     html, policy = document()
     figures = _Figures(live.snapshot)
 
@@ -85,7 +88,14 @@ def document() -> tuple[str, str]:
     # The style sheet of reports is that of this page, too.
     style = _file("policy_cache.report.page", "page.css") + _file(__package__, "live.css")
     script = _file(__package__, "live.js")
-    html = Template(_file(__package__, "live.html")).substitute(style=style, script=script)
+    html = Template(_file(__package__, "live.html")).substitute(
+        style=style,
+        script=script,
+        estimate=ESTIMATE,
+        legend="<br>".join(LEGEND),
+        left_out=LEFT_OUT,
+        not_a_rule=NOT_A_RULE,
+    )
     policy = (
         f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; connect-src 'self'; "
         "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

@@ -46,31 +46,40 @@ class Causes:
         self._before: dict[Cause, _Sum] = {}
         self._looked = self._missed = self._left_out = 0
         self._minutes: dict[int, Counter[Cause]] = {}
+        self._latest: dict[Cause, float] = {}
 
     def _begun(self) -> Misses:
         return Misses(None, router=self._router, most=0)
 
-    def add(self, record: TraceRecord, now: float) -> None:
-        """Look at a request; `now` is the time in seconds since the epoch."""
+    def add(self, record: TraceRecord, at: float, now: float) -> None:
+        """Look at a request.
+
+        Args:
+            record: The request, in its turn.
+            at: When it was, in seconds since the epoch; 0 where that is not known.
+            now: The time.
+        """
         self._bound(record)
         record = record._replace(at=min(record.at, now))  # another machine's clock may be ahead
-        known = {cause: total.requests for cause, total in self._misses.causes.items()}
+        known = Counter({cause: total.requests for cause, total in self._misses.causes.items()})
         self._misses.add(record)
-        minute = int(record.at // 60)
-        if minute not in last_minutes(now):
-            return
-        found = {cause: total.requests - known.get(cause, 0) for cause, total in self._misses.causes.items()}
-        self._minutes.setdefault(minute, Counter()).update(found)
-        self._forget(now)
+        found = Counter({cause: total.requests for cause, total in self._misses.causes.items()}) - known
+        for cause in found:
+            self._latest[cause] = max(min(at, now), self._latest.get(cause, 0.0))
+        if found and (minute := int(record.at // 60)) in last_minutes(now):
+            self._minutes.setdefault(minute, Counter()).update(found)
+            self._forget(now)
 
     def shown(self, now: float) -> Shown:
-        """What was missed so far, the dearest cause first."""
+        """What was missed so far, the cause that struck last first."""
         self._forget(now)
         hour = sum(self._minutes.values(), Counter())
         sums = self._sums()
-        order = sorted(sums, key=lambda cause: (-(sums[cause].cost or 0), -sums[cause].tokens, cause))
+        order = sorted(sums, key=lambda cause: (-self._latest[cause], cause))
         looked, missed, left_out = self._counts()
-        causes = tuple(Missed(cause, TITLES[cause], hour[cause], *sums[cause]) for cause in order)
+        causes = tuple(
+            Missed(cause, TITLES[cause], self._latest[cause], hour[cause], *sums[cause]) for cause in order
+        )
         return Shown(looked, missed, left_out, causes)
 
     def _bound(self, record: TraceRecord) -> None:

@@ -6,11 +6,14 @@ import math
 from typing import TYPE_CHECKING
 
 from policy_cache.report.diagnostics.render import FORMAT_VERSION
+from policy_cache.report.live.wording import digits_of_page, hourly
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from decimal import Decimal
 
-    from policy_cache.usage.live import Figures, Misses, Row, Snapshot
+    from policy_cache.usage.live import Misses, Row, Snapshot
+    from policy_cache.usage.totals import Totals
 
 
 def as_json(snapshot: Snapshot, most: int | None = None) -> dict[str, object]:
@@ -26,14 +29,15 @@ def as_json(snapshot: Snapshot, most: int | None = None) -> dict[str, object]:
         "since": snapshot.since,
         "latest": snapshot.latest,
         "origin": snapshot.origin,
-        "hour": _figures(snapshot.hour),
-        "whole": _figures(snapshot.whole),
-        "rows": _rows(snapshot.rows[:most]),
+        "usd_digits": digits_of_page(snapshot),
+        "hour": _figures(snapshot.hour, snapshot.seconds),
+        "whole": _figures(snapshot.whole, snapshot.whole_seconds),
+        "rows": _rows(snapshot.rows[:most], snapshot),
         "rows_left_out": _left_out(snapshot.rows, most),
-        "rules": _rows(snapshot.rules[:most]),
+        "rules": _rows(snapshot.rules[:most], snapshot),
         "rules_left_out": _left_out(snapshot.rules, most),
-        "revisions": list(snapshot.revisions[:most]),
-        "minutes": [{"at": minute.at, **_figures(minute.figures)} for minute in snapshot.minutes],
+        "policies": [{**one._asdict(), "title": one.title} for one in snapshot.policies[:most]],
+        "minutes": [{"at": minute.at, **_figures(minute.totals, 60.0)} for minute in snapshot.minutes],
         "without_usage": snapshot.without_usage,
         "broken_lines": snapshot.broken,
         "faults": None if snapshot.faults is None else dict(snapshot.faults),
@@ -41,23 +45,36 @@ def as_json(snapshot: Snapshot, most: int | None = None) -> dict[str, object]:
     }
 
 
-def _figures(figures: Figures) -> dict[str, object]:
-    saved = float(figures.saved)
-    unknown = 0 < figures.requests == figures.unpriced
+def _figures(totals: Totals, seconds: float) -> dict[str, object]:
+    unknown = 0 < totals.requests == totals.unpriced
     return {
-        "requests": figures.requests,
-        "hits": figures.hits,
-        "read": figures.read,
-        "written": figures.written,
-        "uncached": figures.uncached,
-        "read_share": figures.read / figures.prompt if figures.prompt else None,
-        "saved_usd": None if unknown or not math.isfinite(saved) else saved,
-        "unpriced": figures.unpriced,
+        "requests": totals.requests,
+        "requests_per_hour": totals.requests * 3_600 / seconds,
+        "hits": totals.hits,
+        "read": totals.read,
+        "written": totals.written,
+        "uncached": totals.uncached,
+        "read_share": totals.read / totals.prompt if totals.prompt else None,
+        "saved_usd": None if unknown else _number(totals.known_saved),
+        "saved_usd_per_hour": _number(hourly(totals, seconds)),
+        "unpriced": totals.unpriced,
     }
 
 
-def _rows(rows: Sequence[Row]) -> list[dict[str, object]]:
-    return [{"name": row.name, "hour": _figures(row.hour), "whole": _figures(row.whole)} for row in rows]
+def _number(amount: Decimal | None) -> float | None:
+    number = None if amount is None else float(amount)
+    return number if number is None or math.isfinite(number) else None
+
+
+def _rows(rows: Sequence[Row], snapshot: Snapshot) -> list[dict[str, object]]:
+    return [
+        {
+            "name": row.name,
+            "hour": _figures(row.hour, snapshot.seconds),
+            "whole": _figures(row.whole, snapshot.whole_seconds),
+        }
+        for row in rows
+    ]
 
 
 def _left_out(rows: Sequence[Row], most: int | None) -> int:
@@ -73,10 +90,11 @@ def _misses(misses: Misses) -> dict[str, object]:
             {
                 "cause": one.cause,
                 "title": one.title,
+                "latest": one.latest or None,
                 "last_hour": one.hour,
                 "requests": one.requests,
                 "tokens": one.tokens,
-                "cost_usd": None if one.cost is None else float(one.cost),
+                "cost_usd": _number(one.cost),
             }
             for one in misses.causes
         ],

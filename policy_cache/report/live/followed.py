@@ -7,10 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from policy_cache.errors import reason_of
-from policy_cache.report.live.causes import Causes
-from policy_cache.trace.follow import Arriving, Follower
+from policy_cache.report.live.live import Live
+from policy_cache.trace.follow import Follower
 from policy_cache.trace.record import TraceError
-from policy_cache.usage.live import Live
 from policy_cache.usage.recorded import RecordedLines
 
 if TYPE_CHECKING:
@@ -43,13 +42,10 @@ class Followed:
             OSError: It cannot be opened.
         """
         self.state = ""
-        self._clock = clock
         self._follower = Follower(path)
         self._recorded = RecordedLines(catalog)
-        self._arriving = Arriving()
-        self._live = Live(clock=clock)
-        self._causes = Causes(catalog)
-        self._broken = self._without_usage = 0
+        self._live = Live(catalog=catalog, clock=clock)
+        self._broken = 0
 
     def read(self, seconds: float | None = None) -> bool:
         """Read what is new, for about so long; say whether that was all."""
@@ -70,13 +66,7 @@ class Followed:
 
     def snapshot(self) -> Snapshot:
         """What is known now."""
-        live = self._live.snapshot()
-        return replace(
-            live,
-            without_usage=self._without_usage,
-            broken=self._broken,
-            misses=self._causes.shown(live.at),
-        )
+        return replace(self._live.snapshot(), broken=self._broken)
 
     def close(self) -> None:
         """Close the file."""
@@ -88,13 +78,8 @@ class Followed:
         answered = self._recorded.read(line)
         if answered is None:
             self._broken += 1
-            return
-        if answered.account is None:
-            self._without_usage += 1
         else:
-            self._live.add(answered.account, answered.at)
-        for record in self._arriving.records("", line):
-            self._causes.add(record, self._clock())
+            self._live.add(answered, line)
 
     def _waiting(self) -> str:
         if self._follower.gone:

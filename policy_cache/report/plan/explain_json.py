@@ -51,7 +51,7 @@ def explain_json(
     route, drawing, given = plan.route, draw(plan), arbitration(plan)
     return {
         "format_version": FORMAT_VERSION,
-        "policy": {"file": visible(plan.policy[0]), "revision": plan.policy[1]},
+        "policy": {"file": visible(plan.policy.file), "revision": plan.policy.revision},
         "route": {
             "name": route.name,
             "provider": route.provider,
