@@ -66,7 +66,8 @@ class PromptReader:
         # With each element, lest another one takes its id.
         self._holds = known is None
         self._known: Known = Memo(_MOST_BLOCKS) if known is None else known
-        self._like = shape, id(rules), scale, images
+        # What it makes of an element is not what another one does.
+        self._like = object()
 
     def read(
         self,

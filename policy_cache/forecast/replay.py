@@ -225,7 +225,7 @@ class Replay:
                 # It reads what the first call wrote; by how few seconds it prolongs that is left out.
                 again = prompt_sent.grown(growth)
                 done.append((again, model.plan(again, answered).outcome))
-            outcome = sum((part for _, part in done), CacheOutcome())
+            outcome = sum((part for _, part in done[1:]), plan.outcome)
             if engine is not None and (engine.learns or pings is not None):
                 _learn(engine, facts, sent.markers, record.at, plan.outcome)
             if pings is not None:

@@ -120,7 +120,9 @@ class Trace:
         self._broken = broken
         self._model = model
         self._only = only
-        self._shared: Memo[tuple[int, int], Any] = Memo(_MOST_SHARED)
+        self._shared: Memo[tuple[int, int], tuple[Any, bool]] = Memo(_MOST_SHARED)
+        # Of the record that is being read.
+        self._stands_in = False
         self._seen: Memo[int, bool] = Memo(_MOST_LINES)
         self._clock: float | None = None
 
@@ -203,6 +205,7 @@ class Trace:
         return False
 
     def _record(self, where: str, at: float, taken: Parts) -> TraceRecord:
+        self._stands_in = taken.sized
         request, first = self._request(taken.request)
         return TraceRecord(
             where=where,
@@ -212,7 +215,7 @@ class Trace:
             waited=taken.waited,
             scope=taken.scope or "",
             session=taken.session or _session(request) or first,
-            worded=not (taken.sized or any(map(is_hashed, taken.request.values()))),
+            worded=not self._stands_in,
             placed=None if taken.policy is None else _placed(taken.policy),
         )
 
@@ -229,7 +232,8 @@ class Trace:
                 # The same for every request of an agent: shared as one.
                 request[name] = self._share(raw)
             else:
-                request[name] = restored(_decode(raw)) if is_hashed(raw) else _decode(raw)
+                request[name], hashed = _value(raw)
+                self._stands_in |= hashed
         if self._model is not None:
             request["model"] = self._model
             request.pop("custom_llm_provider", None)
@@ -244,11 +248,18 @@ class Trace:
         text = bytes(raw)
         # By its hash, whose key is random: the text itself would take as much memory again.
         key = hash(text), len(text)
-        element = self._shared.get(key)
-        if element is None:
-            element = restored(_decode(raw)) if is_hashed(raw) else _decode(raw)
-            self._shared.put(key, element, len(text))
-        return element
+        known = self._shared.get(key)
+        if known is None:
+            known = _value(raw)
+            self._shared.put(key, known, len(text))
+        self._stands_in |= known[1]
+        return known[0]
+
+
+def _value(raw: msgspec.Raw) -> tuple[Any, bool]:
+    """A value, and whether it has stand-ins for texts that were hashed."""
+    value = _decode(raw)
+    return (restored(value), True) if is_hashed(raw) else (value, False)
 
 
 def _parts(line: bytes) -> Parts:
