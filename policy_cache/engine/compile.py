@@ -136,7 +136,9 @@ class CompiledRule:
 
     @property
     def is_direct(self) -> bool:
-        """Whether it only marks, and only the ends of whole elements."""
+        """Whether it only marks the ends of whole elements, or only removes what clients marked."""
+        if isinstance(self.action, Unmark):
+            return True
         return self.marks and all(target.place is not None for target in self.targets)
 
     def acts_on(self, route: Route) -> bool:

@@ -1,8 +1,8 @@
 """The direct way to a usual request: the marks that `decide` gives, without a record of how each ended.
 
-It serves a request without client markers, on a plain route, under rules that only mark, with named
-targets that settle at once. For anything else it says None, and `decide` is asked; a property test
-holds the two together.
+It serves a request without client markers, under rules that only mark, with named targets that settle at
+once, or that only remove client markers. For anything else it says None, and `decide` is asked; a property
+test holds the two together.
 """
 
 from __future__ import annotations
@@ -33,8 +33,6 @@ def direct(
     if may_hold_markers(prompt) or POINTS in prompt.request:
         return None
     carriers, markers, most = route.blocks, route.markers, route.breakpoints
-    if not most:
-        return {}
     large, measured = EVERYTHING, False
     marks: dict[Location, tuple[Order, Ttl]] = {}
     last_long: Order | tuple[()] = ()
@@ -42,7 +40,7 @@ def direct(
     wanted = 0
     choice: Choice | None = None
     for rule in rules:
-        for target in rule.targets:
+        for target in rule.targets if rule.marks else ():
             find, ttl = target.place, target.ttl
             place = None if find is None else find(prompt)
             if place is None:
@@ -55,6 +53,8 @@ def direct(
             if ttl not in markers:
                 return None
             if section == TOOLS:
+                if not carriers.tools:  # and so none before it
+                    continue
                 block = tool_block(prompt, carriers, index)
             else:
                 blocks = (

@@ -22,7 +22,7 @@ from policy_cache.providers.catalog import packaged_catalog
 from policy_cache.providers.resolve import Route, resolve
 from policy_cache.request.edit import marked
 from policy_cache.request.location import kind_of
-from policy_cache.request.markers import KEY, ClientMarker
+from policy_cache.request.markers import ClientMarker
 from policy_cache.request.metadata import carried_metadata
 from policy_cache.request.names import Names
 from policy_cache.request.prompt import Prompt, Shape, detect_shape
@@ -64,11 +64,14 @@ class _Left(NamedTuple):
         candidates: The rules that the route does not exclude.
         acts: Whether any of them can change anything there.
         direct: Whether `direct` may know the request to send.
+        marks: Whether any of the rules adds markers there.
+        repairs: Whether what clients did there may be put right.
     """
 
     candidates: tuple[Candidate, ...]
     acts: bool
     direct: bool
+    marks: bool
     repairs: bool
 
 
@@ -265,7 +268,8 @@ class CompiledPolicy:
         if program.left.acts:
             marks = self._direct(self._matching(facts, program), facts, program)
             if marks is not None:
-                markers = [ClientMarker(at, at, order, ttl) for at, (order, ttl) in marks.items()]
+                key = route.key
+                markers = [ClientMarker(at, at, order, ttl, key) for at, (order, ttl) in marks.items()]
                 return Outgoing(prompt, markers)
         sent = prompt.rewritten(self.send(incoming))
         return Outgoing(sent, route.markers_of(sent))
@@ -410,18 +414,21 @@ class CompiledPolicy:
             route.mechanism,
             route.only_when_named,
             parameters,
-            route.is_plain,
+            route.run,
             repairs,
         )
         left = self._lefts.get(traits)
         if left is None:
             candidates = () if excluded else self._index.candidates(answers)
+            acting = [candidate.rule for candidate in candidates if candidate.rule.acts_on(route)]
+            marks = any(rule.marks for rule in acting)
+            named = route.run or route.only_when_named is not None
             left = _Left(
                 candidates,
-                acts=repairs or any(candidate.rule.acts_on(route) for candidate in candidates),
-                direct=route.is_plain
-                and not self._conduct.observe
-                and all(candidate.rule.is_direct for candidate in candidates),
+                acts=repairs or bool(acting),
+                direct=not (self._conduct.observe or (marks and named))
+                and all(rule.is_direct for rule in acting),
+                marks=marks,
                 repairs=repairs,
             )
             _remember(self._lefts, traits, left, self._most)
@@ -437,7 +444,7 @@ class CompiledPolicy:
             # Where every prefix is too small, the very request.
             markers = program.route.markers
             made = {location: markers[ttl].copy() for location, (_, ttl) in marks.items()}
-            return marked(request, made, KEY) if made else request
+            return marked(request, made, program.route.key) if made else request
         decision = decide(matched, facts, self._conduct, self.lifetimes, repairs=left.repairs, recorded=False)
         if self._conduct.observe:
             ttls = ", ".join(marker.ttl for marker in decision.accepted)
@@ -455,7 +462,7 @@ class CompiledPolicy:
         left = program.left
         if not left.direct or (left.repairs and KEY_PARAMETER in facts.request):
             return None
-        return direct(matched, facts.prompt, program.route, self.lifetimes)
+        return direct(matched if left.marks else (), facts.prompt, program.route, self.lifetimes)
 
     def _matching(self, facts: Facts, program: _Program) -> list[CompiledRule]:
         matched: list[CompiledRule] = []
