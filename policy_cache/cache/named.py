@@ -9,13 +9,15 @@ import msgspec
 from policy_cache.cache.memo import Memo
 from policy_cache.cache.reader import PromptReader
 from policy_cache.request.blocks import outline
+from policy_cache.request.images import CLAUDE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
     from policy_cache.cache.prompt import CachedPrompt
     from policy_cache.cache.reader import Known
-    from policy_cache.request.blocks import BlockRules
+    from policy_cache.providers.resolve import Route
+    from policy_cache.request.images import ImageRules
     from policy_cache.request.prompt import Prompt, Shape
 
 _MOST_BLOCKS = 20_000
@@ -33,18 +35,25 @@ class Reader:
     def __init__(self) -> None:
         """Begin with nothing read."""
         self._known: Known = Memo(_MOST_BLOCKS)
-        self._readers: dict[tuple[Shape, int], PromptReader] = {}
+        self._readers: dict[tuple[Shape, int, ImageRules | None], PromptReader] = {}
 
     def plain(
-        self, prompt: Prompt, rules: BlockRules, name: Callable[[object], Hashable] | None = None
+        self, prompt: Prompt, route: Route, name: Callable[[object], Hashable] | None = None
     ) -> CachedPrompt:
         """A prompt as the cache has it, without breakpoints; `name` tells its elements from others."""
-        rules = outline(prompt, rules)
-        key = prompt.shape, id(rules)  # which lives as long as the process
+        return self.like(prompt, route).of(prompt, model="", name=name or name_of)
+
+    def like(self, prompt: Prompt, route: Route) -> PromptReader:
+        """What reads a prompt on a route: the same where it has the same blocks, of the same sizes."""
+        rules = outline(prompt, route.blocks)
+        # Where all is text, there are no images.
+        images = route.images if prompt.rich else None
+        key = prompt.shape, id(rules), images  # rules that live as long as the process
         reader = self._readers.get(key)
         if reader is None:
-            reader = self._readers[key] = PromptReader(prompt.shape, rules, known=self._known)
-        return reader.of(prompt, model="", name=name or name_of)
+            reader = PromptReader(prompt.shape, rules, images=images or CLAUDE, known=self._known)
+            self._readers[key] = reader
+        return reader
 
 
 def name_of(element: object) -> Hashable:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from hashlib import blake2b
@@ -77,16 +78,36 @@ class CachedPrompt:
     tail: int = 0
     breakpoints: Mapping[int, Ttl] = field(default_factory=dict)
     _prefix: Chain | None = field(default=None, init=False, repr=False, compare=False)
+    _shared: int | None = field(default=None, init=False, repr=False, compare=False)
     _places: Mapping[Location, int] | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def prefix(self) -> Chain:
         """The hashes, positions and sizes of its prefixes, worked out once."""
         if self._prefix is None:
-            ends = list(accumulate(block.tokens for block in self.blocks))
-            object.__setattr__(self, "_prefix", Chain(self._digests(), self._positions(), ends))
+            self._chain([], [])
         assert self._prefix is not None
         return self._prefix
+
+    def begin_as(self, other: CachedPrompt) -> None:
+        """Take over what is known of another prompt's prefixes, as far as both begin alike.
+
+        Args:
+            other: One of the same model, scope and parameters.
+        """
+        common = 0
+        for own, its in zip(self.blocks, other.blocks, strict=False):
+            if own.content != its.content:
+                break
+            common += 1
+        digests, positions, _ = other.prefix
+        self._chain(digests[:common], positions[:common])
+
+    def _chain(self, digests: list[bytes], positions: list[int]) -> None:
+        """Work out its prefixes, the first of which are known."""
+        ends = list(accumulate(block.tokens for block in self.blocks))
+        chain = Chain(self._digests(digests), self._positions(positions), ends)
+        object.__setattr__(self, "_prefix", chain)
 
     @property
     def places(self) -> Mapping[Location, int]:
@@ -96,6 +117,15 @@ class CachedPrompt:
             object.__setattr__(self, "_places", places)
         assert self._places is not None
         return self._places
+
+    @property
+    def shared(self) -> int:
+        """The tokens of its tools and system prompt; worked out once."""
+        if self._shared is None:
+            first = bisect_left(self.blocks, True, key=_is_said)
+            object.__setattr__(self, "_shared", self.prefix.ends[first - 1] if first else 0)
+        assert self._shared is not None
+        return self._shared
 
     @property
     def tokens(self) -> int:
@@ -110,6 +140,7 @@ class CachedPrompt:
         marked = replace(self, breakpoints=dict(sorted({**self.breakpoints, **breakpoints}.items())))
         object.__setattr__(marked, "_prefix", self.prefix)
         object.__setattr__(marked, "_places", self._places)
+        object.__setattr__(marked, "_shared", self._shared)
         return marked
 
     def sized(self, chain: Chain) -> CachedPrompt:
@@ -124,13 +155,13 @@ class CachedPrompt:
         object.__setattr__(prompt, "_prefix", self.prefix)
         return prompt
 
-    def _digests(self) -> list[bytes]:
+    def _digests(self, known: list[bytes]) -> list[bytes]:
         # A level's parameters enter the chain where the level starts, even when it has no blocks, so
         # that they reach every later block and no earlier one.
-        chain = _beginning(self.model, self.scope)
-        found = []
-        entered = 0
-        for block in self.blocks:
+        chain, entered, found = _beginning(self.model, self.scope), 0, known
+        if known:
+            chain, entered = known[-1], _NUMBERS[self.blocks[len(known) - 1].level] + 1
+        for block in self.blocks[len(known) :]:
             level = _NUMBERS[block.level]
             while entered <= level:
                 chain = digest(chain + self.parameters.get(LEVELS[entered], b""))
@@ -140,14 +171,18 @@ class CachedPrompt:
             found.append(chain)
         return found
 
-    def _positions(self) -> list[int]:
-        found: list[int] = []
-        previous = None
-        for block in self.blocks:
+    def _positions(self, known: list[int]) -> list[int]:
+        found = known
+        previous = self.blocks[len(known) - 1].kind if known else None
+        for block in self.blocks[len(known) :]:
             joins = block.kind == previous and block.kind in _ONE_POSITION
             found.append(found[-1] + (not joins) if found else 0)
             previous = block.kind
         return found
+
+
+def _is_said(block: CachedBlock) -> bool:
+    return block.level == "messages"
 
 
 @lru_cache(maxsize=1_024)

@@ -107,15 +107,23 @@ def _encoded(value: object) -> bytes:
 
 
 def marked(prompt: CachedPrompt, markers: Sequence[ClientMarker], route: Route) -> CachedPrompt:
-    """A prompt with the breakpoints that a route makes of markers; of two on a block, its own goes before."""
+    """A prompt with the breakpoints that a route makes of markers."""
+    return prompt.mark(breakpoints_of(prompt, markers, route))
+
+
+def breakpoints_of(prompt: CachedPrompt, markers: Sequence[ClientMarker], route: Route) -> dict[int, Ttl]:
+    """The breakpoints that a route makes of markers, by the index of their block.
+
+    Of two on a block, its own goes before.
+    """
     if not markers:
-        return prompt
+        return {}
     places = prompt.places
     breakpoints: dict[int, Ttl] = {}
     for marker in sorted(markers, key=lambda marker: marker.holder == marker.block):
         if marker.block is not None:
             breakpoints[_place(places, marker.block)] = route.lifetime_of(marker)
-    return prompt.mark(breakpoints)
+    return breakpoints
 
 
 def _place(places: Mapping[Location, int], at: Location) -> int:

@@ -75,6 +75,10 @@ class Facts:
             self._prompt = Prompt(self.request, self.route.shape)
         return self._prompt
 
+    def adopt(self, prompt: Prompt) -> None:
+        """Take the request's prompt as it was read before."""
+        self._prompt = prompt
+
     @property
     def metadata(self) -> Mapping[str, object]:
         """The caller's metadata, or what the request carries."""

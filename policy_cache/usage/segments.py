@@ -34,7 +34,7 @@ def segments(plan: Plan, reader: Reader | None = None) -> tuple[list[Segment], i
     if not owners or (len(set(owners)) == 1 and not alone):
         return [Segment(owner, 1) for owner in owners[:1]], 0
     route = plan.route
-    prompt = (reader or Reader()).plain(Prompt(plan.request, route.shape), route.blocks)
+    prompt = (reader or Reader()).plain(Prompt(plan.request, route.shape), route)
     found, tail = cut(prompt, {point.block: owner_of(point) for point in points})
     return ([*found, Segment(PROVIDER, tail)], 0) if alone else (found, tail)
 

@@ -10,32 +10,33 @@ from policy_cache.cache.explicit import CacheOutcome
 
 if TYPE_CHECKING:
     from policy_cache.providers.prices import Prices
-    from policy_cache.warmth.turns import Turns
+    from policy_cache.warmth.turns import Outlook
 
 
 def ahead(
-    tokens: CacheOutcome, rates: Prices, expected: Turns, lasts: float | None, reply: int
+    tokens: CacheOutcome, rates: Prices, outlook: Outlook, alive: float | None, reply: int
 ) -> Decimal | None:
     """USD for them: what is cached is read, or written again after a long pause.
 
     Args:
         tokens: What becomes of the prompt now.
         rates: The model's prices.
-        expected: How conversations went on.
-        lasts: The seconds that what the request leaves in the cache lives; None where it leaves nothing.
+        outlook: How conversations go on.
+        alive: The share of pauses that what the request leaves in the cache outlives; None where it leaves
+            nothing.
         reply: The tokens of each reply.
 
     Returns:
         None where a price is unknown.
     """
-    turns, growth = expected.outlook
+    turns, growth = outlook
     size = tokens.total + round(growth * (turns + 1) / 2)
-    if lasts is None:
+    if alive is None:
         each = cost(CacheOutcome(uncached=size), rates, reply)
         return None if each is None else each * _decimal(turns)
     rest = min(size, tokens.uncached) if tokens.write_5m or tokens.write_1h else 0
     # As much as is read on average, since what is cached is alive or not: costs are linear in tokens.
-    read = round(max(0, size - rest - round(growth)) * expected.within(lasts))
+    read = round(max(0, size - rest - round(growth)) * alive)
     new = size - rest - read
     if tokens.write_1h:
         turn = CacheOutcome(read=read, write_1h=new, uncached=rest)

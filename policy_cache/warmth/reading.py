@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from typing import TYPE_CHECKING, TypeAlias
 
 from policy_cache.cache.models import as_sent, model_of, rules_for
 from policy_cache.cache.named import Reader, name_of
 from policy_cache.cache.prompt import Chain
+from policy_cache.cache.reading import breakpoints_of
 from policy_cache.cache.scale import UNSCALED, Scale
-from policy_cache.providers.cache_rules import AutomaticRules
-from policy_cache.request.blocks import outline
+from policy_cache.providers.cache_rules import AutomaticRules, ExplicitRules
 from policy_cache.request.location import Mapped
 from policy_cache.request.markers import may_hold_markers
 from policy_cache.request.prompt import Prompt
@@ -21,12 +20,13 @@ if TYPE_CHECKING:
 
     from policy_cache.cache.entries import Entry
     from policy_cache.cache.explicit import CacheOutcome, CachePlan
-    from policy_cache.cache.prompt import CachedBlock, CachedPrompt
+    from policy_cache.cache.prompt import CachedPrompt
     from policy_cache.engine.engine import CompiledPolicy, Incoming
     from policy_cache.providers.cache_rules import CacheRules
     from policy_cache.providers.resolve import Route
     from policy_cache.request.markers import ClientMarker
     from policy_cache.request.prompt import Shape
+    from policy_cache.warmth.turns import Outlook, Turns
 
 _Sent: TypeAlias = "tuple[Mapping[str, object], CachedPrompt]"
 
@@ -48,13 +48,17 @@ class Reading:
             in the turns to come.
     """
 
-    def __init__(self, reader: Reader, engine: CompiledPolicy) -> None:
+    def __init__(self, reader: Reader, engine: CompiledPolicy, turns: Turns) -> None:
         self._reader = reader
         self._engine = engine
+        self._turns = turns
+        self._outlook = turns.outlook
+        self._alive: dict[float | None, float | None] = {None: None}
         self._names: dict[int, Hashable] = {}
-        self._chains: dict[Hashable, Chain] = {}
+        self._first: dict[Hashable, CachedPrompt] = {}
         self._prompts: dict[Hashable, CachedPrompt] = {}
         self._sent: dict[Hashable, _Sent] = {}
+        self._marked: dict[Hashable, CachedPrompt] = {}
         self._read: dict[Shape, Prompt] = {}
         self.bills: dict[tuple[str, CacheOutcome, float | None], tuple[Decimal | None, Decimal | None]] = {}
         self._cold: dict[tuple[int, int], tuple[CachedPrompt, CacheRules, CachePlan]] = {}
@@ -73,31 +77,35 @@ class Reading:
         Raises:
             RequestError: It is not a request that can be read.
         """
-        engine = self._engine
-        incoming = engine.incoming(asked, shape=shape)
+        incoming = self._engine.incoming(asked, shape=shape)
         route, shared = incoming.route, request.get
         own = {k: value for k, value in asked.items() if value is not shared(k) and k not in ELSEWHERE}
         # What cannot be written down is like nothing else.
         like = incoming.alike, (name_of(own) or object()) if own else None
         known = self._sent.get(like)
         if known is None:
-            if own:
-                prompt = incoming.facts.prompt
-            else:
-                prompt = self._shared(request, route.shape).elsewhere(asked)
-                incoming = engine.incoming(asked, shape=shape, prompt=prompt)
-            known = self._sent[like] = self._made(incoming, prompt, like[1])
+            if not own:
+                incoming.facts.adopt(self._shared(request, route.shape).elsewhere(asked))
+            known = self._sent[like] = self._made(incoming, like[1])
         return route, *known
 
-    def _made(self, incoming: Incoming, prompt: Prompt, own: Hashable) -> _Sent:
+    def _made(self, incoming: Incoming, own: Hashable) -> _Sent:
         """What is sent, and its prompt with its breakpoints."""
-        route = incoming.route
+        route, prompt = incoming.route, incoming.facts.prompt
         sent, markers = self._engine.outgoing(incoming)
         if sent is not prompt and self._engine.edits_text:
-            plain = self._reader.plain(sent, route.blocks)
-        else:
-            plain = self._plain(prompt, route, own)
-        return sent.request, marked(plain, sent, markers, route)
+            plain = self._reader.plain(sent, route)
+            return sent.request, marked(plain, sent, markers, route)
+        plain = self._plain(prompt, route, own)
+        if not isinstance(route.cache, ExplicitRules):
+            return sent.request, marked(plain, sent, markers, route)
+        # Routes that have the same breakpoints share a prompt.
+        points = breakpoints_of(plain, markers, route)
+        key = id(plain), *points.items()
+        known = self._marked.get(key)
+        if known is None:
+            known = self._marked[key] = plain.mark(points)
+        return sent.request, known
 
     def _shared(self, request: Mapping[str, object], shape: Shape) -> Prompt:
         """The prompt that all candidates share."""
@@ -106,6 +114,17 @@ class Reading:
             prompt = self._read[shape] = Prompt(request, shape)
             may_hold_markers(prompt)
         return prompt
+
+    def expected(self, lasts: float | None) -> tuple[Outlook, float | None]:
+        """How the conversation is expected to go on, and the share of pauses that something outlives.
+
+        Args:
+            lasts: How many seconds it lives; None where there is nothing.
+        """
+        alive = self._alive.get(lasts)
+        if alive is None and lasts is not None:
+            alive = self._alive[lasts] = self._turns.within(lasts)
+        return self._outlook, alive
 
     def scaled(self, prompt: CachedPrompt, scale: Scale) -> CachedPrompt:
         """One of its prompts in a model's own tokens."""
@@ -132,16 +151,14 @@ class Reading:
         return cold[2]
 
     def _plain(self, prompt: Prompt, route: Route, own: Hashable) -> CachedPrompt:
-        key = route.shape, id(outline(prompt, route.blocks)), own
+        key = self._reader.like(prompt, route), own
         plain = self._prompts.get(key)
         if plain is None:
-            plain = self._reader.plain(prompt, route.blocks, self._named)
-            # Routes that read the same blocks share their hashes.
-            alike = own, tuple([block.content for block in plain.blocks])
-            chain = self._chains.get(alike)
-            if chain is not None:
-                plain = plain.sized(chain)
-            self._chains[alike] = plain.prefix
+            plain = self._reader.plain(prompt, route, self._named)
+            # Routes share the hashes of what they read alike.
+            first = self._first.setdefault(own, plain)
+            if first is not plain:
+                plain.begin_as(first)
             self._prompts[key] = plain
         return plain
 
@@ -166,8 +183,7 @@ def scaled(prompt: CachedPrompt, scale: Scale) -> CachedPrompt:
     if scale is UNSCALED:
         return prompt
     digests, positions, ends = prompt.prefix
-    first = bisect_left(prompt.blocks, True, key=_is_said)
-    before = ends[first - 1] if first else 0
+    before = prompt.shared
     factor, later = scale
 
     def own(end: int) -> int:
@@ -175,7 +191,3 @@ def scaled(prompt: CachedPrompt, scale: Scale) -> CachedPrompt:
 
     # Few of a prompt's sizes are looked at.
     return prompt.sized(Chain(digests, positions, Mapped(ends, own)))
-
-
-def _is_said(block: CachedBlock) -> bool:
-    return block.level == "messages"

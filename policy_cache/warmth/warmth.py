@@ -161,7 +161,7 @@ class Warmth:
         original = Prompt(plan.original, route.shape)
         became = original.rewritten(sent)
         # What the quote has read before.
-        plain = self._reader.plain(became if splits else original, route.blocks)
+        plain = self._reader.plain(became if splits else original, route)
         prompt = marked(plain, became, route.markers_of(became), route)
         place = _place(route, plan.original)
         session = session_of(original, "")
@@ -302,13 +302,13 @@ class Warmth:
         bill = reading.bills.get(key)
         if bill is None:
             paid = None if rates is None else cost(tokens, rates, reply)
-            stays = None if rates is None else ahead(tokens, rates, self._turns, lasts, reply)
+            stays = None if rates is None else ahead(tokens, rates, *reading.expected(lasts), reply)
             bill = reading.bills[key] = paid, stays
         return bill
 
     def _reading(self, request: Mapping[str, object], shape: Shape | None) -> Reading:
         """For the candidates of one request, under the policy in force."""
-        return Reading(self._reader, self._engine.engine_of(request, shape=shape))
+        return Reading(self._reader, self._engine.engine_of(request, shape=shape), self._turns)
 
     def _fault(self, error: Exception, what: str) -> None:
         """Count something that went wrong, and log its kind once."""

@@ -14,12 +14,15 @@ from .prompts import explicit_rules, send
 pytestmark = pytest.mark.property
 
 ttls = st.sampled_from([None, None, "5m", "1h"])
+# As they are read: what is hashed tells where a block belongs, and what it is.
 blocks = st.builds(
-    CachedBlock,
-    level=st.sampled_from(LEVELS),
-    kind=st.sampled_from(["text", "tool_use", "tool_result"]),
-    content=st.sampled_from([b"a", b"b", b"c"]),
-    tokens=st.integers(0, 50),
+    lambda level, kind, content, tokens: CachedBlock(
+        level, kind, f"{level} {kind} {content}".encode(), tokens
+    ),
+    st.sampled_from(LEVELS),
+    st.sampled_from(["text", "tool_use", "tool_result"]),
+    st.sampled_from("abc"),
+    st.integers(0, 50),
 )
 
 
@@ -68,6 +71,15 @@ def test_the_same_request_again_writes_nothing(cache, prompt, gap):
 @given(prompts())
 def test_markers_are_not_hashed(prompt):
     assert prompt.prefix.digests == unmarked(prompt).prefix.digests
+
+
+@settings(deadline=None)
+@given(prompts(), prompts())
+def test_what_another_prompt_knows_changes_no_prefix(prompt, other):
+    other = replace(other, model=prompt.model, scope=prompt.scope)
+    fresh = replace(prompt).prefix
+    prompt.begin_as(other)
+    assert prompt.prefix == fresh
 
 
 @settings(deadline=None)

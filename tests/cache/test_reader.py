@@ -151,7 +151,7 @@ def check(sent):
         assert AREAS[shape] in request
         for route in routes(shape):
             fresh = walked(request, route)
-            warm = reader.plain(Prompt(request, shape), route.blocks)
+            warm = reader.plain(Prompt(request, shape), route)
             assert bare(warm) == bare(fresh)
             assert warm.prefix == fresh.prefix
             assert replace(readers.read(request, route), model="") == fresh
@@ -160,5 +160,5 @@ def check(sent):
 def test_of_a_type_that_is_a_text_no_more_is_kept_than_a_name():
     part = {"type": "x" * 1_000_000, "text": "a"}
     prompt = Prompt(chat({"role": "user", "content": [part]}), "chat")
-    [block] = Reader().plain(prompt, routes("chat")[0].blocks).blocks
+    [block] = Reader().plain(prompt, routes("chat")[0]).blocks
     assert len(block.kind) == 64

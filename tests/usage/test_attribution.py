@@ -231,7 +231,7 @@ def test_an_account_as_a_line():
     plan = engine(rule("tools", "tools"), rule("prompt", "system")).plan(request())
     found = account_of(plan, CacheUsage(read=5_000, write_5m=10_000, uncached=5_000), "warm")
     # A tool's names and schema count some characters, beside texts of 70,000.
-    ends = Reader().plain(Prompt(plan.request, plan.route.shape), plan.route.blocks).prefix.ends
+    ends = Reader().plain(Prompt(plan.request, plan.route.shape), plan.route).prefix.ends
     assert ends[0] * 20_000 // (ends[-1] + 3) == 5_010
     assert found.line() == {
         "name": "p",
