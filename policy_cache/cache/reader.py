@@ -98,31 +98,32 @@ class PromptReader:
 
     def _blocks(self, prompt: Prompt, name: Callable[[object], Hashable]) -> list[CachedBlock]:
         like, leading = (self._like, context(prompt)), prompt.leading
-        element = self._element
+        known, element = self._known.get, self._element
         found: list[CachedBlock] = []
+        key: _Key
         if tools := prompt.tools:
-            found += element((name(tools), "tools", like), tools, prompt, tool_blocks)
+            key = name(tools), "tools", like
+            found += (known(key) or element(key, tools, prompt, tool_blocks))[1]
         if (system := prompt.system) is not None:
-            found += element((name(system), "system", like), system, prompt, system_blocks)
+            key = name(system), "system", like
+            found += (known(key) or element(key, system, prompt, system_blocks))[1]
         # As the request has them, so that what requests share is read once.
         given = prompt.request.get(prompt.area)
         for index, message in enumerate((given,) if isinstance(given, str) else elements_of(given)):
-            place = index if index >= leading else ~index
-            found += element((name(message), place, like), message, prompt, message_blocks, index)
+            key = name(message), index if index >= leading else ~index, like
+            found += (known(key) or element(key, message, prompt, message_blocks, index))[1]
         return found
 
     def _element(
         self, key: _Key, element: object, prompt: Prompt, walk: Callable[..., Sequence[Block]], *index: int
-    ) -> tuple[CachedBlock, ...]:
-        """The blocks of tools, of a system prompt or of a message; read once, if that has a name."""
-        known = self._known.get(key)
-        if known is None:
-            blocks = walk(prompt, self._rules, *index)
-            read = tuple(in_order(self._sized(cached(prompt, block, self._images)) for block in blocks))
-            known = element if self._holds else None, read
-            if key[0] is not None:
-                self._known.put(key, known, max(1, len(read)))
-        return known[1]
+    ) -> _Read:
+        """The blocks of tools, of a system prompt or of a message; known from now on, if that has a name."""
+        blocks = walk(prompt, self._rules, *index)
+        made = tuple(in_order(self._sized(cached(prompt, block, self._images)) for block in blocks))
+        read = element if self._holds else None, made
+        if key[0] is not None:
+            self._known.put(key, read, max(1, len(made)))
+        return read
 
     def _sized(self, block: CachedBlock | None) -> CachedBlock | None:
         if block is None or self._scale is UNSCALED:

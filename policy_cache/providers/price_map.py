@@ -29,6 +29,8 @@ PriceMap: TypeAlias = Mapping[str, object]
 _BACKUP = "model_prices_and_context_window_backup.json"
 _LONG_PROMPT = re.compile(r"input_cost_per_token(_above_(\d+)k_tokens)")
 _MILLION = 1_000_000
+_MOST_MODELS = 1_024
+_worked_out: dict[tuple[str, bool], tuple[Mapping[str, object], Prices | None]] = {}
 _NOTHING = Prices(input=None, output=None, read=None, write_5m=None, write_1h=None)
 
 
@@ -49,13 +51,26 @@ def prices_of(model: str, provider: str, *, writes: bool = False) -> Prices | No
     if prices is not None:
         return prices
     imported = imported_map()
-    prices = _installed_prices(name) if imported is None else prices_in(entry_of(name, imported))
+    if imported is None:
+        return _installed_prices(name, writes=writes)
+    entry = entry_of(name, imported)
+    known = _worked_out.get((name, writes))
+    if known is None or known[0] != entry:
+        if len(_worked_out) >= _MOST_MODELS:
+            _worked_out.clear()
+        # Of the entry as it is now: litellm changes what it holds, where somebody registers a price.
+        known = _worked_out[name, writes] = dict(entry), _prices(entry, writes=writes)
+    return known[1]
+
+
+@lru_cache(maxsize=_MOST_MODELS)
+def _installed_prices(name: str, *, writes: bool) -> Prices | None:
+    return _prices(entry_of(name, installed_map()), writes=writes)
+
+
+def _prices(entry: Mapping[str, object], *, writes: bool) -> Prices | None:
+    prices = prices_in(entry)
     return None if prices is None else _completed(prices, writes=writes)
-
-
-@lru_cache(maxsize=1_024)
-def _installed_prices(name: str) -> Prices | None:
-    return prices_in(entry_of(name, installed_map()))
 
 
 def route_prices(route: Route) -> Prices | None:

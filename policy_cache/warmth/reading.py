@@ -12,7 +12,7 @@ from policy_cache.cache.scale import UNSCALED, Scale
 from policy_cache.providers.cache_rules import AutomaticRules, ExplicitRules
 from policy_cache.request.location import Mapped
 from policy_cache.request.markers import may_hold_markers
-from policy_cache.request.prompt import Prompt
+from policy_cache.request.prompt import Prompt, detect_shape
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
@@ -48,8 +48,17 @@ class Reading:
             in the turns to come.
     """
 
-    def __init__(self, reader: Reader, engine: CompiledPolicy, turns: Turns) -> None:
+    def __init__(
+        self,
+        reader: Reader,
+        engine: CompiledPolicy,
+        turns: Turns,
+        request: Mapping[str, object],
+        shape: Shape | None,
+    ) -> None:
         self._reader = reader
+        self._request = request
+        self._shape = shape
         self._engine = engine
         self._turns = turns
         self._outlook = turns.outlook
@@ -65,27 +74,27 @@ class Reading:
         self._scaled: dict[tuple[int, Scale], tuple[CachedPrompt, CachedPrompt]] = {}
 
     def sent(
-        self, request: Mapping[str, object], asked: dict[str, object], shape: Shape | None
+        self, asked: dict[str, object], own: Mapping[str, object]
     ) -> tuple[Route, Mapping[str, object], CachedPrompt]:
         """Where a candidate's request goes, what is sent, and its prompt with its breakpoints.
 
         Args:
-            request: The request, as all candidates share it.
-            asked: The same to the candidate.
-            shape: Its shape; by default told from it.
+            asked: The request to the candidate.
+            own: What it has that others have not, beside where it goes.
 
         Raises:
             RequestError: It is not a request that can be read.
         """
-        incoming = self._engine.incoming(asked, shape=shape)
-        route, shared = incoming.route, request.get
-        own = {k: value for k, value in asked.items() if value is not shared(k) and k not in ELSEWHERE}
+        if self._shape is None:
+            self._shape = detect_shape(self._request)
+        incoming = self._engine.incoming(asked, shape=self._shape)
+        route = incoming.route
         # What cannot be written down is like nothing else.
         like = incoming.alike, (name_of(own) or object()) if own else None
         known = self._sent.get(like)
         if known is None:
             if not own:
-                incoming.facts.adopt(self._shared(request, route.shape).elsewhere(asked))
+                incoming.facts.adopt(self._shared(route.shape).elsewhere(asked))
             known = self._sent[like] = self._made(incoming, like[1])
         return route, *known
 
@@ -107,11 +116,11 @@ class Reading:
             known = self._marked[key] = plain.mark(points)
         return sent.request, known
 
-    def _shared(self, request: Mapping[str, object], shape: Shape) -> Prompt:
+    def _shared(self, shape: Shape) -> Prompt:
         """The prompt that all candidates share."""
         prompt = self._read.get(shape)
         if prompt is None:
-            prompt = self._read[shape] = Prompt(request, shape)
+            prompt = self._read[shape] = Prompt(self._request, shape)
             may_hold_markers(prompt)
         return prompt
 

@@ -125,8 +125,8 @@ class Warmth:
         for candidate in (models,) if isinstance(models, (str, Mapping)) else models or ():
             name = ""
             try:
-                name, asked = _asked(request, candidate)
-                quotes.append(self._quoted(reading, request, name, asked, shape, max(0, reply)))
+                name, asked, own = _asked(request, candidate)
+                quotes.append(self._quoted(reading, name, asked, own, max(0, reply)))
             except RequestError as error:
                 quotes.append(unknown(name, str(error)))
             except Exception as error:  # noqa: BLE001, a router must never fail because of a quote
@@ -221,7 +221,7 @@ class Warmth:
         """What the request would have cost where its session was before."""
         asked = {name: value for name, value in plan.original.items() if name not in ELSEWHERE}
         asked["model"] = before.model
-        route, sent, prompt = self._reading(asked, plan.route.shape).sent(asked, asked, plan.route.shape)
+        route, sent, prompt = self._reading(asked, plan.route.shape).sent(asked, {})
         prompt = scaled(prompt, self._scale(route))
         rules = rules_for(route, sent)
         if rules is None or not caches(rules, sent):
@@ -234,13 +234,12 @@ class Warmth:
     def _quoted(
         self,
         reading: Reading,
-        request: Mapping[str, object],
         name: str,
         asked: dict[str, object],
-        shape: Shape | None,
+        own: Mapping[str, object],
         reply: int,
     ) -> Quote:
-        route, sent, prompt = reading.sent(request, asked, shape)
+        route, sent, prompt = reading.sent(asked, own)
         if not route.provider or not route.model:
             return unknown(name, "no such model is known")
         prompt = reading.scaled(prompt, self._scale(route))
@@ -308,7 +307,8 @@ class Warmth:
 
     def _reading(self, request: Mapping[str, object], shape: Shape | None) -> Reading:
         """For the candidates of one request, under the policy in force."""
-        return Reading(self._reader, self._engine.engine_of(request, shape=shape), self._turns)
+        engine = self._engine.engine_of(request, shape=shape)
+        return Reading(self._reader, engine, self._turns, request, shape)
 
     def _fault(self, error: Exception, what: str) -> None:
         """Count something that went wrong, and log its kind once."""
@@ -372,18 +372,19 @@ def _is_live(entry: Entry | None, at: float) -> bool:
 
 def _asked(
     request: Mapping[str, object], candidate: str | Mapping[str, object]
-) -> tuple[str, dict[str, object]]:
-    """The name of a candidate, and the request to it."""
+) -> tuple[str, dict[str, object], Mapping[str, object]]:
+    """The name of a candidate, the request to it, and what of that it has of its own beside where it goes."""
     if isinstance(candidate, str):
-        return candidate, {**request, "model": candidate}
+        return candidate, {**request, "model": candidate}, {}
     params, info = candidate.get("litellm_params"), candidate.get("model_info")
-    own = params if isinstance(params, Mapping) else {}
+    params = params if isinstance(params, Mapping) else {}
     name = info.get("id") if isinstance(info, Mapping) else None
     # What a deployment has of its own are defaults, but for where it is.
-    given = {**own, **request, **{member: own[member] for member in ELSEWHERE & own.keys()}}
+    given = {**params, **request, **{member: params[member] for member in ELSEWHERE & params.keys()}}
     if info is not None:
         given["model_info"] = info
-    return str(name or own.get("model") or ""), given
+    own = {member: params[member] for member in params.keys() - request.keys() - ELSEWHERE}
+    return str(name or params.get("model") or ""), given, own
 
 
 def _cost(route: Route, tokens: CacheOutcome, usage: CacheUsage | None) -> Decimal | None:

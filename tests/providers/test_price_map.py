@@ -96,6 +96,14 @@ def test_a_router_of_it_does_not_make_a_price_unknown(model, provider, monkeypat
     assert prices_of(model, provider) == before
 
 
+def test_a_price_that_is_changed_in_place_is_taken(monkeypatch):
+    entry = dict(ENTRY)
+    monkeypatch.setattr(litellm, "model_cost", {"x": entry})
+    assert prices_of("x", "openai").input == 4
+    entry["input_cost_per_token"] = 8e-06
+    assert prices_of("x", "openai").input == 8
+
+
 def test_a_provider_has_its_own_price_first(price_map):
     price_map(**{"x": ENTRY, "azure/x": {**ENTRY, "input_cost_per_token": 8e-06}})
     assert prices_of("x", "azure").input == 8
