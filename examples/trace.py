@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from policy_cache import CacheUsage, Engine, TraceRecorder
 from policy_cache.cache.explicit import CacheModel
-from policy_cache.cache.reader import Readers, marked
+from policy_cache.cache.reading import read
 from policy_cache.usage.account import account_of
 
 if TYPE_CHECKING:
@@ -124,10 +124,10 @@ def sent() -> list[Sent]:
 
 def answers(engine: Engine) -> Iterator[tuple[Sent, Plan, dict[str, Any]]]:
     """All requests as an engine plans them, each with the usage that the model of the cache bills."""
-    readers, caches = Readers({}), {}
+    caches = {}
     for one in sent():
         plan = engine.plan(one.request)
-        prompt = marked(readers.read(plan.request, plan.route), plan.request, plan.route)
+        prompt = read(plan.request, plan.route)
         cache = caches.setdefault(plan.route.model, CacheModel(plan.route.marked))
         found = cache.plan(prompt, one.at)
         cache.commit(found, one.at + 2)
