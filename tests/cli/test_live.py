@@ -68,12 +68,15 @@ class Terminal:
 @pytest.fixture
 def terminal():
     running = []
+    # A program that is started by one in the background would ignore it.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def terminal(*arguments, **more):
         running.append(Terminal(*arguments, **more))
         return running[-1]
 
     yield terminal
+    signal.signal(signal.SIGINT, before)
     for one in running:
         one.close()
 

@@ -46,11 +46,11 @@ def broken(*_, **__):
     raise RuntimeError("SECRET")
 
 
-@pytest.mark.parametrize("part", ["resolve", "Facts", "Prompt", "direct"])
+@pytest.mark.parametrize("part", ["engine.resolve", "engine.Facts", "match.Prompt", "engine.direct"])
 def test_a_broken_part_of_the_engine(part, monkeypatch, caplog):
     engine = Engine.from_text(POLICY)
     handler = PolicyCacheHandler(engine)
-    monkeypatch.setattr(engine_module, part, broken)
+    monkeypatch.setattr(f"policy_cache.engine.{part}", broken)
     sent = [through(handler, request(str(number))) for number in range(3)]
     assert sent == [request(str(number)) for number in range(3)]
     assert engine.failures == {"RuntimeError": 3}
