@@ -107,6 +107,8 @@ class CacheModel:
 
     def plan(self, prompt: CachedPrompt, now: float) -> CachePlan:
         """Work out what a prompt would read and write if its request started now; change nothing."""
+        if not prompt.breakpoints:
+            return CachePlan(now, CacheOutcome(uncached=prompt.tokens), (), ())
         digests, positions, ends = prompt.prefix
         minimum = self._rules.minimum
         reads: list[EntryRef] = []

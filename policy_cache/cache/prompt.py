@@ -78,6 +78,7 @@ class CachedPrompt:
     tail: int = 0
     breakpoints: Mapping[int, Ttl] = field(default_factory=dict)
     _prefix: Chain | None = field(default=None, init=False, repr=False, compare=False)
+    _ends: Sequence[int] | None = field(default=None, init=False, repr=False, compare=False)
     _shared: int | None = field(default=None, init=False, repr=False, compare=False)
     _places: Mapping[Location, int] | None = field(default=None, init=False, repr=False, compare=False)
 
@@ -105,9 +106,18 @@ class CachedPrompt:
 
     def _chain(self, digests: list[bytes], positions: list[int]) -> None:
         """Work out its prefixes, the first of which are known."""
-        ends = list(accumulate(block.tokens for block in self.blocks))
-        chain = Chain(self._digests(digests), self._positions(positions), ends)
+        chain = Chain(self._digests(digests), self._positions(positions), self.ends)
         object.__setattr__(self, "_prefix", chain)
+
+    @property
+    def ends(self) -> Sequence[int]:
+        """The tokens up to the end of each block, without the hashes; worked out once."""
+        if self._prefix is not None:
+            return self._prefix.ends
+        if self._ends is None:
+            object.__setattr__(self, "_ends", list(accumulate(block.tokens for block in self.blocks)))
+        assert self._ends is not None
+        return self._ends
 
     @property
     def places(self) -> Mapping[Location, int]:
@@ -123,14 +133,14 @@ class CachedPrompt:
         """The tokens of its tools and system prompt; worked out once."""
         if self._shared is None:
             first = bisect_left(self.blocks, True, key=_is_said)
-            object.__setattr__(self, "_shared", self.prefix.ends[first - 1] if first else 0)
+            object.__setattr__(self, "_shared", self.ends[first - 1] if first else 0)
         assert self._shared is not None
         return self._shared
 
     @property
     def tokens(self) -> int:
         """The size of the whole prompt."""
-        ends = self.prefix.ends
+        ends = self.ends
         return (ends[-1] if ends else 0) + self.tail
 
     def mark(self, breakpoints: Mapping[int, Ttl]) -> CachedPrompt:

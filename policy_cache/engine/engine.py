@@ -339,7 +339,7 @@ class CompiledPolicy:
             RequestError: It is not a request that can be planned.
         """
         facts, _ = self._enter(request, **context)
-        _ = facts.prompt
+        _ = facts.prompt  # what cannot be read is told of here
         return facts
 
     def _enter(

@@ -202,8 +202,7 @@ class Optimum:
             at: When its request started, in seconds; never before the previous one.
             prices: The model's prices, or those for a prompt of its size; None where they are unknown.
         """
-        digests, _, ends = prompt.prefix
-        size = ends[-1] if ends else 0
+        size = prompt.tokens - prompt.tail
         rates = None if prices is None else _rates(prices.for_prompt(size + prompt.tail))
         if rates is None:
             self._total = None
@@ -214,6 +213,7 @@ class Optimum:
             return
         # An entry is worth no more pings than it takes to pay a write.
         kept = self._rules.long * (1 + int(rates.write_1h / rates.read) if self._pings else 1)
+        digests, _, ends = prompt.prefix
         path = self._path(digests, [*ends], at - kept)
         self._total += rates.plain * prompt.tail
         for run in path:

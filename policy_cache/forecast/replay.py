@@ -73,7 +73,7 @@ class _Cache:
 
     def is_near(self, prompt: CachedPrompt) -> bool:
         """Whether the longest prefix that may be cached is as large as the minimum, as far as is known."""
-        ends, rules = prompt.prefix.ends, self._rules
+        ends, rules = prompt.ends, self._rules
         if rules is None or not ends:
             return False
         if isinstance(rules, AutomaticRules):

@@ -106,7 +106,7 @@ def losses(before: Request, after: Request, hit: int) -> Iterator[Loss]:
     common = common_blocks(before.sent.prompt, after.sent.prompt)
     if hit >= common:
         return  # it goes on from another request, and read what that one left
-    blocks, ends = turn.prompt.blocks, turn.prompt.prefix.ends
+    blocks, ends = turn.prompt.blocks, turn.prompt.ends
     reach = next((index for index in reversed(range(common)) if blocks[index].cacheable), -1)
     entries = before.turn.entries if before.turn is not None else ()
     left = max(
@@ -145,7 +145,7 @@ def _switch(before: Request, after: Request) -> str:
 
 def _uncovered(before: Request, after: Request, turn: Turn, known: int, reach: int) -> Loss:
     """What both requests have, and the one before left no entry of."""
-    blocks, ends = turn.prompt.blocks, turn.prompt.prefix.ends
+    blocks, ends = turn.prompt.blocks, turn.prompt.ends
     minimum = after.route.minimum
     words, small = "", ends[reach] < minimum
     if small:
@@ -168,7 +168,7 @@ def _changed(before: Request, after: Request, turn: Turn, common: int) -> Loss |
     if before.turn is None:
         return None
     behind = [entry for entry in before.turn.entries if entry.block >= common]
-    ends = turn.prompt.prefix.ends
+    ends = turn.prompt.ends
     if not behind or not ends:
         return None
     start = ends[common - 1] if common else 0
@@ -177,7 +177,7 @@ def _changed(before: Request, after: Request, turn: Turn, common: int) -> Loss |
         return Loss(start, "conversation_cut", last, "is where the conversation was cut back")
     change = change_at(before.sent, after.sent, common)
     deepest = max(behind, key=lambda entry: entry.block)
-    were = before.turn.prompt.prefix.ends
+    were = before.turn.prompt.ends
     lost = were[deepest.block] - (were[common - 1] if common else 0)
     expired = turn.at - before.turn.at >= before.turn.rules.seconds(deepest.ttl)
     words = change.words + ("; what followed had expired as well" if expired else "")

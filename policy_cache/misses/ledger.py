@@ -271,7 +271,7 @@ def _modelled(turn: Turn) -> _Bill:
 def _reported(turn: Turn, usage: CacheUsage) -> _Bill:
     """The bill that a provider reported, of a prompt that is not empty."""
     outcome = usage.outcome
-    ends = turn.prompt.prefix.ends
+    ends = turn.prompt.ends
     if not usage.read or not ends:
         return _Bill(outcome, -1, usage.prompt / turn.prompt.tokens)
     factor = usage.prompt / turn.prompt.tokens

@@ -53,7 +53,7 @@ def cut(prompt: CachedPrompt, owners: Mapping[Location | None, Owner]) -> tuple[
     """
     found: list[Segment] = []
     start = 0
-    for block, end in zip(prompt.blocks, prompt.prefix.ends, strict=True):
+    for block, end in zip(prompt.blocks, prompt.ends, strict=True):
         owner = owners.get(block.location)
         if owner is not None:
             found.append(Segment(owner, end - start))

@@ -124,7 +124,7 @@ def _states(prompt: CachedPrompt, outcome: CacheOutcome) -> Iterator[str]:
     read = outcome.read
     hour = read + outcome.write_1h
     written = hour + outcome.write_5m
-    for block, end in zip(prompt.blocks, prompt.prefix.ends, strict=True):
+    for block, end in zip(prompt.blocks, prompt.ends, strict=True):
         middle = (end - block.tokens / 2) * factor
         yield "r" if middle < read else "1" if middle < hour else "5" if middle < written else "u"
 
