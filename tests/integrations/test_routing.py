@@ -141,14 +141,23 @@ def test_a_conversation_that_begins_goes_anywhere(warmth):
 def test_a_failure_is_known_before_the_next_attempt(warmth):
     check, given = PreferWarm(warmth), deployments("a", "b", "c")
     asyncio.run(check.async_post_call_failure_deployment_hook(MappingProxyType(given[1]), ValueError(), None))
-    assert filtered(check, given) == [0, 1, 2]
+    assert filtered(check, given) == [0, 2]
 
 
-def test_where_it_failed_a_moment_ago_nothing_is_kept(warmth):
+def test_where_all_have_failed_the_router_may_try_any(warmth):
+    check, given = PreferWarm(warmth), deployments("a", "b")
+    for failed in given:
+        asyncio.run(check.async_post_call_failure_deployment_hook(failed, ValueError(), None))
+    assert filtered(check, given) == [0, 1]
+
+
+def test_where_it_failed_lately_nothing_is_kept_and_a_moment_ago_nothing_goes(warmth):
     now = [0.0]
     check = PreferWarm(warmth, clock=lambda: now[0])
     failed = {"litellm_params": {"model_info": {"id": "b"}}}
     asyncio.run(check.async_log_failure_event(failed, None, None, None))
+    assert filtered(check, deployments("a", "b", "c")) == [0, 2]
+    now[0] = 1.0
     assert filtered(check, deployments("a", "b", "c")) == [0, 1, 2]
     now[0] = 30.0
     assert filtered(check, deployments("a", "b", "c")) == [1]

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger("policy_cache")
 
 _MOST_DEPLOYMENTS = 2_048
+# A retry comes sooner than that.
+_A_MOMENT = 1.0
 
 
 class PreferWarm(CustomLogger):  # type: ignore[misc]  # litellm's own class
@@ -29,8 +31,9 @@ class PreferWarm(CustomLogger):  # type: ignore[misc]  # litellm's own class
 
     The Router asks it after its own cooldowns, tags and budgets, for each attempt, and chooses among what it
     leaves. A conversation that is warm nowhere, as each is at its beginning, goes where the Router wants; so
-    does one whose warm deployment costs more than `max_premium`, or has just failed. litellm asks filters in
-    its asynchronous calls alone (`acompletion`, `aresponses`, `anthropic_messages`, the proxy).
+    does one whose warm deployment costs more than `max_premium`, or has just failed. No retry goes where the
+    attempt before has failed, as long as there is another deployment. litellm asks filters in its
+    asynchronous calls alone (`acompletion`, `aresponses`, `anthropic_messages`, the proxy).
 
     ```python
     warmth = Warmth(engine)
@@ -67,7 +70,7 @@ class PreferWarm(CustomLogger):  # type: ignore[misc]  # litellm's own class
         self._max_premium = checked_premium(max_premium)
         self._avoid_for = avoid_for
         self._clock = clock
-        self._avoided: Memo[str, float] = Memo(_MOST_DEPLOYMENTS)
+        self._failed: Memo[str, float] = Memo(_MOST_DEPLOYMENTS)
         self.faults: Counter[str] = Counter()
         self.kept = 0
 
@@ -91,10 +94,11 @@ class PreferWarm(CustomLogger):  # type: ignore[misc]  # litellm's own class
             else:
                 quotes = self._warmth.quote(request, healthy_deployments)
             chosen = self._chosen(quotes)
-            if not chosen:
-                return healthy_deployments
-            self.kept += 1
-            return [healthy_deployments[index] for index in chosen]
+            if chosen:
+                self.kept += 1
+            else:
+                chosen = self._open(quotes, _A_MOMENT)
+            return [healthy_deployments[index] for index in chosen] or healthy_deployments
         except Exception as error:  # noqa: BLE001, a router must never fail because of a filter
             kind = type(error).__name__
             self.faults[kind] += 1
@@ -117,13 +121,18 @@ class PreferWarm(CustomLogger):  # type: ignore[misc]  # litellm's own class
         info = params.get("model_info") if isinstance(params, Mapping) else None
         name = info.get("id") if isinstance(info, Mapping) else None
         if isinstance(name, str):
-            self._avoided.put(name, self._clock() + self._avoid_for)
+            self._failed.put(name, self._clock())
 
     def _chosen(self, quotes: list[Quote]) -> list[int]:
         """Where the request is kept; empty where the Router may send it anywhere."""
-        now = self._clock()
-        open_ = [n for n, quote in enumerate(quotes) if now >= (self._avoided.get(quote.candidate) or now)]
+        open_ = self._open(quotes, self._avoid_for)
         best = prefer([quotes[number] for number in open_], self._max_premium)
         if best is None or not best.in_conversation:
             return []
         return [n for n in open_ if quotes[n].in_conversation and quotes[n].total == best.total]
+
+    def _open(self, quotes: list[Quote], seconds: float) -> list[int]:
+        """Those that did not fail within so many seconds."""
+        since = self._clock() - seconds
+        failed = (self._failed.get(quote.candidate) for quote in quotes)
+        return [number for number, at in enumerate(failed) if at is None or at <= since]
