@@ -28,6 +28,7 @@ from policy_cache.forecast.compare import PolicyText, TraceOptions, compare
 from policy_cache.forecast.optimum import Optimum
 from policy_cache.forecast.replay import Replay
 from policy_cache.forecast.tune import tune
+from policy_cache.lifetimes import FLOOR
 from policy_cache.live.engine import Engine
 from policy_cache.packaged import packaged
 from policy_cache.policy.text.search import search
@@ -84,8 +85,12 @@ def costs(records: Sequence[TraceRecord], tried: Mapping[str, str], after: int =
     """
     start = records[after].at
 
-    def replayed(engines: Sequence[Engine], model: str) -> Simulation:
-        replay = Replay(engines, by=lambda record: "counts" if record.at >= start else "before")
+    def replayed(engines: Sequence[Engine], model: str, keep_warm: float | None = None) -> Simulation:
+        replay = Replay(
+            engines,
+            by=lambda record: "counts" if record.at >= start else "before",
+            keep_warm=keep_warm,
+        )
         for record in records:
             replay.add(_sent_to(record, model))
         return replay.finish()
@@ -105,10 +110,12 @@ def costs(records: Sequence[TraceRecord], tried: Mapping[str, str], after: int =
         known = dict(zip(fixed, paid, strict=False))
         learning = {name: text for name, text in tried.items() if name not in fixed}
         if learning:
-            each = replayed([*map(Engine.from_text, learning.values())], model)
-            for name, column in zip(learning, each.policies, strict=True):
+            each = replayed([*map(Engine.from_text, learning.values())], model, FLOOR)
+            for name, column, kept in zip(learning, each.policies, each.kept, strict=True):
                 known[name] = column.groups["counts"].cost or Decimal(0)
-        found[price] = Counter({name: known[name] for name in tried})
+                known[f"{name}, kept warm"] = kept.groups["counts"].cost or Decimal(0)
+        found[price] = Counter({name: paid for name, paid in known.items() if name not in tried})
+        found[price] |= {name: known[name] for name in tried}
         found[price][TUNED] = min(paid[len(fixed) :])
         sent = [_sent_to(record, model) for record in records]
         for name in BOUNDS:
