@@ -216,6 +216,9 @@ def trace_warnings(summary: TraceSummary, unread: Mapping[str, int]) -> Iterator
         yield f"{counted(summary.duplicates, 'line')} left out as a copy of an earlier one"
     if summary.untimed:
         yield f"{counted(summary.untimed, 'request')} without a time: each is taken to follow after --gap"
+    if summary.of_another:
+        requests = counted(summary.of_another, "request")
+        yield f"the recorded usage of {requests} left out: it is another model's than --model says"
     if summary.late:
         yield f"{counted(summary.late, 'request')} too far out of order: taken to start with the one before"
 

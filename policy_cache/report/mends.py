@@ -25,7 +25,9 @@ CHANGES: Mapping[Cause, str] = {
     "tool_changed": "move what changes out of the tools' definitions",
     "speed": "send one `speed` in all requests",
     "citations": "ask for citations in all requests, or in none",
-    "system_changed": "move what changes behind the system prompt, or `split_text` before it",
+    "system_changed": (
+        "move what changes behind the system prompt, or `split_text` before it and mark `system`"
+    ),
     "tool_choice": "send one `tool_choice` in all requests",
     "thinking": "send one `thinking` in all requests",
     "effort": "send one effort in all requests",

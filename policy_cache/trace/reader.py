@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -11,6 +12,8 @@ import msgspec
 
 from policy_cache.cache.memo import Memo
 from policy_cache.cache.prompt import digest
+from policy_cache.providers.price_map import installed_map
+from policy_cache.providers.prices import claude_name, list_prices
 from policy_cache.request.markers import KEY, unmarked
 from policy_cache.request.prompt import AREAS, SYSTEM_ROLES, detect_shape, role_of
 from policy_cache.trace.formats import FormatError, parts
@@ -68,6 +71,7 @@ class TraceSummary:
         late: How many came after one that started later, too late to be put in order; they are taken to
             start with that one.
         with_usage: How many have usage.
+        of_another: Of how many the usage was left out: it is another model's than they are taken to ask for.
     """
 
     used: int = 0
@@ -77,6 +81,7 @@ class TraceSummary:
     untimed: int = 0
     late: int = 0
     with_usage: int = 0
+    of_another: int = 0
 
     def merge(self, other: TraceSummary) -> None:
         """Add what reading another part of the trace met with."""
@@ -87,6 +92,7 @@ class TraceSummary:
         self.untimed += other.untimed
         self.late += other.late
         self.with_usage += other.with_usage
+        self.of_another += other.of_another
 
 
 class Trace:
@@ -207,11 +213,17 @@ class Trace:
     def _record(self, where: str, at: float, taken: Parts) -> TraceRecord:
         self._stands_in = taken.sized
         request, first = self._request(taken.request)
+        usage = None if taken.usage is None else CacheUsage.from_response(_decode(taken.usage))
+        if usage is not None and self._model is not None and "model" in taken.request:
+            named = _decode(taken.request["model"])
+            if isinstance(named, str) and _is_another(named, self._model):
+                usage = None
+                self.summary.of_another += 1
         return TraceRecord(
             where=where,
             at=at,
             request=request,
-            usage=None if taken.usage is None else CacheUsage.from_response(_decode(taken.usage)),
+            usage=usage,
             waited=taken.waited,
             scope=taken.scope or "",
             session=taken.session or _session(request) or first,
@@ -254,6 +266,21 @@ class Trace:
             self._shared.put(key, known, len(text))
         self._stands_in |= known[1]
         return known[0]
+
+
+@lru_cache(maxsize=1_024)
+def _is_another(named: str, asked: str) -> bool:
+    """Whether a name is that of a model, and not of the one that is asked for: an alias may be of any."""
+    known = _model_of(named)
+    return known is not None and known != (_model_of(asked) or asked)
+
+
+def _model_of(name: str) -> str | None:
+    if list_prices(name) is not None:
+        return claude_name(name)
+    bare = name.rpartition("/")[2]
+    prices = installed_map()
+    return bare.lower() if name in prices or bare in prices else None
 
 
 def _value(raw: msgspec.Raw) -> tuple[Any, bool]:

@@ -40,7 +40,7 @@ def asked(command, save, trace):
 
 
 COUNTED = (
-    f"{CLAUDE}: sizes are fitted to 4 prompts counted by Anthropic's count_tokens: a fit to the others is "
+    f"{CLAUDE}: sizes are fitted to 4 prompts counted by count_tokens at 127.0.0.1: a fit to the others is "
     "off by 0.0% (median), 0.0% (at most)"
 )
 NOT_COUNTED = f"{GEMINI}: not counted, so its estimate stays: nothing here counts its prompts exactly"
@@ -63,7 +63,7 @@ def test_recorded_sizes_are_held_against_the_counted_ones(run, save):
     records = [{"ts": 1.0, "request": r, "usage": {"input_tokens": 11_494}} for r in agent(1, CLAUDE)]
     ran = run("simulate", save("t.jsonl", json.dumps(records[0])), "--count-tokens")
     assert ran.out.splitlines()[1:3] == [
-        f"{CLAUDE}: sizes are fitted to 1 prompt counted by Anthropic's count_tokens",
+        f"{CLAUDE}: sizes are fitted to 1 prompt counted by count_tokens at 127.0.0.1",
         "1 size of prompts that were recorded: off by 50.0% (median), 50.0% (95th percentile)",
     ]
 
@@ -73,7 +73,7 @@ def test_recorded_sizes_are_held_against_the_counted_ones(run, save):
 def test_json_has_what_was_counted(run, trace, command):
     ran = run(command, trace(CLAUDE, GEMINI), "--count-tokens", "--output-format", "json")
     claude, gemini = json.loads(ran.out)["counted"]
-    assert (claude["model"], claude["by"], claude["prompts"]) == (CLAUDE, "Anthropic's count_tokens", 4)
+    assert (claude["model"], claude["by"], claude["prompts"]) == (CLAUDE, "count_tokens at 127.0.0.1", 4)
     assert claude["largest_error"] == pytest.approx(0, abs=0.001)
     assert gemini == {
         "model": GEMINI,
@@ -91,7 +91,7 @@ def test_without_a_key_nothing_is_written(run, save, trace, folder, monkeypatch,
     ran = run(*asked(command, save, trace(CLAUDE)))
     assert ran.refused() == (
         "--count-tokens has Anthropic count prompts of claude-sonnet-4-5, and found no ANTHROPIC_API_KEY: "
-        "set it, or leave out --count-tokens"
+        "set it, and ANTHROPIC_API_BASE where another address shall count, or leave out --count-tokens"
     )
     assert sorted(path.name for path in folder.iterdir()) == ["none.yaml", "trace.jsonl"]
 

@@ -52,7 +52,7 @@ an estimate.
 trace.jsonl:3: miss[system_changed]: first differing block $['system'] changed at character 6,001: \
 looks like a clock
   1 request of session a: 3,440 tokens, $0.0157
-  mend: move what changes behind the system prompt, or `split_text` before it
+  mend: move what changes behind the system prompt, or `split_text` before it and mark `system`
 trace.jsonl:2: miss[no_breakpoint]: $['messages'][0]['content']: the request before had no breakpoint \
 up to here
   1 request of session a: 2,292 tokens, $0.0118

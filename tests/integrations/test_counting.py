@@ -80,7 +80,7 @@ class TestAnthropic:
         """It counts as sizes are estimated, so that the fit is exact."""
         [counted] = calibrate(counting(tmp_path, agent(12))).counted
         assert counted == Counted(
-            CLAUDE, "Anthropic's count_tokens", MOST_COUNTED, counted.scale, off=counted.off
+            CLAUDE, "count_tokens at 127.0.0.1", MOST_COUNTED, counted.scale, off=counted.off
         )
         assert counted.scale == pytest.approx((1.0, 1.0), abs=0.001)
         assert max(counted.off) < 0.001

@@ -176,6 +176,26 @@ class TestDamage:
         records, summary = read(line, line, {"ts": 2, "request": REQUEST}, REQUEST, REQUEST)
         assert (len(records), summary.duplicates) == (4, 1)
 
+    @pytest.mark.parametrize(
+        ("named", "asked", "left"),
+        [
+            ("anthropic/claude-sonnet-4-5", "openai/gpt-4.1", 1),
+            ("anthropic/claude-sonnet-4-5", "claude-opus-4-1", 1),
+            ("openai/gpt-4o", "anthropic/claude-sonnet-4-5", 1),
+            ("gpt-4o", "azure/gpt-4o", 0),
+            ("anthropic/claude-sonnet-4-5", "bedrock/us.anthropic.claude-sonnet-4-5-20250929-v1:0", 0),
+            ("team-model", "openai/gpt-4.1", 0),
+        ],
+    )
+    def test_usage_of_another_model_is_left_out(self, named, asked, left):
+        line = {"request": {**REQUEST, "model": named}, "usage": {"input_tokens": 9}}
+        [record], summary = read(line, model=asked)
+        assert (record.usage is None, summary.of_another, record.request["model"]) == (
+            bool(left),
+            left,
+            asked,
+        )
+
     def test_nesting_without_end_is_no_traceback(self):
         _, summary = read(b'{"request": ' + b"[" * 100_000 + b"]" * 100_000 + b"}\n")
         assert summary.broken == 1

@@ -107,7 +107,7 @@ def _follow(opened: _Source, name: str, every: float) -> None:
     from rich.text import Text  # noqa: PLC0415
 
     def drawn(spans: Iterable[Span]) -> Text:
-        return Text.from_ansi(ansi(spans), no_wrap=True, overflow="ellipsis")
+        return Text.from_ansi(ansi(spans), no_wrap=False, overflow="fold")
 
     last: list[Span] = []
     try:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from policy_cache.providers.resolve import Route
 
 _KEY = "ANTHROPIC_API_KEY"
+_BASES = ("ANTHROPIC_API_BASE", "ANTHROPIC_BASE_URL")
 _VERSION = "2023-06-01"
 _SECONDS = 60.0
 _LONGEST_REASON = 200
@@ -44,7 +45,8 @@ class LitellmCounter:
     def way(self, route: Route) -> str | None:
         """What counts the prompts on a route; None where nothing does so exactly."""
         if route.provider == "anthropic":
-            return "Anthropic's count_tokens"
+            base = next(filter(None, map(os.environ.get, _BASES)), None)
+            return "Anthropic's count_tokens" if base is None else f"count_tokens at {_host(base)}"
         if route.provider in ("openai", "azure") and _encoding(route.model) in _PACKAGED:
             return "litellm.token_counter"
         return None
@@ -84,7 +86,7 @@ def _at_anthropic(request: Mapping[str, Any], route: Route) -> int:
     if not key:
         raise CountError(
             f"--count-tokens has Anthropic count prompts of {visible(route.model)}, and found no {_KEY}: "
-            "set it, or leave out --count-tokens"
+            f"set it, and {_BASES[0]} where another address shall count, or leave out --count-tokens"
         )
     asked = {name: value for name, value in request.items() if name not in _ELSEWHERE}
     try:
