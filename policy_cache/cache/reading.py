@@ -37,7 +37,6 @@ REPLY_OPENING = 3
 # What a client calls the type of a block may be any text, and prompts are kept.
 _LONGEST_KIND = 64
 _TURNS_ON_SYSTEM = ("web_search_", "web_fetch_")
-_ENCODER = msgspec.json.Encoder(enc_hook=str)
 _IMAGES = ("image", "image_url")
 
 
@@ -99,11 +98,22 @@ def cached(prompt: Prompt, block: Block, images: ImageRules = CLAUDE) -> CachedB
     )
 
 
+def _plain(value: object) -> object:
+    """An object as its JSON has it, which leaves out what is not there."""
+    fields = fields_of(value)
+    if fields is None:
+        return str(value)
+    return {name: member for name, member in fields.items() if member is not None}
+
+
+_encode = msgspec.json.Encoder(enc_hook=_plain).encode
+
+
 def _encoded(value: object) -> bytes:
     try:
-        return _ENCODER.encode(value)
+        return _encode(value)
     except (TypeError, ValueError, OverflowError):  # half a character, or a number of a hundred digits
-        return json.dumps(value, separators=(",", ":"), default=str).encode()
+        return json.dumps(value, separators=(",", ":"), default=_plain).encode()
 
 
 def marked(prompt: CachedPrompt, markers: Sequence[ClientMarker], route: Route) -> CachedPrompt:

@@ -200,6 +200,6 @@ def described(prompt: Prompt, order: Order, minimum: int) -> bool:
             missing -= len(function["description"])
             if missing <= 0:
                 return True
-    except (KeyError, TypeError):
+    except (AttributeError, KeyError, TypeError):
         pass
     return False

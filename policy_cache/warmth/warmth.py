@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING
@@ -122,7 +122,9 @@ class Warmth:
         """
         reading = self._reading(request, shape)
         quotes = []
-        for candidate in (models,) if isinstance(models, (str, Mapping)) else models or ():
+        if isinstance(models, (str, Mapping)):
+            models = (models,)
+        for candidate in models if isinstance(models, Iterable) else ():
             name = ""
             try:
                 name, asked, own = _asked(request, candidate)

@@ -10,6 +10,8 @@ import pytest
 import yaml
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
+from litellm.types.utils import Function
+from pydantic import BaseModel
 
 from benchmarks.request import agent_request
 from policy_cache import Engine, RequestError
@@ -124,6 +126,32 @@ def test_what_was_read_of_a_request_serves_what_was_made_of_it(policy, request, 
     read = Readers({}).read(outgoing.request, route)
     assert marked(read, markers, route) == marked(read, fresh, route)
     assert [(each.order[0], each.ttl) for each in markers] == [(each.order[0], each.ttl) for each in fresh]
+
+
+class Part(BaseModel):
+    """A block as an SDK returns it: with members that are not there."""
+
+    text: str = "nested"
+    type: str = "text"
+    citations: None = None
+
+
+NESTED = {
+    "model": "anthropic/claude-sonnet-4-5",
+    "system": "word",
+    "messages": [
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c", "content": [Part()]}]},
+        {"role": "user", "content": [Part(), {"type": "document", "source": {"content": [Part()]}}]},
+    ],
+}
+
+
+@example(NESTED)
+@given(requests(3))
+def test_objects_are_hashed_as_their_json(request):
+    route = Engine.passing().route(request)
+    prompts = [Readers({}).read(each, route) for each in (request, plain(request))]
+    assert prompts[0].prefix == prompts[1].prefix
 
 
 @example(LOWERED_AND_ON_THE_REQUEST, MARKED_TOOL)
@@ -312,3 +340,13 @@ def test_a_role_may_be_anything(role):
         {"model": "claude-sonnet-4-5", "messages": [messages[0], *messages, messages[0]]}
     )
     assert not plan.changed
+
+
+@pytest.mark.parametrize("tool", [Function(name="f", arguments=""), Part()])
+def test_a_tool_may_be_an_object_without_a_description(tool):
+    engine, described = Engine.default(), {"name": "g", "description": "word " * 6_000}
+    for given_tool in (tool, {"type": "function", "function": tool}):
+        tools = [given_tool, {"type": "function", "function": described}]
+        request = {**MARKED_TOOL, "tools": tools}
+        assert engine.rewrite(request) == engine.plan(request).request != request
+    assert not engine.failures

@@ -154,7 +154,7 @@ def test_a_deployment_that_thinks_does_not_read_what_others_wrote(engine, warmth
     assert alone == second
 
 
-@pytest.mark.parametrize(("models", "number"), [(None, 0), (SONNET, 1), ({"litellm_params": {}}, 1)])
+@pytest.mark.parametrize(("models", "number"), [(None, 0), (5, 0), (SONNET, 1), ({"litellm_params": {}}, 1)])
 def test_one_candidate_is_one_quote(warmth, models, number):
     assert len(warmth.quote(REQUEST, models)) == number
 
