@@ -36,6 +36,7 @@ POLICY = """{version: 1, name: short, rules: [{name: all, targets: [tools, syste
 action: {add_cache_control: {ttl: 5m}}}]}"""
 MODEL = "anthropic/claude-sonnet-4-5"
 PAUSE = 360.0
+INF, NAN = float("inf"), float("nan")
 GPT, GPT_PAUSE = "openai/gpt-5.6", 2_400.0
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
 
@@ -425,10 +426,26 @@ class TestBounds:
         talks.warm.close()
         assert talks.warm._bytes == 0
 
-    @pytest.mark.parametrize("wrong", [{"budget": 0}, {"floor": -1.0}, {"most": 0}, {"most_bytes": 0}])
-    def test_bounds_that_cannot_be(self, wrong):
-        with pytest.raises(ValueError, match="must be positive"):
-            KeepWarm(**({"budget": 1.0} | wrong))
+    @pytest.mark.parametrize("way", [KeepWarm, KeepWarmThread])
+    @pytest.mark.parametrize(
+        ("name", "wrong", "expected"),
+        [
+            *(("budget", wrong, "a finite number above 0") for wrong in (0, -1, "x", None, INF, NAN, True)),
+            *(
+                ("floor", wrong, "a finite number of at least 0")
+                for wrong in (-1.0, "x", None, INF, NAN, True)
+            ),
+            *(("most", wrong, "a whole number of at least 1") for wrong in (0, 1.5, "x", None, INF, True)),
+            *(("most_bytes", wrong, "a whole number of at least 1") for wrong in (0, 1e6, "x", NAN, True)),
+        ],
+    )
+    def test_bounds_that_cannot_be(self, way, name, wrong, expected):
+        with pytest.raises(ValueError) as error:  # noqa: PT011, its text is compared below
+            way(**({"budget": 1.0} | {name: wrong}))
+        assert str(error.value) == f"{name}: expected {expected}, found {wrong!r}"
+
+    def test_the_least_bounds(self):
+        assert KeepWarm(budget=1e-9, floor=0, most=1, most_bytes=1).stopped is None
 
     def test_what_has_no_call_is_not_pinged(self, talks, engine, clock):
         with pytest.raises(ValueError, match="chat, messages, responses"):

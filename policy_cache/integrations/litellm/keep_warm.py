@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -17,6 +18,7 @@ from policy_cache.integrations.litellm.pinging import Held, ping_of
 from policy_cache.lifetimes import FLOOR, costs
 from policy_cache.providers.price_map import known_prices
 from policy_cache.request.prompt import AREAS, Prompt
+from policy_cache.text.words import cut
 from policy_cache.usage.keeping import Keeping
 from policy_cache.usage.totals import Totals
 from policy_cache.usage.usage import CacheUsage
@@ -71,6 +73,30 @@ class _Ping(NamedTuple):
     at: float
 
 
+def _check_bounds(budget: float, floor: float, most: int, most_bytes: int) -> None:
+    """Refuse a bound that is none.
+
+    Raises:
+        ValueError: Which, what it is, and what it has to be.
+    """
+    for name, given, is_right, expected in (
+        ("budget", budget, _is_finite(budget) and budget > 0, "a finite number above 0"),
+        ("floor", floor, _is_finite(floor) and floor >= 0, "a finite number of at least 0"),
+        ("most", most, _is_whole(most) and most >= 1, "a whole number of at least 1"),
+        ("most_bytes", most_bytes, _is_whole(most_bytes) and most_bytes >= 1, "a whole number of at least 1"),
+    ):
+        if not is_right:
+            raise ValueError(f"{name}: expected {expected}, found {cut(repr(given))}")
+
+
+def _is_finite(given: object) -> bool:
+    return isinstance(given, (int, float)) and not isinstance(given, bool) and abs(given) < math.inf
+
+
+def _is_whole(given: object) -> bool:
+    return isinstance(given, int) and not isinstance(given, bool)
+
+
 class _Warmer:
     """What both ways of keeping warm share: all but who calls, and who waits.
 
@@ -97,10 +123,9 @@ class _Warmer:
         """Keep nothing warm yet: of requests of these shapes, and within `Bounds`.
 
         Raises:
-            ValueError: The budget is not positive, another bound is negative, or a shape is none.
+            ValueError: A bound is none, or a shape.
         """
-        if not budget > 0 or not floor >= 0 or most < 1 or most_bytes < 1:
-            raise ValueError("a budget and bounds must be positive, and a floor not negative")
+        _check_bounds(budget, floor, most, most_bytes)
         if not AREAS.keys() >= set(shapes):
             raise ValueError(f"a call is for one of the shapes {', '.join(AREAS)}")
         self._shapes = shapes
