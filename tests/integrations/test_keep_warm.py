@@ -509,6 +509,38 @@ class TestWaiting:
 
         assert asyncio.run(talk()) == (None, 0)
 
+    @pytest.mark.parametrize("later", ["close", "other lifetimes", "thinking"])
+    @pytest.mark.parametrize("way", [KeepWarm, KeepWarmThread])
+    def test_what_is_let_go_of_while_a_ping_is_under_way_is_not_held_again(self, talks, clock, way, later):
+        """Nor under what a policy learned that is in force no more."""
+        other = Engine.from_text(POLICY).learning(Lifetimes(clock=clock))
+        teach(other, clock)
+
+        def call(**_):
+            if later == "close":
+                warm.close()
+            elif later == "thinking":
+                talks.answered("a", reasoning_effort="low")
+            else:
+                talks.accounting.answered(other, request("b"), answer(written=10_000), at=clock.now)
+            return answer(read=10_000)
+
+        async def acall(**_):
+            return call()
+
+        warm = way({"chat": acall if way is KeepWarm else call}, budget=1.0, clock=clock)
+        warm._wake = lambda: None
+        talks.accounting = Accounting(keep_warm=warm)
+        talks.answered("b")
+        size = warm._bytes
+        warm.close()
+        talks.answered("a")
+        clock.now += 286
+        assert (asyncio.run(warm.send_due()) if way is KeepWarm else warm.send_due()) == 1
+        assert (warm.pings.requests, warm.stopped) == (1, None)
+        held = 1 if later == "other lifetimes" else 0
+        assert (len(warm._keeping), warm._bytes) == (held, held * size)
+
     def test_where_no_loop_runs_nothing_is_sent(self, talks, clock):
         warm = KeepWarm(budget=1.0, clock=clock)
         talks.accounting = Accounting(keep_warm=warm)

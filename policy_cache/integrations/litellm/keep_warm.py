@@ -67,8 +67,9 @@ class Bounds(TypedDict, total=False):
 
 
 class _Ping(NamedTuple):
-    """A ping that is under way, and when it was sent."""
+    """A ping that is under way, whose it is, and when it was sent."""
 
+    keeping: Keeping[Held]
     due: Due[Held]
     at: float
 
@@ -220,17 +221,17 @@ class _Warmer:
 
     def _begin(self) -> _Ping | None:
         """The next ping to send now; None where there is none."""
-        while self._keeping is not None and self.stopped is None:
+        while (keeping := self._keeping) is not None and self.stopped is None:
             now = self._clock()
-            due = self._keeping.take(now)
+            due = keeping.take(now)
             if due is None:
                 return None
             while self._spent and now - self._spent[0][0] >= _HOUR:
                 self._spent.popleft()
             expected = costs(due.kept.stake, due.kept.prices) or 0.0
             if sum(paid for _, paid in self._spent) + expected <= self._budget:
-                return _Ping(due, now)
-            self._skip(due.what)
+                return _Ping(keeping, due, now)
+            self._skip(keeping, due)
         return None
 
     def _answered(self, ping: _Ping, response: object) -> None:
@@ -239,7 +240,7 @@ class _Warmer:
         usage = CacheUsage.from_response(response)
         if usage is None or usage.unreadable:
             self._tell(lambda metrics: metrics.pinged(held.route, None, None))
-            self._stop(held, "usage", "a ping's answer had no usage that can be right")
+            self._stop(ping, "usage", "a ping's answer had no usage that can be right")
             return
         prices = due.kept.prices
         rates = prices and prices.for_prompt(usage.prompt)
@@ -261,11 +262,9 @@ class _Warmer:
         }
         _log.info("[cache] Kept warm: %d tokens", usage.read, extra={"policy_cache": record})
         if usage.written or not usage.read:
-            self._stop(held, "unread", "a ping wrote what it should have read")
-        elif self.stopped is None and self._keeping is not None:
-            self._keeping.renewed(due, ping.at)
+            self._stop(ping, "unread", "a ping wrote what it should have read")
         else:
-            self._let_go(held)
+            ping.keeping.renewed(due, ping.at)
 
     @contextmanager
     def _under_way(self, ping: _Ping) -> Iterator[None]:
@@ -274,23 +273,23 @@ class _Warmer:
             yield
         except Exception as error:  # noqa: BLE001, it is nobody's request, and nobody is to hear of it
             self._tell(lambda metrics: metrics.pinged(ping.due.what.route, None, None))
-            self._stop(ping.due.what, "failed", f"a ping failed with {type(error).__name__}")
+            self._stop(ping, "failed", f"a ping failed with {type(error).__name__}")
         except BaseException:
-            self._let_go(ping.due.what)
+            ping.keeping.lost(ping.due)
             raise
 
-    def _skip(self, held: Held) -> None:
+    def _skip(self, keeping: Keeping[Held], due: Due[Held]) -> None:
         self.skipped += 1
-        self._tell(lambda metrics: metrics.skipped(held.route))
-        self._let_go(held)
+        self._tell(lambda metrics: metrics.skipped(due.what.route))
+        keeping.lost(due)
 
     def _tell(self, count: Callable[[PingFigures], object]) -> None:
         if self._metrics is not None:
             with suppress(Exception):  # who counts pings must not end them
                 count(self._metrics)
 
-    def _stop(self, held: Held, kind: str, why: str) -> None:
-        self._let_go(held)
+    def _stop(self, ping: _Ping, kind: str, why: str) -> None:
+        ping.keeping.lost(ping.due)
         if self.stopped is None:
             self.stopped = why
             self._tell(lambda metrics: metrics.stopped(kind))
