@@ -541,6 +541,43 @@ class TestWaiting:
         held = 1 if later == "other lifetimes" else 0
         assert (len(warm._keeping), warm._bytes) == (held, held * size)
 
+    def test_a_task_is_started_anew_once_its_loop_is_closed(self, talks, clock):
+        warm = KeepWarm(budget=1.0, clock=clock, sleep=lambda _: asyncio.Event().wait())
+        talks.accounting = Accounting(keep_warm=warm)
+
+        async def talk():
+            talks.answered("a")
+            await asyncio.sleep(0)
+            return warm._task, asyncio.get_running_loop()
+
+        for is_closed in (True, False):
+            loop = asyncio.new_event_loop()
+            task, where = loop.run_until_complete(talk())
+            assert (task.get_loop(), task.done(), where) == (loop, False, loop)
+            if is_closed:
+                task._log_destroy_pending = False
+                loop.close()
+        warm.close()
+        loop.run_until_complete(asyncio.wait([task]))
+        assert task.cancelled()
+        loop.close()
+
+    def test_a_task_goes_on_for_other_loops_while_its_own_runs(self, talks, clock):
+        warm = KeepWarm(budget=1.0, clock=clock, sleep=lambda _: asyncio.Event().wait())
+        talks.accounting = Accounting(keep_warm=warm)
+
+        async def another():
+            talks.answered("b")
+            return warm._task
+
+        async def talk():
+            talks.answered("a")
+            task = warm._task
+            assert await asyncio.to_thread(asyncio.run, another()) is task
+            warm.close()
+
+        asyncio.run(talk())
+
     def test_where_no_loop_runs_nothing_is_sent(self, talks, clock):
         warm = KeepWarm(budget=1.0, clock=clock)
         talks.accounting = Accounting(keep_warm=warm)
@@ -562,9 +599,51 @@ class TestWaiting:
         talks.accounting = Accounting(keep_warm=warm)
         talks.answered("a")
         assert sent.wait(30)
+        thread = warm._thread
         warm.close()
-        warm._thread.join(30)
-        assert not warm._thread.is_alive()
+        thread.join(30)
+        assert (thread.is_alive(), warm._thread) == (False, None)
+
+    def test_a_thread_that_is_closed_while_it_waits_for_a_ping_goes_on_with_the_next_answer(
+        self, talks, clock
+    ):
+        asked, may_answer, again = threading.Event(), threading.Event(), threading.Event()
+
+        def call(**_):
+            if asked.is_set():
+                again.set()
+            asked.set()
+            assert may_answer.wait(30)
+            return answer(read=10_000)
+
+        def sleep(seconds):
+            clock.now += seconds
+
+        warm = KeepWarmThread({"chat": call}, budget=1.0, clock=clock, sleep=sleep)
+        talks.accounting = Accounting(keep_warm=warm)
+        talks.answered("a")
+        assert asked.wait(30)
+        thread = warm._thread
+        warm.close()
+        talks.answered("b")
+        may_answer.set()
+        assert again.wait(30)
+        assert warm._thread is thread
+        warm.close()
+        thread.join(30)
+        assert (thread.is_alive(), warm._bytes) == (False, 0)
+
+    def test_a_thread_is_started_anew_once_it_was_closed(self, talks, clock):
+        warm = KeepWarmThread(budget=1.0, clock=clock)
+        talks.accounting = Accounting(keep_warm=warm)
+        threads = []
+        for name in "ab":
+            talks.answered(name)
+            threads.append(warm._thread)
+            warm.close()
+            threads[-1].join(30)
+            assert (threads[-1].is_alive(), warm._thread) == (False, None)
+        assert threads[0] is not threads[1]
 
 
 class TestSurprises:

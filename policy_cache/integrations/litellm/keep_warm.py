@@ -347,15 +347,23 @@ class KeepWarm(_Warmer):
     def close(self) -> None:
         """Let go of every request, and end the task."""
         super().close()
+        self._end()
+
+    def _wake(self) -> None:
+        task = self._task
+        # On a loop that was closed, or that runs no more, a task waits for ever.
+        if task is not None and not task.done() and task.get_loop().is_running():
+            return
+        with suppress(RuntimeError):  # no loop runs here: the next answer may find one
+            loop = asyncio.get_running_loop()
+            self._end()
+            self._task = loop.create_task(self._run())
+
+    def _end(self) -> None:
         if self._task is not None:
             with suppress(RuntimeError):  # its loop is closed
                 self._task.cancel()
             self._task = None
-
-    def _wake(self) -> None:
-        if self._task is None or self._task.done():
-            with suppress(RuntimeError):  # no loop runs here: the next answer may find one
-                self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def _run(self) -> None:
         while (pause := self._pause()) is not None:
@@ -407,13 +415,20 @@ class KeepWarmThread(_Warmer):
 
     def _wake(self) -> None:
         with self._lock:
+            self._closed.clear()  # a thread that still waits for a ping goes on
             if self._thread is None or not self._thread.is_alive():
-                self._closed.clear()
                 self._thread = threading.Thread(target=self._run, name="policy-cache-keep-warm", daemon=True)
                 self._thread.start()
 
     def _run(self) -> None:
-        while not self._closed.is_set():
+        while self._goes_on():
             pause = self._pause()
             self._sleep(_LOOKS_EVERY if pause is None else pause)
             self.send_due()
+
+    def _goes_on(self) -> bool:
+        with self._lock:  # so that an answer finds a thread that goes on, or none
+            if not self._closed.is_set():
+                return True
+            self._thread = None
+            return False
