@@ -67,6 +67,8 @@ class Pings:
             # What had to be written was lost already: nobody would send another one after that.
             if plan.outcome.read == kept.stake.read:
                 keeping.renewed(ping, due)
+            else:
+                keeping.lost(ping)
 
     def answered(self, facts: Facts, sent: Sent, plan: CachePlan) -> None:
         """A request was sent, and learned from.

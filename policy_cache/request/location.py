@@ -55,11 +55,11 @@ def kind_of(value: object) -> str:
 def fields_of(value: object) -> Mapping[str, object] | None:
     """The named members of a dict, or of a pydantic object as litellm and the SDKs return them.
 
-    Returns None where there are none: a list, a text, a number.
+    Returns None where there are none: a list, a text, a number, a class.
     """
     if isinstance(value, dict):
         return value
-    if hasattr(value, "model_fields_set"):
+    if hasattr(value, "model_fields_set") and not isinstance(value, type):
         extra: Mapping[str, object] | None = getattr(value, "__pydantic_extra__", None)
         return {**vars(value), **extra} if extra else vars(value)
     return None

@@ -165,7 +165,7 @@ def plain(value: object) -> Any:  # noqa: ANN401, JSON
         return value
     if isinstance(value, (int, float)):
         return int(value) if isinstance(value, int) else float(value)
-    fields = None if isinstance(value, type) else fields_of(value)
+    fields = fields_of(value)
     if fields is None:
         return named(value)
     return {name: plain(item) for name, item in fields.items() if item is not None}

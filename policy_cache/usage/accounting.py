@@ -136,6 +136,27 @@ class Planner(Protocol):
     def learn(self, request: dict[str, object], **answer: Unpack[Answer]) -> None: ...
 
 
+class _Apart:
+    """Keeps parts apart: one that raises costs the others nothing.
+
+    Attributes:
+        errors: What they raised.
+    """
+
+    def __init__(self) -> None:
+        self.errors: list[Exception] = []
+
+    def __enter__(self) -> None:
+        """Begin a part, which may be within another."""
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> bool:
+        """Note what a part raised; what ends a process goes on."""
+        if not isinstance(error, Exception):
+            return False
+        self.errors.append(error)
+        return True
+
+
 class Accounting:
     """Logs what each answer says of the cache, and hands it on.
 
@@ -194,66 +215,81 @@ class Accounting:
             asked: What it was made of; its conversation goes on in that shape, and is asked about in it.
 
         Raises:
-            Exception: Whatever one of those who are told raises; the request is recorded even so.
+            ExceptionGroup: What those who are told raised; the others were told even so.
         """
         if is_ping(request):
             return
         usage = CacheUsage.from_response(response)
-        self._look(usage)
+        apart = _Apart()
+        with apart:
+            self._look(usage)
         told = (None, None) if usage is None or usage.unreadable else (usage.read, usage.written)
         anyway = self._keep_warm is not None
-        engine.learn(request, shape=shape, at=at, read=told[0], written=told[1], anyway=anyway)
-        account, session = None, None
-        try:
-            if not self._always and not (usage and (usage.read or usage.written)):
-                return
-            plan = engine.plan(request, shape=shape).without(left_out)
-            known = session_of(Prompt(plan.original, plan.route.shape), plan.route.model)
-            session = known.hex()
-            switch = None
-            if self._warmth is not None:
-                switch = self._warmth.answered(_asked(engine, asked, left_out) or plan, usage, at=at)
-            if self._keep_warm is not None:
-                known_by = engine.engine_of(request, shape=shape)
-                lifetimes, switches = known_by.lifetimes, known_by.learns
-                self._keep_warm.answered(plan, usage, lifetimes, at=at, switches=switches)
-            if usage is not None:
-                start = self._sessions.start(known, self._clock(), usage, plan.route.cache)
-                account = account_of(plan, usage, start, switch, session=known, reader=self._reader)
-        finally:
-            if self._recorder is not None:
+        with apart:
+            engine.learn(request, shape=shape, at=at, read=told[0], written=told[1], anyway=anyway)
+        plan, account, session = None, None, None
+        if self._always or (usage is not None and (usage.read or usage.written)):
+            with apart:
+                plan = engine.plan(request, shape=shape).without(left_out)
+                known = session_of(Prompt(plan.original, plan.route.shape), plan.route.model)
+                session = known.hex()
+                switch = None
+                if self._warmth is not None:
+                    with apart:
+                        switch = self._warmth.answered(_asked(engine, asked, left_out) or plan, usage, at=at)
+                if self._keep_warm is not None:
+                    with apart:
+                        by = engine.engine_of(request, shape=shape)
+                        self._keep_warm.answered(plan, usage, by.lifetimes, at=at, switches=by.learns)
+                if usage is not None:
+                    start = self._sessions.start(known, self._clock(), usage, plan.route.cache)
+                    account = account_of(plan, usage, start, switch, session=known, reader=self._reader)
+        if self._recorder is not None:
+            with apart:
                 policy = None if account is None else account.line()
                 self._recorder.record(request, response=response, session=session, policy=policy, ts=at)
-        self._tell(plan, account)
-        if self._live is not None:
-            self._live.answered(plan, account, session=session, at=at)
+        # Without an account, it would pass for an answer without usage.
+        if plan is not None and (account is not None or usage is None):
+            self._tell(apart, plan, account, session, at)
+        if apart.errors:
+            raise ExceptionGroup("an answer was not told to all", apart.errors)
 
-    def _tell(self, plan: Plan, account: Account | None) -> None:
+    def _tell(
+        self, apart: _Apart, plan: Plan, account: Account | None, session: str | None, at: float | None
+    ) -> None:
         if self._metrics is not None:
-            self._metrics.answered(plan, account)
-        if account is None:
-            return
-        if self._ledger is not None:
-            self._ledger.add(account)
-        if self._alarm is not None:
-            self._alarm.answered(plan, account.usage)
-        log_usage(
-            account.usage,
-            model=plan.route.model,
-            provider=plan.route.provider,
-            route=account.route,
-            rules=account.rules,
-            revision=account.revision,
-            saved=account.saved,
-        )
+            with apart:
+                self._metrics.answered(plan, account)
+        if account is not None and self._ledger is not None:
+            with apart:
+                self._ledger.add(account)
+        if account is not None and self._alarm is not None:
+            with apart:
+                self._alarm.answered(plan, account.usage)
+        if account is not None:
+            with apart:
+                log_usage(
+                    account.usage,
+                    model=plan.route.model,
+                    provider=plan.route.provider,
+                    route=account.route,
+                    rules=account.rules,
+                    revision=account.revision,
+                    saved=account.saved,
+                )
+        if self._live is not None:
+            with apart:
+                self._live.answered(plan, account, session=session, at=at)
 
     def _look(self, usage: CacheUsage | None) -> None:
-        for kind in ("missing",) if usage is None else usage.unreadable:
+        kinds = ("missing",) if usage is None else usage.unreadable
+        for kind in kinds:
             self.odd[kind] += 1
-            if self._metrics is not None:
-                self._metrics.odd(kind)
             if self.odd[kind] == 1:
                 _log.warning("an answer's usage is not right: %s (logged once)", kind)
+        if self._metrics is not None:
+            for kind in kinds:
+                self._metrics.odd(kind)
 
 
 def _asked(engine: Planner, asked: Asked | None, left_out: Collection[Mark]) -> Plan | None:

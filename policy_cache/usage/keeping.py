@@ -116,6 +116,8 @@ class Keeping(Generic[P]):
         self._numbers = count()
         self._held: dict[Key, tuple[int, Kept, P]] = {}
         self._due: list[tuple[float, int, Key]] = []
+        # The pings under way that may still be put back.
+        self._away: dict[Key, Due[P]] = {}
         # Of a conversation's prefix, how many tokens from its front were written for an hour.
         self._long: dict[Key, int] = {}
 
@@ -184,17 +186,31 @@ class Keeping(Generic[P]):
     def renewed(self, ping: Due[P], at: float) -> None:
         """A ping was answered, and read what it was about.
 
+        It is let go of where a later request was answered meanwhile, or its conversation was let go of.
+
         Args:
             ping: The ping.
             at: When it was sent, in seconds.
         """
         self._lifetimes.renew(ping.key[0], at)
         with self._lock:
-            # A request that was answered meanwhile is the later one.
-            if ping.key in self._held:
-                self._drop(ping.what)
-            else:
+            if self._returned(ping):
                 self._hold(ping.key, ping.kept._replace(renewed=at), ping.what)
+            else:
+                self._drop(ping.what)
+
+    def lost(self, ping: Due[P]) -> None:
+        """A ping was not sent, or did not read what it was about: let go of it."""
+        with self._lock:
+            self._returned(ping)
+            self._drop(ping.what)
+
+    def _returned(self, ping: Due[P]) -> bool:
+        """Whether a ping that was under way is still wanted."""
+        if self._away.get(ping.key) is not ping:
+            return False
+        del self._away[ping.key]
+        return True
 
     def _put(self, key: Key, kept: Kept | None, what: P) -> None:
         with self._lock:
@@ -220,7 +236,10 @@ class Keeping(Generic[P]):
             return self._due[0][0] if self._due else None
 
     def take(self, now: float) -> Due[P] | None:
-        """What is to be pinged now; who pinged it tells `renewed`, and what is not worth it is dropped."""
+        """What is to be pinged now; what is not worth it is dropped.
+
+        Whoever asks tells `renewed` or `lost` of it.
+        """
         while True:
             with self._lock:
                 if not self._due or self._due[0][0] > now:
@@ -229,10 +248,11 @@ class Keeping(Generic[P]):
                 if not self._is_current(number, key):
                     continue
                 _, kept, what = self._held.pop(key)
-            expected = self._gain(key, kept, now)
-            if expected > 0 and expected >= self._floor:
-                return Due(key, kept, what, expected)
-            self._drop(what)
+                expected = self._gain(key, kept, now)
+                if expected > 0 and expected >= self._floor:
+                    ping = self._away[key] = Due(key, kept, what, expected)
+                    return ping
+                self._drop(what)
 
     def forget(self, of: Conversation, route: Route) -> None:
         """Let go of a conversation's prefix on a route."""
@@ -246,9 +266,11 @@ class Keeping(Generic[P]):
                 self._forget(next(iter(self._held)))
 
     def clear(self) -> None:
-        """Let go of all."""
-        while len(self):
-            self.forget_oldest()
+        """Let go of all, and of the pings under way once they are answered."""
+        with self._lock:
+            self._away.clear()
+            while self._held:
+                self._forget(next(iter(self._held)))
 
     def _gain(self, key: Key, kept: Kept, now: float) -> float:
         outlook, prices = self._lifetimes.outlook(key[0], kept.route), kept.prices
@@ -272,6 +294,7 @@ class Keeping(Generic[P]):
         return held is not None and held[0] == number
 
     def _forget(self, key: Key) -> None:
+        self._away.pop(key, None)
         held = self._held.pop(key, None)
         if held is not None:
             self._drop(held[2])

@@ -12,7 +12,7 @@ import pytest
 from litellm.litellm_core_utils.logging_worker import GLOBAL_LOGGING_WORKER
 
 from policy_cache import CacheUsage, Engine, TraceRecorder
-from policy_cache.integrations.litellm import Calls, PolicyCacheHandler, answers, install
+from policy_cache.integrations.litellm import Calls, KeepWarm, PolicyCacheHandler, answers, install
 from policy_cache.integrations.litellm.rewriting import Rewriting
 from policy_cache.usage.accounting import Accounting
 from policy_cache.usage.ledger import Ledger
@@ -259,3 +259,104 @@ def test_installing_again_tells_others(address, logged):
     litellm.completion(**request(address, 2))
     logged()
     assert [one.snapshot()["routes"]["anthropic"]["requests"] for one in (first, second)] == [1, 1]
+
+
+class Broken:
+    """Whoever is told, and raises an error of that name."""
+
+    def __init__(self, name, *only):
+        self.error = type(name, (Exception,), {})
+        self.only = only
+        self.told = 0
+
+    def __getattr__(self, name):
+        def told(*_, **__):
+            self.told += 1
+            if name in self.only or not self.only:
+                raise self.error
+
+        return told
+
+
+NAMES = ("recorder", "metrics", "alarm", "ledger", "warmth", "keep_warm", "live")
+READ = {"usage": {"input_tokens": 1, "cache_read_input_tokens": 9}}
+
+
+def test_one_that_raises_costs_the_others_nothing(logged):
+    broken = {name: Broken(name) for name in NAMES}
+    with pytest.raises(ExceptionGroup) as group:
+        Accounting(**broken).answered(Engine.default(), request("http://x.example"), READ)
+    raised = [type(error).__name__ for error in group.value.exceptions]
+    assert raised == ["warmth", "keep_warm", "recorder", "metrics", "ledger", "alarm", "live"]
+    assert {name: one.told for name, one in broken.items()} == dict.fromkeys(NAMES, 1)
+    assert logged()["read"] == 9
+
+
+@pytest.mark.parametrize("failing", NAMES)
+def test_each_fault_is_counted_and_logged_once(failing, caplog):
+    told = {name: Broken(name, *([] if name == failing else ["none"])) for name in NAMES}
+    if failing == "metrics":
+        told["metrics"].only = ("answered",)
+    rewriting = Rewriting(Engine.default(), **told)
+    for name in "ab":
+        answers.expect(rewriting, request("http://x.example", litellm_call_id=f"{failing} {name}"))
+        answers.AnswerCallback().log_success_event({"litellm_call_id": f"{failing} {name}"}, READ, None, None)
+    assert rewriting.faults == {failing: 2}
+    assert [record.message for record in caplog.records if record.levelno == logging.WARNING] == [
+        f"an answer was not accounted for after {failing} (logged once)"
+    ]
+    failures = 2  # of which metrics are told, too
+    assert {name: one.told for name, one in told.items()} == dict.fromkeys(NAMES, 2) | {
+        "metrics": 2 + failures
+    }
+
+
+def test_an_odd_usage_that_cannot_be_counted_is_recorded():
+    recorder, metrics = Broken("recorder", "none"), Broken("metrics", "odd")
+    accounting = Accounting(recorder=recorder, metrics=metrics)
+    with pytest.raises(ExceptionGroup) as group:
+        accounting.answered(Engine.default(), request("http://x.example"), None)
+    assert [type(error) for error in group.value.exceptions] == [metrics.error]
+    assert (recorder.told, metrics.told) == (1, 2)
+
+
+def test_a_request_that_cannot_be_planned_is_recorded_and_told_to_nobody_else():
+    told = {name: Broken(name, "none") for name in NAMES}
+    engine = Broken("engine", "plan")
+    with pytest.raises(ExceptionGroup) as group:
+        Accounting(**told).answered(engine, request("http://x.example"), READ)
+    assert [type(error) for error in group.value.exceptions] == [engine.error]
+    assert {name: one.told for name, one in told.items()} == dict.fromkeys(NAMES, 0) | {"recorder": 1}
+
+
+def test_what_is_not_accounted_for_does_not_pass_for_an_answer_without_usage(monkeypatch):
+    told = {name: Broken(name, "none") for name in NAMES}
+    accounting = Accounting(**told)
+    broken = Broken("clock")
+    monkeypatch.setattr(accounting, "_clock", broken.now)
+    with pytest.raises(ExceptionGroup) as group:
+        accounting.answered(Engine.default(), request("http://x.example"), READ)
+    assert [type(error) for error in group.value.exceptions] == [broken.error]
+    called = {name for name, one in told.items() if one.told}
+    assert called == {"warmth", "keep_warm", "recorder"}
+
+
+@pytest.mark.parametrize("deep", ["nested", "in itself"])
+def test_a_request_that_is_nested_too_deep_is_told_to_all(deep):
+    ledger = Ledger()
+    rewriting = Rewriting(
+        Engine.default(),
+        ledger=ledger,
+        metrics=Broken("metrics", "none"),
+        keep_warm=KeepWarm(budget=1.0),
+        live=Broken("live", "none"),
+    )
+    headers, body = {}, {}
+    headers["a"] = headers
+    for _ in range(600):
+        body = {"a": body}
+    more = {"extra_body": body} if deep == "nested" else {"extra_headers": headers}
+    answers.expect(rewriting, request("http://x.example", litellm_call_id=deep, **more))
+    answers.AnswerCallback().log_success_event({"litellm_call_id": deep}, READ, None, None)
+    assert rewriting.faults == {}
+    assert ledger.snapshot()["routes"]["anthropic"]["requests"] == 1

@@ -59,7 +59,7 @@ def test_a_broken_part_of_the_engine(part, monkeypatch, caplog):
 
 def test_a_broken_sink_alarm_and_recorder_leave_the_markers(monkeypatch, caplog, tmp_path):
     class Sink:
-        add = observe = broken
+        add = observe = in_force = broken
 
     recorder, alarm = TraceRecorder(tmp_path / "trace.jsonl"), CollapseAlarm()
     monkeypatch.setattr(recorder, "record", broken)
@@ -68,7 +68,7 @@ def test_a_broken_sink_alarm_and_recorder_leave_the_markers(monkeypatch, caplog,
         Engine.from_text(POLICY), recorder=recorder, metrics=Metrics(Sink()), alarm=alarm
     )
     assert all(is_marked(through(handler, request(str(number)))) for number in range(5))
-    assert handler.rewriting.faults == {"RuntimeError": 10}  # of each, the rewrite and the answer
+    assert handler.rewriting.faults == {"RuntimeError": 20}  # of each, the rewrite and all three who are told
     assert [record.message for record in caplog.records if record.name == "policy_cache"] == [
         "a rewrite was not measured after RuntimeError (logged once)"
     ]

@@ -36,6 +36,7 @@ POLICY = """{version: 1, name: short, rules: [{name: all, targets: [tools, syste
 action: {add_cache_control: {ttl: 5m}}}]}"""
 MODEL = "anthropic/claude-sonnet-4-5"
 PAUSE = 360.0
+INF, NAN = float("inf"), float("nan")
 GPT, GPT_PAUSE = "openai/gpt-5.6", 2_400.0
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
 
@@ -425,10 +426,26 @@ class TestBounds:
         talks.warm.close()
         assert talks.warm._bytes == 0
 
-    @pytest.mark.parametrize("wrong", [{"budget": 0}, {"floor": -1.0}, {"most": 0}, {"most_bytes": 0}])
-    def test_bounds_that_cannot_be(self, wrong):
-        with pytest.raises(ValueError, match="must be positive"):
-            KeepWarm(**({"budget": 1.0} | wrong))
+    @pytest.mark.parametrize("way", [KeepWarm, KeepWarmThread])
+    @pytest.mark.parametrize(
+        ("name", "wrong", "expected"),
+        [
+            *(("budget", wrong, "a finite number above 0") for wrong in (0, -1, "x", None, INF, NAN, True)),
+            *(
+                ("floor", wrong, "a finite number of at least 0")
+                for wrong in (-1.0, "x", None, INF, NAN, True)
+            ),
+            *(("most", wrong, "a whole number of at least 1") for wrong in (0, 1.5, "x", None, INF, True)),
+            *(("most_bytes", wrong, "a whole number of at least 1") for wrong in (0, 1e6, "x", NAN, True)),
+        ],
+    )
+    def test_bounds_that_cannot_be(self, way, name, wrong, expected):
+        with pytest.raises(ValueError) as error:  # noqa: PT011, its text is compared below
+            way(**({"budget": 1.0} | {name: wrong}))
+        assert str(error.value) == f"{name}: expected {expected}, found {wrong!r}"
+
+    def test_the_least_bounds(self):
+        assert KeepWarm(budget=1e-9, floor=0, most=1, most_bytes=1).stopped is None
 
     def test_what_has_no_call_is_not_pinged(self, talks, engine, clock):
         with pytest.raises(ValueError, match="chat, messages, responses"):
@@ -492,6 +509,75 @@ class TestWaiting:
 
         assert asyncio.run(talk()) == (None, 0)
 
+    @pytest.mark.parametrize("later", ["close", "other lifetimes", "thinking"])
+    @pytest.mark.parametrize("way", [KeepWarm, KeepWarmThread])
+    def test_what_is_let_go_of_while_a_ping_is_under_way_is_not_held_again(self, talks, clock, way, later):
+        """Nor under what a policy learned that is in force no more."""
+        other = Engine.from_text(POLICY).learning(Lifetimes(clock=clock))
+        teach(other, clock)
+
+        def call(**_):
+            if later == "close":
+                warm.close()
+            elif later == "thinking":
+                talks.answered("a", reasoning_effort="low")
+            else:
+                talks.accounting.answered(other, request("b"), answer(written=10_000), at=clock.now)
+            return answer(read=10_000)
+
+        async def acall(**_):
+            return call()
+
+        warm = way({"chat": acall if way is KeepWarm else call}, budget=1.0, clock=clock)
+        warm._wake = lambda: None
+        talks.accounting = Accounting(keep_warm=warm)
+        talks.answered("b")
+        size = warm._bytes
+        warm.close()
+        talks.answered("a")
+        clock.now += 286
+        assert (asyncio.run(warm.send_due()) if way is KeepWarm else warm.send_due()) == 1
+        assert (warm.pings.requests, warm.stopped) == (1, None)
+        held = 1 if later == "other lifetimes" else 0
+        assert (len(warm._keeping), warm._bytes) == (held, held * size)
+
+    def test_a_task_is_started_anew_once_its_loop_is_closed(self, talks, clock):
+        warm = KeepWarm(budget=1.0, clock=clock, sleep=lambda _: asyncio.Event().wait())
+        talks.accounting = Accounting(keep_warm=warm)
+
+        async def talk():
+            talks.answered("a")
+            await asyncio.sleep(0)
+            return warm._task, asyncio.get_running_loop()
+
+        for is_closed in (True, False):
+            loop = asyncio.new_event_loop()
+            task, where = loop.run_until_complete(talk())
+            assert (task.get_loop(), task.done(), where) == (loop, False, loop)
+            if is_closed:
+                task._log_destroy_pending = False
+                loop.close()
+        warm.close()
+        loop.run_until_complete(asyncio.wait([task]))
+        assert task.cancelled()
+        loop.close()
+
+    def test_a_task_goes_on_for_other_loops_while_its_own_runs(self, talks, clock):
+        warm = KeepWarm(budget=1.0, clock=clock, sleep=lambda _: asyncio.Event().wait())
+        talks.accounting = Accounting(keep_warm=warm)
+
+        async def another():
+            talks.answered("b")
+            return warm._task
+
+        async def talk():
+            talks.answered("a")
+            task = warm._task
+            assert await asyncio.to_thread(asyncio.run, another()) is task
+            warm.close()
+
+        asyncio.run(talk())
+
     def test_where_no_loop_runs_nothing_is_sent(self, talks, clock):
         warm = KeepWarm(budget=1.0, clock=clock)
         talks.accounting = Accounting(keep_warm=warm)
@@ -513,9 +599,51 @@ class TestWaiting:
         talks.accounting = Accounting(keep_warm=warm)
         talks.answered("a")
         assert sent.wait(30)
+        thread = warm._thread
         warm.close()
-        warm._thread.join(30)
-        assert not warm._thread.is_alive()
+        thread.join(30)
+        assert (thread.is_alive(), warm._thread) == (False, None)
+
+    def test_a_thread_that_is_closed_while_it_waits_for_a_ping_goes_on_with_the_next_answer(
+        self, talks, clock
+    ):
+        asked, may_answer, again = threading.Event(), threading.Event(), threading.Event()
+
+        def call(**_):
+            if asked.is_set():
+                again.set()
+            asked.set()
+            assert may_answer.wait(30)
+            return answer(read=10_000)
+
+        def sleep(seconds):
+            clock.now += seconds
+
+        warm = KeepWarmThread({"chat": call}, budget=1.0, clock=clock, sleep=sleep)
+        talks.accounting = Accounting(keep_warm=warm)
+        talks.answered("a")
+        assert asked.wait(30)
+        thread = warm._thread
+        warm.close()
+        talks.answered("b")
+        may_answer.set()
+        assert again.wait(30)
+        assert warm._thread is thread
+        warm.close()
+        thread.join(30)
+        assert (thread.is_alive(), warm._bytes) == (False, 0)
+
+    def test_a_thread_is_started_anew_once_it_was_closed(self, talks, clock):
+        warm = KeepWarmThread(budget=1.0, clock=clock)
+        talks.accounting = Accounting(keep_warm=warm)
+        threads = []
+        for name in "ab":
+            talks.answered(name)
+            threads.append(warm._thread)
+            warm.close()
+            threads[-1].join(30)
+            assert (threads[-1].is_alive(), warm._thread) == (False, None)
+        assert threads[0] is not threads[1]
 
 
 class TestSurprises:

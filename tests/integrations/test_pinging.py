@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from litellm import Message
+from openai.types.responses import ResponseReasoningItem
+from openai.types.shared import Reasoning
 from pydantic import BaseModel
 
 from policy_cache import Engine
@@ -201,3 +204,65 @@ def test_nothing_is_run_by_a_provider_for_a_ping(held, kind):
 def test_a_reply_of_a_class_is_left_alone(held, shape, name):
     """litellm makes a part of the prompt of it, which cannot be copied."""
     assert held(shape, **{name: Words}) is None
+
+
+CALLS = [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}]
+
+
+def test_objects_are_copied_as_what_litellm_sends_of_them(held):
+    """An agent's history has litellm's own answers in it."""
+    said = Message(content=None, role="assistant", tool_calls=CALLS)
+    ping = held("chat", messages=[*TALK, said])
+    said.tool_calls[0].function.arguments = "later"
+    assert ping.request["messages"] == [*TALK, {"role": "assistant", "tool_calls": CALLS}]
+    reasoning = ResponseReasoningItem(id="rs_1", type="reasoning", summary=[], encrypted_content="e")
+    ping = held("responses", GPT, input=[reasoning, *TALK], reasoning=Reasoning(effort="high"))
+    assert ping.request["input"] == [
+        {"id": "rs_1", "type": "reasoning", "summary": [], "encrypted_content": "e"},
+        *TALK,
+    ]
+    assert ping.request["reasoning"] == {"effort": "high"}
+
+
+@pytest.mark.parametrize("object_", [dict, Message])
+def test_every_text_that_is_held_counts(held, object_):
+    def size(**more):
+        return held("chat", messages=[object_(role="assistant", content="a")], **more).size
+
+    def size_of(content):
+        return held("chat", messages=[object_(role="assistant", content=content)]).size
+
+    assert size_of("a" * 1_001) - size_of("a") == 1_000
+    assert size_of("ж" * 1_001) - size_of("ж" * 501) == 1_000  # in two bytes each
+    assert size(metadata={"a": "b" * 1_001}) - size(metadata={"a": "b"}) == 1_000
+    assert size(extra_body={"a" * 1_001: 1}) - size(extra_body={"a": 1}) == 1_000
+
+
+def nested(depth):
+    found = []
+    for _ in range(depth - 1):
+        found = [found]
+    return found
+
+
+def test_what_is_nested_too_deep_is_left_alone(held):
+    """The request itself is the first level."""
+    assert held("chat", extra_body={"a": nested(98)}).request["extra_body"] == {"a": nested(98)}
+    assert held("chat", extra_body={"a": nested(99)}) is None
+    assert held("chat", extra_body={"a": nested(100_000)}) is None
+    assert held("chat", messages=[Message(content=None, x=nested(100))]) is None
+
+
+def test_what_is_in_itself_is_left_alone(held):
+    headers, items = {}, []
+    headers["a"] = headers
+    items += [items, items]
+    assert held("chat", extra_headers=headers) is None
+    assert held("chat", extra_body={"a": items}) is None
+
+
+def test_what_is_no_data_is_for_litellm_alone(held):
+    tools = [{"type": "function", "function": {"name": "f", "parameters": Words}}]
+    asked = held("chat", logger_fn=print, client=object(), base=Words, tools=tools).request
+    assert asked.keys() == {"model", "messages", "max_tokens", "metadata", "tools"}
+    assert asked["tools"] == tools

@@ -75,7 +75,7 @@ def test_pointer(location, text):
     assert pointer(location) == text
 
 
-@pytest.mark.parametrize("value", [None, "text", 3, ["role"], ("role",), object()])
+@pytest.mark.parametrize("value", [None, "text", 3, ["role"], ("role",), object(), Message])
 def test_what_has_no_named_members(value):
     assert fields_of(value) is None
 

@@ -85,6 +85,40 @@ def test_a_request_that_is_answered_while_a_ping_is_under_way_takes_its_place():
     assert kept.keeping.next() == kept.start + 287 + 285
 
 
+@pytest.mark.parametrize("end", ["forget", "clear"])
+def test_what_is_let_go_of_while_a_ping_is_under_way_is_not_put_back(end):
+    kept = Kept()
+    kept.send("a")
+    due = kept.take(286)
+    if end == "clear":
+        kept.keeping.clear()
+    else:
+        kept.keeping.forget(due.key[0], due.kept.route)
+    assert kept.dropped == []
+    kept.keeping.renewed(due, kept.start + 286)
+    assert (kept.dropped, len(kept.keeping), kept.keeping.next()) == (["a"], 0, None)
+
+
+def test_of_two_pings_under_way_the_later_one_counts():
+    kept = Kept()
+    kept.send("a")
+    first = kept.take(286)
+    kept.send("a")
+    second = kept.take(286 + 286)
+    kept.keeping.renewed(first, kept.start + 572)
+    assert (kept.dropped, len(kept.keeping)) == (["a"], 0)
+    kept.keeping.renewed(second, kept.start + 573)
+    assert kept.keeping.next() == kept.start + 573 + 285
+
+
+def test_a_ping_that_was_lost_is_let_go_of():
+    kept = Kept()
+    kept.send("a")
+    due = kept.take(286)
+    kept.keeping.lost(due)
+    assert (kept.dropped, kept.keeping._away) == (["a"], {})
+
+
 def test_a_conversation_of_many_requests_takes_no_more_memory():
     kept = Kept()
     for _ in range(3_000):

@@ -80,8 +80,9 @@ class AnswerCallback(CustomLogger):  # type: ignore[misc]  # litellm's own class
         rewriting, accounting, engine, request, shape, left_out, at, asked = awaited
         try:
             accounting.answered(engine, request, response, shape=shape, left_out=left_out, at=at, asked=asked)
-        except Exception as error:  # noqa: BLE001, a log must never fail a request
-            rewriting.fault(error, "an answer was not accounted for")
+        except* Exception as group:  # noqa: BLE001, a log must never fail a request
+            for error in group.exceptions:
+                rewriting.fault(error, "an answer was not accounted for")
 
     def _unknown(self, kwargs: dict[str, Any], response: object) -> None:
         """An answer to a request that no engine saw."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -17,6 +18,7 @@ from policy_cache.integrations.litellm.pinging import Held, ping_of
 from policy_cache.lifetimes import FLOOR, costs
 from policy_cache.providers.price_map import known_prices
 from policy_cache.request.prompt import AREAS, Prompt
+from policy_cache.text.words import cut
 from policy_cache.usage.keeping import Keeping
 from policy_cache.usage.totals import Totals
 from policy_cache.usage.usage import CacheUsage
@@ -65,10 +67,35 @@ class Bounds(TypedDict, total=False):
 
 
 class _Ping(NamedTuple):
-    """A ping that is under way, and when it was sent."""
+    """A ping that is under way, whose it is, and when it was sent."""
 
+    keeping: Keeping[Held]
     due: Due[Held]
     at: float
+
+
+def _check_bounds(budget: float, floor: float, most: int, most_bytes: int) -> None:
+    """Refuse a bound that is none.
+
+    Raises:
+        ValueError: Which, what it is, and what it has to be.
+    """
+    for name, given, is_right, expected in (
+        ("budget", budget, _is_finite(budget) and budget > 0, "a finite number above 0"),
+        ("floor", floor, _is_finite(floor) and floor >= 0, "a finite number of at least 0"),
+        ("most", most, _is_whole(most) and most >= 1, "a whole number of at least 1"),
+        ("most_bytes", most_bytes, _is_whole(most_bytes) and most_bytes >= 1, "a whole number of at least 1"),
+    ):
+        if not is_right:
+            raise ValueError(f"{name}: expected {expected}, found {cut(repr(given))}")
+
+
+def _is_finite(given: object) -> bool:
+    return isinstance(given, (int, float)) and not isinstance(given, bool) and abs(given) < math.inf
+
+
+def _is_whole(given: object) -> bool:
+    return isinstance(given, int) and not isinstance(given, bool)
 
 
 class _Warmer:
@@ -97,10 +124,9 @@ class _Warmer:
         """Keep nothing warm yet: of requests of these shapes, and within `Bounds`.
 
         Raises:
-            ValueError: The budget is not positive, another bound is negative, or a shape is none.
+            ValueError: A bound is none, or a shape.
         """
-        if not budget > 0 or not floor >= 0 or most < 1 or most_bytes < 1:
-            raise ValueError("a budget and bounds must be positive, and a floor not negative")
+        _check_bounds(budget, floor, most, most_bytes)
         if not AREAS.keys() >= set(shapes):
             raise ValueError(f"a call is for one of the shapes {', '.join(AREAS)}")
         self._shapes = shapes
@@ -195,17 +221,17 @@ class _Warmer:
 
     def _begin(self) -> _Ping | None:
         """The next ping to send now; None where there is none."""
-        while self._keeping is not None and self.stopped is None:
+        while (keeping := self._keeping) is not None and self.stopped is None:
             now = self._clock()
-            due = self._keeping.take(now)
+            due = keeping.take(now)
             if due is None:
                 return None
             while self._spent and now - self._spent[0][0] >= _HOUR:
                 self._spent.popleft()
             expected = costs(due.kept.stake, due.kept.prices) or 0.0
             if sum(paid for _, paid in self._spent) + expected <= self._budget:
-                return _Ping(due, now)
-            self._skip(due.what)
+                return _Ping(keeping, due, now)
+            self._skip(keeping, due)
         return None
 
     def _answered(self, ping: _Ping, response: object) -> None:
@@ -214,7 +240,7 @@ class _Warmer:
         usage = CacheUsage.from_response(response)
         if usage is None or usage.unreadable:
             self._tell(lambda metrics: metrics.pinged(held.route, None, None))
-            self._stop(held, "usage", "a ping's answer had no usage that can be right")
+            self._stop(ping, "usage", "a ping's answer had no usage that can be right")
             return
         prices = due.kept.prices
         rates = prices and prices.for_prompt(usage.prompt)
@@ -236,11 +262,9 @@ class _Warmer:
         }
         _log.info("[cache] Kept warm: %d tokens", usage.read, extra={"policy_cache": record})
         if usage.written or not usage.read:
-            self._stop(held, "unread", "a ping wrote what it should have read")
-        elif self.stopped is None and self._keeping is not None:
-            self._keeping.renewed(due, ping.at)
+            self._stop(ping, "unread", "a ping wrote what it should have read")
         else:
-            self._let_go(held)
+            ping.keeping.renewed(due, ping.at)
 
     @contextmanager
     def _under_way(self, ping: _Ping) -> Iterator[None]:
@@ -249,23 +273,23 @@ class _Warmer:
             yield
         except Exception as error:  # noqa: BLE001, it is nobody's request, and nobody is to hear of it
             self._tell(lambda metrics: metrics.pinged(ping.due.what.route, None, None))
-            self._stop(ping.due.what, "failed", f"a ping failed with {type(error).__name__}")
+            self._stop(ping, "failed", f"a ping failed with {type(error).__name__}")
         except BaseException:
-            self._let_go(ping.due.what)
+            ping.keeping.lost(ping.due)
             raise
 
-    def _skip(self, held: Held) -> None:
+    def _skip(self, keeping: Keeping[Held], due: Due[Held]) -> None:
         self.skipped += 1
-        self._tell(lambda metrics: metrics.skipped(held.route))
-        self._let_go(held)
+        self._tell(lambda metrics: metrics.skipped(due.what.route))
+        keeping.lost(due)
 
     def _tell(self, count: Callable[[PingFigures], object]) -> None:
         if self._metrics is not None:
             with suppress(Exception):  # who counts pings must not end them
                 count(self._metrics)
 
-    def _stop(self, held: Held, kind: str, why: str) -> None:
-        self._let_go(held)
+    def _stop(self, ping: _Ping, kind: str, why: str) -> None:
+        ping.keeping.lost(ping.due)
         if self.stopped is None:
             self.stopped = why
             self._tell(lambda metrics: metrics.stopped(kind))
@@ -323,15 +347,23 @@ class KeepWarm(_Warmer):
     def close(self) -> None:
         """Let go of every request, and end the task."""
         super().close()
+        self._end()
+
+    def _wake(self) -> None:
+        task = self._task
+        # On a loop that was closed, or that runs no more, a task waits for ever.
+        if task is not None and not task.done() and task.get_loop().is_running():
+            return
+        with suppress(RuntimeError):  # no loop runs here: the next answer may find one
+            loop = asyncio.get_running_loop()
+            self._end()
+            self._task = loop.create_task(self._run())
+
+    def _end(self) -> None:
         if self._task is not None:
             with suppress(RuntimeError):  # its loop is closed
                 self._task.cancel()
             self._task = None
-
-    def _wake(self) -> None:
-        if self._task is None or self._task.done():
-            with suppress(RuntimeError):  # no loop runs here: the next answer may find one
-                self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def _run(self) -> None:
         while (pause := self._pause()) is not None:
@@ -383,13 +415,20 @@ class KeepWarmThread(_Warmer):
 
     def _wake(self) -> None:
         with self._lock:
+            self._closed.clear()  # a thread that still waits for a ping goes on
             if self._thread is None or not self._thread.is_alive():
-                self._closed.clear()
                 self._thread = threading.Thread(target=self._run, name="policy-cache-keep-warm", daemon=True)
                 self._thread.start()
 
     def _run(self) -> None:
-        while not self._closed.is_set():
+        while self._goes_on():
             pause = self._pause()
             self._sleep(_LOOKS_EVERY if pause is None else pause)
             self.send_due()
+
+    def _goes_on(self) -> bool:
+        with self._lock:  # so that an answer finds a thread that goes on, or none
+            if not self._closed.is_set():
+                return True
+            self._thread = None
+            return False

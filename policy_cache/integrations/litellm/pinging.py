@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from sys import getsizeof
 from typing import TYPE_CHECKING, NamedTuple
 
-from policy_cache.request.location import elements_of
+from policy_cache.request.location import elements_of, fields_of
 from policy_cache.usage.accounting import PING
 from policy_cache.usage.keeping import least_reply
 
@@ -54,6 +55,12 @@ _METADATA: dict[Shape, str] = {
     "responses": "litellm_metadata",
 }
 _RUN_BY_CLIENTS = frozenset({"function", "custom"})
+# No request is nested so deep but one that is in itself, or is meant to do harm.
+_DEEPEST = 100
+
+
+class _TooDeepError(Exception):
+    """A request is nested too deep to be copied."""
 
 
 class Held(NamedTuple):
@@ -83,10 +90,11 @@ def ping_of(sent: Mapping[str, object], route: Route) -> Held | None:
 
     One that thinks needs more tokens for its reply than it thinks with, and without its thinking it would
     read nothing; OpenAI's Responses API alone cuts a reply off while it thinks. What goes on with something
-    that the provider has stored might add to it, and cannot be judged as a whole.
+    that the provider has stored might add to it, and cannot be judged as a whole. What is nested deeper than
+    a hundred levels is not copied.
 
     Args:
-        sent: The request as it was sent, with its markers; nothing of it is shared but texts.
+        sent: The request as it was sent, with its markers; no list, dict or object of its data is shared.
         route: Where it went.
     """
     beside = sent.get("extra_body")
@@ -96,14 +104,11 @@ def ping_of(sent: Mapping[str, object], route: Route) -> Held | None:
         return None
     if _calls_tools(said) if least > 1 else _thinks(said):
         return None
-    request: dict[str, object] = {}
-    size = 0
-    for name, value in _without_reply(sent).items():
-        kept = _without_reply(value) if value is beside and isinstance(value, Mapping) else value
-        if kept is None or isinstance(kept, (str, int, float, list, tuple, dict)):
-            request[name], bytes_ = _copied(kept)
-            size += bytes_
+    asked = _without_reply(sent)
+    if isinstance(beside, Mapping):
+        asked["extra_body"] = _without_reply(beside)
     reply = 1 if least == 0 and _wants(said) else least
+    request = {name: value for name, value in asked.items() if _is_data(value)}
     request[_LEAST[route.shape]] = reply
     request[_METADATA[route.shape]] = {
         **_told(sent, "metadata"),
@@ -112,7 +117,11 @@ def ping_of(sent: Mapping[str, object], route: Route) -> Held | None:
     }
     if route.shape == "responses":
         request["store"] = False
-    return Held(request, route.shape, size, reply, route.model, route.provider, route.name)
+    try:
+        copied, size = _fields(request, 1)
+    except _TooDeepError:
+        return None
+    return Held(copied, route.shape, size, reply, route.model, route.provider, route.name)
 
 
 def _without_reply(given: Mapping[str, object]) -> dict[str, object]:
@@ -173,13 +182,37 @@ def _wants(said: Mapping[str, object]) -> bool:
     return formatted or chosen not in (None, "auto", "none")
 
 
-def _copied(value: object) -> tuple[object, int]:
+def _is_data(value: object) -> bool:
+    """Whether it can be a part of a request, and is no client, logger or function for litellm itself."""
+    plain = value is None or isinstance(value, (str, int, float, list, tuple))
+    return plain or fields_of(value) is not None
+
+
+def _copied(value: object, depth: int) -> tuple[object, int]:
     """The same value in lists and dicts of its own, and about how many bytes it takes."""
     if isinstance(value, dict):
-        fields = {name: _copied(item) for name, item in value.items()}
-        size = sum(64 + item[1] for item in fields.values())
-        return {name: item[0] for name, item in fields.items()}, 64 + size
+        return _fields(value, depth + 1)
     if isinstance(value, (list, tuple)):
-        items = [_copied(item) for item in value]
-        return [item[0] for item in items], 64 + sum(item[1] for item in items)
-    return value, len(value) if isinstance(value, (str, bytes)) else 32
+        _bound(depth + 1)
+        items = [_copied(item, depth + 1) for item in value]
+        return [item for item, _ in items], 64 + sum(size for _, size in items)
+    members = None if isinstance(value, (str, int, float)) else fields_of(value)
+    if members is None:
+        return value, getsizeof(value)
+    # litellm sends no member of an object that is None, but those of a dict.
+    return _fields({name: item for name, item in members.items() if item is not None}, depth + 1)
+
+
+def _fields(given: Mapping[str, object], depth: int) -> tuple[dict[str, object], int]:
+    _bound(depth)
+    copied: dict[str, object] = {}
+    size = 64
+    for name, value in given.items():
+        copied[name], bytes_ = _copied(value, depth)
+        size += 64 + len(str(name)) + bytes_
+    return copied, size
+
+
+def _bound(depth: int) -> None:
+    if depth > _DEEPEST:
+        raise _TooDeepError
