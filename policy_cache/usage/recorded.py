@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from policy_cache.providers.catalog import Catalog
 
 _UNRECORDED = str(UNRECORDED)
+# More than any request costs, in USD; sums of it stay numbers that JSON has.
+_DEAREST = 1e6
 
 
 class Answered(NamedTuple):
@@ -88,9 +90,11 @@ class RecordedLines:
 
 
 def _number(written: object) -> int | float | None:
-    """A number that others can be added to; JSON has larger ones than a float."""
+    """A number that others can be added to; JSON has larger ones than a float, and `true` is none."""
+    if not isinstance(written, int | float) or isinstance(written, bool):
+        return None
     try:
-        return written if isinstance(written, int | float) and math.isfinite(written) else None
+        return written if math.isfinite(written) else None
     except OverflowError:
         return None
 
@@ -112,7 +116,8 @@ def _switch(written: object) -> Switch | None:
     if not isinstance(written, dict):
         return None
     cost = _number(written.get("cost_usd"))
-    return Switch(_text(written.get("from")) or _UNRECORDED, None if cost is None else Decimal(repr(cost)))
+    known = cost is not None and abs(cost) <= _DEAREST
+    return Switch(_text(written.get("from")) or _UNRECORDED, Decimal(repr(cost)) if known else None)
 
 
 def _shares(written: object, usage: CacheUsage) -> list[Share]:

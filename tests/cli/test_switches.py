@@ -108,3 +108,27 @@ def test_stats_counts_recorded_switches(run, save):
     assert "1 switch of model cost $0.2500 against staying\n" in run("stats", "trace.jsonl").out
     found = json.loads(run("stats", "trace.jsonl", "--output-format", "json").out)
     assert (found["model_switches"], found["model_switch_cost_usd"]) == (1, 0.25)
+
+
+@pytest.mark.parametrize(
+    "cost", ["true", "false", '"0.25"', "[]", "{}", "null", "1e308", "-1e308", "NaN", "1" * 400]
+)
+def test_a_recorded_cost_that_is_none_costs_no_more_than_itself(run, save, cost):
+    said = '"policy": {"switch": {"from": "m", "cost_usd": %s}}'
+    lines = [
+        f'{{"ts": {at}, "request": {{"model": "{HAIKU}"}}, "usage": {{"prompt_tokens": 10}}, {said % one}}}\n'
+        for at, one in enumerate([cost, cost, "0.25"])
+    ]
+    save("trace.jsonl", "".join(lines))
+    found = json.loads(run("stats", "trace.jsonl", "--output-format", "json").out)
+    assert (found["model_switches"], found["model_switch_cost_usd"]) == (3, 0.25)
+    assert found["models"][HAIKU]["requests"] == 3
+    live = json.loads(run("live", "trace.jsonl", "--output-format", "json").out)
+    assert (live["whole"]["requests"], live["broken_lines"]) == (3, 0)
+
+
+def test_a_recorded_time_that_is_none_is_not_known(run, save):
+    line = {"ts": True, "request": {"model": HAIKU, "messages": []}, "usage": {"prompt_tokens": 10}}
+    save("t.jsonl", json.dumps(line) + "\n")
+    found = json.loads(run("live", "t.jsonl", "--output-format", "json").out)
+    assert (found["whole"]["requests"], found["since"]) == (1, None)
