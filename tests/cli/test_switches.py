@@ -95,6 +95,47 @@ def test_a_premium_that_can_be_none_is_refused(switched, premium, why):
     assert why in ran.err
 
 
+TEXT = json.dumps({"ts": 11, "request": {"model": HAIKU, "messages": "a text"}}) + "\n"
+LEFT_OUT = "1 request left out: $['messages']: expected a list of messages, found a text"
+
+
+@pytest.mark.parametrize(("command", "code"), [("switches", 0), ("simulate", 0), ("misses", 1)])
+def test_a_request_that_cannot_be_read_is_left_out_with_a_word(run, save, command, code):
+    first, *rest = trace(SONNET, SONNET, HAIKU)
+    ran = run(command, save("trace.jsonl", "".join([first, TEXT, *rest])))
+    assert (ran.code, ran.err) == (code, "")
+    assert LEFT_OUT in ran.out.splitlines()
+    assert "3 requests" in ran.out.splitlines()[0]
+
+
+def test_a_report_leaves_it_out_too(run, save, folder):
+    lines = [*trace(SONNET, SONNET, HAIKU)]
+    ran = run("report", save("trace.jsonl", "".join([*lines, TEXT])), "-o", "page.html")
+    assert (ran.code, ran.out, ran.err) == (0, "", "wrote page.html\n")
+    page = (folder / "page.html").read_text(encoding="utf-8")
+    assert LEFT_OUT.replace("'", "&#x27;") in page
+    assert "Switches of model" in page
+
+
+@pytest.mark.parametrize("command", ["switches", "simulate"])
+def test_a_request_that_is_too_large_is_left_out_with_the_same_word(run, save, command):
+    content = [{"type": "text", "text": "a", "x": [1] * 200_001}]
+    request = {"model": HAIKU, "messages": [{"role": "user", "content": content}]}
+    lines = [*trace(SONNET, HAIKU), json.dumps({"ts": 11, "request": request})]
+    ran = run(command, save("trace.jsonl", "".join(lines)))
+    assert (ran.code, ran.err) == (0, "")
+    said = "1 request left out: $: expected a request, found over 200,000 values, or a cycle"
+    assert said in ran.out.splitlines()
+    assert "2 requests" in ran.out.splitlines()[0]
+
+
+def test_where_no_request_can_be_read_it_is_said_why(run, save):
+    refused = run("switches", save("trace.jsonl", TEXT)).refused()
+    assert refused == (
+        "trace.jsonl: nothing to evaluate: $['messages']: expected a list of messages, found a text"
+    )
+
+
 def test_nothing_to_evaluate(run, save):
     save("trace.jsonl", "")
     assert run("switches", "trace.jsonl").code == 2
