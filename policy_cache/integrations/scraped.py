@@ -182,7 +182,7 @@ def _counted(text: str) -> tuple[_Counts, tuple[InForce, ...]]:
 
 
 def _samples(text: str) -> Iterator[tuple[str, dict[str, str], Decimal]]:
-    for line in text.splitlines():
+    for line in text.split("\n"):  # a label may hold any other separator as it is
         found = _SAMPLE.match(line)
         if found is None:
             continue

@@ -204,6 +204,29 @@ def test_lines_that_say_nothing_are_passed_over(router, line, value):
     assert (found.rows, found.faults) == ((), (("", 3),))
 
 
+SEPARATORS = "\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
+
+
+@pytest.mark.parametrize("separator", SEPARATORS)
+def test_a_label_cannot_hold_another_sample(router, separator):
+    router, url = router
+    sample = f'{separator}policy_cache_answers_total{{route="a",read="true"}} 7{separator}'
+    router.sink.add("policy_cache_errors", 1, {"kind": sample})
+    router.answer = PlainTextResponse(
+        generate_latest(router.registry).decode() + f'other_total{{name="{sample}"}} 1\n'
+    )
+    found = Scraped(url).snapshot()
+    assert (found.rows, found.faults) == ((), ((sample, 1),))
+
+
+def test_when_a_counter_was_created_is_no_figure_of_it(router):
+    router, url = router
+    router.answer = PlainTextResponse(
+        'policy_cache_answers_total{route="a"} 2\npolicy_cache_answers_created{route="a"} 1.7e+09\n'
+    )
+    assert Scraped(url).snapshot().whole.requests == 2
+
+
 @pytest.mark.parametrize("password", ["secret", "se/cret", "se#cret", "se?cret", "s@cret"])
 def test_a_password_is_not_told(password):
     with pytest.raises(ScrapeError) as raised:
