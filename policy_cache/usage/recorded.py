@@ -15,6 +15,7 @@ from policy_cache.request.prompt import Prompt, detect_shape
 from policy_cache.request.session import session_of
 from policy_cache.usage.account import Account, Switch, priced, rates_of
 from policy_cache.usage.attribution import PARTIES, UNRECORDED, Owner, Share
+from policy_cache.usage.copies import Copies
 from policy_cache.usage.sessions import Sessions, hashed
 from policy_cache.usage.usage import CacheUsage
 
@@ -33,10 +34,12 @@ class Answered(NamedTuple):
     Attributes:
         account: What it did; None where it came without usage.
         at: When it started, in seconds since the epoch; 0 where that is not said.
+        copy: Whether its line repeats an earlier one, its time included: it has been counted.
     """
 
     account: Account | None
     at: float
+    copy: bool = False
 
 
 class RecordedLines:
@@ -49,6 +52,7 @@ class RecordedLines:
         """Begin with no session; the catalog says how long providers keep what they cache."""
         self._router = Engine.passing(catalog)
         self._sessions = Sessions()
+        self._copies = Copies()
 
     def read(self, line: bytes) -> Answered | None:
         """What a line says; None where it is no record."""
@@ -57,7 +61,10 @@ class RecordedLines:
             request, model = record["request"], record["request"]["model"]
         except (ValueError, TypeError, KeyError, RecursionError):
             return None
-        at = float(_number(record.get("ts")) or 0)
+        ts = record.get("ts")
+        at = float(_number(ts) or 0)
+        if (_number(ts) is not None or _text(ts)) and self._copies.has(line):
+            return Answered(None, at, copy=True)
         usage = CacheUsage.from_response(record.get("usage"))
         if usage is None or not isinstance(model, str):
             return Answered(None, at)

@@ -65,7 +65,7 @@ class Live:
 
     def add(self, answered: Answered, line: bytes) -> None:
         """Add an answered request, and the line that a recorder writes of it."""
-        account, at = answered
+        account, at = answered.account, answered.at
         with self._lock:
             if account is None:
                 self._without_usage += 1
