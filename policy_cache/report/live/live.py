@@ -71,9 +71,10 @@ class Live:
                 self._without_usage += 1
             else:
                 self._sums.add(account, at)
-            for record in self._arriving.records("", line):
+            now = self._clock()
+            for record in self._arriving.records("", line, now):
                 usage = None if account is None else account.usage
-                self._causes.add(record._replace(usage=usage), at, self._clock())
+                self._causes.add(record._replace(usage=usage), at, now)
 
     def snapshot(self) -> Snapshot:
         """What is known now."""
