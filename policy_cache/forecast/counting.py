@@ -42,7 +42,11 @@ class TokenCounter(Protocol):
     """Counts prompts as their provider does."""
 
     def way(self, route: Route) -> str | None:
-        """What counts the prompts on a route; None where nothing does so exactly."""
+        """What counts the prompts on a route; None where nothing does so exactly.
+
+        Raises:
+            CountError: Where they are counted is no address.
+        """
 
     def count(self, request: Mapping[str, Any], route: Route) -> int:
         """The tokens of a request's prompt, on a route that has a way.
@@ -86,7 +90,7 @@ def count(records: Iterable[TraceRecord], router: Engine, counter: TokenCounter)
     They are chosen evenly from its smallest to its largest prompt, of those that hold text alone.
 
     Raises:
-        CountError: The counter has no key, or no answer.
+        CountError: The counter has no key, no address or no answer.
     """
     readers = Readers({})
     # By their size: equal ones tell no more.
@@ -111,9 +115,11 @@ def _why_not(record: TraceRecord, route: Route, counter: TokenCounter) -> str:
         return "nothing here counts its prompts exactly"
     if not record.worded:
         return "the trace does not have its texts"
-    if has_media([record.request.get(name) for name in _SPOKEN]):
-        return "its prompts hold images, documents or sound"
-    return ""
+    try:
+        media = has_media([record.request.get(name) for name in _SPOKEN])
+    except RequestError:  # whose parts can be read one by one
+        return "its prompts are too large to be looked through"
+    return "its prompts hold images, documents or sound" if media else ""
 
 
 def _spread(by_size: Mapping[int, _Countable]) -> list[_Countable]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from policy_cache.cache.cost import cost
 from policy_cache.cache.memo import Memo
+from policy_cache.cache.reader import Readers
 from policy_cache.errors import RequestError
 from policy_cache.providers.price_map import prices_of, route_prices
 from policy_cache.warmth import Warmth, prefer
@@ -147,6 +148,7 @@ class Switches:
     _runs: dict[tuple[str, str], list[Run]] = field(default_factory=dict)
     _routers: dict[RouterName, _Router] = field(init=False)
     _cheapest: str = field(init=False)
+    _readers: Readers = field(default_factory=lambda: Readers({}))
 
     def __post_init__(self) -> None:
         """Begin with empty caches."""
@@ -168,7 +170,8 @@ class Switches:
         own = str(record.request.get("model", ""))
         request = {**record.request, "api_key": record.scope}
         try:
-            self.engine.route(request)
+            plan = self.engine.plan(request)
+            self._readers.read(record.request, plan.route)  # what a quote would call unknown is told of here
         except RequestError as error:
             self.unread[str(error)] = self.unread.get(str(error), 0) + 1
             return
@@ -198,7 +201,8 @@ class Switches:
                 router.paid.switches += before is not None and before != chosen
             router.last.put(key, chosen)
             router.clock.now = record.at + record.waited
-            router.warmth.answered(self.engine.plan({**request, "model": chosen}), told, at=record.at)
+            sent = plan if chosen == own else self.engine.plan({**request, "model": chosen})
+            router.warmth.answered(sent, told, at=record.at)
 
     def _look(
         self, record: TraceRecord, key: tuple[str, str], own: str, quotes: dict[str, Quote]

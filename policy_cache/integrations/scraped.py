@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import time
 from collections import defaultdict
@@ -50,6 +49,8 @@ _NONE = Decimal(0)
 _MOST_BYTES = 16 << 20
 _MOST_KEYS = 20_000
 _SECONDS = 5.0
+# Beyond, a counter no longer counts by one.
+_MOST = 2.0**53
 
 
 class ScrapeError(PolicyCacheError):
@@ -182,7 +183,7 @@ def _counted(text: str) -> tuple[_Counts, tuple[InForce, ...]]:
 
 
 def _samples(text: str) -> Iterator[tuple[str, dict[str, str], Decimal]]:
-    for line in text.splitlines():
+    for line in text.split("\n"):  # a label may hold any other separator as it is
         found = _SAMPLE.match(line)
         if found is None:
             continue
@@ -191,7 +192,7 @@ def _samples(text: str) -> Iterator[tuple[str, dict[str, str], Decimal]]:
             value = float(written)
         except ValueError:
             continue
-        if math.isfinite(value) and value >= 0:
+        if 0 <= value <= _MOST:
             pairs = {key: _ESCAPE.sub(_unescaped, text) for key, text in _PAIR.findall(labels)}
             yield name.removesuffix("_total"), pairs, Decimal(repr(value))
 

@@ -213,7 +213,7 @@ def trace_warnings(summary: TraceSummary, unread: Mapping[str, int]) -> Iterator
     for reason, number in sorted(unread.items()):
         yield f"{counted(number, 'request')} left out: {visible(reason)}"
     if summary.duplicates:
-        yield f"{counted(summary.duplicates, 'line')} left out as a copy of an earlier one"
+        yield copies_left_out(summary.duplicates)
     if summary.untimed:
         yield f"{counted(summary.untimed, 'request')} without a time: each is taken to follow after --gap"
     if summary.of_another:
@@ -221,6 +221,11 @@ def trace_warnings(summary: TraceSummary, unread: Mapping[str, int]) -> Iterator
         yield f"the recorded usage of {requests} left out: it is another model's than --model says"
     if summary.late:
         yield f"{counted(summary.late, 'request')} too far out of order: taken to start with the one before"
+
+
+def copies_left_out(number: int) -> str:
+    """What is said of lines that repeat an earlier one."""
+    return f"{counted(number, 'line')} left out as a copy of an earlier one"
 
 
 def price_warnings(unpriced: Collection[str]) -> Iterator[str]:

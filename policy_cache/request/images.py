@@ -12,6 +12,8 @@ from typing import NamedTuple
 # A JPEG may have a preview and a profile before its size.
 _HEADERS = (4 * 1024, 128 * 1024)
 _MOST_SEGMENTS = 200
+# Not every provider says how large an image may be, and a header may say anything.
+_MOST_TOKENS = 100_000
 _SIZED = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 
 
@@ -50,7 +52,8 @@ class ImageRule:
         width, height = max(1, size[0]), max(1, size[1])
         if self.small is not None and max(width, height) <= self.small:
             return self.base + ceil(self.tokens)
-        return self.base + ceil(self.tokens * self._squares(width, height))
+        counted = self.base + ceil(self.tokens * self._squares(width, height))
+        return min(counted, max(self.base, _MOST_TOKENS))
 
     def _squares(self, width: int, height: int) -> int:
         side = self.square or max(1, int(min(width, height) / (self.crop or 1)))

@@ -157,9 +157,18 @@ class Arriving(Trace):
         super().__init__(())
         self._latest = float("-inf")
 
-    def records(self, where: str, line: bytes) -> Iterator[TraceRecord]:
-        """The requests of a line: one, or none where it is no record."""
+    def records(self, where: str, line: bytes, now: float) -> Iterator[TraceRecord]:
+        """The requests of a line: one, or none where it is no record.
+
+        One from later than now is taken to start now, and those after it when they say.
+        """
+        before = self._clock
         self._lines = expanded([(where, line)])
         for record, _ in self._records():
-            self._latest = self._in_turn(record.at, self._latest)
-            yield record._replace(at=self._latest)
+            if record.at > now:
+                yield record._replace(at=now)
+            else:
+                self._latest = self._in_turn(record.at, self._latest)
+                yield record._replace(at=self._latest)
+        if self._clock is not None and self._clock > now:
+            self._clock = before

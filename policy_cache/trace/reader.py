@@ -21,6 +21,7 @@ from policy_cache.trace.hashed import is_hashed, restored
 from policy_cache.trace.record import TraceError, TraceRecord
 from policy_cache.trace.sized import expanded
 from policy_cache.usage.account import Placed
+from policy_cache.usage.copies import Copies
 from policy_cache.usage.usage import CacheUsage
 
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ ASSUMED_GAP = 10.0
 """Seconds from one request to the next where no time is said."""
 
 _MOST_SHARED = 4 * 1024 * 1024
-_MOST_LINES = 200_000
 # Logs are written when a request ends, and ordered by when it started.
 _MOST_WAITING = 500
 _MOST_WAITING_BYTES = 16 * 1024 * 1024
@@ -129,7 +129,7 @@ class Trace:
         self._shared: Memo[tuple[int, int], tuple[Any, bool]] = Memo(_MOST_SHARED)
         # Of the record that is being read.
         self._stands_in = False
-        self._seen: Memo[int, bool] = Memo(_MOST_LINES)
+        self._copies = Copies()
         self._clock: float | None = None
 
     def __iter__(self) -> Iterator[TraceRecord]:
@@ -201,14 +201,10 @@ class Trace:
         return int.from_bytes(digest(shares)[:8]) % parts_ == part
 
     def _is_duplicate(self, taken: Parts, line: bytes) -> bool:
-        if taken.at is None:
+        if taken.at is None or not self._copies.has(line):
             return False
-        mark = hash(line)
-        if self._seen.get(mark):
-            self.summary.duplicates += 1
-            return True
-        self._seen.put(mark, True)
-        return False
+        self.summary.duplicates += 1
+        return True
 
     def _record(self, where: str, at: float, taken: Parts) -> TraceRecord:
         self._stands_in = taken.sized

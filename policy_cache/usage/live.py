@@ -131,6 +131,7 @@ class Snapshot:
         minutes: The last hour by the minute, the oldest first.
         without_usage: How many requests came without usage; None where nobody says.
         broken: How many lines are no record; None where there are no lines.
+        duplicates: How many lines repeat one before, and were left out; None where there are no lines.
         faults: What went wrong, by kind; None where nobody says.
         misses: Why the cache was not read; None where nobody says.
     """
@@ -147,6 +148,7 @@ class Snapshot:
     minutes: tuple[Minute, ...]
     without_usage: int | None = None
     broken: int | None = None
+    duplicates: int | None = None
     faults: tuple[tuple[str, int], ...] | None = None
     misses: Misses | None = None
 

@@ -15,6 +15,7 @@ from policy_cache.request.prompt import Prompt, detect_shape
 from policy_cache.request.session import session_of
 from policy_cache.usage.account import Account, Switch, priced, rates_of
 from policy_cache.usage.attribution import PARTIES, UNRECORDED, Owner, Share
+from policy_cache.usage.copies import Copies
 from policy_cache.usage.sessions import Sessions, hashed
 from policy_cache.usage.usage import CacheUsage
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from policy_cache.providers.catalog import Catalog
 
 _UNRECORDED = str(UNRECORDED)
+# More than any request costs, in USD; sums of it stay numbers that JSON has.
+_DEAREST = 1e6
 
 
 class Answered(NamedTuple):
@@ -31,10 +34,12 @@ class Answered(NamedTuple):
     Attributes:
         account: What it did; None where it came without usage.
         at: When it started, in seconds since the epoch; 0 where that is not said.
+        copy: Whether its line repeats an earlier one, its time included: it has been counted.
     """
 
     account: Account | None
     at: float
+    copy: bool = False
 
 
 class RecordedLines:
@@ -47,6 +52,7 @@ class RecordedLines:
         """Begin with no session; the catalog says how long providers keep what they cache."""
         self._router = Engine.passing(catalog)
         self._sessions = Sessions()
+        self._copies = Copies()
 
     def read(self, line: bytes) -> Answered | None:
         """What a line says; None where it is no record."""
@@ -55,7 +61,10 @@ class RecordedLines:
             request, model = record["request"], record["request"]["model"]
         except (ValueError, TypeError, KeyError, RecursionError):
             return None
-        at = float(_number(record.get("ts")) or 0)
+        ts = record.get("ts")
+        at = float(_number(ts) or 0)
+        if (_number(ts) is not None or _text(ts)) and self._copies.has(line):
+            return Answered(None, at, copy=True)
         usage = CacheUsage.from_response(record.get("usage"))
         if usage is None or not isinstance(model, str):
             return Answered(None, at)
@@ -88,9 +97,11 @@ class RecordedLines:
 
 
 def _number(written: object) -> int | float | None:
-    """A number that others can be added to; JSON has larger ones than a float."""
+    """A number that others can be added to; JSON has larger ones than a float, and `true` is none."""
+    if not isinstance(written, int | float) or isinstance(written, bool):
+        return None
     try:
-        return written if isinstance(written, int | float) and math.isfinite(written) else None
+        return written if math.isfinite(written) else None
     except OverflowError:
         return None
 
@@ -112,7 +123,8 @@ def _switch(written: object) -> Switch | None:
     if not isinstance(written, dict):
         return None
     cost = _number(written.get("cost_usd"))
-    return Switch(_text(written.get("from")) or _UNRECORDED, None if cost is None else Decimal(repr(cost)))
+    known = cost is not None and abs(cost) <= _DEAREST
+    return Switch(_text(written.get("from")) or _UNRECORDED, Decimal(repr(cost)) if known else None)
 
 
 def _shares(written: object, usage: CacheUsage) -> list[Share]:

@@ -29,6 +29,7 @@ class Stats:
         switch_cost: What those cost against staying, in USD, as far as it was recorded.
         trial: What the two policies of an experiment did; empty where none was recorded.
         broken: The numbers of the lines that are no record, from 1.
+        duplicates: How many lines repeat one before, its time included, and were left out.
     """
 
     ledger: Ledger
@@ -37,10 +38,11 @@ class Stats:
     switch_cost: Decimal = Decimal(0)
     trial: Trial = field(default_factory=Trial)
     broken: list[int] = field(default_factory=list)
+    duplicates: int = 0
 
 
 def stats(lines: Iterable[bytes], ledger: Ledger | None = None, *, catalog: Catalog | None = None) -> Stats:
-    """Sum up the lines of a trace, one at a time; a line that is no record is counted and passed over.
+    """Sum up the lines of a trace, one at a time; what is no record, or a copy, is counted and left out.
 
     What a line does not say, such as one that no plug-in recorded, is summed up as `(unrecorded)`.
 
@@ -57,6 +59,9 @@ def stats(lines: Iterable[bytes], ledger: Ledger | None = None, *, catalog: Cata
         answered = recorded.read(line)
         if answered is None:
             totals.broken.append(number)
+            continue
+        if answered.copy:
+            totals.duplicates += 1
             continue
         account = answered.account
         if account is None:

@@ -96,6 +96,32 @@ def test_without_a_key_nothing_is_written(run, save, trace, folder, monkeypatch,
     assert sorted(path.name for path in folder.iterdir()) == ["none.yaml", "trace.jsonl"]
 
 
+@pytest.mark.parametrize("key", ["sk-s\u00e9cret", "sk-secret\n", "sk secret", "\udcffsecret"])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_key_that_cannot_be_sent_is_not_told(run, save, trace, monkeypatch, command, key):
+    monkeypatch.setenv("ANTHROPIC_API_KEY", key)
+    assert run(*asked(command, save, trace(CLAUDE))).refused() == (
+        "ANTHROPIC_API_KEY has a character that no key has: expected letters, digits and signs of ASCII"
+    )
+
+
+@pytest.mark.parametrize(
+    "base",
+    [
+        *("not a url", "http://[bad", "http://me:hunter2@[x", "http://", "http://host:99999"),
+        *("127.0.0.1:9", "ftp://host", "/a", "http://\udcff", "http://x\n"),
+    ],
+)
+@pytest.mark.parametrize("name", ["ANTHROPIC_API_BASE", "ANTHROPIC_BASE_URL"])
+def test_an_address_that_is_none(run, trace, monkeypatch, name, base):
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "any")
+    monkeypatch.delenv("ANTHROPIC_API_BASE", raising=False)
+    monkeypatch.setenv(name, base)
+    assert run("simulate", trace(CLAUDE), "--count-tokens").refused() == (
+        f"{name} is not the URL of a server: expected one as https://api.anthropic.com"
+    )
+
+
 def test_gpt_needs_no_key(run, trace, monkeypatch):
     monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
     ran = run("simulate", trace("openai/gpt-4o"), "--count-tokens")

@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from policy_cache.emulator.server import serve
 from tests.cli.conftest import PROGRAM, environment
-from tests.cli.test_stats import attributed, trace
+from tests.cli.test_stats import COPIES, attributed, copied, trace
 
 
 class Terminal:
@@ -96,6 +96,19 @@ def test_what_is_no_record_and_what_has_no_usage(run, folder):
     ran = run("live", trace(folder / "trace.jsonl", b"no record\n", b'{"half'))
     assert ran.out.splitlines()[1] == "the last line has no end yet, and is not counted"
     assert ran.out.endswith("\n1 line is no record\n1 request came without usage\n")
+
+
+def test_a_copy_of_a_line_is_left_out(run, folder):
+    path = copied(folder)
+    with (folder / path).open("ab") as file:
+        file.write(b"\n")
+    ran = run("live", path)
+    assert ": 3 requests, " in ran.out.splitlines()[1]
+    assert ran.out.endswith(f"\n{COPIES}\n1 request came without usage\n")
+    found = json.loads(run("live", "--output-format", "json", path).out)
+    assert (found["duplicate_lines"], found["broken_lines"]) == (2, 0)
+    # Three requests are recorded with usage, and all four are looked at.
+    assert (found["whole"]["requests"], found["misses"]["requests"] + found["misses"]["left_out"]) == (3, 4)
 
 
 def test_for_a_program(run, folder):

@@ -82,6 +82,39 @@ def test_as_json(run, folder):
     assert (found["without_usage"], found["broken_lines"]) == (1, [])
 
 
+COPIES = "2 lines left out as a copy of an earlier one"
+
+
+def copied(folder):
+    """A trace whose first two lines come twice, the last of them without its end."""
+    content = trace(folder / "trace.jsonl").read_bytes()
+    first, second, *_ = content.splitlines(keepends=True)
+    (folder / "copied.jsonl").write_bytes(content + first + second.rstrip())
+    return "copied.jsonl"
+
+
+def test_a_copy_of_a_line_is_left_out(run, folder):
+    """As `misses` and `simulate` do."""
+    path = copied(folder)
+    ran = run("stats", path)
+    assert (ran.code, ran.out, ran.err) == (0, TABLE, f"policy-cache: {COPIES}\n")
+    found = json.loads(run("stats", "--output-format", "json", path).out)
+    assert (found["duplicate_lines"], found["broken_lines"]) == (2, [])
+    assert found["models"]["anthropic/claude-sonnet-4-5"]["requests"] == 2
+    for command in ("misses", "simulate"):
+        assert COPIES in run(command, path).out.splitlines()
+
+
+@pytest.mark.parametrize(("ts", "copies"), [(1, 1), (0, 1), ("2026-01-01T00:00:00", 1), (None, 0), (True, 0)])
+def test_only_a_line_with_a_time_is_a_copy(run, save, ts, copies):
+    request = {"model": "acme/large", "messages": [{"role": "user", "content": "SECRET"}]}
+    line = json.dumps({"ts": ts, "request": request, "usage": usage(10)}) + "\n"
+    found = json.loads(run("stats", "--output-format", "json", save("t.jsonl", line * 2)).out)
+    assert (found["models"]["acme/large"]["requests"], found["duplicate_lines"]) == (2 - copies, copies)
+    said = f"{copies} line left out as a copy of an earlier one" in run("simulate", "t.jsonl").out
+    assert said is bool(copies)
+
+
 # What a plug-in records beside the request
 
 CLAUDE = "anthropic/claude-sonnet-4-5"

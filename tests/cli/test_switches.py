@@ -95,6 +95,47 @@ def test_a_premium_that_can_be_none_is_refused(switched, premium, why):
     assert why in ran.err
 
 
+TEXT = json.dumps({"ts": 11, "request": {"model": HAIKU, "messages": "a text"}}) + "\n"
+LEFT_OUT = "1 request left out: $['messages']: expected a list of messages, found a text"
+
+
+@pytest.mark.parametrize(("command", "code"), [("switches", 0), ("simulate", 0), ("misses", 1)])
+def test_a_request_that_cannot_be_read_is_left_out_with_a_word(run, save, command, code):
+    first, *rest = trace(SONNET, SONNET, HAIKU)
+    ran = run(command, save("trace.jsonl", "".join([first, TEXT, *rest])))
+    assert (ran.code, ran.err) == (code, "")
+    assert LEFT_OUT in ran.out.splitlines()
+    assert "3 requests" in ran.out.splitlines()[0]
+
+
+def test_a_report_leaves_it_out_too(run, save, folder):
+    lines = [*trace(SONNET, SONNET, HAIKU)]
+    ran = run("report", save("trace.jsonl", "".join([*lines, TEXT])), "-o", "page.html")
+    assert (ran.code, ran.out, ran.err) == (0, "", "wrote page.html\n")
+    page = (folder / "page.html").read_text(encoding="utf-8")
+    assert LEFT_OUT.replace("'", "&#x27;") in page
+    assert "Switches of model" in page
+
+
+@pytest.mark.parametrize("command", ["switches", "simulate"])
+def test_a_request_that_is_too_large_is_left_out_with_the_same_word(run, save, command):
+    content = [{"type": "text", "text": "a", "x": [1] * 200_001}]
+    request = {"model": HAIKU, "messages": [{"role": "user", "content": content}]}
+    lines = [*trace(SONNET, HAIKU), json.dumps({"ts": 11, "request": request})]
+    ran = run(command, save("trace.jsonl", "".join(lines)))
+    assert (ran.code, ran.err) == (0, "")
+    said = "1 request left out: $: expected a request, found over 200,000 values, or a cycle"
+    assert said in ran.out.splitlines()
+    assert "2 requests" in ran.out.splitlines()[0]
+
+
+def test_where_no_request_can_be_read_it_is_said_why(run, save):
+    refused = run("switches", save("trace.jsonl", TEXT)).refused()
+    assert refused == (
+        "trace.jsonl: nothing to evaluate: $['messages']: expected a list of messages, found a text"
+    )
+
+
 def test_nothing_to_evaluate(run, save):
     save("trace.jsonl", "")
     assert run("switches", "trace.jsonl").code == 2
@@ -108,3 +149,27 @@ def test_stats_counts_recorded_switches(run, save):
     assert "1 switch of model cost $0.2500 against staying\n" in run("stats", "trace.jsonl").out
     found = json.loads(run("stats", "trace.jsonl", "--output-format", "json").out)
     assert (found["model_switches"], found["model_switch_cost_usd"]) == (1, 0.25)
+
+
+@pytest.mark.parametrize(
+    "cost", ["true", "false", '"0.25"', "[]", "{}", "null", "1e308", "-1e308", "NaN", "1" * 400]
+)
+def test_a_recorded_cost_that_is_none_costs_no_more_than_itself(run, save, cost):
+    said = '"policy": {"switch": {"from": "m", "cost_usd": %s}}'
+    lines = [
+        f'{{"ts": {at}, "request": {{"model": "{HAIKU}"}}, "usage": {{"prompt_tokens": 10}}, {said % one}}}\n'
+        for at, one in enumerate([cost, cost, "0.25"])
+    ]
+    save("trace.jsonl", "".join(lines))
+    found = json.loads(run("stats", "trace.jsonl", "--output-format", "json").out)
+    assert (found["model_switches"], found["model_switch_cost_usd"]) == (3, 0.25)
+    assert found["models"][HAIKU]["requests"] == 3
+    live = json.loads(run("live", "trace.jsonl", "--output-format", "json").out)
+    assert (live["whole"]["requests"], live["broken_lines"]) == (3, 0)
+
+
+def test_a_recorded_time_that_is_none_is_not_known(run, save):
+    line = {"ts": True, "request": {"model": HAIKU, "messages": []}, "usage": {"prompt_tokens": 10}}
+    save("t.jsonl", json.dumps(line) + "\n")
+    found = json.loads(run("live", "t.jsonl", "--output-format", "json").out)
+    assert (found["whole"]["requests"], found["since"]) == (1, None)

@@ -126,8 +126,11 @@ class TestAnthropic:
         [
             (401, {"error": {"message": "invalid x-api-key"}}, "401: invalid x-api-key"),
             (429, {"error": {"message": "too many"}}, "429: too many"),
-            (200, {"input_tokens": "many"}, "200"),
-            (200, [], "200"),
+            (200, {"input_tokens": "many"}, "200 without one that can be right"),
+            (200, {"input_tokens": int("9" * 400)}, "200 without one that can be right"),
+            (200, {"input_tokens": 10**9 + 1}, "200 without one that can be right"),
+            (200, {"input_tokens": True}, "200 without one that can be right"),
+            (200, [], "200 without one that can be right"),
         ],
     )
     def test_an_answer_that_is_no_count_ends_the_counting(self, tmp_path, answering, status, body, found):
@@ -189,6 +192,15 @@ class TestOpenAI:
 
 
 class TestNotCounted:
+    def test_a_prompt_that_is_too_large_to_be_looked_through(self, tmp_path):
+        """Its messages can be read one by one, as `simulate` does."""
+        parts = [{"type": "text", "text": "a", "citations": [1] * 1_000}]
+        asked = {"model": "gpt-4o", "messages": [{"role": "user", "content": parts} for _ in range(201)]}
+        [counted] = calibrate(counting(tmp_path, [asked])).counted
+        assert counted == Counted("openai/gpt-4o", missing="its prompts are too large to be looked through")
+        [counted] = calibrate(counting(tmp_path, [asked, *agent(3, "gpt-4o")])).counted
+        assert (counted.prompts, counted.missing) == (3, "")
+
     def test_a_prompt_without_its_texts(self, tmp_path):
         path = tmp_path / "hashed.jsonl"
         with TraceRecorder(path, text="hashed") as recorder:

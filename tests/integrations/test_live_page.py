@@ -104,7 +104,7 @@ def test_it_shows_what_the_terminal_shows_of_the_same_requests(tmp_path):
     found = followed.snapshot()
     followed.close()
     assert found.misses.causes
-    assert live.snapshot() == replace(found, broken=None)
+    assert live.snapshot() == replace(found, broken=None, duplicates=None)
 
 
 def test_answers_without_usage_are_counted():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from decimal import Decimal
 
@@ -14,6 +15,7 @@ from starlette.routing import Route
 from policy_cache.emulator.server import serve
 from policy_cache.integrations.metrics import Metrics, Prometheus
 from policy_cache.integrations.scraped import Scraped, ScrapeError
+from policy_cache.report.live.data import as_json
 from policy_cache.report.live.text import WITHOUT, page
 from policy_cache.text.styled import plain
 from policy_cache.usage.live import InForce
@@ -202,6 +204,59 @@ def test_lines_that_say_nothing_are_passed_over(router, line, value):
     router.answer = PlainTextResponse(text)
     found = Scraped(url).snapshot()
     assert (found.rows, found.faults) == ((), (("", 3),))
+
+
+@pytest.mark.parametrize("figure", ["1e306", "1e308", "9007199254740994"])
+def test_a_figure_that_cannot_be_right_is_left_out(router, figure):
+    router, url = router
+    router.answer = PlainTextResponse(
+        f'policy_cache_answers_total{{route="a"}} {figure}\npolicy_cache_answers_total{{route="b"}} 3\n'
+        f'policy_cache_tokens_total{{route="b",kind="read"}} {figure}\n'
+        f'policy_cache_saved_usd_total{{route="b"}} {figure}\npolicy_cache_errors_total {figure}\n'
+    )
+    found = Scraped(url, clock=Clock(NOON)).snapshot()
+    assert [(row.name, row.whole) for row in found.rows] == [("b", Totals(requests=3))]
+    assert found.faults == ()
+    assert json.loads(json.dumps(as_json(found), allow_nan=False))["whole"]["requests"] == 3
+    assert "since the start: 3 requests, " in plain(page(found, url))
+
+
+def test_the_largest_figures_can_be_written(router):
+    router, url = router
+    labels = {"answers": 'route="%s"', "tokens": 'route="%s",kind="read"', "saved_usd": 'route="%s"'}
+    lines = [
+        f"policy_cache_{name}_total{{{label % route}}} 9007199254740992\n"
+        for name, label in labels.items()
+        for route in "abc"
+    ]
+    router.answer = PlainTextResponse("".join(lines))
+    found = Scraped(url, clock=Clock(NOON)).snapshot()
+    assert found.whole.requests == 3 * 2**53
+    assert json.dumps(as_json(found), allow_nan=False)
+    assert f"since the start: {3 * 2**53:,} requests, " in plain(page(found, url))
+
+
+SEPARATORS = "\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
+
+
+@pytest.mark.parametrize("separator", SEPARATORS)
+def test_a_label_cannot_hold_another_sample(router, separator):
+    router, url = router
+    sample = f'{separator}policy_cache_answers_total{{route="a",read="true"}} 7{separator}'
+    router.sink.add("policy_cache_errors", 1, {"kind": sample})
+    router.answer = PlainTextResponse(
+        generate_latest(router.registry).decode() + f'other_total{{name="{sample}"}} 1\n'
+    )
+    found = Scraped(url).snapshot()
+    assert (found.rows, found.faults) == ((), ((sample, 1),))
+
+
+def test_when_a_counter_was_created_is_no_figure_of_it(router):
+    router, url = router
+    router.answer = PlainTextResponse(
+        'policy_cache_answers_total{route="a"} 2\npolicy_cache_answers_created{route="a"} 1.7e+09\n'
+    )
+    assert Scraped(url).snapshot().whole.requests == 2
 
 
 @pytest.mark.parametrize("password", ["secret", "se/cret", "se#cret", "se?cret", "s@cret"])

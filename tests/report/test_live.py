@@ -194,6 +194,21 @@ def test_misses_are_seen_as_they_happen_and_leave_the_hour(path):
     live.close()
 
 
+def test_a_time_beyond_the_clock_leaves_the_causes_of_others_as_they_are(path):
+    def line(at, turn, session):
+        said = {"ts": at, "session": session, "request": request(MODELS[0], "s", turn)}
+        return json.dumps(said | {"usage": {"input_tokens": 3_000}}) + "\n"
+
+    own = "".join(line(NOON + at, turn, "s") for turn, at in enumerate((0, 900, 2_000)))
+    found = []
+    for lines in (own, line(9e10, 0, "another") + own):
+        path.write_text(lines, encoding="utf-8")
+        live = followed(path)
+        live.read()
+        found.append([(one.cause, one.latest, one.requests) for one in live.snapshot().misses.causes])
+    assert found == [[("expired", NOON + 2_000, 2)]] * 2
+
+
 @pytest.mark.parametrize(("bound", "most"), [("_MOST_SESSIONS", 3), ("_MOST_MODELS", 2)])
 def test_after_many_names_it_forgets_sessions_and_keeps_the_sums(path, monkeypatch, bound, most):
     list(written(path))
@@ -234,7 +249,9 @@ def test_what_keeps_it_from_being_read_is_said_and_passes(path):
     path.rmdir()
     list(written(path))
     live.read()
-    assert (live.state, live.snapshot().whole.requests) == ("", 38)
+    # They are the same lines again.
+    found = live.snapshot()
+    assert (live.state, found.whole.requests, found.duplicates) == ("", 19, 20)
     live.close()
 
 

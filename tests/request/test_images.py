@@ -14,7 +14,7 @@ from policy_cache.cache.reader import Readers
 from policy_cache.cache.reading import read
 from policy_cache.providers.catalog import packaged_catalog
 from policy_cache.providers.resolve import resolve
-from policy_cache.request.images import image_size
+from policy_cache.request.images import ImageRule, image_size
 from policy_cache.request.tokens import CHARS_PER_TOKEN, chars
 
 
@@ -133,6 +133,32 @@ def test_any_size_has_its_tokens(one, width, height):
     model, detail = one
     route = resolve(packaged_catalog(), model=model, provider=None, api_base=None, shape="chat")
     assert route.images.of(detail).tokens_of((width, height)) > 0
+
+
+@pytest.mark.parametrize("size", [(2**32 - 1, 2**32 - 1), (2**32 - 1, 1), (1, 2**32 - 1), (2**31, 2**20)])
+def test_no_header_makes_more_than_100_000_tokens(size):
+    """Of any model of the catalog, whatever it says."""
+    details = (None, "auto", "low", "medium", "high", "ultra_high", "original")
+    models = {example[0] for example in EXAMPLES} | {"gpt-6-astra", "gpt-5.5", "computer-use-preview", "o1"}
+    for model in models:
+        route = resolve(packaged_catalog(), model=model, provider=None, api_base=None, shape="chat")
+        assert max(route.images.of(detail).tokens_of(size) for detail in details) <= 100_000
+
+
+@pytest.mark.parametrize(
+    ("rule", "size", "tokens"),
+    [
+        (ImageRule(square=10), (1_000, 10_000), 100_000),
+        (ImageRule(square=10), (1_000, 10_001), 100_000),
+        (ImageRule(square=10, tokens=1.5, base=9), (1_000, 6_660), 99_909),
+        (ImageRule(square=10, tokens=1.5, base=9), (1_000, 6_670), 100_000),
+        (ImageRule(crop=1.5, tokens=258), (1, 10**9), 100_000),
+        # What an image counts as in any size is not its header's word.
+        (ImageRule(base=200_000), (1, 1), 200_000),
+    ],
+)
+def test_where_a_rule_has_no_bound(rule, size, tokens):
+    assert rule.tokens_of(size) == tokens
 
 
 @pytest.mark.parametrize(

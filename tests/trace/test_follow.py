@@ -201,7 +201,16 @@ def test_what_is_no_file_is_refused_and_does_not_wait(tmp_path):
 def test_records_come_at_once_and_never_go_back_in_time():
     arriving = Arriving()
     line = b'{"ts": %d, "request": {"model": "m", "messages": []}, "usage": null}'
-    found = [record.at for at in (5, 3, 9) for record in arriving.records("f", line % at)]
+    found = [record.at for at in (5, 3, 9) for record in arriving.records("f", line % at, 9)]
     assert found == [5, 5, 9]
-    assert list(arriving.records("f", b"no record")) == []
+    assert list(arriving.records("f", b"no record", 9)) == []
     assert (arriving.summary.used, arriving.summary.broken, arriving.summary.late) == (3, 1, 1)
+
+
+@pytest.mark.parametrize("beyond", ["9e10", "101"])
+def test_a_time_beyond_the_clock_moves_no_other(beyond):
+    arriving = Arriving()
+    line = '{"ts": %s, "request": {"model": "m", "messages": []}}'
+    times = (beyond, "5", beyond, "null", "17", "100")
+    found = [r.at for at in times for r in arriving.records("f", (line % at).encode(), 100)]
+    assert found == [100, 5, 15, 17, 100]  # one is a copy

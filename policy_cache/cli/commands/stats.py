@@ -11,6 +11,7 @@ from policy_cache.cli.shared.catalog import catalog_option, read_catalog
 from policy_cache.cli.shared.output import give_up, show, show_json
 from policy_cache.errors import reason_of
 from policy_cache.report.experiment import experiment, experiment_json
+from policy_cache.report.forecast import copies_left_out
 from policy_cache.text.amounts import counted, digits_of, known_usd, share, usd
 from policy_cache.text.styled import Span
 from policy_cache.text.words import visible, word
@@ -85,6 +86,8 @@ def command(
         shown = ", ".join(map(str, result.broken[:5])) + (", …" if len(result.broken) > 5 else "")
         verb = "is no record" if len(result.broken) == 1 else "are no records"
         click.echo(f"policy-cache: {counted(len(result.broken), 'line')} {verb}: {shown}", err=True)
+    if result.duplicates:
+        click.echo(f"policy-cache: {copies_left_out(result.duplicates)}", err=True)
     sys.exit(0)
 
 
@@ -149,4 +152,5 @@ def _as_json(result: Stats) -> dict[str, object]:
         "model_switches": result.switches,
         "model_switch_cost_usd": float(result.switch_cost),
         "broken_lines": result.broken,
+        "duplicate_lines": result.duplicates,
     }

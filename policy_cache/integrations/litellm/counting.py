@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import httpx
 import litellm
@@ -20,9 +22,12 @@ if TYPE_CHECKING:
 
 _KEY = "ANTHROPIC_API_KEY"
 _BASES = ("ANTHROPIC_API_BASE", "ANTHROPIC_BASE_URL")
+_KEY_CHARACTERS = re.compile(r"[!-~]+")
 _VERSION = "2023-06-01"
 _SECONDS = 60.0
 _LONGEST_REASON = 200
+# More than any prompt has; JSON has numbers that cannot be reckoned with.
+_MOST_TOKENS = 10**9
 # What the endpoint takes (anthropic's SDK, `MessageCountTokensParams`).
 _COUNTED = frozenset(
     {
@@ -43,10 +48,14 @@ class LitellmCounter:
     """
 
     def way(self, route: Route) -> str | None:
-        """What counts the prompts on a route; None where nothing does so exactly."""
+        """What counts the prompts on a route; None where nothing does so exactly.
+
+        Raises:
+            CountError: `ANTHROPIC_API_BASE` is no address.
+        """
         if route.provider == "anthropic":
-            base = next(filter(None, map(os.environ.get, _BASES)), None)
-            return "Anthropic's count_tokens" if base is None else f"count_tokens at {_host(base)}"
+            host = _own_host()
+            return "Anthropic's count_tokens" if host is None else f"count_tokens at {host}"
         if route.provider in ("openai", "azure") and _encoding(route.model) in _PACKAGED:
             return "litellm.token_counter"
         return None
@@ -56,7 +65,7 @@ class LitellmCounter:
 
         Raises:
             Uncountable: litellm or Anthropic refuses this prompt.
-            CountError: There is no key, or Anthropic does not answer.
+            CountError: There is no key, or none that can be sent, or Anthropic does not answer.
         """
         return _at_anthropic(request, route) if route.provider == "anthropic" else _here(request, route)
 
@@ -88,6 +97,9 @@ def _at_anthropic(request: Mapping[str, Any], route: Route) -> int:
             f"--count-tokens has Anthropic count prompts of {visible(route.model)}, and found no {_KEY}: "
             f"set it, and {_BASES[0]} where another address shall count, or leave out --count-tokens"
         )
+    if not _KEY_CHARACTERS.fullmatch(key):  # which is not shown, nor any part of it
+        expected = "letters, digits and signs of ASCII"
+        raise CountError(f"{_KEY} has a character that no key has: expected {expected}")
     asked = {name: value for name, value in request.items() if name not in _ELSEWHERE}
     try:
         sent = wire(asked, provider="anthropic", shape=route.shape).sent[-1]
@@ -109,14 +121,32 @@ def _counted(answer: httpx.Response, host: str) -> int:
     except ValueError:
         told = None
     tokens = told.get("input_tokens") if isinstance(told, dict) else None
-    if answer.is_success and type(tokens) is int and tokens > 0:
+    if answer.is_success and type(tokens) is int and 0 < tokens <= _MOST_TOKENS:
         return tokens
     error = told.get("error") if isinstance(told, dict) else None
     said = error.get("message") if isinstance(error, dict) else None
     reason = f"{answer.status_code}" + (f": {visible(str(said)[:_LONGEST_REASON])}" if said else "")
     if answer.status_code in (400, 413):  # this prompt's own fault
         raise Uncountable(f"Anthropic's count_tokens answers {reason}")
-    raise CountError(f"{host}: expected a number from count_tokens, found {reason}")
+    found = f"{reason} without one that can be right" if answer.is_success else reason
+    raise CountError(f"{host}: expected a number from count_tokens, found {found}")
+
+
+def _own_host() -> str | None:
+    """The host that this process has count its prompts; None for Anthropic's own."""
+    name = next(filter(os.environ.get, _BASES), None)
+    if name is None:
+        return None
+    base = os.environ[name]
+    try:
+        _ = urlsplit(base).port  # which tells of brackets and ports that httpx takes
+        url = httpx.URL(base)
+    except (ValueError, httpx.InvalidURL):
+        url = httpx.URL()
+    if url.scheme not in ("http", "https") or not url.host:
+        # It is not shown: an address may have a password.
+        raise CountError(f"{name} is not the URL of a server: expected one as https://api.anthropic.com")
+    return visible(url.host)
 
 
 def _host(url: str) -> str:

@@ -60,7 +60,6 @@ class Causes:
             now: The time.
         """
         self._bound(record)
-        record = record._replace(at=min(record.at, now))  # another machine's clock may be ahead
         known = Counter({cause: total.requests for cause, total in self._misses.causes.items()})
         self._misses.add(record)
         found = Counter({cause: total.requests for cause, total in self._misses.causes.items()}) - known

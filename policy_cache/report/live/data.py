@@ -40,6 +40,7 @@ def as_json(snapshot: Snapshot, most: int | None = None) -> dict[str, object]:
         "minutes": [{"at": minute.at, **_figures(minute.totals, 60.0)} for minute in snapshot.minutes],
         "without_usage": snapshot.without_usage,
         "broken_lines": snapshot.broken,
+        "duplicate_lines": snapshot.duplicates,
         "faults": None if snapshot.faults is None else dict(snapshot.faults),
         "misses": None if snapshot.misses is None else _misses(snapshot.misses),
     }

@@ -45,7 +45,7 @@ class Followed:
         self._follower = Follower(path)
         self._recorded = RecordedLines(catalog)
         self._live = Live(catalog=catalog, clock=clock)
-        self._broken = 0
+        self._broken = self._duplicates = 0
 
     def read(self, seconds: float | None = None) -> bool:
         """Read what is new, for about so long; say whether that was all."""
@@ -66,7 +66,7 @@ class Followed:
 
     def snapshot(self) -> Snapshot:
         """What is known now."""
-        return replace(self._live.snapshot(), broken=self._broken)
+        return replace(self._live.snapshot(), broken=self._broken, duplicates=self._duplicates)
 
     def close(self) -> None:
         """Close the file."""
@@ -78,6 +78,8 @@ class Followed:
         answered = self._recorded.read(line)
         if answered is None:
             self._broken += 1
+        elif answered.copy:
+            self._duplicates += 1
         else:
             self._live.add(answered, line)
 

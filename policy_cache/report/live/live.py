@@ -65,15 +65,16 @@ class Live:
 
     def add(self, answered: Answered, line: bytes) -> None:
         """Add an answered request, and the line that a recorder writes of it."""
-        account, at = answered
+        account, at = answered.account, answered.at
         with self._lock:
             if account is None:
                 self._without_usage += 1
             else:
                 self._sums.add(account, at)
-            for record in self._arriving.records("", line):
+            now = self._clock()
+            for record in self._arriving.records("", line, now):
                 usage = None if account is None else account.usage
-                self._causes.add(record._replace(usage=usage), at, self._clock())
+                self._causes.add(record._replace(usage=usage), at, now)
 
     def snapshot(self) -> Snapshot:
         """What is known now."""

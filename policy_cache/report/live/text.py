@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from policy_cache.report.forecast import grid
+from policy_cache.report.forecast import copies_left_out, grid
 from policy_cache.report.live.wording import LEFT_OUT, LEGEND, NOT_A_RULE, digits_of_page, hourly
 from policy_cache.report.misses import ESTIMATE
 from policy_cache.text.amounts import counted, known_usd, share, usd
@@ -165,6 +165,8 @@ def _notes(snapshot: Snapshot) -> Iterator[Span]:
     if snapshot.broken:
         verb = "is no record" if snapshot.broken == 1 else "are no records"
         notes.append(f"{counted(snapshot.broken, 'line')} {verb}")
+    if snapshot.duplicates:
+        notes.append(copies_left_out(snapshot.duplicates))
     if snapshot.without_usage:
         notes.append(f"{counted(snapshot.without_usage, 'request')} came without usage")
     if snapshot.faults:
