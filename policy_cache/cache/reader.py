@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence
 
     from policy_cache.cache.prompt import CachedBlock, CachedPrompt
-    from policy_cache.engine.engine import Outgoing
     from policy_cache.engine.match import Facts
+    from policy_cache.engine.transit import Outgoing
     from policy_cache.live.engine import Engine
     from policy_cache.providers.resolve import Route
     from policy_cache.request.blocks import Block, BlockRules

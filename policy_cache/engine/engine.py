@@ -7,14 +7,16 @@ import os
 from collections import Counter
 from contextlib import suppress
 from copy import copy
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypedDict, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypedDict, TypeVar
 
-from policy_cache.engine.compile import Candidate, CompiledRule, Index, Split, compile_policy
+from policy_cache.engine.compile import CompiledRule, Index, Split, compile_policy
 from policy_cache.engine.decide import decide
 from policy_cache.engine.direct import direct
 from policy_cache.engine.match import Facts, base_model_of
+from policy_cache.engine.program import Alike, Left, Program
 from policy_cache.engine.repair import KEY_PARAMETER, can_repair
 from policy_cache.engine.state import Conduct, Label
+from policy_cache.engine.transit import Incoming, Outgoing
 from policy_cache.errors import RequestError
 from policy_cache.lifetimes import Lifetimes
 from policy_cache.policy.check.reach.routes import unknown_providers
@@ -55,70 +57,6 @@ _LONGEST_KEY = 2_048
 def is_disabled() -> bool:
     """Whether the environment switches everything off: `POLICY_CACHE_DISABLED=1`."""
     return os.environ.get(SWITCH, "").lower() in ON
-
-
-class _Left(NamedTuple):
-    """What is left of the policy on a route.
-
-    Attributes:
-        candidates: The rules that the route does not exclude.
-        acts: Whether any of them can change anything there.
-        direct: Whether `direct` may know the request to send.
-        marks: Whether any of the rules adds markers there.
-        repairs: Whether what clients did there may be put right.
-    """
-
-    candidates: tuple[Candidate, ...]
-    acts: bool
-    direct: bool
-    marks: bool
-    repairs: bool
-
-
-class _Program(NamedTuple):
-    """A route, what it leaves of the policy, and what it shares with routes that the policy treats alike."""
-
-    route: Route
-    left: _Left
-    alike: Alike
-
-
-class Alike:
-    """What stands for routes that the policy treats alike; it keeps what its traits are told by."""
-
-    __slots__ = ("_left",)
-
-    def __init__(self, left: object) -> None:
-        self._left = left
-
-
-class Incoming(NamedTuple):
-    """A request on its way in: what conditions see of it, and what the policy does where it goes."""
-
-    facts: Facts
-    program: _Program
-
-    @property
-    def route(self) -> Route:
-        """Where it goes."""
-        return self.program.route
-
-    @property
-    def alike(self) -> Alike:
-        """The same object for requests whose prompt, if it is the same, is rewritten alike."""
-        return self.program.alike
-
-
-class Outgoing(NamedTuple):
-    """A request on its way out, as a cache sees it.
-
-    Attributes:
-        prompt: Its prompt; the one that came in, where markers are all that was added.
-        markers: Its markers; where they were added to that, each is on its block there.
-    """
-
-    prompt: Prompt
-    markers: Sequence[ClientMarker]
 
 
 class Answer(TypedDict, total=False):
@@ -200,8 +138,8 @@ class CompiledPolicy:
             _tell_unknown(providers, self._catalog)
         self._index = Index.of(self.rules)
         self._most = max(1, min(_MOST_PROGRAMS, _MOST_LISTED // (len(self.rules) or 1)))
-        self._programs: dict[_Key, _Program] = {}
-        self._lefts: dict[_Traits, _Left] = {}
+        self._programs: dict[_Key, Program] = {}
+        self._lefts: dict[_Traits, Left] = {}
         self._alikes: dict[Hashable, Alike] = {}
 
     def rewrite(
@@ -351,7 +289,7 @@ class CompiledPolicy:
         headers: Mapping[str, object] | None = None,
         shape: Shape | None = None,
         prompt: Prompt | None = None,
-    ) -> tuple[Facts, _Program]:
+    ) -> tuple[Facts, Program]:
         if not isinstance(request, dict):
             raise RequestError((), found=kind_of(request), expected="a request, as a dict")
         model = request.get("model")
@@ -376,7 +314,7 @@ class CompiledPolicy:
             request, program.route, alias, metadata=metadata, headers=headers, prompt=prompt
         ), program
 
-    def _compile(self, key: _Key) -> _Program:
+    def _compile(self, key: _Key) -> Program:
         model, provider, alias, api_base, shape, base_model = key
         length = sum(map(len, filter(None, key)))
         if length > _LONGEST_KEY:
@@ -396,11 +334,11 @@ class CompiledPolicy:
         if alike is None:
             alike = Alike(left)
             _remember(self._alikes, traits, alike, self._most)
-        program = _Program(route, left, alike)
+        program = Program(route, left, alike)
         _remember(self._programs, key, program, self._most)
         return program
 
-    def _left(self, route: Route, alias: str | None) -> _Left:
+    def _left(self, route: Route, alias: str | None) -> Left:
         """What is left on a route: the same object for routes that differ in nothing that a rule asks."""
         excluded = route.left_alone or (
             self._providers is not None and not self._providers.match(route.provider)
@@ -423,7 +361,7 @@ class CompiledPolicy:
             acting = [candidate.rule for candidate in candidates if candidate.rule.acts_on(route)]
             marks = any(rule.marks for rule in acting)
             named = route.run or route.only_when_named is not None
-            left = _Left(
+            left = Left(
                 candidates,
                 acts=repairs or bool(acting),
                 direct=not (self._conduct.observe or (marks and named))
@@ -434,7 +372,7 @@ class CompiledPolicy:
             _remember(self._lefts, traits, left, self._most)
         return left
 
-    def _sent(self, facts: Facts, program: _Program) -> dict[str, object]:
+    def _sent(self, facts: Facts, program: Program) -> dict[str, object]:
         request, left = facts.request, program.left
         if not left.acts:
             return request
@@ -457,14 +395,14 @@ class CompiledPolicy:
         return decision.request  # type: ignore[return-value]
 
     def _direct(
-        self, matched: list[CompiledRule], facts: Facts, program: _Program
+        self, matched: list[CompiledRule], facts: Facts, program: Program
     ) -> Mapping[Location, tuple[Order, Ttl]] | None:
         left = program.left
         if not left.direct or (left.repairs and KEY_PARAMETER in facts.request):
             return None
         return direct(matched if left.marks else (), facts.prompt, program.route, self.lifetimes)
 
-    def _matching(self, facts: Facts, program: _Program) -> list[CompiledRule]:
+    def _matching(self, facts: Facts, program: Program) -> list[CompiledRule]:
         matched: list[CompiledRule] = []
         for rule, tests, veto in program.left.candidates:
             for test in tests:
@@ -499,7 +437,7 @@ def _tell_unknown(providers: Sequence[str], catalog: Catalog) -> None:
         _log.warning("`providers`: no provider is called %s%s", quoted(name), hint)
 
 
-def _alike(route: Route, left: _Left) -> Hashable:
+def _alike(route: Route, left: Left) -> Hashable:
     return (
         id(left),
         route.shape,

@@ -13,7 +13,7 @@ from policy_cache.cache.memo import Memo
 from policy_cache.cache.models import as_sent, caches, model_of, rules_for
 from policy_cache.cache.reader import Readers
 from policy_cache.cache.reported import reached
-from policy_cache.engine.engine import Outgoing
+from policy_cache.engine.transit import Outgoing
 from policy_cache.errors import RequestError
 from policy_cache.forecast.caches import Caches
 from policy_cache.forecast.calibration import Calibration

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from policy_cache.cache.entries import Entry
     from policy_cache.cache.explicit import CacheOutcome, CachePlan
     from policy_cache.cache.prompt import CachedPrompt
-    from policy_cache.engine.engine import CompiledPolicy, Incoming
+    from policy_cache.engine.engine import CompiledPolicy
+    from policy_cache.engine.transit import Incoming
     from policy_cache.providers.cache_rules import CacheRules
     from policy_cache.providers.resolve import Route
     from policy_cache.request.markers import ClientMarker

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from policy_cache.cache.prompt import digest
 from policy_cache.cache.reader import Readers
 from policy_cache.cache.reading import marked
-from policy_cache.engine.engine import Outgoing
+from policy_cache.engine.transit import Outgoing
 from policy_cache.misses.difference import common_blocks
 from policy_cache.report.page.values import DrawnBlock, DrawnSession, DrawnTurn, Treated
 from policy_cache.request.location import place, value_at
