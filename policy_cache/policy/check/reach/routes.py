@@ -139,10 +139,12 @@ def unreachable(source: Source, routes: Routes) -> Iterator[Finding]:
             continue
         named = routes.named(wanted) if wanted else []
         yield from _caching(source, path, match, named)
-        if not wanted or "remove_cache_control" in rule["action"]:
+        if "remove_cache_control" in rule["action"]:
+            continue
+        yield from _prefixed(source, path, match.get("model") or (), wanted, routes.providers)
+        if not wanted:
             continue
         yield from _unknown(source, path, wanted, routes.providers)
-        yield from _prefixed(source, path, match.get("model") or (), wanted)
         if named:
             ways = routes.reached(rule["match"])
             yield from _markers(source, path, rule, named, ways)
@@ -192,9 +194,11 @@ def _caching(source: Source, path: Path, match: Mapping[str, Any], named: list[R
 
 
 def _prefixed(
-    source: Source, path: Path, models: str | Sequence[str], wanted: Sequence[str]
+    source: Source, path: Path, models: str | Sequence[str], wanted: Sequence[str], known: Sequence[str]
 ) -> Iterator[Finding]:
     """PC319: a model begins with its provider's prefix, which is not part of a model's name.
+
+    A gateway's models may have such names: then name the gateway as `provider`.
 
     Bad:
         match: {provider: anthropic, model: "anthropic/claude*"}
@@ -203,9 +207,12 @@ def _prefixed(
     """
     for model in (models,) if isinstance(models, str) else models:
         prefix, slash, rest = model.partition("/")
+        at = (*path, "match", "model")
+        if slash and rest and not wanted and prefix in known:
+            message = f"a model is named without its provider: {quoted(model)} matches behind gateways alone"
+            yield _warning(source, "PC319", message, at, model, f'write "{rest}", and `provider: {prefix}`')
         if slash and prefix in wanted:
             message = f"a model is named without its provider, so {quoted(model)} never matches"
-            at = (*path, "match", "model")
             plain = rest and not re.search(r"[\"\\]", rest) and rest.isprintable()
             certain = f'"{rest}"' if plain else None
             yield _warning(source, "PC319", message, at, model, f'write "{rest}"', write=certain)
