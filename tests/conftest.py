@@ -44,3 +44,14 @@ def price_map(monkeypatch):
         monkeypatch.setitem(sys.modules, "litellm", module)
 
     return price_map
+
+
+@pytest.fixture
+def emulator(monkeypatch):
+    """Anthropic as this process is told to reach it: an emulator on loopback."""
+    from policy_cache.emulator import create_app, serve
+
+    with serve(create_app()) as address:
+        monkeypatch.setenv("ANTHROPIC_API_BASE", address)
+        monkeypatch.setenv("ANTHROPIC_API_KEY", "any")
+        yield

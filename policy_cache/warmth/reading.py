@@ -69,7 +69,7 @@ class Reading:
         self._prompts: dict[Hashable, CachedPrompt] = {}
         self._sent: dict[Hashable, _Sent] = {}
         self._marked: dict[Hashable, CachedPrompt] = {}
-        self._read: dict[Shape, Prompt] = {}
+        self._prompt: Prompt | None = None
         self.bills: dict[tuple[str, CacheOutcome, float | None], tuple[Decimal | None, Decimal | None]] = {}
         self._cold: dict[tuple[int, int], tuple[CachedPrompt, CacheRules, CachePlan]] = {}
         self._scaled: dict[tuple[int, Scale], tuple[CachedPrompt, CachedPrompt]] = {}
@@ -95,7 +95,7 @@ class Reading:
         known = self._sent.get(like)
         if known is None:
             if not own:
-                incoming.facts.adopt(self._shared(route.shape).elsewhere(asked))
+                incoming.facts.adopt(self._shared(self._shape).elsewhere(asked))
             known = self._sent[like] = self._made(incoming, like[1])
         return route, *known
 
@@ -119,11 +119,10 @@ class Reading:
 
     def _shared(self, shape: Shape) -> Prompt:
         """The prompt that all candidates share."""
-        prompt = self._read.get(shape)
-        if prompt is None:
-            prompt = self._read[shape] = Prompt(self._request, shape)
-            may_hold_markers(prompt)
-        return prompt
+        if self._prompt is None:
+            self._prompt = Prompt(self._request, shape)
+            may_hold_markers(self._prompt)
+        return self._prompt
 
     def expected(self, lasts: float | None) -> tuple[Outlook, float | None]:
         """How the conversation is expected to go on, and the share of pauses that something outlives.

@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from policy_cache.emulator import create_app, serve
 from tests.forecast.test_compare import agent
 
 CLAUDE, GEMINI = "anthropic/claude-sonnet-4-5", "gemini/gemini-2.5-pro"
@@ -22,14 +21,6 @@ def trace(save):
         return save("trace.jsonl", "".join(json.dumps(record) + "\n" for record in records))
 
     return trace
-
-
-@pytest.fixture
-def emulator(monkeypatch):
-    with serve(create_app()) as address:
-        monkeypatch.setenv("ANTHROPIC_API_BASE", address)
-        monkeypatch.setenv("ANTHROPIC_API_KEY", "any")
-        yield
 
 
 def asked(command, save, trace):

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from policy_cache import Engine
-from policy_cache.emulator import create_app, serve
+from policy_cache.emulator import serve
 from policy_cache.forecast.calibration import calibrate
 from policy_cache.forecast.compare import PolicyText, TraceOptions, compare
 from policy_cache.forecast.counting import MOST_COUNTED, Counted, CountError
@@ -24,14 +24,6 @@ from tests.forecast.test_compare import DEFAULT, agent, trace
 
 CLAUDE = "anthropic/claude-sonnet-4-5"
 PROSE = "The quick brown fox, who jumps over 17 lazy dogs, asks: «Où est la bibliothèque?» "
-
-
-@pytest.fixture
-def emulator(monkeypatch):
-    with serve(create_app()) as address:
-        monkeypatch.setenv("ANTHROPIC_API_BASE", address)
-        monkeypatch.setenv("ANTHROPIC_API_KEY", "any")
-        yield
 
 
 @pytest.fixture

@@ -723,6 +723,7 @@ class TestFigures:
         talks.clock.now += 286
         assert (talks.warm.send_due(), talks.warm.stopped) == (1, None)
         assert talks.warm.pings.requests == len(talks.warm._keeping) == 1
+        assert talks.warm.faults == {"AttributeError": 1}
 
 
 class TestAccounting:

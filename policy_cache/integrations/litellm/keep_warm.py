@@ -7,7 +7,7 @@ import logging
 import math
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Required, TypedDict
 
@@ -108,6 +108,7 @@ class _Warmer:
         pings: What was sent, and what it cost, replies included.
         skipped: How many pings the budget forbade.
         stopped: Why no more are sent; None while they are.
+        faults: What went wrong in who counts them, by kind of error.
     """
 
     def __init__(
@@ -134,6 +135,7 @@ class _Warmer:
         self.pings = Totals()
         self.skipped = 0
         self.stopped: str | None = None
+        self.faults: Counter[str] = Counter()
         self._budget = budget
         self._floor = floor
         self._most = most
@@ -284,9 +286,15 @@ class _Warmer:
         keeping.lost(due)
 
     def _tell(self, count: Callable[[PingFigures], object]) -> None:
-        if self._metrics is not None:
-            with suppress(Exception):  # who counts pings must not end them
-                count(self._metrics)
+        if self._metrics is None:
+            return
+        try:
+            count(self._metrics)
+        except Exception as error:  # noqa: BLE001, who counts pings must not end them
+            kind = type(error).__name__
+            self.faults[kind] += 1
+            if self.faults[kind] == 1:
+                _log.warning("a ping was not counted after %s (logged once)", kind)
 
     def _stop(self, ping: _Ping, kind: str, why: str) -> None:
         ping.keeping.lost(ping.due)
