@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 
 import httpx
 import pytest
@@ -142,17 +142,20 @@ def test_an_evaluation_under_way_ends_with_it(serving, sign):
     studio = serving()
     backtracks = POLICY.replace("    targets", '    match: {model: "re:(a+)+b"}\n    targets')
     request = json.dumps({"model": "a" * 60, "messages": [{"role": "user", "content": "x"}]})
-    with ThreadPoolExecutor(4) as pool:
-        questions = [
+    with ThreadPoolExecutor(5) as pool:
+        questions = {
             pool.submit(studio.ask, "evaluate", policy=backtracks, request=request, pause=60)
-            for _ in range(3)
-        ]
+            for _ in range(5)
+        }
+        # Four have a place; once the fifth is told that there is none, all four are under way.
+        (refused,), under_way = wait(questions, return_when=FIRST_COMPLETED)
+        assert refused.result()["error"] == "not evaluated: too much is waiting to be evaluated"
         while not (working := [pid for pid, of in processes().items() if of == studio.program.pid]):
-            assert not any(question.done() for question in questions)
+            assert not any(question.done() for question in under_way)
         code, out, err = studio.end(sign)
         assert (code, out, err) == (0 if sign == signal.SIGINT else -sign, "", "")
-        answers = [question.result()["error"] for question in questions]
-    assert set(answers) == {"not evaluated: the process that evaluates has ended"}
+        answers = [question.result()["error"] for question in under_way]
+    assert answers == ["not evaluated: the process that evaluates has ended"] * 4
     deadline = time.monotonic() + 30
     while running := processes().keys() & working:
         assert time.monotonic() < deadline, running
