@@ -9,7 +9,7 @@ import msgspec
 from policy_cache.cache.memo import Memo
 from policy_cache.cache.reader import PromptReader
 from policy_cache.request.blocks import outline
-from policy_cache.request.images import CLAUDE
+from policy_cache.request.media import CLAUDE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from policy_cache.cache.prompt import CachedPrompt
     from policy_cache.cache.reader import Known
     from policy_cache.providers.resolve import Route
-    from policy_cache.request.images import ImageRules
+    from policy_cache.request.media import MediaRules
     from policy_cache.request.prompt import Prompt, Shape
 
 _MOST_BLOCKS = 20_000
@@ -35,7 +35,7 @@ class Reader:
     def __init__(self) -> None:
         """Begin with nothing read."""
         self._known: Known = Memo(_MOST_BLOCKS)
-        self._readers: dict[tuple[Shape, int, ImageRules | None], PromptReader] = {}
+        self._readers: dict[tuple[Shape, int, MediaRules | None], PromptReader] = {}
 
     def plain(
         self, prompt: Prompt, route: Route, name: Callable[[object], Hashable] | None = None
@@ -46,12 +46,12 @@ class Reader:
     def like(self, prompt: Prompt, route: Route) -> PromptReader:
         """What reads a prompt on a route: the same where it has the same blocks, of the same sizes."""
         rules = outline(prompt, route.blocks)
-        # Where all is text, there are no images.
-        images = route.images if prompt.rich else None
-        key = prompt.shape, id(rules), images  # rules that live as long as the process
+        # Where all is text, there are no media.
+        media = route.media if prompt.rich else None
+        key = prompt.shape, id(rules), media  # rules that live as long as the process
         reader = self._readers.get(key)
         if reader is None:
-            reader = PromptReader(prompt.shape, rules, images=images or CLAUDE, known=self._known)
+            reader = PromptReader(prompt.shape, rules, media=media or CLAUDE, known=self._known)
             self._readers[key] = reader
         return reader
 

@@ -9,8 +9,8 @@ from policy_cache.cache.memo import Memo
 from policy_cache.cache.reading import assembled, cached, in_order
 from policy_cache.cache.scale import UNSCALED, Scale
 from policy_cache.request.blocks import context, message_blocks, system_blocks, tool_blocks
-from policy_cache.request.images import CLAUDE
 from policy_cache.request.location import elements_of
+from policy_cache.request.media import CLAUDE
 from policy_cache.request.prompt import Prompt
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from policy_cache.live.engine import Engine
     from policy_cache.providers.resolve import Route
     from policy_cache.request.blocks import Block, BlockRules
-    from policy_cache.request.images import ImageRules
+    from policy_cache.request.media import MediaRules
     from policy_cache.request.prompt import Shape
 
 _Key: TypeAlias = "tuple[Hashable, Hashable, Hashable]"
@@ -46,7 +46,7 @@ class PromptReader:
         rules: BlockRules,
         *,
         scale: Scale = UNSCALED,
-        images: ImageRules = CLAUDE,
+        media: MediaRules = CLAUDE,
         known: Known | None = None,
     ) -> None:
         """Read prompts.
@@ -55,14 +55,14 @@ class PromptReader:
             shape: `chat`, `messages` or `responses`.
             rules: Which blocks take a marker.
             scale: The model's tokens for each estimated one.
-            images: What an image counts as.
+            media: What images, documents, sound and video count as.
             known: What other readers read, too. Then `read` is given names of what it reads: equal things are
                 read once, and none is held.
         """
         self._shape: Shape = shape
         self._rules = rules
         self._scale = scale
-        self._images = images
+        self._media = media
         # With each element, lest another one takes its id.
         self._holds = known is None
         self._known: Known = Memo(_MOST_BLOCKS) if known is None else known
@@ -119,7 +119,7 @@ class PromptReader:
     ) -> _Read:
         """The blocks of tools, of a system prompt or of a message; known from now on, if that has a name."""
         blocks = walk(prompt, self._rules, *index)
-        made = tuple(in_order(self._sized(cached(prompt, block, self._images)) for block in blocks))
+        made = tuple(in_order(self._sized(cached(prompt, block, self._media)) for block in blocks))
         read = element if self._holds else None, made
         if key[0] is not None:
             self._known.put(key, read, max(1, len(made)))
@@ -137,7 +137,7 @@ class Readers:
     def __init__(self, scales: Mapping[str, Scale]) -> None:
         """Read prompts; `scales` has a model's own tokens for each estimated one."""
         self._scales = scales
-        self._known: dict[tuple[Shape, BlockRules, ImageRules, Scale], PromptReader] = {}
+        self._known: dict[tuple[Shape, BlockRules, MediaRules, Scale], PromptReader] = {}
 
     def read(self, request: Mapping[str, Any], route: Route, scope: str = "") -> CachedPrompt:
         """The prompt of a request on a route, without breakpoints."""
@@ -146,11 +146,11 @@ class Readers:
     def of(self, prompt: Prompt, route: Route, scope: str = "") -> CachedPrompt:
         """A prompt on a route as the cache has it, without breakpoints."""
         scale = self._scales.get(route.model, UNSCALED)
-        key = route.shape, route.blocks, route.images, scale
+        key = route.shape, route.blocks, route.media, scale
         reader = self._known.get(key)
         if reader is None:
-            shape, rules, images, _ = key
-            reader = self._known[key] = PromptReader(shape, rules, scale=scale, images=images)
+            shape, rules, media, _ = key
+            reader = self._known[key] = PromptReader(shape, rules, scale=scale, media=media)
         return reader.of(prompt, model=route.model, scope=scope)
 
     def sent(self, engine: Engine, facts: Facts, plain: CachedPrompt) -> tuple[CachedPrompt, Outgoing]:

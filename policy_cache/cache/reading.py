@@ -17,9 +17,9 @@ from policy_cache.cache.prompt import CachedBlock, CachedPrompt, Level, Ttl, dig
 from policy_cache.providers.catalog import packaged_catalog
 from policy_cache.providers.resolve import Route, resolve
 from policy_cache.request.blocks import ABSENT, SYSTEM, TOOLS, walk
-from policy_cache.request.images import CLAUDE
 from policy_cache.request.location import elements_of, fields_of
 from policy_cache.request.markers import nested
+from policy_cache.request.media import CLAUDE
 from policy_cache.request.prompt import Prompt
 from policy_cache.request.tokens import tokens
 
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from policy_cache.request.blocks import Block
-    from policy_cache.request.images import ImageRules
     from policy_cache.request.location import Location
     from policy_cache.request.markers import ClientMarker
+    from policy_cache.request.media import MediaRules
 
 REPLY_OPENING = 3
 """Tokens after the last breakpoint in recorded usage: 3 on Claude Sonnet 4.5, 2 on Opus 4.8."""
@@ -43,7 +43,7 @@ _IMAGES = ("image", "image_url")
 def read(request: Mapping[str, Any], route: Route, *, scope: str = "") -> CachedPrompt:
     """The prompt of a request on a route, with the breakpoints that its markers are there."""
     prompt = Prompt(request, route.shape)
-    blocks = in_order(cached(prompt, block, route.images) for block in walk(prompt, route.blocks))
+    blocks = in_order(cached(prompt, block, route.media) for block in walk(prompt, route.blocks))
     whole = assembled(prompt, blocks, model=route.model, scope=scope)
     return marked(whole, route.markers_of(prompt), route)
 
@@ -76,7 +76,7 @@ def in_order(blocks: Iterable[CachedBlock | None]) -> list[CachedBlock]:
     return present
 
 
-def cached(prompt: Prompt, block: Block, images: ImageRules = CLAUDE) -> CachedBlock | None:
+def cached(prompt: Prompt, block: Block, media: MediaRules = CLAUDE) -> CachedBlock | None:
     """A block as the cache has it; None for what is not in the prefix."""
     if block.kind in ABSENT or (block.kind == "empty" and block.order[0] == SYSTEM):
         return None
@@ -92,7 +92,7 @@ def cached(prompt: Prompt, block: Block, images: ImageRules = CLAUDE) -> CachedB
         level=level,
         kind=block.kind if block.order[0] == TOOLS else str(content.get("type", ""))[:_LONGEST_KIND],
         content=digest(_encoded([level, role_of(prompt, block), content])),
-        tokens=tokens(content, images),
+        tokens=tokens(content, media),
         location=block.location,
         cacheable=block.effective,
     )

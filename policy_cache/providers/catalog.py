@@ -155,6 +155,20 @@ class ImageEntry(_Row, ImageCount):
         return ImageRules(self.rule, tuple((name, count.rule) for name, count in self.details.items()))
 
 
+class MediaEntry(_Row):
+    """What else than text and images counts as for some models, in tokens.
+
+    Attributes:
+        page: A page of a PDF.
+        sound: A second of sound.
+        video: A second of video, its sound among it.
+    """
+
+    page: Annotated[float, Field(gt=0)] | None = None
+    sound: Annotated[float, Field(gt=0)] | None = None
+    video: Annotated[float, Field(gt=0)] | None = None
+
+
 class Lifetime(_Entry):
     """How long an unused entry lives.
 
@@ -199,6 +213,10 @@ class MinimumTable(_Sourced):
 
 class ImageTable(_Sourced):
     models: Annotated[tuple[ImageEntry, ...], Field(min_length=1)]
+
+
+class MediaTable(_Sourced):
+    models: Annotated[tuple[MediaEntry, ...], Field(min_length=1)]
 
 
 class CacheTable(_Sourced):
@@ -384,6 +402,7 @@ class Catalog(_Entry):
     blocks: dict[str, BlockTable]
     routes: tuple[RouteEntry, ...]
     images: dict[str, ImageTable] = Field(default_factory=dict)
+    media: dict[str, MediaTable] = Field(default_factory=dict)
     families: dict[str, FamilyEntry] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -414,6 +433,7 @@ def problems(catalog: Catalog) -> Iterator[Problem]:
         "caches": catalog.caches,
         "blocks": catalog.blocks,
         "images": catalog.images,
+        "media": catalog.media,
         "routes": {route.name: route for route in catalog.routes},
     }
     for part, entries in tables.items():

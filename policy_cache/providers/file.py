@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from policy_cache.policy.text.source import Source
 
 SCHEMA = "catalog.schema.json"
-_TABLES = ("dialects", "minimums", "images", "caches", "blocks")
+_TABLES = ("dialects", "minimums", "images", "media", "caches", "blocks")
 _OWN = "the operator"
 
 

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 from policy_cache.providers.cache_rules import automatic_rules, marked_rules
 from policy_cache.request.blocks import BlockRules
-from policy_cache.request.images import CLAUDE, ImageRules
 from policy_cache.request.markers import client_markers
+from policy_cache.request.media import CLAUDE, MediaRules
 from policy_cache.request.names import matches
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         LifetimeEntry,
         MarkerKey,
         Mechanism,
+        MediaEntry,
         MinimumEntry,
         ParameterEntry,
         RouteEntry,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from policy_cache.request.markers import ClientMarker
     from policy_cache.request.prompt import Prompt, Shape
 
-    _R = TypeVar("_R", "MinimumEntry", "LifetimeEntry", "ImageEntry")
+    _R = TypeVar("_R", "MinimumEntry", "LifetimeEntry", "ImageEntry", "MediaEntry")
 
 
 def qualified(provider: str, model: str) -> str:
@@ -68,7 +69,7 @@ class Route:
         prewarms: Whether it takes `max_tokens: 0`, which reads and writes its cache and replies nothing.
         marked: How the entries of markers behave; None where there are none, or that is not known.
         automatic: What the provider caches by itself; None where it does not, or too little is known.
-        images: What an image counts as.
+        media: What images, documents, sound and video count as.
     """
 
     name: str | None
@@ -93,7 +94,7 @@ class Route:
     marked: ExplicitRules | BreakpointRules | None = None
     automatic: AutomaticRules | None = None
     deployment: str | None = None
-    images: ImageRules = CLAUDE
+    media: MediaRules = CLAUDE
 
     @property
     def cache(self) -> CacheRules | None:
@@ -167,7 +168,7 @@ def resolve(
             {},
             BlockRules(),
             deployment=deployment,
-            images=_images(catalog, name, bare),
+            media=_media(catalog, name, bare),
         )
     explicit = entry.mechanism == "explicit" and shape in entry.blocks
     mechanism = entry.mechanism
@@ -205,16 +206,26 @@ def resolve(
         if automatic
         else None,
         deployment=deployment,
-        images=_images(catalog, name, bare),
+        media=_media(catalog, name, bare),
     )
 
 
-def _images(catalog: Catalog, provider: str, model: str) -> ImageRules:
-    """What an image of a model counts as; what it does for Claude, where that is not known."""
-    for table in reversed(catalog.images.values()):  # those of a file go before the packaged ones
-        if (row := _row(table.models, provider, model)) is not None:
-            return row.rules
-    return CLAUDE
+def _media(catalog: Catalog, provider: str, model: str) -> MediaRules:
+    """What a model's media count as; what they do for Claude, where that is not known."""
+    images = _first([table.models for table in catalog.images.values()], provider, model)
+    others = _first([table.models for table in catalog.media.values()], provider, model)
+    if images is None and others is None:
+        return CLAUDE
+    rules = CLAUDE.images if images is None else images.rules
+    if others is None:
+        return MediaRules(rules, CLAUDE.page)
+    return MediaRules(rules, others.page or CLAUDE.page, others.sound, others.video)
+
+
+def _first(tables: Sequence[Sequence[_R]], provider: str, model: str) -> _R | None:
+    """The first row for a model; those of a file go before the packaged ones."""
+    rows = (_row(table, provider, model) for table in reversed(tables))
+    return next((row for row in rows if row is not None), None)
 
 
 def _deployed(catalog: Catalog, provider: str, sent: str, base_model: str, usual: str) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from base64 import b64decode
-from binascii import Error
 from bisect import bisect_right
 from dataclasses import dataclass
 from math import ceil, sqrt
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from policy_cache.request.encoded import Encoded
 
 # A JPEG may have a preview and a profile before its size.
 _HEADERS = (4 * 1024, 128 * 1024)
@@ -96,33 +97,19 @@ class ImageRules(NamedTuple):
         return next((rule for name, rule in self.by_detail if name == detail), self.usual)
 
 
-CLAUDE = ImageRules(ImageRule(square=28, longest=1_568, most=1_568))
-"""Claude before 4.7, and what is not known (https://platform.claude.com/docs/en/build-with-claude/vision)."""
-
-
-def image_size(data: str) -> tuple[int, int] | None:
+def image_size(image: Encoded) -> tuple[int, int] | None:
     """The width and height of an image.
 
     Args:
-        data: A `data:` URL, or base64 alone; of a long one, only the beginning is looked at.
+        image: What may be one; of a long one, only the beginning is looked at.
 
     Returns:
-        None where it is neither, or of a format without a known header.
+        None where it is none, or of a format without a known header.
     """
-    start = data.find(",") + 1 if data.startswith("data:") else 0
-    size = _size(_decoded(data, start, 64))
-    if data.startswith("/9j/", start):
-        size = next(filter(None, (_size_of_jpeg(_decoded(data, start, most)) for most in _HEADERS)), None)
-    return size
-
-
-def _decoded(data: str, start: int, size: int) -> bytes:
-    """The first bytes that base64 stands for; none where it is not base64."""
-    text = data[start : start + size // 3 * 4 + 4]
-    try:
-        return b64decode(text[: len(text) // 4 * 4])
-    except (Error, ValueError):
-        return b""
+    head = image.part(0, 64)
+    if head.startswith(b"\xff\xd8\xff"):
+        return next(filter(None, (_size_of_jpeg(image.part(0, most)) for most in _HEADERS)), None)
+    return _size(head)
 
 
 def _size(head: bytes) -> tuple[int, int] | None:

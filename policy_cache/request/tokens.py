@@ -9,12 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from policy_cache.errors import RequestError
-from policy_cache.request.images import CLAUDE, image_size
+from policy_cache.request.media import CLAUDE
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from policy_cache.request.images import ImageRules
+    from policy_cache.request.media import MediaRules
 
 CHARS_PER_TOKEN = 3.5
 """Typical of tools and prose for Claude: 3.4 to 4.1 in recorded agent requests."""
@@ -28,6 +28,8 @@ _MEDIA_TYPES = _IMAGE_TYPES | frozenset(
         *("document", "file", "input_file", "input_audio", "audio", "video", "video_url"),
     }
 )
+_HOLDERS = ("source", "image_url", "file", "input_audio", "audio", "video_url", "video")
+_DATA = ("data", "url", "file_data")
 _MEDIA_CHARS = 5_000
 _MARKERS = frozenset({"cache_control", "prompt_cache_breakpoint"})
 # What a provider's own tools found, which it keeps to itself: twice as many characters as what it stands for.
@@ -61,18 +63,18 @@ def too_large() -> RequestError:
 
 
 def chars(
-    value: object, *, enough: int | None = None, plain: bool = False, images: ImageRules = CLAUDE
+    value: object, *, enough: int | None = None, plain: bool = False, media: MediaRules = CLAUDE
 ) -> int:
     """Count the characters of a request's value: names and texts, markers left out.
 
-    Text outside ASCII counts twice, since it takes more tokens; an image counts as its width and height say,
-    and what has none, such as a document, as a fixed size, since its bytes are not its tokens.
+    Text outside ASCII counts twice, since it takes more tokens; images, PDFs, sound and video count as
+    their headers say, and what has none as a fixed size, since its bytes are not its tokens.
 
     Args:
         value: Any part of a request.
         enough: Stop as soon as the count reaches this.
         plain: Count a text block as its text alone, so that a text and its one-block list weigh the same.
-        images: What an image counts as.
+        media: What images, documents, sound and video count as.
 
     Raises:
         RequestError: The value is cyclic, or too large to be a request.
@@ -100,7 +102,7 @@ def chars(
             seen += len(fields)
             kind = fields.get("type")  # in a JSON schema it may be a list, or a property of that name
             if isinstance(kind, str) and kind in _MEDIA_TYPES and not _is_written(fields):
-                total += _media_chars(fields, images)
+                total += _media_chars(fields, media)
                 continue
             if plain and kind == "text" and isinstance(fields.get("text"), str):
                 stack.append(fields["text"])
@@ -147,20 +149,22 @@ def _is_written(block: Mapping[str, object]) -> bool:
     return isinstance(source, dict) and source.get("type") in ("text", "content")
 
 
-def _media_chars(block: Mapping[str, object], images: ImageRules) -> int:
-    """What an image of a known size counts as, or another medium."""
-    if block.get("type") not in _IMAGE_TYPES:
-        return _MEDIA_CHARS
-    held: object = block.get("image_url") or block.get("source")
-    detail = block.get("detail")
+def _media_chars(block: Mapping[str, object], media: MediaRules) -> int:
+    """What a medium counts as: that of its header, or a fixed size."""
+    held, detail = _held(block), block.get("detail")
     if not isinstance(held, str):
         fields = held if isinstance(held, dict) else getattr(held, "__dict__", {})
-        held, detail = fields.get("url") or fields.get("data"), detail or fields.get("detail")
-    size = image_size(held) if isinstance(held, str) else None
-    counted = images.of(detail).tokens_of(size)
+        detail = detail or fields.get("detail")
+        held = next((fields[name] for name in _DATA if isinstance(fields.get(name), str)), None)
+    counted = media.tokens_of(held, detail, image=block.get("type") in _IMAGE_TYPES)
     return _MEDIA_CHARS if counted is None else round(counted * CHARS_PER_TOKEN)
 
 
-def tokens(value: object, images: ImageRules = CLAUDE) -> int:
-    """Estimate the tokens of a request's value; `images` says what an image counts as."""
-    return round(chars(value, images=images) / CHARS_PER_TOKEN)
+def _held(block: Mapping[str, object]) -> object:
+    """What a block holds: where its shape has it, under the block's own type or as its source."""
+    return next((block[name] for name in _HOLDERS if block.get(name)), block)
+
+
+def tokens(value: object, media: MediaRules = CLAUDE) -> int:
+    """Estimate the tokens of a request's value; `media` says what images and the like count as."""
+    return round(chars(value, media=media) / CHARS_PER_TOKEN)

@@ -142,6 +142,7 @@ def test_every_entry_of_the_packaged_catalog_has_a_source_and_is_used():
         *catalog.minimums.values(),
         *catalog.caches.values(),
         *catalog.images.values(),
+        *catalog.media.values(),
         *catalog.blocks.values(),
         *catalog.routes,
     ]
@@ -174,7 +175,7 @@ def test_images_of_a_file_go_before_the_packaged_ones():
     text = 'version: 1\nimages: {own: {models: [{match: ["gpt-4o*"], base: 7, details: {low: {base: 3}}}]}}\n'
     catalog = loads_catalog(text, "own.yaml")
     found = [
-        resolve(catalog, model=model, provider="openai", api_base=None, shape="chat").images.of(detail)
+        resolve(catalog, model=model, provider="openai", api_base=None, shape="chat").media.images.of(detail)
         for model, detail in (("gpt-4o", None), ("gpt-4o-mini", "low"), ("o3", "low"))
     ]
     assert [rule.tokens_of(None) for rule in found] == [7, 3, 75]

@@ -14,6 +14,7 @@ from policy_cache.cache.reader import Readers
 from policy_cache.cache.reading import read
 from policy_cache.providers.catalog import packaged_catalog
 from policy_cache.providers.resolve import resolve
+from policy_cache.request.encoded import Encoded
 from policy_cache.request.images import ImageRule, image_size
 from policy_cache.request.tokens import CHARS_PER_TOKEN, chars
 
@@ -62,13 +63,13 @@ def encoded(data):
 @pytest.mark.parametrize("make", FORMATS)
 @given(st.integers(1, 16_383), st.integers(1, 16_383))
 def test_every_format_says_its_width_and_height(make, width, height):
-    assert image_size(encoded(make(width, height))) == (width, height)
-    assert image_size(f"data:image/x;base64,{encoded(make(width, height))}") == (width, height)
+    assert image_size(Encoded(encoded(make(width, height)))) == (width, height)
+    assert image_size(Encoded(f"data:image/x;base64,{encoded(make(width, height))}")) == (width, height)
 
 
 @pytest.mark.parametrize("before", [0, 100, 3_000, 50_000, 90_000])
 def test_a_jpeg_may_have_much_before_its_size(before):
-    assert image_size(encoded(jpeg(300, 400, before=before))) == (300, 400)
+    assert image_size(Encoded(encoded(jpeg(300, 400, before=before)))) == (300, 400)
 
 
 def url(size=(1_000, 1_000)):
@@ -110,7 +111,7 @@ EXAMPLES = [
 @pytest.mark.parametrize(("model", "detail", "size", "tokens"), EXAMPLES)
 def test_what_providers_publish(model, detail, size, tokens):
     route = resolve(packaged_catalog(), model=model, provider=None, api_base=None, shape="chat")
-    assert route.images.of(detail).tokens_of(size) == tokens
+    assert route.media.images.of(detail).tokens_of(size) == tokens
 
 
 @pytest.mark.parametrize(
@@ -125,14 +126,16 @@ def test_what_providers_publish(model, detail, size, tokens):
 def test_litellm_counts_the_same(model, detail, width, height):
     estimate = pytest.importorskip("litellm.litellm_core_utils.token_counter").estimate_image_tokens
     route = resolve(packaged_catalog(), model=model, provider=None, api_base=None, shape="chat")
-    assert route.images.of(detail).tokens_of((width, height)) == estimate(model, url((width, height)), detail)
+    assert route.media.images.of(detail).tokens_of((width, height)) == estimate(
+        model, url((width, height)), detail
+    )
 
 
 @given(st.sampled_from([example[:2] for example in EXAMPLES]), st.integers(-1, 10**6), st.integers(-1, 10**6))
 def test_any_size_has_its_tokens(one, width, height):
     model, detail = one
     route = resolve(packaged_catalog(), model=model, provider=None, api_base=None, shape="chat")
-    assert route.images.of(detail).tokens_of((width, height)) > 0
+    assert route.media.images.of(detail).tokens_of((width, height)) > 0
 
 
 @pytest.mark.parametrize("size", [(2**32 - 1, 2**32 - 1), (2**32 - 1, 1), (1, 2**32 - 1), (2**31, 2**20)])
@@ -142,7 +145,7 @@ def test_no_header_makes_more_than_100_000_tokens(size):
     models = {example[0] for example in EXAMPLES} | {"gpt-6-astra", "gpt-5.5", "computer-use-preview", "o1"}
     for model in models:
         route = resolve(packaged_catalog(), model=model, provider=None, api_base=None, shape="chat")
-        assert max(route.images.of(detail).tokens_of(size) for detail in details) <= 100_000
+        assert max(route.media.images.of(detail).tokens_of(size) for detail in details) <= 100_000
 
 
 @pytest.mark.parametrize(
@@ -213,13 +216,13 @@ def test_an_image_of_the_responses_api(detail, tokens):
     ],
 )
 def test_what_is_no_image_has_no_size(data):
-    assert image_size(data) is None
+    assert image_size(Encoded(data)) is None
 
 
 @given(st.text(), st.sampled_from(FORMATS), st.integers(0, 200))
 def test_nothing_raises(text, make, end):
     for data in (text, f"data:{text}", f"/9j/{text}", encoded(make(3, 4)[:end])):
-        assert image_size(data) is None or min(image_size(data)) >= 0
+        assert image_size(Encoded(data)) is None or min(image_size(Encoded(data))) >= 0
 
 
 def test_the_time_does_not_grow_with_the_image():
@@ -234,13 +237,13 @@ def test_the_time_does_not_grow_with_the_image():
             read.append(len(part := str.__getitem__(self, key)))
             return part
 
-    image_size(Watched(encoded(jpeg(3, 4, before=400_000)) + "A" * 10_000_000))
+    image_size(Encoded(Watched(encoded(jpeg(3, 4, before=400_000)) + "A" * 10_000_000)))
     assert 0 < sum(read) < 200_000
 
 
 def test_segments_are_looked_at_so_far():
     segments = b"\xff\xd8" + b"\xff\xe1\x00\x02" * 30_000 + jpeg(3, 4)[2:]
-    assert image_size(encoded(segments)) is None
+    assert image_size(Encoded(encoded(segments))) is None
 
 
 @pytest.mark.parametrize(
