@@ -18,6 +18,8 @@ from policy_cache.request.markers import KEY, unmarked
 from policy_cache.request.prompt import AREAS, SYSTEM_ROLES, detect_shape, role_of
 from policy_cache.trace.formats import FormatError, parts
 from policy_cache.trace.hashed import is_hashed, restored
+from policy_cache.trace.lines import lines_of
+from policy_cache.trace.place import file_of
 from policy_cache.trace.record import TraceError, TraceRecord
 from policy_cache.trace.sized import expanded
 from policy_cache.usage.account import Placed
@@ -262,6 +264,24 @@ class Trace:
             self._shared.put(key, known, len(text))
         self._stands_in |= known[1]
         return known[0]
+
+
+def record_at(place: str) -> TraceRecord:
+    """The request at a place of a trace, such as `trace.jsonl:3`.
+
+    Raises:
+        TraceError: The file cannot be read, or there is no request.
+    """
+    # Of a line that is a whole session, the places of its requests begin alike.
+    lines = ((where, line) for where, line in lines_of([file_of(place) or place]) if place.startswith(where))
+    trace = Trace(lines)
+    for record in trace:
+        if record.where == place:
+            return record
+        if record.where == f"{place}#1":
+            raise TraceError(f"{place}: a whole session; name one of its requests: {record.where}")
+    broken = (reason for reason in trace.summary.first_broken if reason.startswith(f"{place}: "))
+    raise TraceError(next(broken, f"{place}: there is no such request"))
 
 
 @lru_cache(maxsize=1_024)

@@ -86,6 +86,13 @@ def test_files_are_told_without_options(save, serving):
     assert found["requests"][-1] == "trace.jsonl:1: anthropic/claude-sonnet-4-5, 8 messages"
 
 
+def test_a_request_may_be_a_line_of_a_trace(save, serving):
+    save("trace.jsonl", "{}\n" + json.dumps(json.loads(AGENT)) + "\n")
+    studio = serving("trace.jsonl:2")
+    assert studio.ask("start")["requests"][0] == "trace.jsonl:2"
+    assert json.loads(studio.ask("request", number=0)["text"]) == json.loads(AGENT)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -25,7 +25,7 @@ def command(
     on_wire: bool,
     exit_zero: bool,
 ) -> None:
-    """Show what a policy changes in REQUEST, a JSON file or `-`.
+    """Show what a policy changes in REQUEST: a JSON file, `-`, or `trace.jsonl:3`.
 
     Exits with 1 when it changes anything, or when `--wire` finds that litellm loses a marker.
     """

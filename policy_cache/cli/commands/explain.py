@@ -27,7 +27,7 @@ from policy_cache.report.plan.why import why
 @click.option("--output-format", type=click.Choice(["full", "json"]), default="full", show_default=True)
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 though litellm loses a marker.")
 def command(given: Given, *, spot: str | None, on_wire: bool, output_format: str, exit_zero: bool) -> None:
-    """Say why each rule of a policy did or did not act on REQUEST, a JSON file or `-`.
+    """Say why each rule of a policy did or did not act on REQUEST: a JSON file, `-`, or `trace.jsonl:3`.
 
     Then who wanted which place in which order, and the prefix that comes of it with its sizes. Exits with 1
     when `--wire` finds that litellm loses a marker.

@@ -13,6 +13,6 @@ from policy_cache.cli.shared.output import show_json
 def command(
     given: Given,
 ) -> None:
-    """Print the request that a policy makes of REQUEST, a JSON file or `-`."""
+    """Print the request that a policy makes of REQUEST: a JSON file, `-`, or `trace.jsonl:3`."""
     plan = given.read().plan()
     show_json(plan.request)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, fields
 from functools import wraps
 from pathlib import Path
@@ -21,6 +22,7 @@ from policy_cache.policy.load import load
 from policy_cache.request.file import loads_request
 from policy_cache.request.prompt import Shape
 from policy_cache.text.words import visible
+from policy_cache.trace.place import is_place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -147,20 +149,34 @@ def read_engine(policy_file: str | None, catalog_file: str | None) -> Engine:
 
 
 def read_request(file: Path) -> dict[str, object]:
-    """A request from a JSON file, or from standard input for `-`."""
+    """A request from a JSON file, from a line of a trace, or from standard input for `-`."""
     return read_request_file(file)[0]
 
 
 def read_request_file(file: Path) -> tuple[dict[str, object], bytes]:
-    """A request, with the content of its file."""
+    """A request, with the content of its file, or what that would be."""
     name = shown(file)
     try:
+        if is_place(str(file)):
+            request = _recorded(str(file))
+            return request, json.dumps(request, indent=2, ensure_ascii=False).encode("utf-8", "replace")
         content = standard_input() if str(file) == "-" else file.read_bytes()
         return loads_request(content, name), content
     except RequestFileError as error:
-        give_up(str(error))
+        trace = file.suffix == ".jsonl"
+        give_up(f"{error}; is it a trace? Name one of its requests: {name}:1" if trace else str(error))
     except OSError as error:
         give_up(f"{name}: {reason_of(error)}")
+
+
+def _recorded(place: str) -> dict[str, object]:
+    from policy_cache.trace.reader import record_at  # noqa: PLC0415, slow to import
+    from policy_cache.trace.record import TraceError  # noqa: PLC0415
+
+    try:
+        return record_at(place).request
+    except TraceError as error:
+        give_up(visible(str(error)))
 
 
 def shown(file: Path) -> str:

@@ -10,6 +10,7 @@ import click
 
 from policy_cache.request.prompt import AREAS
 from policy_cache.text.words import visible
+from policy_cache.trace.place import is_place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -59,6 +60,8 @@ def kind_of(file: str) -> Kind:
     kind = named_kind(file)
     if kind is not None:
         return kind
+    if is_place(file):
+        return "request"
     path = Path(file)
     if file == "-" or (path.exists() and not path.is_file()):
         name = visible(file)
