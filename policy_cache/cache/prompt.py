@@ -90,12 +90,18 @@ class CachedPrompt:
         assert self._prefix is not None
         return self._prefix
 
+    @property
+    def is_hashed(self) -> bool:
+        """Whether its prefixes were worked out; those of a prompt that is too small need not be."""
+        return self._prefix is not None
+
     def begin_as(self, other: CachedPrompt) -> None:
         """Take over what is known of another prompt's prefixes, as far as both begin alike.
 
-        Args:
-            other: One of the same model, scope and parameters.
+        Nothing of a prompt of another model or scope, or with other parameters.
         """
+        if (self.model, self.scope, self.parameters) != (other.model, other.scope, other.parameters):
+            return
         common = 0
         for own, its in zip(self.blocks, other.blocks, strict=False):
             if own.content != its.content:

@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence
 
     from policy_cache.cache.prompt import CachedBlock, CachedPrompt
-    from policy_cache.engine.match import Facts
-    from policy_cache.engine.transit import Outgoing
+    from policy_cache.engine.transit import Incoming, Outgoing
     from policy_cache.live.engine import Engine
     from policy_cache.providers.resolve import Route
     from policy_cache.request.blocks import Block, BlockRules
@@ -31,6 +30,7 @@ Known: TypeAlias = "Memo[_Key, _Read]"
 """What was read: tools, system prompts and messages, each with what it is if that is held, and its blocks."""
 
 _MOST_BLOCKS = 20_000
+_MOST_ROUTES = 1_000
 
 
 class PromptReader:
@@ -138,6 +138,8 @@ class Readers:
         """Read prompts; `scales` has a model's own tokens for each estimated one."""
         self._scales = scales
         self._known: dict[tuple[Shape, BlockRules, MediaRules, Scale], PromptReader] = {}
+        # To hash a route's rules takes longer than to find the route itself, which is held meanwhile.
+        self._of_route: Memo[int, tuple[Route, PromptReader]] = Memo(_MOST_ROUTES)
 
     def read(self, request: Mapping[str, Any], route: Route, scope: str = "") -> CachedPrompt:
         """The prompt of a request on a route, without breakpoints."""
@@ -145,24 +147,30 @@ class Readers:
 
     def of(self, prompt: Prompt, route: Route, scope: str = "") -> CachedPrompt:
         """A prompt on a route as the cache has it, without breakpoints."""
+        known = self._of_route.get(id(route))
+        if known is None:
+            known = route, self._reader(route)
+            self._of_route.put(id(route), known)
+        return known[1].of(prompt, model=route.model, scope=scope)
+
+    def _reader(self, route: Route) -> PromptReader:
         scale = self._scales.get(route.model, UNSCALED)
         key = route.shape, route.blocks, route.media, scale
         reader = self._known.get(key)
         if reader is None:
             shape, rules, media, _ = key
             reader = self._known[key] = PromptReader(shape, rules, scale=scale, media=media)
-        return reader.of(prompt, model=route.model, scope=scope)
+        return reader
 
-    def sent(self, engine: Engine, facts: Facts, plain: CachedPrompt) -> tuple[CachedPrompt, Outgoing]:
+    def sent(self, engine: Engine, incoming: Incoming, plain: CachedPrompt) -> tuple[CachedPrompt, Outgoing]:
         """What a policy makes of a request, as the cache has it, without breakpoints; and its markers.
 
         Args:
             engine: The policy.
-            facts: The request.
+            incoming: The request, on its way into the policy.
             plain: Its prompt; markers change none of it.
         """
-        original = facts.prompt
-        sent = engine.outgoing(engine.incoming(facts.request, prompt=original))
-        if sent.prompt is original or not engine.edits_text:
+        sent = engine.outgoing(incoming)
+        if sent.prompt is incoming.facts.prompt or not engine.edits_text:
             return plain, sent
-        return self.of(sent.prompt, facts.route, plain.scope), sent
+        return self.of(sent.prompt, incoming.route, plain.scope), sent

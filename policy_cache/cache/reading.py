@@ -142,7 +142,7 @@ def _place(places: Mapping[Location, int], at: Location) -> int:
     return places[at[:-1]] if index is None else index
 
 
-def parameters(prompt: Prompt) -> dict[Level, bytes]:
+def parameters(prompt: Prompt) -> Mapping[Level, bytes]:
     """What each level of the prompt depends on beside its blocks."""
     request = prompt.request
     tool_choice, thinking = request.get("tool_choice"), request.get("thinking")
@@ -152,20 +152,24 @@ def parameters(prompt: Prompt) -> dict[Level, bytes]:
         if asked not in (None, "none") and thinking is None:
             thinking = {"type": "enabled", "effort": asked}
     output = request.get("output_config")
-    effort = output.get("effort") if isinstance(output, Mapping) else None
-    features = set(_features(prompt))
-    return {
-        "system": _encoded([request.get("speed") or "standard", "citations" in features]),
-        "messages": _encoded(
-            [
-                tool_choice or {"type": "auto"},
-                thinking or {"type": "disabled"},
-                # An explicit default is the same request.
-                effort or "high",
-                "image" in features,
-            ]
-        ),
-    }
+    effort = output.get("effort") if output is not None and isinstance(output, Mapping) else None
+    features = set(_features(prompt)) if prompt.rich else ()
+    system = [request.get("speed") or "standard", "citations" in features]
+    messages = [
+        tool_choice or _AUTO,
+        thinking or {"type": "disabled"},
+        # An explicit default is the same request.
+        effort or "high",
+        "image" in features,
+    ]
+    if (system, messages) == _USUALLY:
+        return _USUAL
+    return {"system": _encoded(system), "messages": _encoded(messages)}
+
+
+_AUTO = {"type": "auto"}
+_USUALLY = ["standard", False], [_AUTO, {"type": "disabled"}, "high", False]
+_USUAL: Mapping[Level, bytes] = {"system": _encoded(_USUALLY[0]), "messages": _encoded(_USUALLY[1])}
 
 
 def _features(prompt: Prompt) -> Iterator[str]:
@@ -185,6 +189,8 @@ def _features(prompt: Prompt) -> Iterator[str]:
 
 def _choice(choice: object, *, parallel: object) -> Mapping[str, object]:
     """OpenAI's `tool_choice` in the words of the Messages API."""
+    if choice is None and parallel is not False:
+        return _AUTO
     function = choice.get("function") if isinstance(choice, Mapping) else None
     if isinstance(function, Mapping):
         chosen: dict[str, object] = {"type": "tool", "name": function.get("name")}

@@ -32,12 +32,14 @@ if TYPE_CHECKING:
     from policy_cache.cache.models import Model
     from policy_cache.cache.prompt import CachedPrompt
     from policy_cache.engine.match import Facts
+    from policy_cache.engine.transit import Incoming
     from policy_cache.live.engine import Engine
     from policy_cache.providers.prices import Prices
     from policy_cache.providers.resolve import Route
     from policy_cache.request.markers import ClientMarker
     from policy_cache.trace.record import TraceRecord
 
+_MOST_LATEST = 256
 _MOST_SESSIONS = 200_000
 # What an estimated size may be off by, as recorded ones tell.
 _NEAR = 0.05
@@ -79,7 +81,7 @@ class _Cache:
         if isinstance(rules, AutomaticRules):
             longest = ends[-1]
         else:
-            longest = max((ends[index] for index in prompt.breakpoints), default=0)
+            longest = ends[max(prompt.breakpoints)] if prompt.breakpoints else 0
         return abs(longest - rules.minimum) <= _NEAR * rules.minimum
 
     def caches(self, request: Mapping[str, object]) -> bool:
@@ -139,18 +141,23 @@ class Replay:
             lambda route, request: _Cache(route, request, len(self.engines) + 1), end=self._settle
         )
         self._sessions: Memo[tuple[str, str], bool] = Memo(_MOST_SESSIONS)
+        self._latest: Memo[tuple[str, str], CachedPrompt] = Memo(_MOST_LATEST)
 
     def add(self, record: TraceRecord) -> None:
         """Replay a request."""
         found = self.found
         request = record.request
         try:
-            facts = self.engines[0].facts(request)
-            route = facts.route
+            incoming = self.engines[0].incoming(request)
+            facts, route = incoming.facts, incoming.route
             prompt = self._readers.of(facts.prompt, route, record.scope)
         except RequestError as error:
             found.unread[str(error)] += 1
             return
+        conversation = (record.scope, record.session)
+        before = self._latest.get(conversation)
+        if before is not None:
+            prompt.begin_as(before)
         cache = self._caches.of(route, record)
         size = prompt.tokens
         rates = cache.prices and cache.prices.for_prompt(size)
@@ -165,8 +172,9 @@ class Replay:
             found.unpriced.add(route.qualified)
         usage = record.usage
         # Tools of the provider's: the model is called again, with what they found behind the prompt.
-        calls = [prompt, *map(prompt.grown, usage.growths if usage else ())]
-        uncached = CacheOutcome(uncached=sum(call.tokens for call in calls))
+        growths = usage.growths if usage is not None else ()
+        calls = [prompt, *map(prompt.grown, growths)]
+        uncached = CacheOutcome(uncached=sum([call.tokens for call in calls]))
         found.uncached.add(uncached, rates, cold=cold, group=group)
         # Some traces know the replies alone.
         if usage is not None and usage.prompt:
@@ -183,7 +191,7 @@ class Replay:
             for column in (*found.policies, *found.kept, found.as_sent):
                 column.add(uncached, rates, cold=cold, group=group)
             return
-        self._send(record, facts, came, cache, prompt, rates, cold=cold, group=group)
+        self._send(record, incoming, came, cache, prompt, rates, cold=cold, group=group)
         if cache.optimum is not None:
             found.optimal += 1
             for call in calls:
@@ -191,11 +199,13 @@ class Replay:
         if cache.pinged is not None and found.kept:
             for call in calls:
                 cache.pinged.add(call, record.at, rates)
+        if prompt.is_hashed:
+            self._latest.put(conversation, prompt)
 
     def _send(
         self,
         record: TraceRecord,
-        facts: Facts,
+        incoming: Incoming,
         came: Outgoing,
         cache: _Cache,
         prompt: CachedPrompt,
@@ -205,7 +215,8 @@ class Replay:
         group: str | None,
     ) -> None:
         """Send a request that is cached in every way, and last as it came."""
-        found, route, request = self.found, facts.route, record.request
+        found, request = self.found, record.request
+        facts, route = incoming.facts, incoming.route
         for pings in self._pings:
             if pings is not None:
                 pings.until(record.at)
@@ -215,17 +226,21 @@ class Replay:
         for engine, pings, column, model in ways:
             seen, sent = prompt, came
             if engine is not None:
-                seen, sent = self._readers.sent(engine, facts, prompt)
+                if engine is not self.engines[0]:
+                    incoming = engine.incoming(request, prompt=facts.prompt)
+                seen, sent = self._readers.sent(engine, incoming, prompt)
             prompt_sent = cache.prompt(seen, sent, route)
             plan = model.plan(prompt_sent, record.at)
             answered = record.at + record.waited
             model.commit(plan, answered)
-            done = [(prompt_sent, plan.outcome)]
-            for growth in record.usage.growths if record.usage else ():
+            outcome = plan.outcome
+            done = [(prompt_sent, outcome)]
+            for growth in record.usage.growths if record.usage is not None else ():
                 # It reads what the first call wrote; by how few seconds it prolongs that is left out.
                 again = prompt_sent.grown(growth)
-                done.append((again, model.plan(again, answered).outcome))
-            outcome = sum((part for _, part in done[1:]), plan.outcome)
+                part = model.plan(again, answered).outcome
+                done.append((again, part))
+                outcome += part
             if engine is not None and (engine.learns or pings is not None):
                 _learn(engine, facts, sent.markers, record.at, plan.outcome)
             if pings is not None:

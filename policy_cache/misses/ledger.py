@@ -143,7 +143,8 @@ class Misses:
         if self._engine is None:
             prompt, sent = plain, Outgoing(facts.prompt, route.markers_of(facts.prompt))
         else:
-            prompt, sent = self._readers.sent(self._engine, facts, plain)
+            incoming = self._engine.incoming(record.request, prompt=facts.prompt)
+            prompt, sent = self._readers.sent(self._engine, incoming, plain)
         seen = record.request if prompt is plain else sent.prompt.request
         placed = record.placed if self._engine is None else None
         with_markers = marked(prompt, sent.markers, route) if placed is None else with_placed(prompt, placed)

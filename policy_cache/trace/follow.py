@@ -168,7 +168,8 @@ class Arriving(Trace):
             if record.at > now:
                 yield record._replace(at=now)
             else:
-                self._latest = self._in_turn(record.at, self._latest)
-                yield record._replace(at=self._latest)
+                in_turn = self._in_turn(record, self._latest)
+                self._latest = in_turn.at
+                yield in_turn
         if self._clock is not None and self._clock > now:
             self._clock = before

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _LARGEST_DOCUMENT = 256 * 1024 * 1024
+# A line may have a hundred kilobytes, and is put together of what was read at once.
+_READ_AT_ONCE = 1024 * 1024
 _raw = msgspec.json.Decoder(msgspec.Raw)
 _raws = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -39,7 +41,7 @@ def lines_of(paths: Iterable[str | Path]) -> Iterator[tuple[str, bytes]]:
         if Path(path).is_dir():
             raise TraceError(f"{name}: expected a file, found a directory; name its files: {name}/*.jsonl")
         try:
-            with Path(path).open("rb") as file:
+            with Path(path).open("rb", buffering=_READ_AT_ONCE) as file:
                 first = next((line for line in file if not line.isspace()), b"")
                 if _is_whole(first):
                     file.seek(0)

@@ -147,18 +147,22 @@ class Trace:
             heappush(waiting, (record.at, number, size, record))
             held += size
             while len(waiting) > _MOST_WAITING or held > _MOST_WAITING_BYTES:
-                earliest = heappop(waiting)
-                held -= earliest[2]
-                latest = self._in_turn(earliest[0], latest)
-                yield earliest[3]._replace(at=latest)
-        for earliest in sorted(waiting):
-            latest = self._in_turn(earliest[0], latest)
-            yield earliest[3]._replace(at=latest)
+                _, _, gone, earliest = heappop(waiting)
+                held -= gone
+                in_turn = self._in_turn(earliest, latest)
+                latest = in_turn.at
+                yield in_turn
+        for _, _, _, left in sorted(waiting):
+            in_turn = self._in_turn(left, latest)
+            latest = in_turn.at
+            yield in_turn
 
-    def _in_turn(self, at: float, latest: float) -> float:
-        """When a request is taken to start, after one that started then."""
-        self.summary.late += at < latest
-        return max(at, latest)
+    def _in_turn(self, record: TraceRecord, latest: float) -> TraceRecord:
+        """A request, taken to start no earlier than one before it."""
+        if record.at >= latest:
+            return record
+        self.summary.late += 1
+        return record._replace(at=latest)
 
     def _records(self) -> Iterator[tuple[TraceRecord, int]]:
         for number, (where, line) in enumerate(self._lines):
@@ -362,8 +366,9 @@ def _beginning(raws: list[msgspec.Raw], messages: list[Any], name: str) -> str:
             if _MARKER in bytes(raw):
                 content = unmarked(content)
             # A text is what its one-block list is.
-            match content:
-                case [{"type": "text" | "input_text", "text": str(text), **rest}] if not rest:
-                    content = text
+            if isinstance(content, list):
+                match content:
+                    case [{"type": "text" | "input_text", "text": str(text), **rest}] if not rest:
+                        content = text
             return digest(msgspec.json.encode(content))[:6].hex()
     return ""

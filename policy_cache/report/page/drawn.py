@@ -75,7 +75,9 @@ class Drawn:
         for way in ways:
             seen, sent = prompt, came
             if way < len(self._engines):
-                seen, sent = self._readers.sent(self._engines[way], facts, prompt)
+                engine = self._engines[way]
+                incoming = engine.incoming(record.request, prompt=facts.prompt)
+                seen, sent = self._readers.sent(engine, incoming, prompt)
             read = record.request if seen is prompt else sent.prompt.request
             totals = outcomes[way]
             if totals is None:
