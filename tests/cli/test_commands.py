@@ -117,7 +117,7 @@ def on_terminal(*arguments, **more):
                 shown += part
         except OSError:  # Linux: the other end is closed
             pass
-        process.wait(timeout=20)
+        process.wait(timeout=60)
     os.close(ours)
     return shown.decode()
 

@@ -232,7 +232,7 @@ def test_a_request_is_taken_as_it_was(path):
     request = copy.deepcopy(REQUEST)
     held, release = hold(recorder := TraceRecorder(path))
     recorder.record(REQUEST)
-    held.wait(5)
+    assert held.wait(60)
     recorder.record(request)
     request["messages"][0]["content"] = "changed"
     request["messages"].append({})
@@ -248,7 +248,7 @@ def hold(recorder):
 
     def waiting(line):
         held.set()
-        assert release.wait(10)
+        assert release.wait(60)
         append(line)
 
     recorder._file.append = waiting
@@ -259,7 +259,7 @@ def test_a_full_queue(path, caplog):
     recorder = TraceRecorder(path, queue=2)
     held, release = hold(recorder)
     assert recorder.record(REQUEST)
-    assert held.wait(5)
+    assert held.wait(60)
     assert [recorder.record(REQUEST) for _ in range(4)] == [True, True, False, False]
     assert recorder.flush(0.01) is False
     assert recorder.close(0.01) is False
@@ -508,7 +508,7 @@ def recorded_last(path):
 
 def test_a_process_that_ends_writes_what_waits(path):
     with run(OPENING + "for _ in range(50): recorder.record(request)", path) as process:
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
     assert len(records(path)) == 50
 
 
@@ -531,5 +531,5 @@ recorder.record(request, session="parent")
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
     with run(OPENING + script, path) as process:
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
     assert Counter(record["session"] for record in records(path)) == {"parent": 2, "child": 20}
