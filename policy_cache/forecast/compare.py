@@ -49,6 +49,7 @@ class TraceOptions:
 
     Attributes:
         paths: Its files.
+        names: What to call them; their paths if left out.
         gap: Seconds from one request to the next where no time is said.
         broken: `fail` raises at the first line that is no record; `skip` counts it.
         model: The model that every request is taken to ask for.
@@ -57,6 +58,7 @@ class TraceOptions:
     """
 
     paths: tuple[str, ...]
+    names: tuple[str, ...] = ()
     gap: float = ASSUMED_GAP
     broken: Broken = "skip"
     model: str | None = None
@@ -77,7 +79,7 @@ class TraceOptions:
 
     def read(self, part: tuple[int, int] = (0, 1), progress: Callable[[int], None] | None = None) -> Trace:
         """The trace, or one part of it; `progress` is told how many bytes were read."""
-        lines = lines_of(self.paths)
+        lines = lines_of(self.paths, self.names)
         if progress is not None:
             lines = _told(lines, progress)
         return Trace(lines, gap=self.gap, broken=self.broken, model=self.model, only=part)

@@ -12,7 +12,7 @@ from policy_cache.errors import reason_of
 from policy_cache.trace.record import TraceError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 _LARGEST_DOCUMENT = 256 * 1024 * 1024
 # A line may have a hundred kilobytes, and is put together of what was read at once.
@@ -28,16 +28,19 @@ def numbered(lines: Iterable[bytes], name: str) -> Iterator[tuple[str, bytes]]:
             yield f"{name}:{number}", line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
 
 
-def lines_of(paths: Iterable[str | Path]) -> Iterator[tuple[str, bytes]]:
+def lines_of(paths: Sequence[str | Path], names: Sequence[str] = ()) -> Iterator[tuple[str, bytes]]:
     """The JSON objects of files, each with its file and line.
 
     A file holds an object a line, or one object or list over many lines.
 
+    Args:
+        paths: The files.
+        names: What to call them; their paths if left out.
+
     Raises:
         TraceError: A file cannot be read.
     """
-    for path in paths:
-        name = str(path)
+    for path, name in zip(paths, names or map(str, paths), strict=True):
         if Path(path).is_dir():
             raise TraceError(f"{name}: expected a file, found a directory; name its files: {name}/*.jsonl")
         try:

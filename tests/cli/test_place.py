@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from tests.conftest import REPOSITORY
 from tests.engine.requests import BIG, chat, tool
 
 REQUEST = chat(tools=[tool()])
@@ -73,3 +74,17 @@ def test_what_is_no_place_is_named(run, save, place, said):
 def test_a_file_goes_before_a_place(run, save, trace):
     save(f"{trace}:1", json.dumps({**REQUEST, "model": "gpt-4o"}))
     assert "openai/gpt-4o" in run("explain", f"{trace}:1").out.splitlines()[0]
+
+
+@pytest.mark.parametrize("command", ["simulate", "misses", "switches", "tune", "compare"])
+@pytest.mark.parametrize("content", ["examples/trace.jsonl", "broken"])
+def test_what_comes_through_a_pipe_is_called_so(run, save, command, content):
+    """As a file is, wherever a line of it is named; where it is kept meanwhile is nobody's concern."""
+    content = "{\n" if content == "broken" else (REPOSITORY / content).read_text(encoding="utf-8")
+    save("trace.jsonl", content)
+    policies = ["policies/default.yaml", "policies/interactive.yaml"] if command == "compare" else []
+    given = [command, *(REPOSITORY / policy for policy in policies)]
+    file, pipe = run(*given, "trace.jsonl"), run(*given, "-", stdin=content)
+    named = [text.replace("<stdin>", "trace.jsonl") for text in (pipe.out, pipe.err)]
+    assert (pipe.code, *named) == (file.code, file.out, file.err)
+    assert "<stdin>" in pipe.out + pipe.err

@@ -23,6 +23,7 @@ from policy_cache.text.words import visible
 
 if TYPE_CHECKING:
     from policy_cache.cli.shared.positional import Kind
+    from policy_cache.cli.shared.traces import TraceFiles
     from policy_cache.studio.offers import Offers
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -84,10 +85,10 @@ def command(
     # What came through a pipe cannot be saved there.
     file = source.resolve() if opened.policy and source.is_file() else None
     with ExitStack() as stack:
-        traces = stack.enter_context(kept((str(opened.trace),))) if opened.trace else ()
+        traced = stack.enter_context(kept((str(opened.trace),))) if opened.trace else None
         studio = Studio(
             Opened(visible(source.name), text, digest(content) if file else None),
-            _offers(opened.request, traces),
+            _offers(opened.request, traced),
             Places(file, folder and folder.resolve()),
             catalog=read_catalog(catalog_file),
         )
@@ -130,7 +131,7 @@ def _read(source: Path) -> tuple[bytes, str]:
         refuse(error)
 
 
-def _offers(request: Path | None, traces: tuple[str, ...]) -> Offers:
+def _offers(request: Path | None, files: TraceFiles | None) -> Offers:
     """The requests to choose from; says what of a trace is left out."""
     from policy_cache.forecast.compare import TraceOptions  # noqa: PLC0415
     from policy_cache.studio.offers import Offers  # noqa: PLC0415
@@ -140,9 +141,9 @@ def _offers(request: Path | None, traces: tuple[str, ...]) -> Offers:
     if request is not None:
         _, content = read_request_file(request)
         given = (shown(request), content.decode("utf-8-sig"))
-    if not traces:
+    if files is None:
         return Offers(given)
-    options = TraceOptions(traces)
+    options = TraceOptions(*files)
     offers = Offers(given, options, called(options))
     nothing_evaluated(called(options), offers.summary.used, offers.summary)
     broken = TraceSummary(broken=offers.summary.broken, first_broken=offers.summary.first_broken)

@@ -9,7 +9,7 @@ import tempfile
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from policy_cache.trace.reader import Broken, TraceSummary
 
 _LONGEST_GAP = 10_000_000
-_KEPT = "policy-cache-standard-input"
 _GROUPS = re.compile(r"session|model|rule|metadata\..+")
 
 
@@ -63,9 +62,9 @@ def traces(*, required: bool, sized: bool = True) -> Callable[[Callable[..., Non
                 raise click.MissingParameter(param_hint="'TRACE...'", param_type="argument")
             _give(options, policies)
             counter = _counter() if count_tokens else None
-            with kept(files) as paths:
+            with kept(files) as given:
                 read = TraceOptions(
-                    paths, gap=gap, broken=broken, model=model, catalog=catalog, counter=counter
+                    *given, gap=gap, broken=broken, model=model, catalog=catalog, counter=counter
                 )
                 command(read, **options)
 
@@ -133,15 +132,23 @@ def _check_gap(_: click.Context, __: click.Parameter, value: float) -> float:
     return value
 
 
+class TraceFiles(NamedTuple):
+    """The files of a trace, and what to call them."""
+
+    paths: tuple[str, ...]
+    names: tuple[str, ...]
+
+
 @contextmanager
-def kept(trace: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+def kept(trace: tuple[str, ...]) -> Iterator[TraceFiles]:
     """The files of a trace, which is read more than once; what comes through a pipe is kept meanwhile."""
+    names = tuple("<stdin>" if path == "-" else path for path in trace)
     passing = [path for path in trace if path == "-" or _passes(path)]
     if not passing:
-        yield trace
+        yield TraceFiles(trace, names)
         return
     with tempfile.TemporaryDirectory(prefix="policy-cache-") as folder:
-        copies = {path: str(Path(folder) / f"{number}-{_KEPT}") for number, path in enumerate(passing)}
+        copies = {path: str(Path(folder) / str(number)) for number, path in enumerate(passing)}
         for path, copy in copies.items():
             if path == "-" and sys.stdin is None:
                 give_up("<stdin>: standard input is closed")
@@ -151,7 +158,7 @@ def kept(trace: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
                 else:
                     with Path(path).open("rb") as source:
                         shutil.copyfileobj(source, file)
-        yield tuple(copies.get(path, path) for path in trace)
+        yield TraceFiles(tuple(copies.get(path, path) for path in trace), names)
 
 
 def _passes(path: str) -> bool:
@@ -198,15 +205,10 @@ def nothing_evaluated(name: str, read: int, summary: TraceSummary, unread: Itera
 
 def called(options: TraceOptions) -> str:
     """What a trace is called."""
-    if len(options.paths) > 1:
-        return f"{len(options.paths)} files"
-    return visible(_given(options.paths[0]))
+    names = options.names or options.paths
+    return f"{len(names)} files" if len(names) > 1 else visible(names[0])
 
 
 def named(options: TraceOptions) -> str:
     """What a trace is called where there is room for the names of some files."""
-    return visible(some_of(told_apart(map(_given, options.paths))))
-
-
-def _given(path: str) -> str:
-    return "<stdin>" if path.endswith(_KEPT) else path
+    return visible(some_of(told_apart(options.names or options.paths)))
