@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 _WINDOW = 64 * 1024
 _MOST_WORDS = 4_000
 _MOST_INFLATED = 128 * 1024
-# Objects that are alike are a tenth of their size or less; a bomb is a thousandth.
-_MOST_PACKED = 32
+# What is looked at is in proportion to the document, so that many small ones cost no more than a large one.
+_BYTES_OF_A_WORD = 16
+_LEAST_WORDS = 64
+_INFLATED = 8
 
 _TABLE = re.compile(rb"startxref\s+(\d{1,10})\s+%%EOF")
 _FIRST = re.compile(rb"xref\s+0 \d{1,7}\s*?\r?\n")
@@ -53,8 +55,11 @@ def pages_of(document: Encoded) -> int | None:
     if linear := _LINEAR.search(head[:1024]):
         return int(linear[1])
     tail = document.part(max(0, document.size - _WINDOW), _WINDOW)
-    for parts in ((_tree(document, tail),), (head, tail), _unpacked(head, tail)):
-        if counts := [count for part in parts if b"/Pages" in part for count in _counts(part)]:
+    words = min(_MOST_WORDS, _LEAST_WORDS + document.size // _BYTES_OF_A_WORD)
+    inflated = min(_MOST_INFLATED, _INFLATED * document.size)
+    for parts in ((_tree(document, tail),), (head, tail), _unpacked((head, tail), inflated)):
+        listed = b"".join(part for part in parts if b"/Pages" in part)
+        if counts := [*_counts(listed, words)]:
             return counts[-1]  # an editor writes what it changes behind the rest
     return None
 
@@ -77,26 +82,25 @@ def _object(document: Encoded, table: int, number: int) -> bytes:
     return document.part(int(entry[:10]), _WINDOW).partition(b"endobj")[0] if entry[:10].isdigit() else b""
 
 
-def _unpacked(*windows: bytes) -> Iterator[bytes]:
-    """What the streams in the windows that hold objects stand for."""
-    left = _MOST_INFLATED
+def _unpacked(windows: tuple[bytes, ...], most: int) -> Iterator[bytes]:
+    """What the streams in the windows that hold objects stand for, up to so many bytes."""
+    left = most
     for window in windows:
         end = 0
         while left and (found := _OBJECTS.search(window, end)):
             end = window.find(b"endstream", found.end())
             end = len(window) if end < 0 else end
-            packed = window[found.end() : end]
             with suppress(zlib.error):
-                objects = zlib.decompressobj().decompress(packed, min(left, 1 + _MOST_PACKED * len(packed)))
+                objects = zlib.decompressobj().decompress(window[found.end() : end], left)
                 left -= len(objects)
                 yield objects
 
 
-def _counts(part: bytes) -> Iterator[int]:
+def _counts(part: bytes, words: int) -> Iterator[int]:
     """What roots of a page tree count: a branch has a parent, and an outline is of another type."""
     outer: list[_Node] = []
     node = _Node()
-    for word in islice(_WORD.finditer(part), _MOST_WORDS):
+    for word in islice(_WORD.finditer(part), words):
         if word["opens"]:
             outer.append(node)
             node = _Node()

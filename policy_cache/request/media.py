@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 from policy_cache.request.documents import pages_of
 from policy_cache.request.encoded import Encoded
 from policy_cache.request.images import ImageRule, ImageRules, image_size
 from policy_cache.request.recordings import recording
+
+Kind: TypeAlias = Literal["image", "sound"]
 
 # A header may say anything; no model takes more.
 _MOST_TOKENS = 2_000_000
@@ -28,13 +30,13 @@ class MediaRules(NamedTuple):
     sound: float | None = None
     video: float | None = None
 
-    def tokens_of(self, held: str | None, detail: object, *, image: bool) -> int | None:
+    def tokens_of(self, held: str | None, detail: object = None, kind: Kind | None = None) -> int | None:
         """What a medium counts as.
 
         Args:
             held: A `data:` URL, base64 alone, or another URL; None where the request has none of them.
             detail: What the request asks for, of an image.
-            image: Whether the request says that it is one.
+            kind: What the request says that it is.
 
         Returns:
             None where that is not known.
@@ -45,9 +47,11 @@ class MediaRules(NamedTuple):
         if (pages := pages_of(data)) is not None:
             return min(round(pages * self.page), _MOST_TOKENS)
         if (heard := recording(data)) is not None:
-            each = self.sound if heard.kind == "sound" else self.video
+            # Sound may be in a film's container.
+            sound = heard.kind == "sound" or kind == "sound" or (held or "").startswith("data:audio/")
+            each = self.sound if sound else self.video
             return None if each is None else min(round(heard.seconds * each), _MOST_TOKENS)
-        return self.images.of(detail).tokens_of(None) if image else None
+        return self.images.of(detail).tokens_of(None) if kind == "image" else None
 
 
 CLAUDE = MediaRules(ImageRules(ImageRule(square=28, longest=1_568, most=1_568)), page=2_333)

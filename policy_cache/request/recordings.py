@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from policy_cache.request.encoded import Encoded
 
 _MOST_BOXES = 64
+_MOST_CHUNKS = 16
 _RATES = (44_100, 48_000, 32_000)
 # Thousands of bits a second: of MPEG-1, and of MPEG-2 and 2.5, both Layer III.
 _KBITS = (
@@ -39,7 +40,7 @@ def recording(data: Encoded) -> Recording | None:
     """
     head = data.part(0, 64)
     if head[:4] == b"RIFF" and head[8:12] == b"WAVE":
-        return _wav(data, head)
+        return _wav(data)
     if head[4:8] == b"ftyp":
         seconds = _mpeg4(data)
         kind: Literal["sound", "video"] = "sound" if head[8:12] in (b"M4A ", b"M4B ") else "video"
@@ -47,9 +48,20 @@ def recording(data: Encoded) -> Recording | None:
     return _mp3(data, head)
 
 
-def _wav(data: Encoded, head: bytes) -> Recording | None:
-    rate = int.from_bytes(head[28:32], "little") if head[12:16] == b"fmt " else 0
-    return Recording("sound", max(0, data.size - 44) / rate) if rate else None
+def _wav(data: Encoded) -> Recording | None:
+    """From the bytes of a second and those of the samples, each in a chunk of its own."""
+    at, rate = 12, 0
+    for _ in range(_MOST_CHUNKS):
+        chunk = data.part(at, 20)
+        kind, size = chunk[:4], int.from_bytes(chunk[4:8], "little")
+        if kind == b"fmt ":
+            rate = int.from_bytes(chunk[16:20], "little")
+        elif kind == b"data":
+            # A recorder that was cut short has written no size.
+            size = min(size or data.size, max(0, data.size - at - 8))
+            return Recording("sound", size / rate) if rate else None
+        at += 8 + size + size % 2
+    return None
 
 
 def _mpeg4(data: Encoded) -> float | None:
@@ -64,7 +76,9 @@ def _mpeg4(data: Encoded) -> float | None:
             wide = box[body : body + 1] == b"\x01"
             times = box[body + 4 + (16 if wide else 8) :]
             scale, length = int.from_bytes(times[:4]), int.from_bytes(times[4 : 12 if wide else 8])
-            return length / scale if scale else None
+            # Of a film in fragments, it is 0; where nobody knows it, all ones.
+            known = 0 < length < (1 << (64 if wide else 32)) - 1
+            return length / scale if scale and known else None
         # What is in the film's own box comes next; any other is stepped over.
         at += body if kind == b"moov" else max(body, size)
         left -= 1

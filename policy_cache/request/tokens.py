@@ -14,7 +14,7 @@ from policy_cache.request.media import CLAUDE
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from policy_cache.request.media import MediaRules
+    from policy_cache.request.media import Kind, MediaRules
 
 CHARS_PER_TOKEN = 3.5
 """Typical of tools and prose for Claude: 3.4 to 4.1 in recorded agent requests."""
@@ -22,13 +22,17 @@ CHARS_PER_TOKEN = 3.5
 DENSEST_CHARS_PER_TOKEN = 2.5
 """The densest seen (Claude Opus 4.8). Below it, a prefix is surely smaller than a minimum."""
 
-_IMAGE_TYPES = frozenset({"image", "image_url", "input_image"})
-_MEDIA_TYPES = _IMAGE_TYPES | frozenset(
-    {
-        *("document", "file", "input_file", "input_audio", "audio", "video", "video_url"),
-    }
-)
-_HOLDERS = ("source", "image_url", "file", "input_audio", "audio", "video_url", "video")
+_MEDIA_TYPES: dict[str, Kind | None] = {
+    **dict.fromkeys(
+        ("image", "image_url", "input_image", "computer_screenshot", "image_generation_call"), "image"
+    ),
+    **dict.fromkeys(("input_audio", "audio"), "sound"),
+    **dict.fromkeys(("document", "file", "input_file", "video", "video_url")),
+}
+_HOLDERS = ("source", "image_url", "file", "input_audio", "audio", "video_url", "video", "result")
+# What a tool takes, and what it is given: a `type` in it is the tool's own word.
+_OF_TOOLS = frozenset({"input", "input_schema", "parameters", "arguments"})
+_BESIDE = ("title", "context")
 _DATA = ("data", "url", "file_data")
 _MEDIA_CHARS = 5_000
 _MARKERS = frozenset({"cache_control", "prompt_cache_breakpoint"})
@@ -84,7 +88,11 @@ def chars(
     total = 0
     seen = 0
     stack: list[object] = [value]
-    while stack:
+    of_tools: list[object] = []
+    media_types: Collection[str] = _MEDIA_TYPES
+    while stack or of_tools:
+        if not stack:
+            stack, of_tools, media_types = of_tools, [], ()
         item = stack.pop()
         if isinstance(item, str):
             total += len(item) if item.isascii() else 2 * len(item)
@@ -101,7 +109,7 @@ def chars(
                 continue
             seen += len(fields)
             kind = fields.get("type")  # in a JSON schema it may be a list, or a property of that name
-            if isinstance(kind, str) and kind in _MEDIA_TYPES and not _is_written(fields):
+            if isinstance(kind, str) and kind in media_types and not _is_written(fields):
                 total += _media_chars(fields, media)
                 continue
             if plain and kind == "text" and isinstance(fields.get("text"), str):
@@ -112,7 +120,7 @@ def chars(
                     total += len(field) // 2 if name in _ENCRYPTED and isinstance(field, str) else 0
                 elif field is not None:
                     total += len(name) if isinstance(name, str) else 4
-                    stack.append(field)
+                    (of_tools if name in _OF_TOOLS else stack).append(field)
         if seen > _MOST_VALUES:
             raise too_large()
     return total
@@ -137,27 +145,34 @@ def has_media(value: object) -> bool:
             kind = fields.get("type")
             if isinstance(kind, str) and kind in _MEDIA_TYPES and not _is_written(fields):
                 return True
-            inner = fields.values()
+            inner = [field for name, field in fields.items() if name not in _OF_TOOLS]
         allowance.spend(len(inner))
         stack.extend(inner)
     return False
 
 
+def _fields(value: object) -> Mapping[str, object]:
+    """The members of a dict, or of an object of any kind."""
+    return value if isinstance(value, dict) else getattr(value, "__dict__", {})
+
+
 def _is_written(block: Mapping[str, object]) -> bool:
     """Whether a document is text, or blocks, which count as what they say."""
-    source = block.get("source")
-    return isinstance(source, dict) and source.get("type") in ("text", "content")
+    return _fields(block.get("source")).get("type") in ("text", "content")
 
 
 def _media_chars(block: Mapping[str, object], media: MediaRules) -> int:
-    """What a medium counts as: that of its header, or a fixed size."""
-    held, detail = _held(block), block.get("detail")
+    """What a medium counts as: that of its header, or a fixed size; and what is said beside it."""
+    held, detail, kind = _held(block), block.get("detail"), _MEDIA_TYPES[str(block["type"])]
     if not isinstance(held, str):
-        fields = held if isinstance(held, dict) else getattr(held, "__dict__", {})
+        fields = _fields(held)
         detail = detail or fields.get("detail")
-        held = next((fields[name] for name in _DATA if isinstance(fields.get(name), str)), None)
-    counted = media.tokens_of(held, detail, image=block.get("type") in _IMAGE_TYPES)
-    return _MEDIA_CHARS if counted is None else round(counted * CHARS_PER_TOKEN)
+        if str(fields.get("media_type", "")).startswith("audio/"):
+            kind = "sound"
+        held = next((data for name in _DATA if isinstance(data := fields.get(name), str)), None)
+    counted = media.tokens_of(held, detail, kind)
+    beside = sum(chars(said) for name in _BESIDE if isinstance(said := block.get(name), str))
+    return beside + (_MEDIA_CHARS if counted is None else round(counted * CHARS_PER_TOKEN))
 
 
 def _held(block: Mapping[str, object]) -> object:

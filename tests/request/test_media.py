@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import struct
 import zlib
-from base64 import b64encode
+from base64 import b64encode, encodebytes, urlsafe_b64encode
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -15,11 +16,12 @@ from policy_cache.cache.reading import read
 from policy_cache.providers.catalog import packaged_catalog
 from policy_cache.providers.file import loads_catalog
 from policy_cache.providers.resolve import resolve
+from policy_cache.request import documents
 from policy_cache.request.documents import pages_of
 from policy_cache.request.encoded import Encoded
 from policy_cache.request.media import CLAUDE
 from policy_cache.request.recordings import Recording, recording
-from policy_cache.request.tokens import CHARS_PER_TOKEN, chars
+from policy_cache.request.tokens import CHARS_PER_TOKEN, chars, has_media
 
 
 def encoded(data):
@@ -75,10 +77,12 @@ def linear(pages):
     )
 
 
-def wav(seconds, rate=16_000):
+def wav(seconds, rate=16_000, *, before=b"", behind=b"", size=None):
+    """With other chunks before and behind its samples, whose size it may say or not."""
     samples = bytes(2 * int(seconds * rate))
     form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, rate, 2 * rate, 2, 16)
-    return struct.pack("<4sI4s", b"RIFF", 36 + len(samples), b"WAVE") + form + b"data" + bytes(4) + samples
+    data = struct.pack("<4sI", b"data", len(samples) if size is None else size) + samples
+    return struct.pack("<4sI4s", b"RIFF", 36 + len(samples), b"WAVE") + before + form + data + behind
 
 
 def mp3(seconds, *, tag=0, counted=False):
@@ -145,10 +149,23 @@ def test_a_film_says_its_length_before_or_behind_its_data(at, wide, large):
     assert recording(Encoded(encoded(film))) == Recording("video", 12.5)
 
 
+@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize("length", [0, -1])
+def test_a_film_in_fragments_does_not_say_its_length(length, wide):
+    """Of one that is written as it is recorded, it is 0; where nobody knows it, all ones."""
+    film = mpeg4(1, wide=wide)
+    times = struct.pack(">IQ" if wide else ">II", 90_000, 90_000)
+    nothing = struct.pack(">I", 90_000) + (length % 2**64).to_bytes(8)[: 8 if wide else 4]
+    assert recording(Encoded(encoded(film.replace(times, nothing)))) is None
+
+
 @pytest.mark.parametrize(
     ("data", "seconds"),
     [
         (wav(3), 3.0),
+        (wav(3, before=b"JUNK\x05\0\0\0junk.\0"), 3.0),
+        (wav(3, behind=b"LIST" + struct.pack("<I", 400_000) + bytes(400_000)), 3.0),
+        (wav(3, size=0), 3.0),
         (wav(3.5, rate=8_000), 3.5),
         (mp3(30), 30.0),
         (mp3(30, tag=5_000), 30.0),
@@ -169,8 +186,8 @@ def sound(data, form="wav"):
     return {"type": "input_audio", "input_audio": {"data": encoded(data), "format": form}}
 
 
-def film(kind, data):
-    return {"type": kind, kind: {"url": f"data:video/mp4;base64,{encoded(data)}"}}
+def film(kind, data, of="video/mp4"):
+    return {"type": kind, kind: {"url": f"data:{of};base64,{encoded(data)}"}}
 
 
 def pdf_parts(data):
@@ -197,6 +214,10 @@ EXAMPLES = [
     ("openai/gpt-4o-audio-preview", sound(mp3(30), "mp3"), 300),
     ("gemini/gemini-2.5-pro", film("video_url", mpeg4(10)), 3_000),
     ("gemini/gemini-3-pro-preview", film("image_url", mpeg4(10)), 1_020),
+    # Sound in a film's container, as the block or its type says.
+    ("gemini/gemini-2.5-pro", sound(mpeg4(10), "mp4"), 320),
+    ("gemini/gemini-2.5-pro", film("image_url", mpeg4(10), "audio/mp4"), 320),
+    ("openai/gpt-audio", sound(mpeg4(10), "mp4"), 100),
     # What is not known counts as any medium without a header does.
     ("openai/gpt-4o", sound(wav(60)), 1_429),
     ("anthropic/claude-sonnet-4-5", document(type="url", url="https://example.org/a.pdf"), 1_429),
@@ -218,6 +239,74 @@ def test_a_document_in_the_result_of_a_tool_counts_alike():
     assert chars([{"type": "tool_result", "content": [part]}]) - chars(
         [{"type": "tool_result", "content": []}]
     ) == round(6_999 * CHARS_PER_TOKEN)
+
+
+PNG = encoded(b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", 1_000, 1_000) + bytes(90_000))
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {
+            "type": "computer_call_output",
+            "call_id": "c",
+            "output": {"type": "computer_screenshot", "image_url": f"data:image/png;base64,{PNG}"},
+        },
+        {"type": "image_generation_call", "id": "i", "status": "completed", "result": PNG},
+    ],
+)
+def test_screenshots_and_pictures_of_the_responses_api_are_images(item):
+    request = {"model": "anthropic/claude-sonnet-4-5", "input": [item]}
+    [block] = read(request, Engine.passing().facts(request).route).blocks
+    assert block.tokens == pytest.approx(1_296, abs=30)
+
+
+@pytest.mark.parametrize("kind", ["file", "document", "image", "video", "input_audio"])
+def test_a_tools_own_type_is_no_medium(kind):
+    """In what it takes and in what it is given, `type` is the tool's word."""
+    value = {"type": kind, "path": "a.py", "content": "x" * 50_000}
+    call = {"type": "tool_use", "id": "t", "name": "write", "input": value}
+    tools = [
+        {"name": "write", "input_schema": value},
+        {"type": "function", "function": {"name": "write", "parameters": value}},
+    ]
+    for one in (call, *tools):
+        assert chars(one) > 50_000
+        assert not has_media([one])
+    assert has_media([{"type": "tool_result", "content": [document(type="base64", data=PNG)]}])
+
+
+def test_what_is_said_of_a_document_counts():
+    part = pdf_parts(encoded(plain(3)))[3]
+    assert chars({**part, "context": "c" * 700, "title": "t" * 70}) == chars(part) + 770
+
+
+def test_a_text_document_made_of_objects_counts_as_its_text():
+    source = SimpleNamespace(type="text", media_type="text/plain", data="x" * 70_000)
+    assert chars(SimpleNamespace(type="document", source=source)) > 70_000
+
+
+@pytest.mark.parametrize("data", [plain(3), packed(3), linear(3), wav(3), mpeg4(3)])
+def test_base64_may_be_written_in_other_ways(data):
+    """In lines, for URLs, or without what fills up its end."""
+    media = CLAUDE._replace(sound=10, video=100)
+    usual = media.tokens_of(encoded(data))
+    assert usual is not None
+    for text in (encodebytes(data), urlsafe_b64encode(data), b64encode(data).rstrip(b"=")):
+        assert media.tokens_of(text.decode()) == usual
+        assert media.tokens_of(f"data:a/b;base64,{text.decode()}") == usual
+
+
+def test_what_a_stream_stands_for_is_looked_at_in_proportion_to_the_document(monkeypatch):
+    """Many small documents cost no more than a large one, whatever is packed into them."""
+    words, sizes = zlib.compress(b"<</Type/Pages/Parent 1 0 R/Count 1>>" * 100_000), []
+    monkeypatch.setattr(documents, "_counts", lambda part, most: sizes.append((len(part), most)) or ())
+    for size in (60, 200, 1_000, 5_000, 10_000):
+        bomb = b"%PDF-1.7\n/Type /ObjStm >>stream\n" + words[:size] + b"endstream"
+        assert pages_of(Encoded(encoded(bomb))) is None
+        assert max(length for length, _ in sizes) <= 8 * len(bomb) + 24
+        assert max(most for _, most in sizes) <= 64 + len(bomb) // 16 + 1
+        sizes.clear()
 
 
 def test_a_catalog_of_ones_own_has_its_numbers():
@@ -243,7 +332,7 @@ def test_a_catalog_of_ones_own_has_its_numbers():
 def test_no_header_makes_more_than_any_model_takes(data):
     for model in {example[0] for example in EXAMPLES}:
         media = resolve(packaged_catalog(), model=model, provider=None, api_base=None, shape="chat").media
-        assert (media.tokens_of(encoded(data), None, image=False) or 0) <= 2_000_000
+        assert (media.tokens_of(encoded(data)) or 0) <= 2_000_000
 
 
 @pytest.mark.parametrize(
@@ -294,14 +383,14 @@ def test_nothing_raises(made, changes, end):
         data[at : at + len(change)] = change
     media = CLAUDE._replace(sound=10, video=100)
     for held in (encoded(bytes(data)), encoded(bytes(data[:end])), encoded(bytes(data))[1:]):
-        counted = media.tokens_of(held, None, image=False)
+        counted = media.tokens_of(held)
         assert counted is None or 0 <= counted <= 2_000_000
 
 
-@given(st.text(), st.booleans())
-def test_no_text_raises(text, image):
+@given(st.text(), st.sampled_from([None, "image", "sound"]))
+def test_no_text_raises(text, kind):
     for held in (text, f"data:{text}", f"data:,{text}"):
-        counted = CLAUDE.tokens_of(held, text, image=image)
+        counted = CLAUDE.tokens_of(held, text, kind)
         assert counted is None or counted >= 0
 
 
@@ -336,5 +425,5 @@ def test_the_time_does_not_grow_with_the_file(data):
             looked.append(len(part := str.__getitem__(self, key)))
             return part
 
-    CLAUDE.tokens_of(Watched(encoded(data)), None, image=False)
+    CLAUDE.tokens_of(Watched(encoded(data)))
     assert 0 < sum(looked) < 600_000
