@@ -281,7 +281,8 @@ class BlockTable(_Sourced):
         translates_messages: It does so with one on a message, too.
         translates_beside_tools: It does so in a request with tools, too.
         translates_system: It does so with the blocks of a top-level `system`, too.
-        empty_results: A result without content can, like any other.
+        result_ends: Where a result without a text or an image at its end cannot: types of its parts that are
+            an end, while others are left out. Empty where any result can.
         texts_beside_tools: Types of the parts of a tool message that litellm writes as a text in a request
             with tools, so that a client's marker takes effect.
         clears_turns: `clear_at` is sent, and a marker on such a system message refused.
@@ -318,7 +319,7 @@ class BlockTable(_Sourced):
     translates_messages: bool = False
     translates_beside_tools: bool = True
     translates_system: bool = False
-    empty_results: bool = True
+    result_ends: tuple[str, ...] = ()
     texts_beside_tools: tuple[str, ...] = ()
     clears_turns: bool = False
     extra_body: bool = True

@@ -62,7 +62,7 @@ class BlockRules:
     translates_beside_tools: bool = True
     translates_system: bool = False
     clears_turns: bool = False
-    empty_results: bool = True
+    result_ends: frozenset[str] = frozenset()
     texts_beside_tools: frozenset[str] = frozenset()
     extra_body: bool = True
     bridged: bool = False
@@ -387,7 +387,7 @@ def _content_blocks(
             effective = effective and not (kind in _TOOL_KINDS and rules.needs_tools and not prompt.tools)
             if turn == "tool" and prompt.tools and kind in rules.texts_beside_tools:
                 effective = True
-        if kind == "tool_result" and not rules.empty_results and _ends_empty(fields or {}):
+        if kind == "tool_result" and rules.result_ends and _ends_empty(fields or {}, rules.result_ends):
             carries = effective = False
         there = (section, element, CONTENT, number)
         return _new(Block, ((*location, number), there, kind, carries, effective))
@@ -399,11 +399,14 @@ _PARTS = {"input_text": "text", "output_text": "text", "input_image": "image_url
 """The parts of the Responses API, by the names that they have in OpenAI's other shape."""
 
 
-def _ends_empty(result: Mapping[str, object]) -> bool:
-    """Whether a result says nothing at its end, where litellm puts its marker."""
+def _ends_empty(result: Mapping[str, object], ends: frozenset[str]) -> bool:
+    """Whether a result says nothing at its end, where litellm puts its marker; other parts are left out."""
     content = result.get("content")
-    last = content[-1] if content and isinstance(content, (list, tuple)) else {"text": content or ""}
-    return (fields_of(last) or {}).get("text") == ""
+    if not isinstance(content, (list, tuple)):
+        return not content
+    parts = (fields_of(part) or {} for part in reversed(content))
+    last = next((part for part in parts if part.get("type") in ends), {})
+    return last.get("type") not in ("text", "image") or last.get("text") == ""
 
 
 def _takes_clients(

@@ -85,19 +85,27 @@ def chars(
     """
     if type(value) is str:
         return len(value) if value.isascii() else 2 * len(value)
-    total = 0
-    seen = 0
+    return _counted(value, (0, 0), enough, media, plain=plain, types=_MEDIA_TYPES)[0]
+
+
+def _counted(
+    value: object,
+    before: tuple[int, int],
+    enough: int | None,
+    media: MediaRules,
+    *,
+    plain: bool,
+    types: Collection[str],
+) -> tuple[int, int]:
+    """The characters and the values of a value and of what came before it; blocks of `types` are media."""
+    total, seen = before
     stack: list[object] = [value]
-    of_tools: list[object] = []
-    media_types: Collection[str] = _MEDIA_TYPES
-    while stack or of_tools:
-        if not stack:
-            stack, of_tools, media_types = of_tools, [], ()
+    while stack:
         item = stack.pop()
         if isinstance(item, str):
             total += len(item) if item.isascii() else 2 * len(item)
             if enough is not None and total >= enough:
-                return total
+                break
             continue
         if isinstance(item, (list, tuple)):
             seen += len(item)
@@ -109,7 +117,7 @@ def chars(
                 continue
             seen += len(fields)
             kind = fields.get("type")  # in a JSON schema it may be a list, or a property of that name
-            if isinstance(kind, str) and kind in media_types and not _is_written(fields):
+            if isinstance(kind, str) and kind in types and not _is_written(fields):
                 total += _media_chars(fields, media)
                 continue
             if plain and kind == "text" and isinstance(fields.get("text"), str):
@@ -120,10 +128,13 @@ def chars(
                     total += len(field) // 2 if name in _ENCRYPTED and isinstance(field, str) else 0
                 elif field is not None:
                     total += len(name) if isinstance(name, str) else 4
-                    (of_tools if name in _OF_TOOLS else stack).append(field)
+                    if types and name in _OF_TOOLS and not isinstance(field, str):
+                        total, seen = _counted(field, (total, seen), enough, media, plain=plain, types=())
+                    else:
+                        stack.append(field)
         if seen > _MOST_VALUES:
             raise too_large()
-    return total
+    return total, seen
 
 
 def has_media(value: object) -> bool:

@@ -172,6 +172,7 @@ NATIVE_RESULTS = {
     "document": spots.TEXT_DOCUMENT,
     "nested document": spots.DOCUMENT,
     "search_result": spots.SEARCH_RESULT,
+    "tool_reference": spots.TOOL_REFERENCE,
 }
 
 

@@ -60,6 +60,7 @@ PDF = {
     "source": {"type": "base64", "media_type": "application/pdf", "data": f"JVBERi0x{PIXEL_TAG}"},
 }
 FILE = {"type": "file", "file": {"file_data": f"data:application/pdf;base64,JVBERi0x{PIXEL_TAG}"}}
+TOOL_REFERENCE = {"type": "tool_reference", "tool_name": "f"}
 SEARCH_RESULT = {"type": "search_result", "source": "s", "title": "t", "content": [text(), text()]}
 THINKING = {"type": "thinking", "thinking": TAG, "signature": "c2ln"}
 REDACTED = {"type": "redacted_thinking", "data": TAG}
@@ -828,6 +829,15 @@ def _messages_spots() -> Iterator[tuple[str, dict[str, Any], Location]]:  # noqa
         (*at, "content", 0, "content", 1),
     )
     yield "tool_result, empty", _native(user(), says([a]), user([result("a", "")])), at
+    for words, parts in (
+        ("a document", [TEXT_DOCUMENT]),
+        ("a search_result", [SEARCH_RESULT]),
+        ("a tool_reference", [TOOL_REFERENCE]),
+        ("a text and a tool_reference", [text(), TOOL_REFERENCE]),
+        ("a tool_reference and a text", [TOOL_REFERENCE, text()]),
+        ("a text and a document", [text(), TEXT_DOCUMENT]),
+    ):
+        yield f"tool_result, {words}", _native(user(), says([a]), user([result("a", parts)])), at
     called = use("a", caller=CODE)
     yield (
         "tool_use with caller",
