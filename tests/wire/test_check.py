@@ -108,6 +108,28 @@ def test_a_property_called_cache_control_is_no_marker():
     assert "cache_control" in str(sent.sent[-1].body["tools"])
 
 
+def test_an_argument_called_cache_control_is_no_marker():
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": '{"cache_control": "x"}'}}
+    given = request("gemini/gemini-2.5-pro")
+    given["messages"] += [
+        {"role": "assistant", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c", "content": "done"},
+    ]
+    sent = wire(given)
+    assert sent.markers == ()
+    assert "cache_control" in str(sent.sent[-1].body)
+
+
+def test_a_block_in_a_tuple_is_a_block():
+    given = request()
+    block = {"type": "text", "text": f"SYSTEM {LONG}", "cache_control": MARKER}
+    given["messages"][0] = {"role": "system", "content": (block,)}
+    before = copy.deepcopy(given)
+    [fate] = check(Engine.passing().plan(given)).fates
+    assert [place.location for place in fate.places] == [("system", 0)]
+    assert given == before
+
+
 def test_the_request_stays_as_it_is():
     given = request("hosted_vllm/x")
     given["messages"][1]["content"] = [{"type": "text", "text": "Q", "cache_control": MARKER}]

@@ -14,6 +14,7 @@ import litellm
 from policy_cache.engine.injection import POINTS
 from policy_cache.errors import PolicyCacheError
 from policy_cache.integrations.litellm.capture import Sent, capture
+from policy_cache.request.edit import Draft
 from policy_cache.request.location import Location, fields_of
 from policy_cache.request.markers import MARKER_KEYS
 from policy_cache.request.prompt import detect_shape
@@ -62,7 +63,7 @@ _NOT_SENT = frozenset(
 # litellm fetches what some providers want inline.
 _PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 # Objects whose members the caller names.
-_OPAQUE = frozenset({"parameters", "input_schema", "inputSchema", "input", "properties", "metadata"})
+_OPAQUE = frozenset({"parameters", "input_schema", "inputSchema", "input", "args", "properties", "metadata"})
 
 
 class WireError(PolicyCacheError):
@@ -273,19 +274,10 @@ async def _read(call: Awaitable[object]) -> None:
 
 def _without(request: Mapping[str, object], markers: Sequence[Breakpoint]) -> dict[str, object]:
     """A copy of a request without some of its markers."""
-    without: dict[str, Any] = copy.deepcopy(dict(request))
+    draft = Draft(copy.deepcopy(dict(request)))
     for marker in markers:
-        owner: Any = None
-        value: Any = without
-        for step in marker.at:
-            owner, value = value, value[step] if isinstance(value, (dict, list)) else fields_of(value)[step]  # type: ignore[index]
-        fields = dict(fields_of(value) or {})
-        del fields[marker.key]
-        if marker.at:
-            owner[marker.at[-1]] = fields
-        else:
-            without = fields
-    return without
+        draft.apply("remove", (*marker.at, marker.key), None)
+    return draft.request
 
 
 def _markers(call: int, sent: Sent) -> Iterator[WireMarker]:
