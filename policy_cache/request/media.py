@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+from base64 import b64encode
 from typing import Literal, NamedTuple, TypeAlias
 
 from policy_cache.request.documents import pages_of
@@ -13,6 +15,7 @@ Kind: TypeAlias = Literal["image", "sound"]
 
 # A header may say anything; no model takes more.
 _MOST_TOKENS = 2_000_000
+_LONGEST = 2**32 - 2
 
 
 class MediaRules(NamedTuple):
@@ -52,6 +55,39 @@ class MediaRules(NamedTuple):
             each = self.sound if sound else self.video
             return None if each is None else min(round(heard.seconds * each), _MOST_TOKENS)
         return self.images.of(detail).tokens_of(None) if kind == "image" else None
+
+
+def reduced(held: str) -> str | None:
+    """The least that has the same sizes as a medium: what is heard or seen in it is gone.
+
+    Args:
+        held: A `data:` URL, or base64 alone.
+
+    Returns:
+        The same kind of text, with a header and nothing behind it; None where no header says a size.
+    """
+    data = Encoded(held)
+    if (size := image_size(data)) is not None:
+        kind, header = "image/png", b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", *size)
+    elif (pages := pages_of(data)) is not None:
+        kind, header = "application/pdf", b"%%PDF-1.5\n<</Linearized 1 /N %d >>\n" % pages
+    elif (heard := recording(data)) is not None:
+        sound = heard.kind == "sound" or held.startswith("data:audio/")
+        kind, brand = ("audio/mp4", b"M4A ") if sound else ("video/mp4", b"isom")
+        header = _film(brand, heard.seconds)
+    else:
+        return None
+    text = b64encode(header + b" " * (-len(header) % 3)).decode()
+    return f"data:{kind};base64,{text}" if held.startswith("data:") else text
+
+
+def _film(brand: bytes, seconds: float) -> bytes:
+    """An MPEG-4 file that says how long it is, in thousandths."""
+    length = min(max(1, round(seconds * 1_000)), _LONGEST)
+    about = struct.pack(">I4s5I", 28, b"mvhd", 0, 0, 0, 1_000, length)
+    return (
+        struct.pack(">I4s4sI", 16, b"ftyp", brand, 0) + struct.pack(">I4s", 8 + len(about), b"moov") + about
+    )
 
 
 CLAUDE = MediaRules(ImageRules(ImageRule(square=28, longest=1_568, most=1_568)), page=2_333)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from base64 import b64encode, encodebytes, urlsafe_b64encode
+from base64 import b64decode, b64encode, encodebytes, urlsafe_b64encode
 from types import SimpleNamespace
 
 import pytest
@@ -19,7 +19,8 @@ from policy_cache.providers.resolve import resolve
 from policy_cache.request import documents
 from policy_cache.request.documents import pages_of
 from policy_cache.request.encoded import Encoded
-from policy_cache.request.media import CLAUDE
+from policy_cache.request.images import image_size
+from policy_cache.request.media import CLAUDE, reduced
 from policy_cache.request.recordings import Recording, recording
 from policy_cache.request.tokens import CHARS_PER_TOKEN, chars, has_media
 
@@ -318,6 +319,41 @@ def test_a_catalog_of_ones_own_has_its_numbers():
     assert (
         resolve(catalog, model="gpt-4o-audio", provider=None, api_base=None, shape="chat").media.sound == 10
     )
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        plain(300),
+        packed(7),
+        linear(2),
+        wav(61.5),
+        mp3(30),
+        mp3(30, counted=True),
+        mpeg4(12.345),
+        mpeg4(9, brand=b"M4A "),
+    ],
+)
+def test_what_is_reduced_has_the_same_sizes(data):
+    media = CLAUDE._replace(sound=1_000, video=3_000)
+    for held in (encoded(data), f"data:a/b;base64,{encoded(data)}", f"data:audio/mp4;base64,{encoded(data)}"):
+        small = reduced(held)
+        assert len(small) < 150
+        assert small.startswith("data:") == held.startswith("data:")
+        assert media.tokens_of(f"{small}0123456789abcdef") == pytest.approx(media.tokens_of(held), abs=2)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1))
+def test_a_reduced_image_has_its_width_and_height(width, height):
+    held = encoded(b"GIF89a" + struct.pack("<HH", width % 65_536, height % 65_536) + b"secret" * 50)
+    small = reduced(held)
+    assert image_size(Encoded(small)) == image_size(Encoded(held)) == (width % 65_536, height % 65_536)
+    assert b"secret" not in b64decode(small)
+
+
+@given(st.text() | st.binary().map(encoded) | st.binary().map(lambda data: f"data:x;base64,{encoded(data)}"))
+def test_what_is_no_medium_is_not_reduced(text):
+    assert reduced(text) is None
 
 
 @pytest.mark.parametrize(
