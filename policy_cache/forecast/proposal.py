@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from policy_cache.forecast.candidates import rules
 from policy_cache.forecast.counting import told
 from policy_cache.providers.resolve import qualified
+from policy_cache.request.names import exactly
 from policy_cache.text.amounts import share_saved, usd
+from policy_cache.text.words import cut, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from policy_cache.forecast.tune import Choice, Trial
 
 _NEAREST = 3
+_LONGEST_NAME = 200
 
 
 def proposal(choices: Sequence[Choice], trace: str, models: Sequence[Counted] = ()) -> str:
@@ -32,33 +35,44 @@ def proposal(choices: Sequence[Choice], trace: str, models: Sequence[Counted] = 
         models: What counting some prompts told of sizes.
     """
     lines = [
-        f"# Proposed by `policy-cache tune` from {trace}.",
+        _comment(f"Proposed by `policy-cache tune` from {trace}."),
         "# What it saves is simulated: sizes are estimates, prices are list prices, replies are left out.",
-        *(f"# {line}." for line in told(models)),
+        *(_comment(f"{line}.") for line in told(models)),
         "version: 1",
         "name: tuned",
         "",
     ]
+    choices = [choice for choice in choices if choice.model]  # no rule can name one without a name
     marked = sorted((c for c in choices if c.candidate.prefix), key=lambda c: (c.provider, c.candidate))
     lines.append("rules:" if marked else "rules: []")
     for number, (_, group) in enumerate(groupby(marked, lambda c: (c.provider, c.candidate)), 1):
         alike = list(group)
-        lines += [f"  # {line}" for choice in alike for line in _reasons(choice)]
+        lines += [f"  {_comment(line)}" for choice in alike for line in _reasons(choice)]
         lines += [*rules(alike[0].candidate, _match(alike), f"tuned-{number}"), ""]
     for choice in choices:
         if choice.candidate.prefix is None:
-            lines += [f"# {line}" for line in _reasons(choice)]
+            lines += [_comment(line) for line in _reasons(choice)]
     return "\n".join(lines).rstrip() + "\n"
 
 
+def _comment(line: str) -> str:
+    """A comment that ends where its line does: a client chose the names in it."""
+    return f"# {visible(line)}"
+
+
+def _value(name: str) -> str:
+    """A name as a value of YAML that matches no other name."""
+    return visible(json.dumps(exactly(name), ensure_ascii=False))
+
+
 def _match(alike: Sequence[Choice]) -> list[str]:
-    models = sorted({choice.model for choice in alike})
-    named = [f"provider: {json.dumps(alike[0].provider)}"] if alike[0].provider else []
-    return [*named, f"model: {json.dumps(models[0] if len(models) == 1 else models)}"]
+    models = [_value(model) for model in sorted({choice.model for choice in alike})]
+    named = [f"provider: {_value(alike[0].provider)}"] if alike[0].provider else []
+    return [*named, f"model: {models[0] if len(models) == 1 else '[' + ', '.join(models) + ']'}"]
 
 
 def _reasons(choice: Choice) -> Iterator[str]:
-    name = qualified(choice.provider, choice.model)
+    name = cut(qualified(choice.provider, choice.model), _LONGEST_NAME)
     saved = share_saved(choice.uncached.cost, choice.marked.cost)
     yield f"{name}: {choice.candidate}."
     yield from _pauses(choice.pauses)

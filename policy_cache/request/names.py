@@ -68,6 +68,12 @@ def _holds(name: str, pieces: tuple[str, ...]) -> bool:
     return True
 
 
+def exactly(name: str) -> str:
+    """What matches a name as it is, though it may look like a glob or an expression."""
+    literal = re.sub(r"[*?[]", r"[\g<0>]", name)
+    return f"[r]{literal[1:]}" if literal.startswith("re:") else literal
+
+
 _compiled = lru_cache(maxsize=4096)(Names)
 
 

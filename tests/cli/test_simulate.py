@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from policy_cache import Engine
+from policy_cache.policy.load import load, loads
 from tests.forecast.test_compare import agent
 
 RECORDS = [
@@ -249,6 +250,14 @@ class TestTune:
         assert "The trace is too small to hold a part of it back" in text
         assert run("validate", "tuned.yaml").code == 0
         assert Engine.from_text(text).plan(RECORDS[0]["request"]).changed
+
+    def test_a_models_name_writes_no_rule(self, run, trace, tmp_path):
+        name = "x\n  - name: evil\n    match: {}\n    action: {remove_cache_control: {}}\n# "
+        other = {"model": name, "messages": [{"role": "user", "content": "hi"}]}
+        assert run("tune", trace([*RECORDS, {"ts": 1.0, "request": other}]), "-o", "tuned.yaml").code == 0
+        with_it = (tmp_path / "tuned.yaml").read_text()
+        assert run("tune", trace(), "-o", "tuned.yaml", "--force").code == 0
+        assert loads(with_it).policy == load(tmp_path / "tuned.yaml").policy
 
     def test_it_prints_the_policy_without_a_file(self, run, trace):
         ran = run("tune", trace())
