@@ -24,6 +24,7 @@ from policy_cache.forecast.shares import shares
 from policy_cache.lifetimes import Lifetimes
 from policy_cache.providers.cache_rules import AutomaticRules, ExplicitRules
 from policy_cache.providers.price_map import route_prices
+from policy_cache.text.words import word
 from policy_cache.usage.totals import Totals
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class _Cache:
             if isinstance(rules, ExplicitRules):
                 self.optimum, self.pinged = Optimum(rules), Optimum(rules, pings=True)
         elif route.mechanism != "none":
-            name = route.qualified
+            name = word(route.qualified)
             self.approximate = f"the cache of {name} is not modelled: everything is taken to be uncached"
 
     def find(self, model: Model, digests: Sequence[bytes], at: float) -> None:

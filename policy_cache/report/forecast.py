@@ -202,7 +202,7 @@ def _assumed(simulation: Simulation, summary: TraceSummary) -> Iterator[str]:
             "`policy-cache explain` says why"
         )
     for note, number in sorted(simulation.approximate.items()):
-        yield f"{counted(number, 'request')}: {note}"
+        yield f"{counted(number, 'request')}: {visible(note)}"
     yield from price_warnings(simulation.unpriced)
 
 
