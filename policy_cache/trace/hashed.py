@@ -22,6 +22,7 @@ from policy_cache.providers.catalog import packaged_catalog
 from policy_cache.request.names import Names
 from policy_cache.request.prompt import TOOL_ROLES
 from policy_cache.request.tokens import chars
+from policy_cache.trace.formats import FormatError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,8 +65,11 @@ _SERVER = "srvtoolu_"
 # Claude Code's first system block, which litellm drops on most routes.
 _BILLING = "x-anthropic-billing-header:"
 # What stands for a text, and what a text is restored from.
-_LEAF = frozenset({"chars", "hash"})
 _LEAF_KEY = b'"chars":'
+_HASH = re.compile(r"[0-9a-f]{32}")
+# What no request has: of one text, and of all.
+_LONGEST = 50_000_000
+_MOST_CHARS = 100_000_000
 _ALPHABET = bytes(range(33, 127)).decode()
 
 
@@ -191,16 +195,59 @@ def is_hashed(raw: msgspec.Raw) -> bool:
     return _LEAF_KEY in bytes(raw)
 
 
-def restored(value: Any) -> Any:  # noqa: ANN401, JSON
-    """The value with a text for each hashed one.
+class Restorer:
+    """Puts a text in the place of each hashed one of a request.
 
-    Of a text of two characters, one in some 9,000 different ones has the same stand-in.
+    What is written as a `Hasher` writes a text is one: in a plain trace, a client's tool may have members of
+    the same names. Of a text of two characters, one in some 9,000 different ones has the same stand-in.
+
+    Attributes:
+        chars: How many characters the texts have so far.
+        texts: How many texts there are so far.
     """
-    if isinstance(value, dict):
-        if value.keys() >= _LEAF and isinstance(value["chars"], int) and isinstance(value["hash"], str):
-            return _stand_in(value["chars"], value["hash"], value)
-        return {name: restored(item) for name, item in value.items()}
-    return [restored(item) for item in value] if isinstance(value, list) else value
+
+    __slots__ = ("chars", "texts")
+
+    def __init__(self) -> None:
+        """Begin a request."""
+        self.chars = 0
+        self.texts = 0
+
+    def restored(self, value: Any) -> Any:  # noqa: ANN401, JSON
+        """The value with a text for each hashed one.
+
+        Raises:
+            FormatError: The texts of the request are longer than any request.
+        """
+        if isinstance(value, dict):
+            if _is_leaf(value):
+                self.add(value["chars"], 1)
+                return _stand_in(value["chars"], value["hash"], value)
+            return {name: self.restored(item) for name, item in value.items()}
+        return [self.restored(item) for item in value] if isinstance(value, list) else value
+
+    def add(self, chars: int, texts: int) -> None:
+        """Count texts of the request.
+
+        Raises:
+            FormatError: The texts of the request are longer than any request.
+        """
+        self.chars += chars
+        self.texts += texts
+        if self.chars > _MOST_CHARS:
+            raise FormatError(f"its hashed texts have over {_MOST_CHARS:,} characters")
+
+
+def _is_leaf(value: dict[str, Any]) -> bool:
+    """Whether an object is as a `Hasher` writes a text."""
+    chars, hashed = value.get("chars"), value.get("hash")
+    return (
+        type(chars) is int
+        and 0 <= chars <= _LONGEST
+        and isinstance(hashed, str)
+        and _HASH.fullmatch(hashed) is not None
+        and len(value) == 2 + any(value.get(mark) is True for mark in ("blank", "billing"))
+    )
 
 
 def _stand_in(chars: int, hashed: str, leaf: dict[str, Any]) -> str:

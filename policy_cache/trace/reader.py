@@ -17,7 +17,7 @@ from policy_cache.providers.prices import claude_name, list_prices
 from policy_cache.request.markers import KEY, unmarked
 from policy_cache.request.prompt import AREAS, SYSTEM_ROLES, detect_shape, role_of
 from policy_cache.trace.formats import FormatError, parts
-from policy_cache.trace.hashed import is_hashed, restored
+from policy_cache.trace.hashed import Restorer, is_hashed
 from policy_cache.trace.lines import lines_of
 from policy_cache.trace.place import file_of
 from policy_cache.trace.record import TraceError, TraceRecord
@@ -128,9 +128,11 @@ class Trace:
         self._broken = broken
         self._model = model
         self._only = only
-        self._shared: Memo[tuple[int, int], tuple[Any, bool]] = Memo(_MOST_SHARED)
-        # Of the record that is being read.
-        self._stands_in = False
+        # What is shared, with the characters and the number of the stand-ins for texts in it.
+        self._shared: Memo[tuple[int, int], tuple[Any, int, int]] = Memo(_MOST_SHARED)
+        # Of the record that is being read: its stand-ins, and the characters of those that were made for it.
+        self._restorer = Restorer()
+        self._made = 0
         self._copies = Copies()
         self._clock: float | None = None
 
@@ -179,7 +181,7 @@ class Trace:
                 self.summary.used += 1
                 self.summary.untimed += taken.at is None
                 self.summary.with_usage += record.usage is not None
-                yield record, len(line)
+                yield record, len(line) + self._made
 
     def _tell(self, number: int, reason: str) -> None:
         if self._broken == "fail":
@@ -213,7 +215,7 @@ class Trace:
         return True
 
     def _record(self, where: str, at: float, taken: Parts) -> TraceRecord:
-        self._stands_in = taken.sized
+        self._restorer, self._made = Restorer(), 0
         request, first = self._request(taken.request)
         usage = None if taken.usage is None else CacheUsage.from_response(_decode(taken.usage))
         if usage is not None and self._model is not None and "model" in taken.request:
@@ -229,7 +231,7 @@ class Trace:
             waited=taken.waited,
             scope=taken.scope or "",
             session=taken.session or _session(request) or first,
-            worded=not self._stands_in,
+            worded=not (taken.sized or self._restorer.texts),
             placed=None if taken.policy is None else _placed(taken.policy),
         )
 
@@ -246,8 +248,7 @@ class Trace:
                 # The same for every request of an agent: shared as one.
                 request[name] = self._share(raw)
             else:
-                request[name], hashed = _value(raw)
-                self._stands_in |= hashed
+                request[name], _, _ = self._value(raw)
         if self._model is not None:
             request["model"] = self._model
             request.pop("custom_llm_provider", None)
@@ -264,10 +265,23 @@ class Trace:
         key = hash(text), len(text)
         known = self._shared.get(key)
         if known is None:
-            known = _value(raw)
-            self._shared.put(key, known, len(text))
-        self._stands_in |= known[1]
+            known = self._value(raw)
+            if (size := len(text) + known[1]) <= _MOST_SHARED:
+                self._shared.put(key, known, size)
+        else:
+            self._restorer.add(*known[1:])
         return known[0]
+
+    def _value(self, raw: msgspec.Raw) -> tuple[Any, int, int]:
+        """A value, with the characters and the number of the stand-ins for texts in it."""
+        value = _decode(raw)
+        if not is_hashed(raw):
+            return value, 0, 0
+        restorer = self._restorer
+        chars, texts = restorer.chars, restorer.texts
+        value = restorer.restored(value)
+        self._made += restorer.chars - chars
+        return value, restorer.chars - chars, restorer.texts - texts
 
 
 def record_at(place: str) -> TraceRecord:
@@ -301,12 +315,6 @@ def _model_of(name: str) -> str | None:
     bare = name.rpartition("/")[2]
     prices = installed_map()
     return bare.lower() if name in prices or bare in prices else None
-
-
-def _value(raw: msgspec.Raw) -> tuple[Any, bool]:
-    """A value, and whether it has stand-ins for texts that were hashed."""
-    value = _decode(raw)
-    return (restored(value), True) if is_hashed(raw) else (value, False)
 
 
 def _parts(line: bytes) -> Parts:

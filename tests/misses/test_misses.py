@@ -406,7 +406,7 @@ def test_the_dearest_and_the_first_are_kept():
 
 def test_the_texts_of_a_hashed_trace_say_nothing():
     def hashed(value):
-        return {"chars": 4000, "hash": value * 32}
+        return {"chars": 4000, "hash": value * 16}
 
     def line_of(number, system):
         message = {"role": "user", "content": {"chars": 5000, "hash": "9" * 32}}

@@ -134,6 +134,64 @@ class TestRecorder:
         assert shown[0] == shown[-1]
 
 
+def called(arguments):
+    """A request in which a tool is called with these arguments."""
+    call = {"type": "tool_use", "id": "t", "name": "f", "input": arguments}
+    messages = [REQUEST["messages"][1], {"role": "assistant", "content": [call]}]
+    return {"model": "m", "messages": messages, "metadata": arguments}
+
+
+LEAF = {"chars": 40, "hash": "0123456789abcdef" * 2}
+
+
+class TestStandIns:
+    """What stands for a text is what a `Hasher` writes, and no argument that looks a little like it."""
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            {**LEAF, "hash": "sha256:9f"},
+            {**LEAF, "hash": "9f"},
+            {**LEAF, "hash": LEAF["hash"] + "0"},
+            {**LEAF, "hash": LEAF["hash"] + "\n"},
+            {**LEAF, "hash": LEAF["hash"].upper()},
+            {**LEAF, "hash": 7},
+            {**LEAF, "chars": -1},
+            {**LEAF, "chars": True},
+            {**LEAF, "chars": 40.0},
+            {**LEAF, "chars": "40"},
+            {**LEAF, "chars": 50_000_001},
+            {**LEAF, "chars": 10**30},
+            {**LEAF, "path": "a"},
+            {**LEAF, "path": True},
+            {**LEAF, "blank": False},
+            {**LEAF, "blank": 1},
+            {**LEAF, "blank": True, "billing": True},
+            {"chars": 40},
+        ],
+    )
+    def test_anything_else_stays_what_it_is(self, arguments):
+        [record], summary = read({"request": called(arguments)})
+        assert (record.request, record.worded, summary.broken) == (called(arguments), True, 0)
+
+    @pytest.mark.parametrize(
+        ("more", "begins"), [({}, ""), ({"blank": True}, " "), ({"billing": True}, "x-anthropic-billing-")]
+    )
+    def test_a_stand_in_becomes_a_text(self, more, begins):
+        [record], _ = read({"request": called({**LEAF, **more})})
+        text = record.request["metadata"]
+        assert record.request == called(text)
+        assert (len(text), text.startswith(begins), record.worded) == (40, True, False)
+
+    def test_all_of_a_request_have_a_bound(self):
+        most = {**LEAF, "chars": 50_000_000}
+        messages = [{"role": "user", "content": most}, {"role": "user", "content": most}]
+        request = {"model": "m", "messages": messages}
+        records, summary = read({"request": request}, {"request": {**request, "system": [LEAF]}}, REQUEST)
+        assert [len(record.request["messages"]) for record in records] == [2, 2]
+        assert summary.first_broken == ["t:2: its hashed texts have over 100,000,000 characters"]
+
+
 class TestDamage:
     @pytest.mark.parametrize(
         ("line", "said"),
