@@ -168,6 +168,9 @@ class Trace:
 
     def _records(self) -> Iterator[tuple[TraceRecord, int]]:
         for number, (where, line) in enumerate(self._lines):
+            if isinstance(line, FormatError):
+                self._tell(number, f"{where}: {line}")
+                continue
             try:
                 taken = _parts(line)
                 at = self._time(taken)

@@ -8,47 +8,73 @@ as far as their hashes agree, and a turn ends where the prompt of an earlier req
 from __future__ import annotations
 
 from itertools import pairwise
-from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeAlias
 
 import msgspec
 
 from policy_cache.request.tokens import CHARS_PER_TOKEN
+from policy_cache.trace.formats import FormatError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 _MARK, _HEAD = b'"hash_id_scope"', 10_000
 _UNIT = "x"
+# What no prompt has, and no session.
+_MOST_TOKENS = 20_000_000
+_DEEPEST = 50
+
+_Tokens: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=100_000_000)]
+_Seconds: TypeAlias = Annotated[float, msgspec.Meta(ge=-1e10, le=1e10)]
 
 
 class _Request(msgspec.Struct):
-    t: float = 0.0
+    t: _Seconds = 0.0
     type: str = ""
     model: str = ""
-    out: int = 0
+    out: _Tokens = 0
     hash_ids: list[int] = []
     requests: list[_Request] = []
-    tool_tokens: int = 0
-    system_tokens: int = 0
+    tool_tokens: _Tokens = 0
+    system_tokens: _Tokens = 0
 
 
 class _Session(msgspec.Struct):
     id: str
     hash_id_scope: str
     requests: list[_Request]
-    block_size: int = 64
-    tool_tokens: int = 0
-    system_tokens: int = 0
+    block_size: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 64
+    tool_tokens: _Tokens = 0
+    system_tokens: _Tokens = 0
+
+
+class _Named(msgspec.Struct):
+    """What tells that an object is meant for a session."""
+
+    id: str
+    hash_id_scope: str
+    requests: list[msgspec.Raw]
 
 
 _session = msgspec.json.Decoder(_Session)
+_named = msgspec.json.Decoder(_Named)
 
 
-def expanded(lines: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
+class _Sized(NamedTuple):
+    """A request, before it has texts; `ends` are those of earlier prompts of its conversation."""
+
+    request: _Request
+    conversation: str
+    ends: Sequence[int]
+    tools: int
+    system: int
+
+
+def expanded(lines: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, bytes | FormatError]]:
     """The lines of a trace, those of such sessions as the requests that they hold.
 
-    Equal parts get equal texts. Sessions share nothing, and follow each other.
+    Equal parts get equal texts. Sessions share nothing, and follow each other. What is wrong with a session
+    stands in its place.
     """
     start = 0.0
     for where, line in lines:
@@ -57,43 +83,66 @@ def expanded(lines: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
             continue
         try:
             session = _session.decode(line)
-        except msgspec.DecodeError:
-            yield where, line  # whoever reads it says what is wrong
+            sized = [*_conversation(session, session.requests, session.id, _tokens_of(session), _DEEPEST)]
+        except (msgspec.DecodeError, RecursionError) as error:
+            yield where, _wrong(error, line)
+            continue
+        except FormatError as error:
+            yield where, error
             continue
         latest = start
-        tools, system = session.tool_tokens, session.system_tokens
-        requests = _conversation(session, session.requests, session.id, tools, system)
-        for number, record in enumerate(sorted(requests, key=itemgetter("ts")), 1):
-            latest = record["ts"] = start + record["ts"]
+        for number, one in enumerate(sorted(sized, key=lambda one: one.request.t), 1):
+            record = _record(session, one)
+            latest = record["ts"] = start + one.request.t
             yield f"{where}#{number}", msgspec.json.encode(record)
         start = latest + 1
 
 
+def _wrong(error: Exception, line: bytes) -> bytes | FormatError:
+    """What is wrong with a session; the line itself where it may be anything else."""
+    try:
+        _named.decode(line)
+    except (msgspec.DecodeError, RecursionError):
+        return line  # whoever reads it says what is wrong
+    if isinstance(error, RecursionError):
+        return FormatError(_TOO_DEEP)
+    return FormatError(f"no session of sizes and hashes: {str(error)[:1].lower()}{str(error)[1:]}")
+
+
+_TOO_DEEP = "nested too deeply"
+
+
+def _tokens_of(one: _Session | _Request) -> tuple[int, int]:
+    return one.tool_tokens, one.system_tokens
+
+
 def _conversation(
-    session: _Session, requests: Sequence[_Request], name: str, tools: int, system: int
-) -> Iterator[dict[str, Any]]:
+    session: _Session, requests: Sequence[_Request], name: str, tokens: tuple[int, int], depth: int
+) -> Iterator[_Sized]:
+    if not depth:
+        raise FormatError(_TOO_DEEP)
     ends: list[int] = []
     before: list[int] = []
     for number, request in enumerate(requests):
         if request.type == "subagent":
             inner = f"{name}.{number}"
-            yield from _conversation(
-                session, request.requests, inner, request.tool_tokens, request.system_tokens
-            )
+            yield from _conversation(session, request.requests, inner, _tokens_of(request), depth - 1)
             continue
+        if len(request.hash_ids) * session.block_size > _MOST_TOKENS:
+            raise FormatError(f"a prompt of over {_MOST_TOKENS:,} tokens")
         shared = _shared(before, request.hash_ids)
-        ends = [end for end in ends if end <= shared]
         before = request.hash_ids
+        # One that is asked again ends where it did.
+        ends = [end for end in ends if end <= shared and end != len(before)]
         ends.append(len(before))
-        yield _record(session, request, name, ends, tools, system)
+        yield _Sized(request, name, ends, *tokens)
 
 
-def _record(
-    session: _Session, request: _Request, name: str, ends: Sequence[int], tools: int, system: int
-) -> dict[str, Any]:
-    ids, size = request.hash_ids, session.block_size
-    first = min(round(tools / size), len(ids))
-    second = min(first + round(system / size), len(ids))
+def _record(session: _Session, sized: _Sized) -> dict[str, Any]:
+    request, size = sized.request, session.block_size
+    ids, ends = request.hash_ids, sized.ends
+    first = min(round(sized.tools / size), len(ids))
+    second = min(first + round(sized.system / size), len(ids))
     messages: list[dict[str, Any]] = []
     for start, end in pairwise([second, *(end for end in ends if end > second)]):
         # Where one request ended, the reply to it begins.
@@ -111,11 +160,10 @@ def _record(
     if second > first:
         body["system"] = _text(ids[first:second], size)
     return {
-        "ts": request.t,
         "request": body,
         "usage": {"output_tokens": request.out},
         "scope": session.id,
-        "session": name,
+        "session": sized.conversation,
         "sized": True,
     }
 

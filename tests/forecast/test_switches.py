@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from decimal import Decimal
 
 import pytest
@@ -15,7 +16,7 @@ from policy_cache.providers.prices import list_prices
 from policy_cache.report.page.switches import picture
 from policy_cache.text.amounts import usd
 from policy_cache.trace.reader import Trace
-from policy_cache.trace.record import TraceRecord
+from policy_cache.trace.record import TraceError, TraceRecord
 from policy_cache.usage.usage import CacheUsage
 
 SONNET, HAIKU = "anthropic/claude-sonnet-4-5", "anthropic/claude-haiku-4-5"
@@ -161,6 +162,50 @@ def test_a_session_that_is_none_is_a_broken_line(more):
     trace = Trace([("t:1", b'{"hash_id_scope":"local"%b}' % more)])
     assert list(trace) == []
     assert trace.summary.broken == 1
+
+
+def nested(depth):
+    """A request of a subagent's subagent, and so on, as JSON: no encoder goes so deep."""
+    return '{"type":"subagent","requests":[' * depth + '{"model":"m","hash_ids":[1]}' + "]}" * depth
+
+
+SIZED = "no session of sizes and hashes: expected "
+
+
+@pytest.mark.parametrize(
+    ("member", "said"),
+    [
+        ('"block_size": 0', SIZED + "`int` >= 1 - at `$.block_size`"),
+        ('"block_size": 1000000000000', SIZED + "`int` <= 1000000 - at `$.block_size`"),
+        ('"block_size": 9223372036854775808', SIZED + "`int` <= 1000000 - at `$.block_size`"),
+        ('"block_size": 1.5', SIZED + "`int`, got `float` - at `$.block_size`"),
+        ('"tool_tokens": -1', SIZED + "`int` >= 0 - at `$.tool_tokens`"),
+        ('"system_tokens": 1000000000', SIZED + "`int` <= 100000000 - at `$.system_tokens`"),
+        ('"requests": [{"out": 1000000000}]', SIZED + "`int` <= 100000000 - at `$.requests[0].out`"),
+        ('"requests": [{"t": 1e300}]', SIZED + "`float` <= 10000000000.0 - at `$.requests[0].t`"),
+        (f'"requests": [{{"hash_ids": {[*range(21)]}}}]', "a prompt of over 20,000,000 tokens"),
+        (f'"requests": [{nested(50)}]', "nested too deeply"),
+        (f'"requests": [{nested(900)}]', "nested too deeply"),
+        (f'"requests": [{nested(100_000)}]', "nested too deeply"),
+    ],
+    ids=lambda text: text[:40],
+)
+def test_a_session_that_nobody_had_is_one_broken_line(member, said):
+    broken = f'{{"id":"x","hash_id_scope":"local","block_size":1000000,"requests":[],{member}}}'
+    lines = [("t:1", json.dumps(SESSION)), ("t:2", broken), ("t:3", json.dumps(SESSION))]
+    trace = Trace((where, line.encode()) for where, line in lines)
+    assert [record.where for record in trace] == ["t:1#1", "t:1#2", "t:1#3", "t:3#1", "t:3#2", "t:3#3"]
+    assert (trace.summary.broken, trace.summary.first_broken) == (1, [f"t:2: {said}"])
+    with pytest.raises(TraceError, match=re.escape(said)):
+        list(Trace([("t:2", broken.encode())], broken="fail"))
+
+
+def test_a_prompt_that_is_asked_again_is_the_same():
+    request = SESSION["requests"][0]
+    first, again = Trace(
+        [("t:1", json.dumps(SESSION | {"requests": [request, request | {"t": 1.0}]}).encode())]
+    )
+    assert again.request == first.request
 
 
 def test_a_session_that_changed_its_model_is_a_line():
