@@ -179,7 +179,7 @@ class Switches:
         reply = record.usage.output if record.usage is not None else 0
         key = (record.scope, record.session)
         stayed = (router.last.get(key) for router in self._routers.values())
-        names = list(dict.fromkeys([own, *filter(None, stayed), *self.models]))
+        names = list(dict.fromkeys([own, *(name for name in stayed if name is not None), *self.models]))
         quotes: dict[RouterName, dict[str, Quote]] = {}
         for name, router in self._routers.items():
             router.clock.now = record.at
@@ -256,7 +256,7 @@ class Switches:
             case "recorded":
                 return own
             case "sticky":
-                return before or own
+                return own if before is None else before
             case "cheapest":
                 return self._cheapest
             case "quotes":

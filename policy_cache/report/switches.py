@@ -40,10 +40,7 @@ def full(switches: Switches, shown: Sequence[Switch], summary: TraceSummary, nam
     yield from (Span(f"{warning}\n", "warning") for warning in warnings(switches, summary))
     if switches.pairs:
         yield Span("\n")
-        rows = [
-            (f"{visible(source)} to {visible(target)}", f"{pair.count:,}", _cost(pair))
-            for (source, target), pair in ordered(switches)
-        ]
+        rows = [(between(*models), f"{pair.count:,}", _cost(pair)) for models, pair in ordered(switches)]
         yield from grid(("switch", "number", "cost against staying"), rows)
         yield Span("\n")
     for switch in shown:
@@ -67,10 +64,17 @@ def line(switch: Switch) -> Iterator[Span]:
     yield Span(visible(switch.where), "location")
     against = "against staying: unknown" if switch.cost is None else f"{usd(switch.cost)} against staying"
     session = f", session {word(switch.session)}" if switch.session else ""
-    yield Span(
-        f": {visible(switch.source)} to {visible(switch.target)}: paid {usd(switch.paid)}, "
-        f"{against}{session}\n"
-    )
+    yield Span(f": {between(switch.source, switch.target)}: paid {usd(switch.paid)}, {against}{session}\n")
+
+
+def between(source: str, target: str) -> str:
+    """From which model to which one."""
+    return f"{called(source)} to {called(target)}"
+
+
+def called(model: str) -> str:
+    """A model's name as it is printed; a request may have an empty one."""
+    return visible(model) or "(none)"
 
 
 def ordered(switches: Switches) -> list[tuple[tuple[str, str], Pair]]:

@@ -53,6 +53,19 @@ def test_everything_for_a_person(switched):
     assert (ran.code, ran.out, ran.err) == (0, FULL, "")
 
 
+def test_a_session_that_comes_to_a_model_without_a_name(run, save):
+    save("trace.jsonl", "".join(trace(SONNET, "", SONNET)))
+    ran = run("switches", "trace.jsonl")
+    assert (ran.code, ran.err) == (0, "")
+    first, second = (
+        line for line in ran.out.splitlines() if line.startswith("trace.jsonl:") and "paid" in line
+    )
+    unknown = "against staying: unknown, session s"
+    assert first == f"trace.jsonl:2: {SONNET} to (none): paid unknown, {unknown}"
+    assert second == f"trace.jsonl:3: (none) to {SONNET}: paid $0.0014, {unknown}"
+    assert run("report", "trace.jsonl", "-o", "page.html").code == 0
+
+
 def test_everything_for_a_program(switched):
     ran = switched("--output-format", "json", "--limit", "0")
     found = json.loads(ran.out)

@@ -97,6 +97,12 @@ def test_what_has_no_price_is_left_out_and_said():
     assert [switch.cost for switch in found.found] == [None, None]
 
 
+def test_each_session_stays_with_a_first_model_without_a_name():
+    found = switches_of(conversation("", SONNET, SONNET))
+    assert (found.bills["recorded"].switches, found.bills["sticky"].switches) == (0, 0)
+    assert [(run.model, run.requests) for run in found.runs[("scope", "s")]] == [("", 1), (SONNET, 2)]
+
+
 def test_what_cannot_be_read_is_counted():
     found = switches_of([TraceRecord("t:1", 0.0, {"messages": []}, None, 0.0, "", "")])
     assert found.requests == 0

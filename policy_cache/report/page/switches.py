@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from policy_cache.report.switches import MODELLED, ordered
+from policy_cache.report.switches import MODELLED, between, called, ordered
 from policy_cache.text.amounts import counted, usd
 from policy_cache.text.words import visible
 
@@ -21,10 +21,7 @@ _WIDTH, _LINE, _LEFT, _TOP = 960, 26, 170, 6
 
 def rows(switches: Switches) -> list[tuple[str, str, str]]:
     """The pairs of models as rows: the switch, how often, and what it cost against staying."""
-    return [
-        (f"{visible(source)} to {visible(target)}", f"{pair.count:,}", usd(pair.cost))
-        for (source, target), pair in ordered(switches)
-    ]
+    return [(between(*models), f"{pair.count:,}", usd(pair.cost)) for models, pair in ordered(switches)]
 
 
 def picture(switches: Switches) -> str:
@@ -46,7 +43,7 @@ def picture(switches: Switches) -> str:
         f'aria-label="{about}">{lines}</svg>'
     )
     legend = "".join(
-        f'<li><span class="block model{number % _COLOURS}"></span> {escape(visible(model))}</li>'
+        f'<li><span class="block model{number % _COLOURS}"></span> {escape(called(model))}</li>'
         for number, model in enumerate(models)
     )
     return (
@@ -67,7 +64,7 @@ def _line(number: int, session: str, runs: Sequence[Run], models: Sequence[str],
         colour = models.index(run.model) % _COLOURS
         parts.append(
             f'<rect class="model{colour}" x="{at:.1f}" y="{top + 9}" width="{wide:.1f}" height="8">'
-            f"<title>{escape(visible(run.model))}: {counted(run.requests, 'request')}</title></rect>"
+            f"<title>{escape(called(run.model))}: {counted(run.requests, 'request')}</title></rect>"
         )
         if run.switch is not None:
             price = usd(run.switch.cost, cents=True)
