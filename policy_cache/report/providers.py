@@ -90,6 +90,8 @@ def _range(catalog: Catalog, route: RouteEntry) -> str:
     if route.minimum is None:
         return ""
     tokens = sorted({row.tokens for row in catalog.minimums[route.minimum].models if row.tokens})
+    if not tokens:
+        return "not known"
     return f"{tokens[0]:,}" if len(tokens) == 1 else f"{tokens[0]:,} to {tokens[-1]:,}"
 
 

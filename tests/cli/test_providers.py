@@ -239,3 +239,11 @@ def test_the_wire_excludes_other_formats(run, save):
     ran = run("diff", "--wire", "--json-patch", save("request.json", chat()))
     assert ran.code == 2
     assert "--unified, --json-patch and --wire exclude each other" in ran.err
+
+
+def test_a_minimum_that_nobody_knows(run, save):
+    save("c.yaml", "version: 1\nminimums: {mistral: {sources: [M1], models: [{match: ['*'], tokens: 0}]}}\n")
+    ran = run("providers", "--catalog", "c.yaml")
+    assert ran.code == 0
+    (line,) = (line for line in ran.out.splitlines() if line.startswith("mistral "))
+    assert line.endswith("  not known")
