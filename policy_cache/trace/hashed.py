@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from policy_cache.providers.catalog import packaged_catalog
+from policy_cache.request.media import reduced
 from policy_cache.request.names import Names
 from policy_cache.request.prompt import TOOL_ROLES
 from policy_cache.request.tokens import chars
@@ -47,7 +48,7 @@ _IDS = _names("call_id id previous_response_id prompt_cache_key tool_call_id too
 # Members hashed as a whole, whatever is in them.
 _WHOLE = _names("""
     annotations arguments encrypted_content file file_data filename input input_audio input_schema json_schema
-    parameters provider_specific_fields schema
+    parameters provider_specific_fields result schema video_url
 """)
 # Members that keep their place, and whose members are looked at in turn.
 _OPEN = _names("""
@@ -67,6 +68,9 @@ _BILLING = "x-anthropic-billing-header:"
 # What stands for a text, and what a text is restored from.
 _LEAF_KEY = b'"chars":'
 _HASH = re.compile(r"[0-9a-f]{32}")
+# Where a file or sound has its bytes, or an address.
+_HELD = ("data", "file_data", "url")
+_LONGEST_MEDIA = 400
 # What no request has: of one text, and of all.
 _LONGEST = 50_000_000
 _MOST_CHARS = 100_000_000
@@ -78,8 +82,10 @@ class Hasher:
 
     A text, and an argument, an image's bytes or a schema too, becomes `{"chars": …, "hash": …}`: its size
     as the token estimate counts it, and 16 bytes of keyed BLAKE2b. `"blank": true` stands beside them where
-    there is nothing but space, which no provider lets a marker stand on, and `"billing": true` for Claude
-    Code's billing header. Ids become a hash alone. Names that no provider is known to have are hashed too.
+    there is nothing but space, which no provider lets a marker stand on, `"billing": true` for Claude
+    Code's billing header, and `"media": …` a header that says an image's width and height, a PDF's pages, or
+    how long sound or video is. Ids become a hash alone. Names that no provider is known to have are hashed
+    too.
     """
 
     __slots__ = ("_key",)
@@ -143,12 +149,18 @@ class Hasher:
     def _leaf(self, value: object) -> dict[str, object]:
         if not isinstance(value, str):
             whole = json.dumps(value, separators=(",", ":"))
-            return {"chars": chars(value), "hash": self._digest(whole.encode())}
-        leaf: dict[str, object] = {"chars": chars(value), "hash": self.id(value)}
-        if not value or value.isspace():
-            leaf["blank"] = True
-        elif value.startswith(_BILLING):
-            leaf["billing"] = True
+            leaf: dict[str, object] = {"chars": chars(value), "hash": self._digest(whole.encode())}
+            fields = value if isinstance(value, dict) else {}
+            held = next((fields[name] for name in _HELD if name in fields), None)
+        else:
+            leaf = {"chars": chars(value), "hash": self.id(value)}
+            held = value
+            if not value or value.isspace():
+                leaf["blank"] = True
+            elif value.startswith(_BILLING):
+                leaf["billing"] = True
+        if isinstance(held, str) and (media := reduced(held)) is not None:
+            leaf["media"] = media
         return leaf
 
     def _base(self, base: str) -> str:
@@ -240,19 +252,23 @@ class Restorer:
 
 def _is_leaf(value: dict[str, Any]) -> bool:
     """Whether an object is as a `Hasher` writes a text."""
-    chars, hashed = value.get("chars"), value.get("hash")
+    chars, hashed, media = value.get("chars"), value.get("hash"), value.get("media")
+    marked = any(value.get(mark) is True for mark in ("blank", "billing"))
+    marked = marked or (isinstance(media, str) and len(media) <= _LONGEST_MEDIA)
     return (
         type(chars) is int
         and 0 <= chars <= _LONGEST
         and isinstance(hashed, str)
         and _HASH.fullmatch(hashed) is not None
-        and len(value) == 2 + any(value.get(mark) is True for mark in ("blank", "billing"))
+        and len(value) == 2 + marked
     )
 
 
 def _stand_in(chars: int, hashed: str, leaf: dict[str, Any]) -> str:
     if leaf.get("blank"):
         return " " * chars
+    if media := leaf.get("media"):
+        return f"{media}{hashed}"
     number = int(hashed, 16)
     symbols = []
     while number:

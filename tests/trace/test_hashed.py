@@ -4,24 +4,35 @@ from __future__ import annotations
 
 import json
 import stat
+import struct
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from benchmarks.request import agent_request
+from policy_cache import Engine
+from policy_cache.cache.reading import read
 from policy_cache.providers.catalog import packaged_catalog
 from policy_cache.providers.resolve import resolve
 from policy_cache.request.tokens import chars
 from policy_cache.trace.hashed import Hasher, kept_key
+from policy_cache.trace.lines import lines_of
+from policy_cache.trace.reader import Trace
 from policy_cache.trace.recorder import TraceRecorder
 from tests.prompts import broken_requests, requests
+from tests.request.test_media import document, encoded, film, mpeg4, sound, wav
+from tests.request.test_media import plain as plain_pdf
 
 from .test_recorder import REQUEST, plain, records
 
 KEY = bytes(range(32))
 WHOLE = {"arguments", "input", "input_schema", "parameters"}
 KEPT = {"media_type", "model", "name", "role", "ttl", "type"}
+
+
+GIF = encoded(b"GIF89a" + struct.pack("<HH", 1_500, 900) + b"secret" * 9_000)
+OTHER_GIF = encoded(b"GIF89a" + struct.pack("<HH", 1_500, 900) + b"other!" * 9_000)
 
 
 def hashed(request):
@@ -215,6 +226,44 @@ def test_blocks_of_the_messages_shape():
         "content": [{"type": "image", "source": source}],
     }
     assert billing["text"]["billing"] is True
+
+
+MEDIA = [
+    ("messages", {"type": "image", "source": {"type": "base64", "media_type": "image/gif", "data": GIF}}),
+    (
+        "messages",
+        {"type": "image_url", "image_url": {"url": f"data:image/gif;base64,{GIF}", "detail": "low"}},
+    ),
+    ("messages", {"type": "file", "file": {"file_data": f"data:a/b;base64,{encoded(plain_pdf(300))}"}}),
+    ("messages", document(type="base64", media_type="application/pdf", data=encoded(plain_pdf(300)))),
+    ("messages", {"type": "tool_result", "tool_use_id": "a", "content": [document(type="base64", data=GIF)]}),
+    ("messages", sound(wav(60))),
+    ("messages", film("video_url", mpeg4(60))),
+    ("input", {"type": "input_file", "file_data": f"data:a/b;base64,{encoded(plain_pdf(300))}"}),
+    ("input", {"type": "input_image", "image_url": f"data:image/gif;base64,{GIF}"}),
+]
+
+
+@pytest.mark.parametrize(("area", "part"), MEDIA)
+@pytest.mark.parametrize("model", ["anthropic/claude-sonnet-4-5", "gemini/gemini-2.5-pro", "gpt-5.6"])
+def test_media_keep_their_sizes(tmp_path, model, area, part):
+    """What they are is gone, and what they count as stays."""
+    other = json.loads(json.dumps(part).replace(GIF, OTHER_GIF).replace("c2VjcmV0", "b3RoZXIh"))
+    sizes, contents = [], []
+    for text in ("plain", "hashed"):
+        path = tmp_path / text
+        with TraceRecorder(path, text=text) as recorder:
+            for number, one in enumerate((part, part, other)):
+                recorder.record({"model": model, area: [{"role": "user", "content": [one]}]}, ts=number)
+        found = list(Trace(lines_of([path])))
+        routes = [Engine.passing().facts(record.request).route for record in found]
+        blocks = [read(record.request, route).blocks for record, route in zip(found, routes, strict=True)]
+        sizes.append([sum(block.tokens for block in prompt) for prompt in blocks])
+        contents.append([[block.content for block in prompt] for prompt in blocks])
+    assert sizes[1] == pytest.approx(sizes[0], rel=0.01, abs=8)
+    assert contents[1][0] == contents[1][1]
+    assert (contents[1][0] == contents[1][2]) == (part == other)
+    assert "c2VjcmV0" not in (tmp_path / "hashed").read_text()
 
 
 def test_equal_prefixes_stay_equal_and_others_differ():
