@@ -158,6 +158,8 @@ def test_routes_that_take_markers(row):
         ("azure_ai/mistral-large", "azure_ai", None, "foundry-other", "automatic"),
         ("vertex_ai/gemini-4-argon", "vertex_ai", None, "gemini-4", "automatic"),
         ("gemini/gemini-4-argon", "gemini", None, "gemini-4", "automatic"),
+        ("gemini/models/gemini-4-argon", "gemini", None, "gemini-4", "automatic"),
+        ("vertex_ai/google/gemini-4-argon", "vertex_ai", None, "gemini-4", "automatic"),
         ("vertex_ai/mistral-large", "vertex_ai", None, "vertex-other", "none"),
         ("gpt-4o", "openai", "gpt-4o", "openai-automatic", "automatic"),
         ("openai/gpt-5.5", "openai", None, "openai-automatic", "automatic"),

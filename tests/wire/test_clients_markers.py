@@ -7,7 +7,8 @@ import copy
 import pytest
 
 from policy_cache import Engine
-from policy_cache.integrations.litellm import check
+from policy_cache.integrations.litellm import check, wire
+from tests.conftest import REPOSITORY
 from tests.wire.agreement import send, unmarked
 from tests.wire.routes import Case
 from tests.wire.spots import (
@@ -440,3 +441,26 @@ def test_converse_writes_a_call_without_tools_into_the_text_of_its_turn(model, i
     plan = plan_of(policy("system"), request, model, "responses")
     assert bool(effective(plan)) is kept
     assert bool(lost(plan)) is not kept
+
+
+STORED = [
+    "gemini/gemini-2.5-pro",
+    "gemini/models/gemini-2.5-pro",
+    "gemini/gemini-4-pro",
+    "gemini/models/gemini-4-pro",
+    "vertex_ai/gemini-2.5-pro",
+    "vertex_ai/google/gemini-2.5-pro",
+    "vertex_ai/google/gemini-4-pro",
+    "vertex_ai_beta/gemini-2.5-pro",
+]
+
+
+@pytest.mark.parametrize("name", ["default", "interactive"])
+@pytest.mark.parametrize("model", STORED)
+def test_nothing_is_stored_on_gemini_by_any_of_its_names(model, name):
+    engine = Engine.from_file(REPOSITORY / "policies" / f"{name}.yaml")
+    messages = [system([text(LONG) | MARKER]), user([text() | MARKER]), says(), user()]
+    request = {"model": model, "messages": messages, "tools": [long_function("f", **MARKER)]}
+    sent = wire(engine.rewrite(request)).sent
+    assert [one.method for one in sent] == ["POST"]
+    assert "cachedContent" not in sent[0].body
