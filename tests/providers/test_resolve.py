@@ -161,6 +161,7 @@ def test_routes_that_take_markers(row):
         ("gemini/models/gemini-4-argon", "gemini", None, "gemini-4", "automatic"),
         ("vertex_ai/google/gemini-4-argon", "vertex_ai", None, "gemini-4", "automatic"),
         ("vertex_ai/mistral-large", "vertex_ai", None, "vertex-other", "none"),
+        ("vertex_ai_beta/claude-sonnet-4-5", "vertex_ai_beta", None, "vertex-other", "none"),
         ("gpt-4o", "openai", "gpt-4o", "openai-automatic", "automatic"),
         ("openai/gpt-5.5", "openai", None, "openai-automatic", "automatic"),
         ("o3", "openai", "o3", "openai-automatic", "automatic"),

@@ -464,3 +464,26 @@ def test_nothing_is_stored_on_gemini_by_any_of_its_names(model, name):
     sent = wire(engine.rewrite(request)).sent
     assert [one.method for one in sent] == ["POST"]
     assert "cachedContent" not in sent[0].body
+
+
+def agents(shape):
+    """An agent's request whose client marks nothing."""
+    if shape == "messages":
+        tools = [tool("f", description=LONG)]
+        messages = [user(), says([use("c1")]), user([result("c1")]), says(), user()]
+        return {"tools": tools, "system": LONG, "messages": messages, "max_tokens": 16}
+    messages = [system(LONG), user(), says(None, tool_calls=[call("c1")]), answer("c1"), says(), user()]
+    return {"tools": [long_function("f")], "messages": messages, "max_tokens": 16}
+
+
+@pytest.mark.parametrize("shape", ["chat", "messages"])
+@pytest.mark.parametrize(
+    "model",
+    [
+        "vertex_ai_beta/claude-sonnet-4-5@20250929",
+    ],
+)
+def test_nothing_is_marked_by_names_that_litellm_sends_another_way(model, shape):
+    request = {"model": model, **agents(shape)}
+    assert plan_of(DEFAULT, agents(shape), model, shape).breakpoints == ()
+    assert wire(DEFAULT.rewrite(request, shape=shape), shape=shape).sent == wire(request, shape=shape).sent
