@@ -62,6 +62,9 @@ MORE_ROUTES = [
         {"model": "bedrock/anthropic.claude-3-haiku-20240307-v1:0"},
     ),
     Case(
+        "Bedrock Nova, InvokeModel", "bedrock-nova-invoke", {"model": "bedrock/invoke/amazon.nova-pro-v1:0"}
+    ),
+    Case(
         "Databricks, other models",
         "databricks-other",
         {"model": "databricks/databricks-meta-llama-3-3-70b-instruct"},
@@ -105,6 +108,7 @@ REFUSED: dict[str, frozenset[str]] = {
     "Bedrock Claude, application inference profile": _CONVERSE,
     "Bedrock Nova": _CONVERSE,
     "Bedrock, models that cache nothing": _CONVERSE,
+    "Bedrock Nova, InvokeModel": _CONVERSE,
     "Bedrock Claude, messages": frozenset({"tool, web_search", "server_tool_use"}),
     # A marker on a computer's tool, which litellm sends elsewhere, stays behind the tool before it.
     "Bedrock Claude, Converse, messages": frozenset(

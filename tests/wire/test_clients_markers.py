@@ -481,6 +481,9 @@ def agents(shape):
     "model",
     [
         "vertex_ai_beta/claude-sonnet-4-5@20250929",
+        "bedrock/invoke/amazon.nova-pro-v1:0",
+        "bedrock/invoke/us.amazon.nova-pro-v1:0",
+        "bedrock/invoke/us.amazon.nova-2-lite-v1:0",
     ],
 )
 def test_nothing_is_marked_by_names_that_litellm_sends_another_way(model, shape):
