@@ -175,6 +175,7 @@ def test_routes_that_take_markers(row):
         ("openrouter/openai/gpt-4o", "openrouter", None, "openrouter-other", "automatic"),
         ("databricks/databricks-llama", "databricks", None, "databricks-other", "none"),
         ("litellm_proxy/gpt", "litellm_proxy", None, "litellm-proxy-other", "none"),
+        ("opencode_go/claude-sonnet-5-5", "opencode_go", None, "priced", "unknown"),
         ("minimax/MiniMax-M3", "minimax", None, "minimax-automatic", "automatic"),
         ("acme/super-claude", "acme", None, None, "unknown"),
         ("super", "", "super", None, "unknown"),

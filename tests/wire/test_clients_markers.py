@@ -484,6 +484,7 @@ def agents(shape):
         "bedrock/invoke/amazon.nova-pro-v1:0",
         "bedrock/invoke/us.amazon.nova-pro-v1:0",
         "bedrock/invoke/us.amazon.nova-2-lite-v1:0",
+        "opencode_go/claude-sonnet-5-5",
     ],
 )
 def test_nothing_is_marked_by_names_that_litellm_sends_another_way(model, shape):
