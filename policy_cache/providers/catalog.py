@@ -283,6 +283,7 @@ class BlockTable(_Sourced):
         translates_system: It does so with the blocks of a top-level `system`, too.
         result_ends: Where a result without a text or an image at its end cannot: types of its parts that are
             an end, while others are left out. Empty where any result can.
+        listed_results: A result of anything but one text can, like any other.
         texts_beside_tools: Types of the parts of a tool message that litellm writes as a text in a request
             with tools, so that a client's marker takes effect.
         clears_turns: `clear_at` is sent, and a marker on such a system message refused.
@@ -320,6 +321,7 @@ class BlockTable(_Sourced):
     translates_beside_tools: bool = True
     translates_system: bool = False
     result_ends: tuple[str, ...] = ()
+    listed_results: bool = True
     texts_beside_tools: tuple[str, ...] = ()
     clears_turns: bool = False
     extra_body: bool = True

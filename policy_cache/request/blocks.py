@@ -63,6 +63,7 @@ class BlockRules:
     translates_system: bool = False
     clears_turns: bool = False
     result_ends: frozenset[str] = frozenset()
+    listed_results: bool = True
     texts_beside_tools: frozenset[str] = frozenset()
     extra_body: bool = True
     bridged: bool = False
@@ -387,7 +388,7 @@ def _content_blocks(
             effective = effective and not (kind in _TOOL_KINDS and rules.needs_tools and not prompt.tools)
             if turn == "tool" and prompt.tools and kind in rules.texts_beside_tools:
                 effective = True
-        if kind == "tool_result" and rules.result_ends and _ends_empty(fields or {}, rules.result_ends):
+        if kind == "tool_result" and _loses_its_own(fields or {}, rules):
             carries = effective = False
         there = (section, element, CONTENT, number)
         return _new(Block, ((*location, number), there, kind, carries, effective))
@@ -397,6 +398,17 @@ def _content_blocks(
 
 _PARTS = {"input_text": "text", "output_text": "text", "input_image": "image_url", "input_file": "file"}
 """The parts of the Responses API, by the names that they have in OpenAI's other shape."""
+
+
+def _loses_its_own(result: Mapping[str, object], rules: BlockRules) -> bool:
+    """Whether litellm loses the marker of a result because of what the result says."""
+    if rules.result_ends and _ends_empty(result, rules.result_ends):
+        return True
+    content = result.get("content")
+    if rules.listed_results or isinstance(content, str):
+        return False
+    kinds = [(fields_of(part) or {}).get("type") for part in elements_of(content)]
+    return kinds != ["text"]
 
 
 def _ends_empty(result: Mapping[str, object], ends: frozenset[str]) -> bool:

@@ -87,6 +87,7 @@ ROUTES = [
     _chat("OpenRouter Qwen", "openrouter-qwen", "openrouter/qwen/qwen3-max"),
     _chat("OpenRouter, other models", "openrouter-other", "openrouter/openai/gpt-4o"),
     *_both("Databricks Claude", "databricks-claude", "databricks/databricks-claude-sonnet-4-5"),
+    *_both("Databricks Claude, an endpoint", "databricks-claude-endpoint", "databricks/my-claude-endpoint"),
     *_both("Snowflake Claude", "snowflake-claude", "snowflake/claude-sonnet-4-5"),
     _chat("DashScope Qwen", "dashscope", "dashscope/qwen3-max"),
     _responses("DashScope Qwen", "dashscope", "dashscope/qwen3-max"),

@@ -102,6 +102,7 @@ REFUSED: dict[str, frozenset[str]] = {
     "OpenCode Qwen": frozenset({"system parameter"}),
     "GMI Claude, messages": _DOCUMENTS | _OWN_TOOLS,
     "AIHubMix Claude, messages": _DOCUMENTS | _OWN_TOOLS,
+    "Databricks Claude, an endpoint, messages": _DOCUMENTS | _OWN_TOOLS,
     "Bedrock Claude, Converse": _CONVERSE,
     "Bedrock Claude before 4.5, Converse": _CONVERSE,
     "Bedrock Claude, inference profile": _CONVERSE,
@@ -363,6 +364,7 @@ _RESHAPED = (
     "mantle-breakpoints",
     "snowflake",
     "gateway-",
+    "databricks-claude-endpoint",
 )
 _REARRANGED = (
     "bedrock-claude",

@@ -491,3 +491,27 @@ def test_nothing_is_marked_by_names_that_litellm_sends_another_way(model, shape)
     request = {"model": model, **agents(shape)}
     assert plan_of(DEFAULT, agents(shape), model, shape).breakpoints == ()
     assert wire(DEFAULT.rewrite(request, shape=shape), shape=shape).sent == wire(request, shape=shape).sent
+
+
+def test_a_databricks_endpoint_of_ones_own_name_loses_the_markers_of_tools_alone():
+    for content in (LONG, [text(LONG)]):
+        request = agents("messages")
+        request["messages"][2] = user([result("c1", content)])
+        plan = plan_of(
+            policy("tools", "system", "messages.last_tool_result"),
+            request,
+            "databricks/my-claude",
+            "messages",
+        )
+        assert reasons(plan)["tools"] == "not_markable"
+        assert effective(plan) == [
+            (("system", 0), "5m", "policy"),
+            (("messages", 2, "content", 0), "5m", "policy"),
+        ]
+
+
+def test_a_databricks_endpoint_of_ones_own_name_loses_that_of_a_result_of_two_texts():
+    request = agents("messages")
+    request["messages"][2] = user([result("c1", [text(), text()], **MARKER)])
+    plan = plan_of(policy("messages.last"), request, "databricks/my-claude", "messages")
+    assert lost(plan) == [("messages", 2, "content", 0)]
