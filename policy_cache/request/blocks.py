@@ -408,7 +408,7 @@ def _loses_its_own(result: Mapping[str, object], rules: BlockRules) -> bool:
     if rules.listed_results or isinstance(content, str):
         return False
     kinds = [(fields_of(part) or {}).get("type") for part in elements_of(content)]
-    return kinds != ["text"]
+    return [kind for kind in kinds if kind in rules.result_ends] != ["text"]
 
 
 def _ends_empty(result: Mapping[str, object], ends: frozenset[str]) -> bool:

@@ -396,6 +396,7 @@ def test_the_minimums_are_litellms_but_for_a_few():
         "aws-claude-platform",
         "bedrock-claude",
         "databricks-claude",
+        "databricks-claude-endpoint",
         "foundry-claude",
         "gateway-claude",
         "gemini",

@@ -79,7 +79,7 @@ ROUTES = [
     _chat("Azure AI from GPT-5.6 on, chat", "foundry-breakpoints", "azure_ai/gpt-5.6-sol"),
     _chat("Azure AI, other models", "foundry-other", "azure_ai/mistral-large"),
     *_both("OpenRouter Claude", "openrouter-claude", "openrouter/anthropic/claude-sonnet-4.5"),
-    _chat("OpenRouter Gemini", "openrouter-gemini", "openrouter/google/gemini-2.5-pro"),
+    *_both("OpenRouter Gemini", "openrouter-gemini", "openrouter/google/gemini-2.5-pro"),
     _chat("OpenRouter Gemini from 4 on", "openrouter-gemini-4", "openrouter/google/gemini-4-pro"),
     _chat("OpenRouter GLM", "openrouter-explicit", "openrouter/z-ai/glm-4.6"),
     _chat("OpenRouter MiniMax", "openrouter-explicit", "openrouter/minimax/minimax-m2"),
@@ -99,7 +99,7 @@ ROUTES = [
     *_both("OpenCode Qwen", "opencode-qwen", "opencode_go/qwen3.8-max"),
     _native("GitHub Copilot Claude, messages", "copilot-claude", "github_copilot/claude-sonnet-5.5"),
     _chat("GitHub Copilot Claude, chat", "copilot-claude", "github_copilot/claude-sonnet-5.5"),
-    _chat("SAP Claude", "sap-claude", "sap/anthropic--claude-4.5-sonnet"),
+    *_both("SAP Claude", "sap-claude", "sap/anthropic--claude-4.5-sonnet"),
     *_every("MiniMax", "minimax", "minimax/MiniMax-M2.5"),
     *_both("litellm proxy, Claude", "litellm-proxy-claude", "litellm_proxy/claude-sonnet-4-5"),
     _chat(

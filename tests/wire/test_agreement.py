@@ -102,7 +102,9 @@ REFUSED: dict[str, frozenset[str]] = {
     "OpenCode Qwen": frozenset({"system parameter"}),
     "GMI Claude, messages": _DOCUMENTS | _OWN_TOOLS,
     "AIHubMix Claude, messages": _DOCUMENTS | _OWN_TOOLS,
+    "OpenRouter Gemini, messages": _DOCUMENTS | _OWN_TOOLS,
     "Databricks Claude, an endpoint, messages": _DOCUMENTS | _OWN_TOOLS,
+    "SAP Claude, messages": _DOCUMENTS | _OWN_TOOLS,
     "Bedrock Claude, Converse": _CONVERSE,
     "Bedrock Claude before 4.5, Converse": _CONVERSE,
     "Bedrock Claude, inference profile": _CONVERSE,
@@ -189,6 +191,7 @@ MOVED: dict[str, frozenset[str]] = {
     ),
     "GMI Claude, messages": _RESHAPED_SPOTS,
     "AIHubMix Claude, messages": _RESHAPED_SPOTS,
+    "SAP Claude, messages": _OWN_TOOLS | {"tool, mcp_toolset"},
     "OpenRouter Claude, messages": _RESHAPED_SPOTS | {"in a document in a tool_result"},
     # A result of nothing but a document has no text left.
     "OpenAI from GPT-5.6 on, messages": frozenset(
@@ -353,6 +356,7 @@ _IMAGES_APART = (
     "dashscope",
     "qwen-cloud",
     "gateway-",
+    "sap-",
 )
 _MANTLE = ("mantle-claude", "bedrock-mantle", "opencode-claude")
 # In Anthropic's shape, litellm makes a request in OpenAI's of it.
@@ -364,6 +368,7 @@ _RESHAPED = (
     "mantle-breakpoints",
     "snowflake",
     "gateway-",
+    "sap-",
     "databricks-claude-endpoint",
 )
 _REARRANGED = (

@@ -515,3 +515,33 @@ def test_a_databricks_endpoint_of_ones_own_name_loses_that_of_a_result_of_two_te
     request["messages"][2] = user([result("c1", [text(), text()], **MARKER)])
     plan = plan_of(policy("messages.last"), request, "databricks/my-claude", "messages")
     assert lost(plan) == [("messages", 2, "content", 0)]
+
+
+@pytest.mark.parametrize(
+    ("model", "places"),
+    [
+        ("sap/anthropic--claude-4.5-sonnet", ["tools", "system", "question", "result"]),
+        ("openrouter/google/gemini-2.5-pro", ["system", "question", "result"]),
+    ],
+)
+def test_what_a_client_marked_in_anthropics_shape_stays(model, places):
+    at = {
+        "tools": ("tools", 0),
+        "system": ("system", 0),
+        "question": ("messages", 0, "content", 0),
+        "result": ("messages", 2, "content", 0),
+    }
+    request = {
+        "tools": [tool("f", description=LONG) | MARKER],
+        "system": [text(LONG) | MARKER],
+        "messages": [
+            user([text() | MARKER]),
+            says([use("c1")]),
+            user([result("c1", LONG, **MARKER)]),
+        ],
+        "max_tokens": 16,
+    }
+    plan = plan_of(DEFAULT, request, model, "messages")
+    clients = [block for block, _, party in effective(plan) if party == "client"]
+    assert clients == [at[place] for place in places]
+    assert lost(plan) == []
