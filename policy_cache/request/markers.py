@@ -313,7 +313,7 @@ class _Effect:
             return False
         if len(location) == 2:
             return rules.translates_messages
-        kinds = rules.translated if len(location) == 4 else rules.nested_parts
+        kinds = rules.translated if len(location) == 4 or not rules.translated else rules.nested_parts
         return holder.fields.get("type") in kinds
 
     def _where_it_ends(self, block: Block) -> Block:

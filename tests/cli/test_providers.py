@@ -77,6 +77,8 @@ def test_a_provider_is_all_of_its_routes(run):
     assert [block.splitlines()[0] for block in blocks] == [
         "openai-compatible-claude",
         "openai-compatible",
+        "openai-fine-tuned",
+        "openai-bridged",
         "openai-breakpoints",
         "openai-automatic",
     ]

@@ -113,6 +113,8 @@ ROUTES = [
     ),
     _chat("OpenAI before GPT-5.6", "openai-automatic", "openai/gpt-4o"),
     *_every("OpenAI from GPT-5.6 on", "openai-breakpoints", "openai/gpt-5.6"),
+    *_every("OpenAI, the Responses API's bridge", "openai-bridged", "openai/responses/gpt-5.6"),
+    *_every("OpenAI from GPT-5.6 on, fine-tuned", "openai-fine-tuned", "openai/ft:gpt-5.6:acme"),
     _chat("Azure OpenAI before GPT-5.6", "openai-automatic", "azure/gpt-4o"),
     *_every("Azure OpenAI from GPT-5.6 on", "azure-breakpoints", "azure/gpt-5.6"),
     _chat("Azure OpenAI, a deployment", "azure-breakpoints", "azure/prod-1", base_model="azure/gpt-5.6"),

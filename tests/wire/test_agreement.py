@@ -219,7 +219,11 @@ MOVED: dict[str, frozenset[str]] = {
     "Bedrock Mantle Claude, responses": _LATER_ITEMS | _INSIDE,
     "Bedrock Claude, Mantle, responses": _LATER_ITEMS,
     **dict.fromkeys(
-        ["OpenAI from GPT-5.6 on", "Azure OpenAI from GPT-5.6 on"],
+        [
+            "OpenAI from GPT-5.6 on",
+            "OpenAI, the Responses API's bridge",
+            "Azure OpenAI from GPT-5.6 on",
+        ],
         frozenset(
             {
                 "user document of text",
@@ -349,6 +353,8 @@ routes = pytest.mark.parametrize("case", CASES, ids=lambda case: case.label)
 _IMAGES_APART = (
     "openrouter",
     "openai-breakpoints",
+    "openai-bridged",
+    "openai-fine-tuned",
     "litellm-proxy",
     "openai-compatible",
     "minimax",
@@ -377,6 +383,8 @@ _REARRANGED = (
     "bedrock-uncached",
     "gemini",
     "openai-breakpoints",
+    "openai-bridged",
+    "openai-fine-tuned",
     "azure-breakpoints",
 )
 

@@ -545,3 +545,26 @@ def test_what_a_client_marked_in_anthropics_shape_stays(model, places):
     clients = [block for block, _, party in effective(plan) if party == "client"]
     assert clients == [at[place] for place in places]
     assert lost(plan) == []
+
+
+@pytest.mark.parametrize(
+    ("model", "shape", "translated"),
+    [
+        ("openai/gpt-5.6", "chat", True),
+        ("openai/gpt-5.6", "messages", True),
+        ("openai/responses/gpt-5.6", "chat", False),
+        ("openai/responses/gpt-5.6", "messages", True),
+        ("openai/ft:gpt-5.6:acme", "chat", False),
+        ("openai/ft:gpt-5.6:acme", "messages", False),
+    ],
+)
+def test_a_marker_of_claudes_that_litellm_does_not_translate_leaves_openai_the_policys(
+    model, shape, translated
+):
+    messages = [user([text(LONG) | MARKER]), says(), user([text(LONG)])]
+    request = {"messages": messages, "max_tokens": 16}
+    plan = plan_of(policy("$.messages[0]", "messages.last"), request, model, shape)
+    assert effective(plan) == [
+        (("messages", 0, "content", 0), "5m", "client" if translated else "policy"),
+        (("messages", 2, "content", 0), "5m", "policy"),
+    ]
