@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections import Counter
 from contextlib import suppress
 from copy import copy
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypedDict, TypeVar
 from policy_cache.engine.compile import CompiledRule, Index, Split, compile_policy
 from policy_cache.engine.decide import decide
 from policy_cache.engine.direct import direct
-from policy_cache.engine.match import Facts, base_model_of
+from policy_cache.engine.match import Facts, base_model_of, drops_params
 from policy_cache.engine.program import Alike, Left, Program
 from policy_cache.engine.repair import KEY_PARAMETER, can_repair
 from policy_cache.engine.state import Conduct, Label
@@ -69,7 +70,7 @@ class Answer(TypedDict, total=False):
     anyway: bool
 
 
-_Key: TypeAlias = "tuple[str, str | None, str | None, str | None, Shape, str | None]"
+_Key: TypeAlias = "tuple[str, str | None, str | None, str | None, Shape, str | None, bool]"
 _Traits: TypeAlias = tuple[object, ...]
 
 
@@ -306,7 +307,8 @@ class CompiledPolicy:
         base = request.get("api_base") or request.get("base_url")
         deployed = "model_info" in request or "base_model" in request
         base_model = base_model_of(request) if deployed else None
-        key = (model, provider, alias, base if base is None else _text(base), shape, base_model)
+        drops = "drop_params" in request and drops_params(request["drop_params"])
+        key = (model, provider, alias, base if base is None else _text(base), shape, base_model, drops)
         program = self._programs.get(key)
         if program is None:
             program = self._compile(key)
@@ -315,8 +317,8 @@ class CompiledPolicy:
         ), program
 
     def _compile(self, key: _Key) -> Program:
-        model, provider, alias, api_base, shape, base_model = key
-        length = sum(map(len, filter(None, key)))
+        model, provider, alias, api_base, shape, base_model, drops = key
+        length = sum(len(name) for name in key[:-1] if name)
         if length > _LONGEST_KEY:
             expected = f"names of at most {_LONGEST_KEY:,} characters"
             raise RequestError((), found=f"{length:,} characters", expected=expected)
@@ -327,6 +329,8 @@ class CompiledPolicy:
             api_base=api_base,
             shape=shape,
             base_model=base_model,
+            # litellm's own setting, where the process has it.
+            drop_params=drops or getattr(sys.modules.get("litellm"), "drop_params", None) is True,
         )
         left = self._left(route, alias)
         traits = _alike(route, left)

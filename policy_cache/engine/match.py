@@ -146,6 +146,11 @@ def base_model_of(request: Mapping[str, object]) -> str | None:
     return None
 
 
+def drops_params(value: object) -> bool:
+    """Whether `drop_params` is on, as litellm reads it: a flag, or a word for one."""
+    return isinstance(value, (str, int)) and str(value).strip().lower() in _ON
+
+
 def nested(mapping: Mapping[str, object], dotted: str) -> object:
     """Reach into nested mappings; a whole dotted name that is itself a key wins."""
     if dotted in mapping:
@@ -210,6 +215,7 @@ def _static_conditions(match: Match) -> list[Condition]:
     return [_static(name, wanted) for name, wanted in asked.items() if wanted]
 
 
+_ON = {"1", "on", "t", "true", "y", "yes"}
 _NONE = {"provider": "unknown", "alias": "none"}
 _READ: dict[str, Callable[[Facts], str | None]] = {
     "provider": attrgetter("route.provider"),

@@ -354,6 +354,8 @@ class RouteEntry(_Sourced):
         long_ttl: Globs over the models that take `1h` as well.
         request_marker: Globs over the models that take a marker on the request itself.
         drops_markers: The provider would take markers, and litellm takes them out on the way.
+        dropped_with_params: The request shapes in which litellm takes markers out, too, where it is told to
+            drop parameters that a model does not take (`drop_params`).
         only_when_named: A word that a rule's `provider` or `model` must contain to mark here.
         run: A breakpoint is a run of marked messages from the first one to a user's turn.
         prewarms: It takes `max_tokens: 0`, which reads and writes its cache and replies nothing.
@@ -377,6 +379,7 @@ class RouteEntry(_Sourced):
     long_ttl: tuple[str, ...] = ()
     request_marker: tuple[str, ...] = ()
     drops_markers: bool = False
+    dropped_with_params: tuple[Shape, ...] = ()
     only_when_named: str | None = None
     run: bool = False
     prewarms: bool = False

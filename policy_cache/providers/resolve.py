@@ -128,6 +128,7 @@ def resolve(
     api_base: str | None,
     shape: Shape,
     base_model: str | None = None,
+    drop_params: bool = False,
 ) -> Route:
     """Resolve the route of a request, without asking litellm.
 
@@ -138,6 +139,7 @@ def resolve(
         api_base: Where it is served, if that is said.
         shape: The shape of the request.
         base_model: What a deployment is of, in litellm's words: `azure/gpt-5.6`.
+        drop_params: Whether litellm drops what it thinks that a model does not take.
     """
     name, bare = _provider(catalog, model, provider, api_base)
     served, deployment = catalog.providers.get(name), None
@@ -170,7 +172,8 @@ def resolve(
             deployment=deployment,
             media=_media(catalog, name, bare),
         )
-    explicit = entry.mechanism == "explicit" and shape in entry.blocks
+    dropped = drop_params and shape in entry.dropped_with_params
+    explicit = entry.mechanism == "explicit" and shape in entry.blocks and not dropped
     mechanism = entry.mechanism
     if mechanism == "explicit" and not explicit:  # in this shape no marker gets there
         mechanism = "automatic" if entry.automatic else "none"
@@ -197,7 +200,7 @@ def resolve(
         markers={ttl: _marker(dialect, ttl) for ttl in ttls},
         bridged=rules.bridged,
         left_alone=shape == "responses" and entry.mechanism == "explicit" and not explicit,
-        drops_markers=entry.drops_markers,
+        drops_markers=entry.drops_markers or dropped,
         only_when_named=entry.only_when_named.lower() if entry.only_when_named else None,
         run=entry.run,
         prewarms=entry.prewarms,

@@ -116,6 +116,9 @@ def _facts(catalog: Catalog, route: RouteEntry) -> Iterator[tuple[str, str]]:
     yield "mechanism", route.mechanism
     if route.drops_markers:
         yield "but", "litellm takes markers out on the way"
+    if route.dropped_with_params:
+        shapes = ", ".join(route.dropped_with_params)
+        yield "but", f"litellm takes markers out with `drop_params` ({shapes})"
     if route.mechanism == "explicit":
         dialect = catalog.dialects[route.dialect]
         marker = ", ".join(f'"{key}": "{value}"' for key, value in dialect.marker.items())

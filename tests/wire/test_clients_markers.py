@@ -568,3 +568,31 @@ def test_a_marker_of_claudes_that_litellm_does_not_translate_leaves_openai_the_p
         (("messages", 0, "content", 0), "5m", "client" if translated else "policy"),
         (("messages", 2, "content", 0), "5m", "policy"),
     ]
+
+
+DROPPING = ["openrouter/openai/gpt-5.6", "openai/ft:gpt-5.6:acme"]
+
+
+@pytest.mark.parametrize("shape", ["chat", "messages"])
+@pytest.mark.parametrize("model", DROPPING)
+def test_nothing_is_marked_where_dropping_parameters_drops_markers(model, shape, monkeypatch):
+    for said in (True, "true", 1):
+        plan = plan_of(
+            policy("system", "messages.last"), {**agents(shape), "drop_params": said}, model, shape
+        )
+        assert plan.breakpoints == ()
+        assert reasons(plan) == {"system": "route_drops_marker", "messages.last": "route_drops_marker"}
+    for said in (False, "false", None):
+        plan = plan_of(policy("messages.last"), {**agents(shape), "drop_params": said}, model, shape)
+        assert len(effective(plan)) == 1
+    monkeypatch.setattr("litellm.drop_params", True)
+    assert plan_of(policy("messages.last"), agents(shape), model, shape).breakpoints == ()
+
+
+@pytest.mark.parametrize(
+    ("model", "shape"),
+    [("openai/gpt-5.6", "chat"), ("azure/gpt-5.6", "messages"), ("anthropic/claude-sonnet-4-5", "chat")],
+)
+def test_dropping_parameters_drops_no_markers_elsewhere(model, shape):
+    plan = plan_of(policy("messages.last"), {**agents(shape), "drop_params": True}, model, shape)
+    assert len(effective(plan)) == 1
