@@ -12,13 +12,15 @@ from policy_cache.text.styled import Span
 from policy_cache.text.words import visible, word
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from decimal import Decimal
 
     from policy_cache.forecast.counting import Counted
     from policy_cache.forecast.result import Column, Simulation
     from policy_cache.trace.reader import TraceSummary
     from policy_cache.usage.totals import Totals
+
+_MOST_NOTED = 8
 
 HEAD = (
     "",
@@ -195,15 +197,26 @@ def _assumed(simulation: Simulation, summary: TraceSummary) -> Iterator[str]:
             f"{counted(simulation.warm_starts, 'session')} found a warm cache at the first request: "
             "what that read is taken as cached before the trace begins"
         )
-    for model, number in sorted(simulation.ineffective.items()):
-        verb = "takes" if number == 1 else "take"
-        yield (
-            f"{visible(model)}: {counted(number, 'marker')} of clients {verb} no effect there; "
-            "`policy-cache explain` says why"
-        )
-    for note, number in sorted(simulation.approximate.items()):
-        yield f"{counted(number, 'request')}: {visible(note)}"
+    yield from _some(simulation.ineffective, _without_effect)
+    yield from _some(simulation.approximate, lambda note, number: f"{counted(number, 'request')}: {note}")
     yield from price_warnings(simulation.unpriced)
+
+
+def _without_effect(model: str, number: int) -> str:
+    verb = "takes" if number == 1 else "take"
+    return (
+        f"{model}: {counted(number, 'marker')} of clients {verb} no effect there; "
+        "`policy-cache explain` says why"
+    )
+
+
+def _some(notes: Mapping[str, int], say: Callable[[str, int], str]) -> Iterator[str]:
+    """A line for each that was met most often, and how many others there are: clients name models."""
+    most = sorted(notes, key=lambda note: (-notes[note], note))[:_MOST_NOTED]
+    for note in sorted(most):
+        yield say(visible(note), notes[note])
+    if more := len(notes) - len(most):
+        yield f"and {more:,} more of this kind"
 
 
 def trace_warnings(summary: TraceSummary, unread: Mapping[str, int]) -> Iterator[str]:
@@ -231,8 +244,10 @@ def copies_left_out(number: int) -> str:
 def price_warnings(unpriced: Collection[str]) -> Iterator[str]:
     """The models whose costs are unknown."""
     if unpriced:
-        names = ", ".join(word(name) or "(none)" for name in sorted(unpriced))
-        yield f"no price is known for {names}: no cost is theirs"
+        names = [word(name) or "(none)" for name in sorted(unpriced)[:_MOST_NOTED]]
+        if more := len(unpriced) - len(names):
+            names.append(f"{more:,} more")
+        yield f"no price is known for {', '.join(names)}: no cost is theirs"
 
 
 def groups(simulation: Simulation, names: Sequence[str], by: str) -> Iterator[Span]:

@@ -302,3 +302,18 @@ class TestTune:
         ]
         ran = run("tune", trace(records))
         assert "# Held back: its first requests alone lead to the same choice, which saves " in ran.out
+
+
+def test_many_models_are_not_told_one_by_one(run, save):
+    """A client may name any number of them; those that were met most often are told."""
+    asked = [f"odd-{number:02}" for number in range(30)] + ["odd-29", "odd-28"]
+    lines = [{"model": model, "messages": [{"role": "user", "content": "hi"}]} for model in asked]
+    save("t.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
+    out = run("simulate", "t.jsonl").out.splitlines()
+    told = [line for line in out if "is not modelled" in line]
+    names = [*(f"odd-{number:02}" for number in range(6)), "odd-28", "odd-29"]
+    assert [line.split("the cache of ")[1].split()[0] for line in told] == names
+    assert [line.startswith("2 requests") for line in told] == [False] * 6 + [True] * 2
+    assert out[out.index(told[-1]) + 1] == "and 22 more of this kind"
+    [prices] = [line for line in out if line.startswith("no price is known for ")]
+    assert prices.endswith(", odd-07, 22 more: no cost is theirs")
