@@ -93,8 +93,10 @@ def idle_markers(prompt: Prompt, route: Route, markers: Sequence[ClientMarker]) 
             yield Repair(marker, "taken away: its value is no marker", "refused")
         elif marker.holder in ON_REQUEST and block in marked:
             yield Repair(marker, "taken away: the last block has its own", "refused")
-        elif is_refused_inside(request, marker) and (block in holders or block in moved):
-            yield Repair(marker, "taken away: the block around it has one", "refused")
+        elif _is_inside(marker) and (block in holders or block in moved):
+            # The last part's may count beside it.
+            fault: Fault = "refused" if is_refused_inside(request, marker) else "lost"
+            yield Repair(marker, "taken away: the block around it has one", fault)
         else:
             places[block] = marker.order
             kept.append(marker)
@@ -108,7 +110,7 @@ def idle_markers(prompt: Prompt, route: Route, markers: Sequence[ClientMarker]) 
     for marker in kept:
         if marker.block in gone:
             # OpenAI heeds so many, and lets the others be.
-            fault: Fault = "refused" if route.key == KEY else "lost"
+            fault = "refused" if route.key == KEY else "lost"
             yield Repair(marker, f"taken away: the provider takes {most} breakpoints", fault)
 
 
@@ -166,11 +168,17 @@ def inner_markers(request: Mapping[str, object], markers: Sequence[ClientMarker]
             yield Repair(marker, why, "refused")
 
 
+def _is_inside(marker: ClientMarker) -> bool:
+    """Whether a marker stands on a part of its block."""
+    block, holder = marker.block or (), marker.holder
+    return len(holder) > len(block) + 1 and holder[: len(block)] == block and bool(block)
+
+
 def is_refused_inside(request: Mapping[str, object], marker: ClientMarker) -> bool:
     """Whether a marker stands inside a block, on any part but the last, where the provider refuses it."""
-    block, holder = marker.block or (), marker.holder
-    if len(holder) <= len(block) + 1 or holder[: len(block)] != block or not block:
+    if not _is_inside(marker):
         return False
+    holder = marker.holder
     around = value_at(request, holder[:-1])
     return isinstance(around, (list, tuple)) and holder[-1] != len(around) - 1
 

@@ -596,3 +596,29 @@ def test_nothing_is_marked_where_dropping_parameters_drops_markers(model, shape,
 def test_dropping_parameters_drops_no_markers_elsewhere(model, shape):
     plan = plan_of(policy("messages.last"), {**agents(shape), "drop_params": True}, model, shape)
     assert len(effective(plan)) == 1
+
+
+@pytest.mark.parametrize("shape", ["messages", "chat"])
+def test_a_result_that_is_marked_twice_keeps_one_marker(shape):
+    """On its last part, too, a marker may count beside that of the result: five would be refused."""
+    part = {**text("y"), **MARKER}
+    if shape == "messages":
+        turns = [says([use("a")]), user([{**result("a", [part]), **MARKER}])]
+        request = {"system": [{**text(LONG), **MARKER}], "tools": [{**tool("f"), "description": LONG}]}
+        request["messages"] = [user(), *turns, says("k"), user()]
+    else:
+        turns = [says(None, tool_calls=[call("a")]), {**answer("a", [part]), **MARKER}]
+        request = {"tools": [long_function("f")]}
+        request["messages"] = [
+            {**system(), "content": [{**text(LONG), **MARKER}]},
+            user(),
+            *turns,
+            says("k"),
+            user(),
+        ]
+    request |= {"model": "anthropic/claude-opus-5", "max_tokens": 16}
+    sent = wire(DEFAULT.rewrite(request), shape=shape)
+    assert len(sent.markers) == 4
+    assert len(wire(request, shape=shape).markers) == 3
+    results = [place.location for place in sent.markers if place.location[:2] == ("messages", 2)]
+    assert len(results) == 1
