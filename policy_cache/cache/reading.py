@@ -130,9 +130,16 @@ def breakpoints_of(prompt: CachedPrompt, markers: Sequence[ClientMarker], route:
         return {}
     places = prompt.places
     breakpoints: dict[int, Ttl] = {}
-    for marker in sorted(markers, key=lambda marker: marker.holder == marker.block):
-        if marker.block is not None:
-            breakpoints[_place(places, marker.block)] = route.lifetime_of(marker)
+    owned: set[int] = set()
+    for marker in markers:
+        if marker.block is None:
+            continue
+        place = _place(places, marker.block)
+        if marker.holder == marker.block:
+            owned.add(place)
+        elif place in owned:
+            continue
+        breakpoints[place] = route.lifetime_of(marker)
     return breakpoints
 
 
