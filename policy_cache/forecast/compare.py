@@ -65,6 +65,11 @@ class TraceOptions:
     catalog: Catalog | None = None
     counter: TokenCounter | None = None
 
+    @property
+    def called(self) -> tuple[str, ...]:
+        """What its files are called."""
+        return self.names or self.paths
+
     def engine(self, policy: PolicyText) -> Engine:
         """The engine of a policy, with the providers of this trace.
 
@@ -79,7 +84,7 @@ class TraceOptions:
 
     def read(self, part: tuple[int, int] = (0, 1), progress: Callable[[int], None] | None = None) -> Trace:
         """The trace, or one part of it; `progress` is told how many bytes were read."""
-        lines = lines_of(self.paths, self.names)
+        lines = lines_of(self.paths, self.called)
         if progress is not None:
             lines = _told(lines, progress)
         return Trace(lines, gap=self.gap, broken=self.broken, model=self.model, only=part)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from policy_cache.forecast.counting import told
 from policy_cache.report.diagnostics.render import FORMAT_VERSION
 from policy_cache.text.amounts import counted, known_usd, share, share_saved, usd
+from policy_cache.text.names import some_of
 from policy_cache.text.styled import Span
 from policy_cache.text.words import visible, word
 
@@ -244,10 +245,8 @@ def copies_left_out(number: int) -> str:
 def price_warnings(unpriced: Collection[str]) -> Iterator[str]:
     """The models whose costs are unknown."""
     if unpriced:
-        names = [word(name) or "(none)" for name in sorted(unpriced)[:_MOST_NOTED]]
-        if more := len(unpriced) - len(names):
-            names.append(f"{more:,} more")
-        yield f"no price is known for {', '.join(names)}: no cost is theirs"
+        names = some_of([word(name) or "(none)" for name in sorted(unpriced)], _MOST_NOTED)
+        yield f"no price is known for {names}: no cost is theirs"
 
 
 def groups(simulation: Simulation, names: Sequence[str], by: str) -> Iterator[Span]:

@@ -33,11 +33,11 @@ def _ends(path: str) -> Iterator[str]:
     yield path
 
 
-def some_of(names: Sequence[str]) -> str:
-    """`a`, `a and b`, `a, b and c`; `a, b and 4 more` where they are more than that."""
+def some_of(names: Sequence[str], most: int = MOST_NAMES) -> str:
+    """`a`, `a and b`, `a, b and c`; `a, b and 4 more` where they are more than `most`."""
     shown = list(names)
-    if len(shown) > MOST_NAMES:
-        kept = MOST_NAMES - 1
+    if len(shown) > most:
+        kept = most - 1
         shown[kept:] = [f"{len(shown) - kept:,} more"]
     *before, last = shown
     return f"{', '.join(before)} and {last}" if before else last

@@ -316,4 +316,4 @@ def test_many_models_are_not_told_one_by_one(run, save):
     assert [line.startswith("2 requests") for line in told] == [False] * 6 + [True] * 2
     assert out[out.index(told[-1]) + 1] == "and 22 more of this kind"
     [prices] = [line for line in out if line.startswith("no price is known for ")]
-    assert prices.endswith(", odd-07, 22 more: no cost is theirs")
+    assert prices.endswith(", odd-06 and 23 more: no cost is theirs")

@@ -456,6 +456,18 @@ class TestBounds:
         assert len(talks.warm._keeping) == 0
 
 
+def answered_with_a_thread(talks, clock, call):
+    """A thread that keeps warm by a call, once a first answer came; no time passes but the clock's."""
+
+    def sleep(seconds):
+        clock.now += seconds
+
+    warm = KeepWarmThread({"chat": call}, budget=1.0, clock=clock, sleep=sleep)
+    talks.accounting = Accounting(keep_warm=warm)
+    talks.answered("a")
+    return warm
+
+
 class TestWaiting:
     def test_a_task_sends_what_is_due_and_ends_with_the_last(self, talks, clock):
         async def call(**sent):
@@ -592,12 +604,7 @@ class TestWaiting:
             sent.set()
             return answer(read=10_000)
 
-        def sleep(seconds):
-            clock.now += seconds
-
-        warm = KeepWarmThread({"chat": call}, budget=1.0, clock=clock, sleep=sleep)
-        talks.accounting = Accounting(keep_warm=warm)
-        talks.answered("a")
+        warm = answered_with_a_thread(talks, clock, call)
         assert sent.wait(30)
         thread = warm._thread
         warm.close()
@@ -616,12 +623,7 @@ class TestWaiting:
             assert may_answer.wait(30)
             return answer(read=10_000)
 
-        def sleep(seconds):
-            clock.now += seconds
-
-        warm = KeepWarmThread({"chat": call}, budget=1.0, clock=clock, sleep=sleep)
-        talks.accounting = Accounting(keep_warm=warm)
-        talks.answered("a")
+        warm = answered_with_a_thread(talks, clock, call)
         assert asked.wait(30)
         thread = warm._thread
         warm.close()

@@ -205,10 +205,10 @@ def nothing_evaluated(name: str, read: int, summary: TraceSummary, unread: Itera
 
 def called(options: TraceOptions) -> str:
     """What a trace is called."""
-    names = options.names or options.paths
+    names = options.called
     return f"{len(names)} files" if len(names) > 1 else visible(names[0])
 
 
 def named(options: TraceOptions) -> str:
     """What a trace is called where there is room for the names of some files."""
-    return visible(some_of(told_apart(options.names or options.paths)))
+    return visible(some_of(told_apart(options.called)))
